@@ -1,0 +1,40 @@
+# Everything a newcomer or a contributor runs. Needs Python 3.11 or later, pip and make.
+PYTHON ?= python3
+CHECKPOINT ?= all-MiniLM-L6-v2
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test test-full check format clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+quickstart: $(VENV)/installed ## fine-tune, export and serve a classifier (CHECKPOINT=name or folder)
+	@$(BIN)/bert_tf2 quickstart --init_checkpoint="$(CHECKPOINT)"
+
+test: $(VENV)/installed ## the default test suite
+	@$(BIN)/python -m pytest -m "not full"
+
+test-full: $(VENV)/installed ## and everything that needs the reference assets, peers or more time
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/installed ## formatter and linter
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+format: $(VENV)/installed ## let ruff repair what it can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean: ## remove the virtual environment
+	rm -rf $(VENV)
+
+$(VENV)/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	@echo "Installing the requirements into $(VENV) (once, a minute or two) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

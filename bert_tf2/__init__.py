@@ -1,0 +1,39 @@
+"""BERT and its relatives for Keras 3 on TensorFlow: exact weights, text in, answers out.
+
+The public names; nothing else.
+"""
+
+import importlib
+import os
+import sys
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "EncoderConfig": "bert_tf2.config",
+    "WordPieceTokenizer": "bert_tf2.text.wordpiece",
+    "Preprocessor": "bert_tf2.text.packing",
+    "Encoder": "bert_tf2.modeling.encoder",
+    "AdamW": "bert_tf2.training.optimizers",
+    "TextClassifier": "bert_tf2.tasks.text_classifier",
+    "export_saved_model": "bert_tf2.serving.export",
+}
+__all__ = [*_HOMES]
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bert_tf2' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])
+
+
+# Keras finds a class on loading only if it is registered, so all are imported at once; it costs
+# little beside `import tensorflow`. The shell command imports what each verb needs instead, and
+# answers `--help` without TensorFlow.
+if os.path.basename(sys.argv[0] if sys.argv else "") != "bert_tf2":
+    for _home in _HOMES.values():
+        importlib.import_module(_home)

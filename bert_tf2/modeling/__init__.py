@@ -1,0 +1,1 @@
+"""ids -> vectors. Written in keras.ops alone: nothing here imports TensorFlow."""

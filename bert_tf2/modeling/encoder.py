@@ -1,0 +1,231 @@
+"""The one encoder. What differs between families is in `EncoderConfig`, and nowhere else."""
+
+import keras
+from keras import ops
+
+from bert_tf2 import weights
+from bert_tf2.config import EncoderConfig
+from bert_tf2.modeling.layers import Block, Embeddings, Sequences
+from bert_tf2.modeling.layout import Arrange
+
+# The same three inputs under Google's and Hugging Face's names.
+INPUT_NAMES = {
+    "token_ids": ("input_word_ids", "input_ids"),
+    "segment_ids": ("input_type_ids", "token_type_ids"),
+    "padding_mask": ("input_mask", "attention_mask"),
+}
+
+
+def rename_inputs(inputs):
+    """Gives Google's or Hugging Face's input names ours; fills what is left out.
+
+    Args:
+        inputs: dict of int32 (B, L): `token_ids` (or a known other name), and optionally
+            `segment_ids` (default zeros) and `padding_mask` (default ones).
+
+    Returns:
+        dict with exactly `token_ids`, `segment_ids`, `padding_mask`.
+
+    Raises:
+        ValueError: no token ids, an unknown name, or the same input twice.
+    """
+    ours = {alias: name for name, aliases in INPUT_NAMES.items() for alias in (name, *aliases)}
+    unknown = [name for name in inputs if name not in ours]
+    renamed = {ours[name]: value for name, value in inputs.items() if name in ours}
+    if unknown or len(renamed) != len(inputs) or "token_ids" not in renamed:
+        raise ValueError(
+            "Inputs must be a dict with `token_ids` and, if wanted, `segment_ids` and "
+            f"`padding_mask` (or Google's or Hugging Face's names). Received: {list(inputs)}"
+        )
+    ids = renamed["token_ids"]
+    filled = {"segment_ids": ops.zeros_like, "padding_mask": ops.ones_like}
+    return renamed | {name: fill(ids) for name, fill in filled.items() if name not in renamed}
+
+
+def input_tensors():
+    """The symbolic inputs of every model here: int32 (B, L) each."""
+    return {name: keras.Input((None,), dtype="int32", name=name) for name in INPUT_NAMES}
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class Encoder(keras.Model):
+    """A BERT encoder: ids in, vectors out.
+
+    Called on a dict of int32 tensors `token_ids`, `segment_ids`, `padding_mask`, each (B, L), it
+    returns a dict: `sequence_output` (B, L, D), `pooled_output` (B, D), and `layer_outputs`, a list
+    of (B, L, D), one a layer, all in the compute dtype. Every position is computed, padding
+    included, exactly as the original does; task models drop padding (`encode`).
+
+    Args:
+        config: an `EncoderConfig` (or its dict).
+        initializer: of kernels and tables; default truncated normal of `initializer_range`.
+        dtype: a Keras dtype policy, e.g. "mixed_bfloat16".
+        name: of the model.
+
+    Example:
+
+    >>> encoder = bert_tf2.Encoder.from_preset("uncased_L-4_H-512_A-8")
+    >>> encoder({"token_ids": [[101, 7592, 102]]})["pooled_output"].shape
+    TensorShape([1, 512])
+    """
+
+    def __init__(self, config, initializer=None, dtype=None, name="encoder"):
+        if isinstance(config, dict):
+            config = EncoderConfig(**config)
+        if not isinstance(config, EncoderConfig):
+            raise TypeError(f"`config` must be an EncoderConfig. Received: {config!r}")
+        if initializer is None:
+            initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        parts = _make_layers(config, initializer, policy)
+        inputs = input_tensors()
+        outputs = _encode(parts, inputs)
+        del outputs["attention_scores"]  # large; on request only
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
+        self.config, self.parts, self.policy = config, parts, policy
+        self._scores_model = None
+
+    def encode(self, inputs, drop_padding=False, first_only=False):
+        """The same layers on symbolic inputs, computing no more than is read.
+
+        Args:
+            inputs: dict of symbolic int32 (B, L), as from `input_tensors()`.
+            drop_padding: compute real tokens only; outputs are zero at padding. Equal elsewhere.
+            first_only: compute the last layer for the first token only. The result then has just
+                `pooled_output`.
+
+        Returns:
+            dict of symbolic outputs, as the encoder's own, and `attention_scores`.
+        """
+        return _encode(self.parts, inputs, drop_padding, first_only)
+
+    def attention_scores(self, inputs):
+        """Attention weights of every layer.
+
+        Args:
+            inputs: as for a call.
+
+        Returns:
+            list of (B, N, L, L), one a layer; rows sum to 1.
+        """
+        if self._scores_model is None:
+            symbolic = input_tensors()
+            self._scores_model = keras.Model(symbolic, self.encode(symbolic)["attention_scores"])
+        return self._scores_model(rename_inputs(inputs))
+
+    def named_variables(self):
+        """dict of our names (`layer_0/attention/query/kernel`) to variables, as in weights/."""
+        return {variable.path: variable for variable in self.variables if _is_weight(variable)}
+
+    @classmethod
+    def from_preset(cls, preset, config_file=None, load_weights=True, **kwargs):
+        """Opens a published checkpoint.
+
+        Args:
+            preset: a registry name (`bert_tf2 list`), a folder, a TF1 checkpoint prefix or a
+                safetensors file.
+            config_file: the JSON config, where it is not beside the weights.
+            load_weights: False gives fresh weights in the checkpoint's architecture.
+            **kwargs: `dtype`, `name`.
+
+        Returns:
+            an Encoder. Its `load_report` says what was loaded and what was skipped, with why.
+
+        Raises:
+            FileNotFoundError: nothing is found there.
+            weights.CheckpointError: files and config disagree, or a file is damaged.
+        """
+        checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file=config_file)
+        if not load_weights:
+            return cls(checkpoint.config, **kwargs)
+        encoder = cls(checkpoint.config, initializer="zeros", **kwargs)
+        encoder.load_report = load_variables(checkpoint, encoder.named_variables())
+        return encoder
+
+    def get_config(self):
+        return {"config": self.config.to_dict(), "dtype": self.policy, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**keras.saving.deserialize_keras_object(config))
+
+
+def load_variables(checkpoint, variables):
+    """Fills variables from a checkpoint, strictly, and returns the `weights.Report`.
+
+    Args:
+        checkpoint: a `weights.Checkpoint`.
+        variables: dict of our names to Keras variables.
+    """
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    arrays, report = weights.load(checkpoint, shapes)
+    for name, array in arrays.items():
+        variables[name].assign(array)
+    return report
+
+
+def _is_weight(variable):
+    """Not the state of a dropout's random generator, which Keras lists among the variables."""
+    return variable.trainable or not variable.path.endswith("seed_generator_state")
+
+
+def _make_layers(config, initializer, policy):
+    """The layers of an encoder by role."""
+    common = {
+        "dropout": config.hidden_dropout_prob,
+        "epsilon": config.layer_norm_eps,
+        "initializer": initializer,
+        "dtype": policy,
+    }
+    embeddings = Embeddings(
+        config.vocab_size,
+        config.max_position_embeddings,
+        config.type_vocab_size,
+        config.hidden_size,
+        name="embeddings",
+        **common,
+    )
+    blocks = [
+        Block(
+            config.hidden_size,
+            config.num_attention_heads,
+            config.intermediate_size,
+            activation=config.hidden_act,
+            attention_dropout=config.attention_probs_dropout_prob,
+            name=f"layer_{i}",
+            **common,
+        )
+        for i in range(config.num_hidden_layers)
+    ]
+    pooler = keras.layers.Dense(
+        config.hidden_size,
+        activation="tanh",
+        kernel_initializer=initializer,
+        name="pooler",
+        dtype=policy,
+    )
+    return {"embeddings": embeddings, "blocks": blocks, "pooler": pooler}
+
+
+def _encode(parts, inputs, drop_padding=False, first_only=False):
+    """ids -> outputs; see `Encoder.encode`."""
+    pooler = parts["pooler"]
+    layout = Arrange(drop_padding, dtype=pooler.dtype_policy)(inputs["padding_mask"])
+    x = parts["embeddings"](inputs["token_ids"], inputs["segment_ids"], layout)  # (T, D)
+    *blocks, last = parts["blocks"]
+    states, scores = [], []
+    for block in blocks:
+        x, weights_here = block(x, layout)  # (T, D), (B, N, L, L)
+        states.append(x)
+        scores.append(weights_here)
+    x, weights_here = last(x, layout, first_only=first_only)  # (T, D) or (B, D)
+    if first_only:
+        return {"pooled_output": pooler(x)}
+    to_sequences = Sequences(dtype=pooler.dtype_policy)
+    outputs = [to_sequences(state, layout) for state in [*states, x]]  # (B, L, D) each
+    return {
+        "sequence_output": outputs[-1],
+        "pooled_output": pooler(ops.take(x, layout["first"], axis=0)),  # (B, D)
+        "layer_outputs": outputs,
+        "attention_scores": [*scores, weights_here],
+    }

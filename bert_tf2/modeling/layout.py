@@ -1,0 +1,131 @@
+"""Where tokens stand: between rows of tokens and batches of sentences.
+
+Letters: B batch, L length, T tokens, D width, N heads, H head size (D = N H).
+
+Dense layers work on tokens, (T, D); attention works on sentences, (B, N, L, H). With every position
+kept T = B L and the way between is a reshape, which suits static shapes, XLA and TPUs. With padding
+dropped T is the number of real tokens, and the way is a gather: half the time of a training step on
+real sentences. Both give equal answers at every real token.
+"""
+
+import keras
+from keras import ops
+
+MASKED = -10000.0  # added to the score of a masked position: google-research/bert modeling.py
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class Arrange(keras.layers.Layer):
+    """Works out, once for all layers, which positions are computed.
+
+    A row whose first position is masked is kept whole: Google's code, which only shifts masked
+    scores, lets the tokens of such a row attend to each other, and so do we.
+
+    Args:
+        drop_padding: leave masked positions out of all dense layers. Needs dynamic shapes.
+    """
+
+    def __init__(self, drop_padding=False, **kwargs):
+        super().__init__(**kwargs)
+        self.drop_padding = drop_padding
+
+    def call(self, padding_mask):
+        """padding_mask (B, L) -> the tensors of a `Layout`, as a dict."""
+        batch, length = ops.shape(padding_mask)
+        bias = (1.0 - ops.cast(padding_mask, self.compute_dtype)) * MASKED
+        bias = ops.expand_dims(ops.expand_dims(bias, 1), 1)  # (B, 1, 1, L)
+        starts = ops.arange(batch, dtype="int32") * length  # (B,)
+        if not self.drop_padding:
+            return {"bias": bias, "first": starts}
+        kept = ops.logical_or(padding_mask != 0, padding_mask[:, :1] == 0)
+        kept = ops.reshape(kept, (-1,))  # (B L,)
+        source = ops.cast(ops.nonzero(kept)[0], "int32")  # (T,)
+        # A dropped position shows the token before it. Any finite values would do there: nobody
+        # attends to them, and what they compute is dropped again.
+        slot = ops.cumsum(ops.cast(kept, "int32")) - 1  # (B L,)
+        return {
+            "bias": bias,
+            "first": ops.take(slot, starts, axis=0),
+            "source": source,
+            "slot": slot,
+            "kept": ops.cast(ops.expand_dims(kept, 1), self.compute_dtype),  # (B L, 1)
+        }
+
+    def get_config(self):
+        return super().get_config() | {"drop_padding": self.drop_padding}
+
+
+class Layout:
+    """The way from tokens (T, D) to sentences and back.
+
+    Args:
+        bias: (B, 1, 1, L), added to attention scores.
+        first: (B,) int32, the row of each sentence's first token.
+        source: (T,) int32, the position 0 … B L - 1 of each token; None where all are kept.
+        slot: (B L,) int32, the token shown at each position.
+        kept: (B L, 1), 1 where the position is a token, else 0.
+    """
+
+    def __init__(self, bias, first, source=None, slot=None, kept=None):
+        self.bias, self.first, self.source, self.slot, self.kept = bias, first, source, slot, kept
+        self.batch, _, _, self.length = ops.shape(bias)
+
+    def flat(self, x):
+        """(B, L) -> (T,), for ids."""
+        x = ops.reshape(x, (-1,))
+        return x if self.source is None else ops.take(x, self.source, axis=0)
+
+    def positions(self):
+        """(T,) int32: the column of each token."""
+        if self.source is not None:
+            return self.source % self.length
+        columns = ops.arange(self.length, dtype="int32")
+        return ops.reshape(ops.tile(columns, [self.batch]), (-1,))
+
+    def sequences(self, x):
+        """(T, D) -> (B, L, D), zeros at dropped positions."""
+        if self.source is not None:
+            x = ops.take(x, self.slot, axis=0) * self.kept
+        return ops.reshape(x, (self.batch, self.length, x.shape[-1]))
+
+    def heads(self, x, num_heads):
+        """(T, D) -> (B, N, L, H), whatever at dropped positions."""
+        if self.source is not None:
+            x = self._spread(x)
+        x = ops.reshape(x, (self.batch, self.length, num_heads, x.shape[-1] // num_heads))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+    def tokens(self, x):
+        """(B, N, L, H) -> (T, D)."""
+        x = ops.transpose(x, (0, 2, 1, 3))
+        x = ops.reshape(x, (-1, x.shape[2] * x.shape[3]))  # (B L, D)
+        return x if self.source is None else self._collect(x)
+
+    # Each of the next two is the other's gradient. Left to itself a gather's gradient is a sum over
+    # segments, three times as slow as the gather.
+
+    def _spread(self, x):
+        """(T, D) -> (B L, D)."""
+
+        @ops.custom_gradient
+        def spread(x):
+            def grad(*args, upstream=None):
+                upstream = args[0] if upstream is None else upstream
+                return ops.take(upstream, self.source, axis=0)
+
+            return ops.take(x, self.slot, axis=0), grad
+
+        return spread(x)
+
+    def _collect(self, x):
+        """(B L, D) -> (T, D)."""
+
+        @ops.custom_gradient
+        def collect(x):
+            def grad(*args, upstream=None):
+                upstream = args[0] if upstream is None else upstream
+                return ops.take(upstream, self.slot, axis=0) * self.kept
+
+            return ops.take(x, self.source, axis=0), grad
+
+        return collect(x)

@@ -1,0 +1,1 @@
+"""tasks -> SavedModels that answer raw strings."""

@@ -1,0 +1,81 @@
+"""A trained task as a SavedModel for TF Serving: raw strings in, named answers out."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from bert_tf2.data.pipeline import TEXT_KEYS
+from bert_tf2.modeling.encoder import INPUT_NAMES
+
+
+def export_saved_model(task, folder, pairs=None):
+    """Writes a SavedModel that needs nothing but tensorflow and tensorflow_text to run.
+
+    The vocabulary and the class names are inside the graph: no file beside the model is read.
+    Signatures:
+        `serving_default`: `text` (B,) string, and `text_pair` (B,) string for a model of pairs;
+        `token_ids`: `token_ids`, `segment_ids`, `padding_mask`, each (B, L) int32.
+    Both answer what the task's `answers` names; a TextClassifier gives `label` (B,) string,
+    `probabilities` and `logits` (B, C) float32.
+
+    Args:
+        task: a task model, e.g. a `TextClassifier`.
+        folder: where to write. TF Serving serves numbered versions: if the last part of the path
+            is not a number, the next free version below it is taken.
+        pairs: whether the strings come in pairs; default: as the task was last given.
+
+    Returns:
+        pathlib.Path of the folder written.
+
+    Raises:
+        FileExistsError: that version exists; nothing is changed.
+    """
+    folder = _version_folder(Path(folder))
+    pairs = task.takes_pairs if pairs is None else pairs
+    archive = keras.export.ExportArchive()
+    archive.track(task)
+    names = TEXT_KEYS if pairs else TEXT_KEYS[:1]
+    archive.add_endpoint(
+        "serving_default",
+        lambda *texts: task.answers(task(task.preprocessor(texts if pairs else texts[0]))),
+        input_signature=[tf.TensorSpec([None], tf.string, name=name) for name in names],
+    )
+    archive.add_endpoint(
+        "token_ids",
+        lambda *ids: task.answers(task(dict(zip(INPUT_NAMES, ids, strict=True)))),
+        input_signature=[tf.TensorSpec([None, None], tf.int32, name=n) for n in INPUT_NAMES],
+    )
+    with new_folder(folder) as unfinished:
+        archive.write_out(unfinished, verbose=False)
+    return folder
+
+
+def _version_folder(folder):
+    if not folder.name.isdigit():
+        taken = [int(p.name) for p in folder.glob("*") if p.name.isdigit()]
+        folder = folder / str(max(taken, default=0) + 1)
+    if folder.exists():
+        raise FileExistsError(
+            f"{folder} exists. Give the next version number, or only {folder.parent} to have it "
+            "chosen; remove the folder yourself if it is not needed."
+        )
+    return folder
+
+
+@contextlib.contextmanager
+def new_folder(folder):
+    """Gives a temporary folder that becomes `folder` when the block ends well, and vanishes if not."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent)
+    try:
+        yield unfinished
+        os.chmod(unfinished, 0o755)  # mkdtemp's folders are their owner's only
+        os.rename(unfinished, folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise

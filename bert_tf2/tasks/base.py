@@ -1,0 +1,272 @@
+"""What every task shares: raw text in `fit`, `evaluate` and `predict`, a recipe, saving."""
+
+import logging
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from bert_tf2 import weights
+from bert_tf2.data import pipeline
+from bert_tf2.modeling.encoder import Encoder, load_variables, rename_inputs
+from bert_tf2.text.packing import Preprocessor
+from bert_tf2.text.wordpiece import WordPieceTokenizer
+from bert_tf2.training.recipes import finetuning_optimizer
+
+LOGGER = logging.getLogger("bert_tf2")
+
+
+class Task(keras.Model):
+    """A functional model on int32 ids that also takes raw text wherever Keras takes data.
+
+    A subclass builds its head in `__init__`, names it in `head_variables`, and says in
+    `default_loss`, `default_metrics` and `targets` how it is trained.
+
+    Wherever a method takes `x`, it may be
+        a list of str, a NumPy array of str or a 1-D string tensor;
+        a tuple of two of these, for pairs, or a dict `{"text": …, "text_pair": …}`;
+        a dict of int32 (B, L) `token_ids`, `segment_ids`, `padding_mask`;
+        a batched `tf.data.Dataset` of any of these, followed by labels where they are needed.
+    """
+
+    head_variables: tuple[str, ...] = ()
+
+    def __init__(self, encoder, preprocessor, inputs, outputs, drop_padding, name):
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
+        self.encoder = encoder
+        self.preprocessor = preprocessor
+        self.drop_padding = drop_padding
+        self.takes_pairs = False
+        self.load_report = None
+        self.compile()
+
+    @classmethod
+    def from_preset(
+        cls,
+        preset,
+        *args,
+        max_length=None,
+        lowercase=None,
+        config_file=None,
+        load_weights=True,
+        dtype=None,
+        **kwargs,
+    ):
+        """Opens a checkpoint and puts this task's head on it.
+
+        Args:
+            preset: a registry name, a folder, a TF1 checkpoint prefix or a safetensors file.
+            *args, **kwargs: of the task itself, e.g. `labels`.
+            max_length: longest sequence in tokens, `[CLS]` and `[SEP]` included. Default: the
+                longest the encoder has positions for.
+            lowercase: of the tokenizer; default: as the checkpoint says.
+            config_file: the JSON config, where it is not beside the weights.
+            load_weights: False gives fresh weights in the checkpoint's architecture.
+            dtype: a Keras dtype policy for the encoder.
+
+        Returns:
+            the task. `load_report` says what came from the file and what is new.
+
+        Raises:
+            FileNotFoundError: nothing, or no vocabulary, is found there.
+            weights.CheckpointError: files and config disagree, or a file is damaged.
+        """
+        checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file=config_file)
+        encoder = Encoder(checkpoint.config, "zeros" if load_weights else None, dtype=dtype)
+        tokenizer = WordPieceTokenizer.from_checkpoint(checkpoint, lowercase=lowercase)
+        positions = checkpoint.config.max_position_embeddings
+        if max_length is not None and max_length > positions:
+            raise ValueError(f"`max_length` must be at most {positions}. Received: {max_length}")
+        task = cls(encoder, Preprocessor(tokenizer, max_length or positions), *args, **kwargs)
+        if load_weights:
+            task.load_report = load_variables(checkpoint, task.named_variables())
+            LOGGER.warning("%s", task.load_report)
+        return task
+
+    def named_variables(self):
+        """dict of our names to variables: the encoder's, and the head's."""
+        head = {variable.path: variable for variable in self.variables}
+        head = {name: head[name] for name in self.head_variables}
+        return self.encoder.named_variables() | head
+
+    # --- Training: the published recipe, unless the user compiles something else. ------------------
+
+    def compile(self, optimizer=None, loss=None, metrics=None, jit_compile=False, **kwargs):
+        """As Keras's, with Google's fine-tuning recipe for what is left out.
+
+        Args:
+            optimizer: a Keras optimizer, its name, or a dict of `finetuning_optimizer`'s settings,
+                e.g. `{"learning_rate": 3e-5}`. None or a dict makes every `fit` start that recipe
+                anew: AdamW, linear warm-up over a tenth of the steps, linear decay, clip at 1.0.
+            loss, metrics: default to the task's own.
+            jit_compile: compile with XLA, for models built with `drop_padding=False`.
+            **kwargs: as in `keras.Model.compile`.
+
+        Raises:
+            ValueError: XLA asked for a model with dynamic shapes.
+        """
+        if jit_compile is True and self.drop_padding:
+            raise ValueError(
+                "XLA needs static shapes: build the model with `drop_padding=False` to compile it."
+            )
+        self.recipe = {} if optimizer is None else optimizer
+        if isinstance(self.recipe, dict):
+            optimizer = finetuning_optimizer(total_steps=1, **self.recipe)
+        else:
+            self.recipe = None
+        loss = self.default_loss() if loss is None else loss
+        metrics = self.default_metrics() if metrics is None else metrics
+        self._compile_rest = kwargs | {"loss": loss, "metrics": metrics, "jit_compile": jit_compile}
+        super().compile(optimizer=optimizer, **self._compile_rest)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=32,
+        epochs=3,
+        validation_data=None,
+        shuffle=True,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        **kwargs,
+    ):
+        """As Keras's `fit`, on raw text.
+
+        Args:
+            x: see the class.
+            y: labels; None where `x` is a dataset that holds them.
+            batch_size: texts a step; 32 is the published recipe's.
+            epochs: passes over the data; 3 is the published recipe's.
+            validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset.
+            shuffle: a new order each epoch (not applied to a dataset).
+            sample_weight: (n,) float.
+            initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`.
+
+        Returns:
+            a `keras.callbacks.History`.
+
+        Raises:
+            TypeError, ValueError: x or y is not of the form above; the message says where.
+        """
+        if kwargs.get("validation_split"):
+            raise ValueError("`validation_split` is not supported: pass `validation_data`.")
+        dataset = self._dataset(x, y, sample_weight, batch_size, shuffle)
+        if validation_data is not None and not isinstance(validation_data, tf.data.Dataset):
+            validation_data = self._dataset(*_triple(validation_data), batch_size)
+        elif validation_data is not None:
+            validation_data = self._dataset(validation_data)
+        if self.recipe is not None and initial_epoch == 0:
+            steps = (steps_per_epoch or _count(dataset)) * epochs
+            optimizer = finetuning_optimizer(total_steps=steps, **self.recipe)
+            super().compile(optimizer=optimizer, **self._compile_rest)
+        return super().fit(
+            dataset,
+            epochs=epochs,
+            validation_data=validation_data,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            **kwargs,
+        )
+
+    def evaluate(self, x=None, y=None, batch_size=32, sample_weight=None, **kwargs):
+        """As Keras's `evaluate`, on raw text. See `fit` for the arguments."""
+        return super().evaluate(self._dataset(x, y, sample_weight, batch_size), **kwargs)
+
+    def predict(self, x, batch_size=32, **kwargs):
+        """As Keras's `predict`, on raw text: logits, one row a text."""
+        return super().predict(self._dataset(x, batch_size=batch_size, labelled=False), **kwargs)
+
+    def _dataset(self, x, y=None, weight=None, batch_size=32, shuffle=False, labelled=True):
+        """Whatever the user gave -> a dataset of (ids, targets, weights) in batches."""
+        if isinstance(x, tf.data.Dataset):
+            if y is not None or weight is not None:
+                raise ValueError("A dataset brings its labels along: leave out `y`.")
+            return self._from_dataset(x)
+        if labelled and y is None:
+            raise ValueError("`y`, the labels, must be given with texts. Received: None")
+        if isinstance(x, dict) and not set(x) & set(pipeline.TEXT_KEYS):
+            inputs, preprocess = rename_inputs(x), dict
+            count = len(inputs["token_ids"])
+        else:
+            inputs, preprocess = pipeline.as_texts(x), self.preprocessor
+            count = int(inputs[0].shape[0])
+            self.takes_pairs = len(inputs) == 2
+            inputs = inputs if self.takes_pairs else inputs[0]
+        columns = (inputs,)
+        if labelled:
+            columns += (self.targets(y, count),)
+        if weight is not None:
+            columns += (tf.convert_to_tensor(weight, tf.float32),)
+        return pipeline.batches(columns, preprocess, batch_size, shuffle)
+
+    def _from_dataset(self, dataset):
+        spec = dataset.element_spec
+        x = spec[0] if isinstance(spec, tuple) and len(spec) > 1 else spec
+        if tf.nest.flatten(x)[0].dtype != tf.string:
+            return dataset
+        if len(tf.nest.flatten(x)[0].shape) == 0:
+            raise ValueError("The dataset must be batched: call `.batch(32)` on it.")
+        self.takes_pairs = len(tf.nest.flatten(x)) == 2
+        if x is spec:
+            return pipeline.tokenized(dataset.map(lambda x: (x,)), self.preprocessor)
+        dataset = dataset.map(lambda x, y, *rest: (x, self.targets_in_graph(y), *rest))
+        return pipeline.tokenized(dataset, self.preprocessor)
+
+    # --- Saving: Keras's own formats, with the vocabulary among the assets. ------------------------
+
+    def get_config(self):
+        return {
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "preprocessor": keras.saving.serialize_keras_object(self.preprocessor),
+            "drop_padding": self.drop_padding,
+            "takes_pairs": self.takes_pairs,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = {
+            key: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
+            for key, value in config.items()
+        }
+        takes_pairs = config.pop("takes_pairs", False)
+        task = cls(**config)
+        task.takes_pairs = takes_pairs
+        return task
+
+    def get_compile_config(self):
+        return super().get_compile_config() | {"recipe": self.recipe}
+
+    def compile_from_config(self, config):
+        config = {key: keras.saving.deserialize_keras_object(v) for key, v in config.items()}
+        recipe = config.pop("recipe", None)
+        self.compile(**config)
+        self.recipe = recipe
+        self.optimizer.build(self.trainable_variables)
+
+    def save_assets(self, folder):
+        """Called by Keras on saving: writes the vocabulary."""
+        self.preprocessor.save_assets(Path(folder))
+
+    def load_assets(self, folder):
+        """Called by Keras on loading: reads the vocabulary."""
+        self.preprocessor.load_assets(Path(folder))
+
+
+def _triple(data):
+    """(x, y) or (x, y, weight) -> (x, y, weight)."""
+    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+        raise ValueError("`validation_data` must be (x, y), (x, y, sample_weight) or a dataset.")
+    return (*data, None)[:3]
+
+
+def _count(dataset):
+    """Batches in one pass, counted by one where the dataset cannot tell."""
+    size = int(dataset.cardinality())
+    if size == tf.data.INFINITE_CARDINALITY:
+        raise ValueError("The dataset never ends: give `steps_per_epoch`.")
+    return size if size >= 0 else sum(1 for _ in dataset)
+
+

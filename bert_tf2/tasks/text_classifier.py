@@ -1,0 +1,124 @@
+"""Texts or pairs of texts into classes (Devlin et al. 2018, section 4.1)."""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bert_tf2.data import pipeline
+from bert_tf2.modeling.encoder import input_tensors
+from bert_tf2.tasks.base import Task
+
+
+class Prediction(NamedTuple):
+    """One answer: the likeliest class, its probability, and every class's probability by name."""
+
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class TextClassifier(Task):
+    """Sorts a text, or a pair of texts, into one of C classes.
+
+    The model maps int32 ids to float32 logits (B, C): the pooled first token, dropout, one dense
+    layer, as in google-research/bert `run_classifier.py`.
+
+    Args:
+        encoder: an `Encoder`.
+        preprocessor: a `Preprocessor`.
+        labels: the class names, in the order of the logits; or their number C, for "0" … "C-1".
+        dropout: before the dense layer, in training; default the encoder's `hidden_dropout_prob`.
+        drop_padding: compute no padding: same answers, less work. False for XLA and TPUs.
+        name: of the model.
+
+    Raises:
+        ValueError: fewer than two classes, or the same name twice.
+
+    Example:
+
+    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+    >>> clf.fit(["what a film", "what a bore"], ["good", "bad"])
+    >>> clf.predict_labels(["a fine film"])[0].label
+    'good'
+    """
+
+    head_variables = ("classifier/kernel", "classifier/bias")
+
+    def __init__(
+        self,
+        encoder,
+        preprocessor,
+        labels,
+        dropout=None,
+        drop_padding=True,
+        name="text_classifier",
+    ):
+        labels = [str(i) for i in range(labels)] if isinstance(labels, int) else list(labels)
+        if len(labels) < 2 or len(set(labels)) != len(labels):
+            raise ValueError(f"`labels` must be two or more different names. Received: {labels}")
+        dropout = encoder.config.hidden_dropout_prob if dropout is None else dropout
+        inputs = input_tensors()
+        pooled = encoder.encode(inputs, drop_padding=drop_padding, first_only=True)["pooled_output"]
+        head = keras.layers.Dense(
+            len(labels),
+            kernel_initializer=keras.initializers.TruncatedNormal(
+                stddev=encoder.config.initializer_range
+            ),
+            name="classifier",
+            dtype="float32",  # the loss needs the digits
+        )
+        outputs = head(keras.layers.Dropout(dropout, name="classifier_dropout")(pooled))  # (B, C)
+        super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
+        self.labels, self.dropout = labels, dropout
+
+    def predict_labels(self, x, batch_size=32, **kwargs):
+        """Class names with probabilities.
+
+        Args:
+            x: see `Task`.
+            batch_size, **kwargs: as in `predict`.
+
+        Returns:
+            list of `Prediction`, one a text.
+        """
+        rows = keras.ops.softmax(self.predict(x, batch_size, **kwargs).astype("float64"))
+        names = self.labels
+        return [
+            Prediction(names[int(row.argmax())], float(row.max()), dict(zip(names, row.tolist())))
+            for row in np.asarray(rows)
+        ]
+
+    def answers(self, logits):
+        """logits (B, C) -> what a SavedModel answers, by name. Works in a graph."""
+        return {
+            "label": tf.gather(tf.constant(self.labels), tf.argmax(logits, -1)),
+            "probabilities": tf.nn.softmax(logits),
+            "logits": logits,
+        }
+
+    def targets(self, y, count):
+        """Class names or numbers -> int32 (n,)."""
+        return pipeline.as_ids(y, self.labels, count)
+
+    def targets_in_graph(self, y):
+        """The same for a dataset's batches. Unknown names stop with InvalidArgumentError."""
+        if y.dtype != tf.string:
+            return y
+        match = tf.expand_dims(y, -1) == tf.constant(self.labels)  # (B, C)
+        known = tf.debugging.Assert(
+            tf.reduce_all(tf.reduce_any(match, -1)), ["A label is not a class:", y, self.labels]
+        )
+        with tf.control_dependencies([known]):
+            return tf.argmax(match, -1, output_type=tf.int32)
+
+    def default_loss(self):
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def default_metrics(self):
+        return ["accuracy"]
+
+    def get_config(self):
+        return super().get_config() | {"labels": self.labels, "dropout": self.dropout}

@@ -1,0 +1,1 @@
+"""Strings to ids: tokenizers, and the packing of their ids into model inputs."""

@@ -1,0 +1,106 @@
+"""BERT's text cleaning as graph operations: raw UTF-8 in, text a WordPiece matcher can split out.
+
+The rule is `BasicTokenizer` of google-research/bert, `tokenization.py`. There it is a Python loop
+over characters that asks `unicodedata`; here it is a handful of regular expressions, so that it
+runs inside tf.data and inside an exported SavedModel. One letter of legend: B is the batch.
+
+The two can disagree only on characters newer than the Unicode version of either side: TensorFlow
+2.21 lower-cases by Unicode 13, so the 40 capital letters that Unicode 14 added stay as they are.
+"""
+
+import functools
+import sys
+import unicodedata
+
+import tensorflow as tf
+
+# The blocks of `_is_chinese_char`; as in the reference, ideographs of later blocks are not split.
+_CJK = (
+    "[\u4e00-\u9fff\u3400-\u4dbf\U00020000-\U0002a6df\U0002a700-\U0002b73f"
+    "\U0002b740-\U0002b81f\U0002b820-\U0002ceaf\uf900-\ufaff\U0002f800-\U0002fa1f]"
+)
+_ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"  # includes symbols such as $ and ^, as in `_is_punctuation`
+_STARTER = (
+    "\u034f"  # combining grapheme joiner: stops canonical reordering, removed with the accents
+)
+
+# Cleaning deletes U+FFFD from every text, so a word made of it is certain to be unknown.
+UNREACHABLE = "\ufffd"
+
+
+def normalize(texts, lowercase, max_word_chars):
+    """Cleans texts so that splitting at spaces and punctuation gives the reference's words.
+
+    Args:
+        texts: string tensor (B,), UTF-8; bytes that are not UTF-8 are dropped.
+        lowercase: bool, whether to lower-case and strip accents (the "uncased" models).
+        max_word_chars: int in [1, 999]; longer words become `UNREACHABLE`.
+
+    Returns:
+        String tensor (B,).
+    """
+    # Most English text is printable ASCII, which needs no cleaning: only the other rows pay for it.
+    plain = tf.strings.regex_full_match(texts, "[ -~]*")
+    texts = _update_rows(
+        texts, tf.logical_not(plain), lambda rows: _clean(rows, lowercase, max_word_chars)
+    )
+    if lowercase:
+        texts = tf.strings.lower(texts)  # ASCII only; `_clean` has done the rest
+    overlong = f"(?s).*[^ {_ASCII_PUNCTUATION}]{{{max_word_chars + 1}}}.*"
+    return _update_rows(
+        texts,
+        tf.strings.regex_full_match(texts, overlong),
+        lambda rows: _replace_overlong_words(rows, max_word_chars),
+    )
+
+
+def _update_rows(texts, chosen, function):
+    """Applies `function` to the chosen rows; it costs nothing where there are none."""
+    rows = tf.where(chosen)  # (rows, 1)
+    return tf.tensor_scatter_nd_update(texts, rows, function(tf.gather_nd(texts, rows)))
+
+
+def _clean(texts, lowercase, max_word_chars):
+    """`_clean_text`, `_tokenize_chinese_chars` and, for uncased models, `_run_strip_accents`."""
+    replace = tf.strings.regex_replace
+    texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
+    texts = replace(texts, r"[\t\n\r\p{Zs}]", " ")
+    texts = replace(texts, r"[\x00\x{FFFD}\p{Cc}\p{Cf}]", "")
+    texts = replace(texts, _CJK, r" \0 ")
+    # The reference's words come from str.split(), which also splits at these two.
+    texts = replace(texts, r"[\x{2028}\x{2029}]", " ")
+    return _lower_and_strip_accents(texts, max_word_chars) if lowercase else texts
+
+
+def _lower_and_strip_accents(texts, max_word_chars):
+    """`str.lower()`, canonical decomposition (NFD), then no nonspacing marks (category Mn)."""
+    import tensorflow_text
+
+    # Unicode lower-casing follows the process's locale: in a Turkish one "I" becomes a dotless ı.
+    # ASCII lower-casing never does, and no capital I is left after it.
+    texts = tf.strings.lower(tf.strings.lower(texts), encoding="utf-8")
+    # NFD sorts each run of marks by insertion, in quadratic time: 15 s for 100 000 marks. Sorting
+    # is stable, so marks that will be deleted anyway may go first. Of the few that stay, a run
+    # longer than a word may be is unknown in any order, so it may be sorted in parts.
+    deleted, kept = _sorted_marks()
+    texts = tf.strings.regex_replace(texts, f"[{deleted}]", "")
+    texts = tf.strings.regex_replace(texts, f"[{kept}]{{{max_word_chars + 1}}}", rf"\0{_STARTER}")
+    texts = tensorflow_text.normalize_utf8(texts, "NFD")
+    return tf.strings.regex_replace(texts, r"\p{Mn}", "")
+
+
+@functools.cache
+def _sorted_marks():
+    """The characters NFD reorders, as two regular-expression classes: category Mn, and others."""
+    marks = [c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.combining(c)]
+    nonspacing = [c for c in marks if unicodedata.category(c) == "Mn"]
+    return "".join(nonspacing), "".join(c for c in marks if c not in set(nonspacing))
+
+
+def _replace_overlong_words(texts, max_word_chars):
+    """Words of more than `max_word_chars` characters become `UNREACHABLE`."""
+    texts = tf.strings.regex_replace(texts, rf"[{_ASCII_PUNCTUATION}\p{{P}}]", r" \0 ")
+    words = tf.strings.split(texts, " ")
+    overlong = tf.strings.length(words.values, unit="UTF8_CHAR") > max_word_chars
+    words = words.with_values(tf.where(overlong, UNREACHABLE, words.values))
+    return tf.strings.reduce_join(words, axis=-1, separator=" ")

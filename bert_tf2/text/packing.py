@@ -1,0 +1,203 @@
+"""Strings to model inputs: special tokens, segments, truncation and padding.
+
+Letters: B batch, L length. The rules are those of google-research/bert, `run_classifier.py`
+(`convert_single_example`, `_truncate_seq_pair`), in closed form, with core TensorFlow operations.
+"""
+
+import keras
+import tensorflow as tf
+
+from bert_tf2.text.inputs import to_strings
+
+TEXT, PAIR = "text", "text_pair"
+
+
+def pack(first, second=None, *, special_ids, max_length, pad_to_max_length=False):
+    """`[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`, cut to a length and padded.
+
+    A pair too long loses tokens from the end of its longer text, one at a time, and from the second
+    one when they are level. A second text without tokens, before or after that, is no second text.
+
+    Args:
+        first: int32 RaggedTensor (B, tokens).
+        second: the same, or `None`.
+        special_ids: the ids of "[CLS]", "[SEP]" and "[PAD]", in this order.
+        max_length: int, the longest L.
+        pad_to_max_length: bool. Default `False`: L is that of the longest row.
+
+    Returns:
+        dict of int32 tensors (B, L): `token_ids`, `segment_ids` (1 for b and its "[SEP]") and
+        `padding_mask` (1 for tokens, 0 for padding).
+    """
+    if second is None:
+        second = tf.RaggedTensor.from_row_splits(
+            tf.zeros([0], first.dtype), tf.zeros_like(first.row_splits), validate=False
+        )
+    a, b = _truncated_lengths(first.row_lengths(), second.row_lengths(), max_length)
+    total = 2 + a + b + tf.cast(b > 0, b.dtype)  # (B,)
+    # An empty batch has length 2, as a batch of empty texts.
+    length = max_length if pad_to_max_length else tf.reduce_max(tf.concat([total, [2]], 0))
+    position = tf.range(tf.cast(length, a.dtype))[tf.newaxis]  # (1, L)
+    a, b, total = a[:, tf.newaxis], b[:, tf.newaxis], total[:, tf.newaxis]  # (B, 1)
+
+    # Every position's place in one long vector of all ids, the special ones at its end.
+    values = tf.concat([first.values, second.values, special_ids], 0)
+    cls, sep, pad = tf.unstack(tf.size(values, a.dtype) - tf.constant([3, 2, 1], a.dtype))
+    in_first = first.row_starts()[:, tf.newaxis] + position - 1
+    in_second = (
+        tf.size(first.values, a.dtype) + second.row_starts()[:, tf.newaxis] + position - a - 2
+    )
+    place = tf.where(position < total, sep, pad)  # (B, L)
+    place = tf.where((position > a + 1) & (position < a + b + 2), in_second, place)
+    place = tf.where((position > 0) & (position <= a), in_first, place)
+    place = tf.where(position == 0, cls, place)
+    valid = position < total
+    return {
+        "token_ids": tf.gather(values, place),
+        "segment_ids": tf.cast(valid & (position > a + 1), tf.int32),
+        "padding_mask": tf.cast(valid, tf.int32),
+    }
+
+
+def _truncated_lengths(a, b, max_length):
+    """How many tokens of each text are kept (B,), without the reference's loop.
+
+    The loop shortens the longer text until the two are level and then both in turn, the second
+    first: a text no longer than its half of the room is never touched, the other gets the rest.
+    """
+    room = max_length - 2 - tf.cast(b > 0, a.dtype)
+    a = tf.minimum(a, tf.maximum(room - b, (room + 1) // 2))
+    return a, tf.minimum(b, room - a)
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class Preprocessor:
+    """Texts, or pairs of texts, to the inputs of a model.
+
+        preprocess = Preprocessor(WordPieceTokenizer("vocab.txt"), max_length=128)
+        preprocess(["one text", "another"])                    # a list of texts
+        preprocess((["a question"], ["an answer"]))            # a tuple of two: pairs
+        preprocess({"text": ["a question"], "text_pair": ["an answer"]})
+
+    It works eagerly, in tf.function and tf.data, and in exported SavedModels.
+
+    Args:
+        tokenizer: a tokenizer of this package.
+        max_length: int >= 3, the longest L, special tokens included. Default 512.
+        pad_to_max_length: bool; pad to `max_length` (static shapes: TPU, XLA), or (default) only
+            to the longest row of a batch.
+
+    Raises:
+        ValueError: `max_length` below 3.
+    """
+
+    def __init__(self, tokenizer, max_length=512, pad_to_max_length=False):
+        if max_length < 3:
+            raise ValueError(
+                "`max_length` must be at least 3: [CLS], one token and [SEP]. "
+                f"Received: {max_length}"
+            )
+        self.tokenizer = tokenizer
+        self.max_length = int(max_length)
+        self.pad_to_max_length = bool(pad_to_max_length)
+
+    def __call__(self, texts):
+        """Model inputs of a batch.
+
+        Args:
+            texts: B texts (list of str, NumPy array, string tensor), or a pair of such batches: a
+                tuple, a list of two that are not str, or a dict with `text` and perhaps
+                `text_pair`. A single str (or a tuple of two) gives outputs without the B.
+
+        Returns:
+            dict of int32 tensors (B, L): `token_ids`, `segment_ids`, `padding_mask`.
+
+        Raises:
+            TypeError: neither text nor a pair of texts.
+            ValueError: a pair of batches of different sizes.
+        """
+        first, second = split_pair(texts)
+        first = to_strings(first)
+        second = None if second is None else _same_shape(to_strings(second), first)
+        packed = pack(
+            self._tokenize(first),
+            None if second is None else self._tokenize(second),
+            special_ids=[
+                self.tokenizer.cls_token_id,
+                self.tokenizer.sep_token_id,
+                self.tokenizer.pad_token_id,
+            ],
+            max_length=self.max_length,
+            pad_to_max_length=self.pad_to_max_length,
+        )
+        if first.shape.rank == 0:
+            return {name: values[0] for name, values in packed.items()}
+        return packed
+
+    def _tokenize(self, texts):
+        return self.tokenizer(tf.reshape(texts, [-1]))
+
+    def get_config(self):
+        """The settings, the tokenizer's among them, without its vocabulary."""
+        return {
+            "tokenizer": keras.saving.serialize_keras_object(self.tokenizer),
+            "max_length": self.max_length,
+            "pad_to_max_length": self.pad_to_max_length,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """A preprocessor with these settings; its tokenizer waits for `load_assets`."""
+        tokenizer = keras.saving.deserialize_keras_object(config["tokenizer"])
+        return cls(**{**config, "tokenizer": tokenizer})
+
+    def save_assets(self, folder):
+        """Writes the tokenizer's vocabulary into a folder."""
+        self.tokenizer.save_assets(folder)
+
+    def load_assets(self, folder):
+        """Reads the tokenizer's vocabulary from a folder."""
+        self.tokenizer.load_assets(folder)
+
+
+def split_pair(texts):
+    """First and second texts (the latter perhaps `None`) of what `Preprocessor` takes.
+
+    Raises:
+        TypeError: a tuple that is not of two, or a dict with other keys.
+    """
+    if isinstance(texts, dict):
+        if TEXT not in texts or not set(texts) <= {TEXT, PAIR}:
+            raise TypeError(
+                f"A dict of texts must have the key {TEXT!r}, and may have {PAIR!r}. "
+                f"Received: keys {sorted(texts)}"
+            )
+        return texts[TEXT], texts.get(PAIR)
+    if isinstance(texts, tuple):
+        if len(texts) != 2:
+            raise TypeError(f"A pair of texts is a tuple of two. Received: a tuple of {len(texts)}")
+        return texts
+    if isinstance(texts, list) and len(texts) == 2 and all(map(_is_batch, texts)):
+        return tuple(texts)
+    return texts, None
+
+
+def _is_batch(value):
+    """Whether an element of a list is itself a batch of texts, not one text."""
+    if isinstance(value, (str, bytes)):
+        return False
+    return isinstance(value, (list, tuple)) or len(getattr(value, "shape", ())) == 1
+
+
+def _same_shape(second, first):
+    """The second texts, once there are as many as first ones."""
+    if not second.shape.is_compatible_with(first.shape):
+        raise ValueError(
+            "Both texts of a pair must come in equal number. "
+            f"Received: shapes {first.shape} and {second.shape}"
+        )
+    check = tf.debugging.assert_equal(
+        tf.shape(first), tf.shape(second), "Both texts of a pair must come in equal number."
+    )
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.identity(second)

@@ -1,0 +1,26 @@
+"""Files <-> named arrays: checkpoints of every format, read and written by name tables.
+
+TensorFlow and safetensors are imported only where a file of theirs is touched.
+"""
+
+from bert_tf2.weights.checkpoint import Checkpoint, check_vocabulary, open_checkpoint
+from bert_tf2.weights.loading import load
+from bert_tf2.weights.names import expected_shapes
+from bert_tf2.weights.registry import resolve
+from bert_tf2.weights.report import CheckpointError, Report
+from bert_tf2.weights.saving import save_google, to_format
+from bert_tf2.weights.summary import summary
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "Report",
+    "check_vocabulary",
+    "expected_shapes",
+    "load",
+    "open_checkpoint",
+    "resolve",
+    "save_google",
+    "summary",
+    "to_format",
+]

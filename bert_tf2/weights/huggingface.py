@@ -1,0 +1,98 @@
+"""Hugging Face weights in safetensors form, one file or shards with an index: list and read.
+
+https://huggingface.co/docs/safetensors. Files are memory-mapped, and pickles are never opened.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from bert_tf2.weights.report import CheckpointError
+
+_DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
+
+
+def list_variables(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Name -> (shape, dtype) of every tensor, from the headers.
+
+    Args:
+        path: a `.safetensors` file, or the `.safetensors.index.json` of a sharded one.
+
+    Raises:
+        CheckpointError: a file is missing, truncated or no safetensors, or a dtype is not known.
+    """
+    listed = {}
+    for file in _files(path):
+        with _open(file) as tensors:
+            for name in tensors.keys():  # noqa: SIM118 (a handle, no dict)
+                header = tensors.get_slice(name)
+                listed[name] = (tuple(header.get_shape()), _dtype(file, name, header.get_dtype()))
+    return dict(sorted(listed.items()))
+
+
+def read(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """The named tensors as arrays of their own dtype; 16-bit floats are widened to float32.
+
+    Raises:
+        CheckpointError: as `list_variables`.
+    """
+    wanted, arrays = set(names), {}
+    for file in _files(path):
+        with _open(file) as tensors:
+            for name in wanted.intersection(tensors.keys()):
+                array = tensors.get_tensor(name)
+                small = array.dtype.name in ("float16", "bfloat16")
+                arrays[name] = array.astype(np.float32) if small else array
+    return arrays
+
+
+def _files(path: Path) -> list[Path]:
+    """The files that hold the tensors: `path` itself, or the shards that an index lists."""
+    if path.suffix != ".json":
+        return [path]
+    try:
+        places = json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} must be JSON with a `weight_map`: {error!r}") from error
+    files = [path.parent / name for name in sorted(set(places))]
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        raise CheckpointError(f"{path} lists shards that are not there: {', '.join(missing)}.")
+    return files
+
+
+@contextlib.contextmanager
+def _open(file: Path):
+    import ml_dtypes  # noqa: F401 (teaches NumPy the word bfloat16)
+    import safetensors
+
+    try:
+        with safetensors.safe_open(file, framework="numpy") as tensors:
+            yield tensors
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(
+            f"{file} ({file.stat().st_size} bytes) cannot be read as safetensors. It is truncated, "
+            f"damaged, or only a Git LFS pointer; get it again. safetensors says: {error}"
+        ) from error
+
+
+def _dtype(file: Path, name: str, word: str) -> np.dtype:
+    if word not in _DTYPES:
+        raise CheckpointError(
+            f"{file}: {name} is stored as {word}; known are {', '.join(_DTYPES)}."
+        )
+    return np.dtype(_DTYPES[word])

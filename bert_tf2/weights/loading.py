@@ -1,0 +1,180 @@
+"""From a checkpoint's variables to a model's arrays: by name, strictly, and with a report."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from bert_tf2.weights import names
+from bert_tf2.weights.checkpoint import Checkpoint, check_vocabulary
+from bert_tf2.weights.report import CheckpointError, Report, fold
+
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+@dataclasses.dataclass(frozen=True)
+class Match:
+    """A file's names in their places.
+
+    Attributes:
+        found: our name -> the file's.
+        skipped, unused: as in `Report`.
+        tied: (the file's name, our name of the variable that holds the same numbers).
+    """
+
+    found: dict[str, str]
+    skipped: list[tuple[str, str]]
+    unused: list[str]
+    tied: list[tuple[str, str]]
+
+
+def match(checkpoint: Checkpoint) -> Match:
+    """Gives every variable of the file its place in our tables.
+
+    Raises:
+        CheckpointError: two variables of the file are spellings of the same name.
+    """
+    tied_to = names.NAMES[checkpoint.config.family, checkpoint.format].tied
+    table = names.variables(checkpoint.config, checkpoint.format)
+    ours_of = {row.theirs: ours for ours, row in table.items()}
+    found, skipped, unused, tied = {}, [], [], []
+    for name in checkpoint.variables:
+        spelling = _spelling(checkpoint, name, ours_of)
+        ours, reason = ours_of.get(spelling), _skip_reason(checkpoint, name)
+        if ours in found:
+            raise CheckpointError(f"{checkpoint.path} has both {found[ours]} and {name}: {ours}.")
+        if ours is not None:
+            found[ours] = name
+        elif spelling in tied_to:
+            tied.append((name, ours_of[tied_to[spelling]]))
+            skipped.append((name, f"the same as {tied_to[spelling]}"))
+        elif reason:
+            skipped.append((name, reason))
+        else:
+            unused.append(name)
+    return Match(found, skipped, unused, tied)
+
+
+def _spelling(checkpoint: Checkpoint, name: str, known: Mapping[str, str]) -> str:
+    """The table's spelling of a file's name: today's, and with the prefix that may be left out."""
+    for pattern, replacement in names.FORMATS[checkpoint.format].aliases:
+        name = re.sub(pattern, replacement, name)
+    whole = names.NAMES[checkpoint.config.family, checkpoint.format].prefix + name
+    return whole if whole in known else name
+
+
+def _skip_reason(checkpoint: Checkpoint, name: str) -> str | None:
+    patterns = names.FORMATS[checkpoint.format].skipped.items()
+    return next((why for pattern, why in patterns if re.search(pattern, name)), None)
+
+
+def load(
+    checkpoint: Checkpoint, expected: Mapping[str, tuple[int, ...]], optional_heads: bool = True
+) -> tuple[dict[str, np.ndarray], Report]:
+    """Reads what a model needs. Nothing is guessed: the names and shapes fit, or it raises.
+
+    Args:
+        checkpoint: from `open_checkpoint`.
+        expected: our name -> shape, for every variable of the model.
+        optional_heads: whether a head may be absent from the file, or a classifier be one of other
+            labels; it is then newly initialised, and the report says so.
+
+    Returns:
+        Our name -> float32 array (perhaps a read-only or transposed view), and the report.
+
+    Raises:
+        CheckpointError: an encoder variable is missing, the file has a variable that nothing here
+            knows, a shape differs, or the data cannot be read. It names the variables.
+    """
+    matched = match(checkpoint)
+    report = Report(skipped=list(matched.skipped), unused=list(matched.unused))
+    _sort_out_names(report, matched, expected)
+    taken = _compare_shapes(report, checkpoint, matched, expected)
+    _raise_unless_fit(report, checkpoint, taken, optional_heads)
+    report.warnings = check_vocabulary(checkpoint)
+    arrays = _read(checkpoint, taken)
+    _check_tied(checkpoint, matched, arrays)
+    report.loaded = list(arrays)
+    report.nonfinite = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    return arrays, report
+
+
+def _sort_out_names(report: Report, matched: Match, expected: Mapping) -> None:
+    report.missing = [name for name in expected if name not in matched.found]
+    for ours, theirs in matched.found.items():
+        part = names.head_of(ours) or ours.split("/")[0]
+        if ours in expected:
+            continue
+        if part == "pooler" or names.head_of(ours):
+            report.skipped.append((theirs, f"{part} not used by this model"))
+        else:
+            report.unused.append(theirs)
+
+
+def _compare_shapes(
+    report: Report, checkpoint: Checkpoint, matched: Match, expected: Mapping
+) -> dict[str, str]:
+    """-> our name -> their name of what is to be read; a classifier of other labels is left out."""
+    table = names.variables(checkpoint.config, checkpoint.format)
+    taken = {ours: matched.found[ours] for ours in expected if ours in matched.found}
+    other_labels = set()
+    for ours, theirs in taken.items():
+        row, (got, _) = table[ours], checkpoint.variables[theirs]
+        got = got[::-1] if row.transposed else got
+        if got != tuple(expected[ours]):
+            report.shape_differences.append((ours, tuple(expected[ours]), theirs, got))
+            if None in row.shape:
+                other_labels.add(names.head_of(ours))
+    report.missing += [ours for ours in taken if names.head_of(ours) in other_labels]
+    return {o: t for o, t in taken.items() if names.head_of(o) not in other_labels}
+
+
+def _raise_unless_fit(
+    report: Report, checkpoint: Checkpoint, taken: Mapping, optional_heads: bool
+) -> None:
+    """A head may be absent as a whole, never in part; everything else must be there and fit."""
+    partial = {None, *map(names.head_of, taken)}
+    absent = [n for n in report.missing if names.head_of(n) in partial or not optional_heads]
+    unfit = [d for d in report.shape_differences if d[0] in taken or not optional_heads]
+    problems = fold(Report(shape_differences=unfit).difference_texts())
+    if absent:
+        table = names.variables(checkpoint.config, checkpoint.format)
+        absent = [f"{n} ({table[n].theirs})" if n in table else n for n in absent]
+        problems.append(f"missing in the file: {', '.join(fold(absent))}")
+    if report.unused:
+        problems.append(f"unknown in the file: {', '.join(fold(report.unused))}")
+    if problems:
+        sizes = checkpoint.config
+        raise CheckpointError(
+            f"{checkpoint.path} does not fit the model (config: {sizes.num_hidden_layers} layers, "
+            f"width {sizes.hidden_size}, inner width {sizes.intermediate_size}, vocabulary "
+            f"{sizes.vocab_size}):\n  " + "\n  ".join(problems)
+        )
+
+
+def _read(checkpoint: Checkpoint, taken: Mapping[str, str]) -> dict[str, np.ndarray]:
+    for theirs in taken.values():
+        dtype = checkpoint.variables[theirs][1]
+        if dtype.name not in _FLOATS:
+            raise CheckpointError(
+                f"{checkpoint.path}: {theirs} must be one of {', '.join(_FLOATS)}. Received: "
+                f"{dtype.name}. Quantised weights cannot be loaded; use the original ones."
+            )
+    table = names.variables(checkpoint.config, checkpoint.format)
+    values = checkpoint.read(taken.values())
+    arrays = {ours: values[theirs].astype(np.float32, copy=False) for ours, theirs in taken.items()}
+    return {ours: a.T if table[ours].transposed else a for ours, a in arrays.items()}
+
+
+def _check_tied(checkpoint: Checkpoint, matched: Match, arrays: Mapping[str, np.ndarray]) -> None:
+    """A second copy of tied weights may be skipped only if it is one, where a head reads it."""
+    if "mlm/bias" not in arrays:
+        return
+    for theirs, ours in matched.tied:
+        copy = checkpoint.read([theirs])[theirs]
+        if not np.array_equal(copy.astype(np.float32, copy=False), arrays[ours]):
+            raise CheckpointError(
+                f"{checkpoint.path}: {theirs} differs from {matched.found[ours]}. Only models that "
+                "share the two can be loaded with their masked-LM head."
+            )

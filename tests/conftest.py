@@ -1,0 +1,26 @@
+"""What every test shares: where the reference assets are, and quiet TensorFlow."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import pytest
+
+ASSETS = Path(os.environ.get("BERT_TF2_ASSETS", Path(__file__).parents[2] / "shared" / "assets"))
+REFERENCE = Path(__file__).parent / "reference"
+
+
+@pytest.fixture(scope="session")
+def assets():
+    """The folder of third-party references; tests that use it carry the mark `full`."""
+    if not ASSETS.is_dir():
+        pytest.skip(f"no reference assets at {ASSETS}: set BERT_TF2_ASSETS to their folder")
+    return ASSETS
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """The references committed with the project."""
+    return REFERENCE
