@@ -1,8 +1,8 @@
-"""What an encoder is made of: one frozen record of values, read from the two JSON dialects in use.
+"""What an encoder is made of: one frozen record of values, read from two JSON dialects.
 
-Google writes `bert_config.json`, Hugging Face writes `config.json`. They share most names and differ
-in one meaning that costs 6e-4 when missed: Google's "gelu" is the tanh approximation, Hugging Face's
-is the exact erf form. Here the activation is always spelled out.
+Google writes `bert_config.json`, Hugging Face writes `config.json`. They share most names and
+differ in one meaning that costs 6e-4 when missed: Google's "gelu" is the tanh approximation,
+Hugging Face's is the exact erf form. Here the activation is always spelled out.
 
 Sources: google-research/bert `modeling.py` (BertConfig), transformers `configuration_bert.py`.
 """
@@ -93,7 +93,7 @@ class EncoderConfig:
         return words | _write(self, "huggingface") | {"layer_norm_eps": self.layer_norm_eps}
 
 
-# --- The dialects: what each says for our activations, and what it means by leaving a word out. ----
+# --- The dialects: what each says for our activations, and what it means by leaving a word out. --
 
 _ACTIVATION_WORDS = {
     "google": {"gelu": "gelu_tanh", "relu": "relu", "tanh": "tanh", "linear": "linear"},
@@ -191,7 +191,7 @@ def _write(config: EncoderConfig, dialect: str) -> dict:
     return fields | {"hidden_act": words.get(config.hidden_act, config.hidden_act)}
 
 
-# --- Google's published BERT models: name -> layers, width, heads, vocabulary. ----------------------
+# --- Google's published BERT models: name -> layers, width, heads, vocabulary. --
 # https://github.com/google-research/bert, "Pre-trained models"; the inner width is always 4 D.
 
 _UNCASED, _CASED, _MULTI_CASED, _MULTI_UNCASED, _CHINESE = 30522, 28996, 119547, 105879, 21128

@@ -24,3 +24,11 @@ def assets():
 def reference():
     """The references committed with the project."""
     return REFERENCE
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    """The folder of all-MiniLM-L6-v2, downloaded by the registry if it is not there."""
+    from bert_tf2 import weights
+
+    return weights.resolve("all-MiniLM-L6-v2")

@@ -37,6 +37,10 @@ def rename_inputs(inputs):
             "Inputs must be a dict with `token_ids` and, if wanted, `segment_ids` and "
             f"`padding_mask` (or Google's or Hugging Face's names). Received: {list(inputs)}"
         )
+    renamed = {
+        name: x if isinstance(x, keras.KerasTensor) else ops.convert_to_tensor(x, "int32")
+        for name, x in renamed.items()
+    }
     ids = renamed["token_ids"]
     filled = {"segment_ids": ops.zeros_like, "padding_mask": ops.ones_like}
     return renamed | {name: fill(ids) for name, fill in filled.items() if name not in renamed}
@@ -51,10 +55,11 @@ def input_tensors():
 class Encoder(keras.Model):
     """A BERT encoder: ids in, vectors out.
 
-    Called on a dict of int32 tensors `token_ids`, `segment_ids`, `padding_mask`, each (B, L), it
-    returns a dict: `sequence_output` (B, L, D), `pooled_output` (B, D), and `layer_outputs`, a list
-    of (B, L, D), one a layer, all in the compute dtype. Every position is computed, padding
-    included, exactly as the original does; task models drop padding (`encode`).
+    Called on a dict of int32 `token_ids`, `segment_ids`, `padding_mask`, each (B, L), the last two
+    optional, under these names or Google's or Hugging Face's, it returns a dict:
+    `sequence_output` (B, L, D), `pooled_output` (B, D), and `layer_outputs`, a list of (B, L, D),
+    one a layer, all in the compute dtype. Every position is computed, padding included, exactly as
+    the original does; task models drop padding (`encode`).
 
     Args:
         config: an `EncoderConfig` (or its dict).
@@ -84,6 +89,9 @@ class Encoder(keras.Model):
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.config, self.parts, self.policy = config, parts, policy
         self._scores_model = None
+
+    def __call__(self, inputs, *args, **kwargs):
+        return super().__call__(rename_inputs(inputs), *args, **kwargs)
 
     def encode(self, inputs, drop_padding=False, first_only=False):
         """The same layers on symbolic inputs, computing no more than is read.

@@ -38,7 +38,7 @@ ACTIVATION_FUNCTIONS = {
 
 
 class _TokenLayer(keras.layers.Layer):
-    """What the layers below share: settings kept for `get_config`, and parts that keep their names."""
+    """What the layers below share: settings kept for `get_config`, and parts with fixed names."""
 
     def __init__(self, settings, name=None, dtype=None, trainable=True):
         super().__init__(name=name, dtype=dtype, trainable=trainable)
@@ -117,6 +117,11 @@ class Embeddings(_TokenLayer):
     def call(self, token_ids, segment_ids, layout):
         """token_ids, segment_ids (B, L) int32 -> (T, D)."""
         layout = Layout(**layout)
+        longest = self._settings["max_positions"]
+        if isinstance(layout.length, int) and layout.length > longest:
+            raise ValueError(
+                f"Sequences can have at most {longest} tokens. Received: {layout.length}"
+            )
         x = (
             self._look_up("token", layout.flat(token_ids))
             + self._look_up("position", layout.positions())

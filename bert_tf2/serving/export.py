@@ -69,7 +69,7 @@ def _version_folder(folder):
 
 @contextlib.contextmanager
 def new_folder(folder):
-    """Gives a temporary folder that becomes `folder` when the block ends well, and vanishes if not."""
+    """A temporary folder that becomes `folder` when the block ends well, and vanishes if not."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent)
     try:

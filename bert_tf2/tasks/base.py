@@ -1,5 +1,6 @@
 """What every task shares: raw text in `fit`, `evaluate` and `predict`, a recipe, saving."""
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class Task(keras.Model):
         *args,
         max_length=None,
         lowercase=None,
+        vocab_file=None,
         config_file=None,
         load_weights=True,
         dtype=None,
@@ -60,7 +62,8 @@ class Task(keras.Model):
             max_length: longest sequence in tokens, `[CLS]` and `[SEP]` included. Default: the
                 longest the encoder has positions for.
             lowercase: of the tokenizer; default: as the checkpoint says.
-            config_file: the JSON config, where it is not beside the weights.
+            vocab_file, config_file: the vocabulary and the JSON config, where they are not those
+                beside the weights.
             load_weights: False gives fresh weights in the checkpoint's architecture.
             dtype: a Keras dtype policy for the encoder.
 
@@ -72,6 +75,8 @@ class Task(keras.Model):
             weights.CheckpointError: files and config disagree, or a file is damaged.
         """
         checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file=config_file)
+        if vocab_file is not None:
+            checkpoint = dataclasses.replace(checkpoint, vocab_file=Path(vocab_file))
         encoder = Encoder(checkpoint.config, "zeros" if load_weights else None, dtype=dtype)
         tokenizer = WordPieceTokenizer.from_checkpoint(checkpoint, lowercase=lowercase)
         positions = checkpoint.config.max_position_embeddings
@@ -89,7 +94,7 @@ class Task(keras.Model):
         head = {name: head[name] for name in self.head_variables}
         return self.encoder.named_variables() | head
 
-    # --- Training: the published recipe, unless the user compiles something else. ------------------
+    # --- Training: the published recipe, unless the user compiles something else. -----------------
 
     def compile(self, optimizer=None, loss=None, metrics=None, jit_compile=False, **kwargs):
         """As Keras's, with Google's fine-tuning recipe for what is left out.
@@ -167,6 +172,7 @@ class Task(keras.Model):
             validation_data=validation_data,
             initial_epoch=initial_epoch,
             steps_per_epoch=steps_per_epoch,
+            shuffle=False,  # the dataset does it
             **kwargs,
         )
 
@@ -214,7 +220,7 @@ class Task(keras.Model):
         dataset = dataset.map(lambda x, y, *rest: (x, self.targets_in_graph(y), *rest))
         return pipeline.tokenized(dataset, self.preprocessor)
 
-    # --- Saving: Keras's own formats, with the vocabulary among the assets. ------------------------
+    # --- Saving: Keras's own formats, with the vocabulary among the assets. -----------------------
 
     def get_config(self):
         return {
@@ -268,5 +274,3 @@ def _count(dataset):
     if size == tf.data.INFINITE_CARDINALITY:
         raise ValueError("The dataset never ends: give `steps_per_epoch`.")
     return size if size >= 0 else sum(1 for _ in dataset)
-
-

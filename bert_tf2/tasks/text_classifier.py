@@ -87,7 +87,11 @@ class TextClassifier(Task):
         rows = keras.ops.softmax(self.predict(x, batch_size, **kwargs).astype("float64"))
         names = self.labels
         return [
-            Prediction(names[int(row.argmax())], float(row.max()), dict(zip(names, row.tolist())))
+            Prediction(
+                names[int(row.argmax())],
+                float(row.max()),
+                dict(zip(names, row.tolist(), strict=True)),
+            )
             for row in np.asarray(rows)
         ]
 

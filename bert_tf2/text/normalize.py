@@ -46,10 +46,10 @@ def normalize(texts, lowercase, max_word_chars):
     )
     if lowercase:
         texts = tf.strings.lower(texts)  # ASCII only; `_clean` has done the rest
-    overlong = f"(?s).*[^ {_ASCII_PUNCTUATION}]{{{max_word_chars + 1}}}.*"
+    # A text of fewer bytes has no such word.
     return _update_rows(
         texts,
-        tf.strings.regex_full_match(texts, overlong),
+        tf.strings.length(texts) > max_word_chars,
         lambda rows: _replace_overlong_words(rows, max_word_chars),
     )
 
@@ -99,6 +99,16 @@ def _sorted_marks():
 
 def _replace_overlong_words(texts, max_word_chars):
     """Words of more than `max_word_chars` characters become `UNREACHABLE`."""
+    suspect = f"(?s).*[^ {_ASCII_PUNCTUATION}]{{{max_word_chars + 1}}}.*"
+    return _update_rows(
+        texts,
+        tf.strings.regex_full_match(texts, suspect),
+        lambda rows: _split_and_replace(rows, max_word_chars),
+    )
+
+
+def _split_and_replace(texts, max_word_chars):
+    """The same, at the cost of splitting every word."""
     texts = tf.strings.regex_replace(texts, rf"[{_ASCII_PUNCTUATION}\p{{P}}]", r" \0 ")
     words = tf.strings.split(texts, " ")
     overlong = tf.strings.length(words.values, unit="UTF8_CHAR") > max_word_chars

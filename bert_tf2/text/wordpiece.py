@@ -76,8 +76,8 @@ class WordPieceTokenizer:
         if checkpoint.vocab_file is None:
             raise ValueError(
                 f"{cls.__name__} needs a checkpoint with a {_VOCABULARY_FILE}. "
-                f"Received: {checkpoint.path}, without one. Put the file beside the weights, or build "
-                "the tokenizer from its path."
+                f"Received: {checkpoint.path}, without one. Put the file beside the weights, "
+                "or build the tokenizer from its path."
             )
         if lowercase is None:
             lowercase = checkpoint.lowercase

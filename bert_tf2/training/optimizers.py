@@ -94,11 +94,12 @@ class AdamW(keras.optimizers.Optimizer):
             raise ValueError(
                 f'`reproduce` must be None or "google". Received: reproduce={self.reproduce!r}'
             )
-        if self.reproduce and self.gradient_accumulation_steps:
-            raise ValueError(
-                "`reproduce` must be None when gradients are accumulated. "
+        if self.reproduce and (self.gradient_accumulation_steps or self.loss_scale_factor):
+            raise ValueError(  # Both turn IndexedSlices into sums before they get here.
+                "`reproduce` must be None when gradients are accumulated or scaled. "
                 f"Received: reproduce={self.reproduce!r}, "
-                f"gradient_accumulation_steps={self.gradient_accumulation_steps}"
+                f"gradient_accumulation_steps={self.gradient_accumulation_steps}, "
+                f"loss_scale_factor={self.loss_scale_factor}"
             )
 
     def build(self, variables):
@@ -144,7 +145,7 @@ class AdamW(keras.optimizers.Optimizer):
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         """Sums over replicas, then clips, then updates. Keras clips before it sums."""
         indices = [self._get_variable_index(v) for v in trainable_variables]
-        variables = [getattr(v, "value", v) for v in trainable_variables]
+        variables = [v.value if isinstance(v, keras.Variable) else v for v in trainable_variables]
         pairs = self._all_reduce_sum_gradients(list(zip(grads, variables, strict=True)))
         grads = [gradient for gradient, _ in pairs]
         dense = [_dense(gradient) for gradient in grads]

@@ -70,8 +70,8 @@ def official():
 def assigned():
     """The characters that both Python's and TensorFlow's Unicode versions know, as one str.
 
-    Where only one side knows a character, its category and lower case differ by right; the reference
-    too answers differently under another Python.
+    Where only one side knows a character, its category and lower case differ by right; the
+    reference too answers differently under another Python.
     """
     points = [p for p in range(0xF0000) if unicodedata.category(chr(p)) not in ("Cn", "Cs")]
     scripts = tf.strings.unicode_script(tf.constant(points)).numpy()

@@ -57,7 +57,8 @@ def test_empty_and_not_text(tmp_path):
 
 @pytest.mark.parametrize(
     ("pieces", "expected"),
-    [(["a", "##b", "é"], True), (["a", "B"], False), (["a", "ℝ", "[X]", "<S>"], True), (["中"], False)],
+    [(["a", "##b", "é"], True), (["a", "B"], False), (["a", "ℝ", "[X]", "<S>"], True),
+     (["中"], False)],
 )  # fmt: skip
 def test_is_lowercase(pieces, expected):
     assert Vocabulary.read([*REQUIRED, *pieces]).is_lowercase() is expected

@@ -38,6 +38,7 @@ def test_float_rate_can_be_set():
         {"exclude_from_weight_decay": ["(bias"]},
         {"reproduce": "bert"},
         {"reproduce": "google", "gradient_accumulation_steps": 2},
+        {"reproduce": "google", "loss_scale_factor": 8.0},
     ],
 )
 def test_bad_arguments(argument):

@@ -1,0 +1,74 @@
+"""Task files as the verbs read and write them."""
+
+import contextlib
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+from bert_tf2.data.files import read_examples
+
+
+def read(flags, path, labelled=True):
+    """The `Examples` of a file, with the column flags; prints how many rows came.
+
+    Raises:
+        ValueError, OSError: as `read_examples`.
+    """
+    examples = read_examples(
+        path,
+        text=flags.text_column,
+        text_pair=flags.text_pair_column,
+        label=flags.label_column if labelled else None,
+        header=flags.header,
+    )
+    counts = Counter(examples.labels or ())
+    classes = ", ".join(f"{name} {count}" for name, count in sorted(counts.items())[:12])
+    more = ", …" if len(counts) > 12 else ""
+    kind = "pairs" if examples.pairs else "texts"
+    print(f"{path}: {len(examples)} {kind}" + (f" ({classes}{more})" if counts else ""))
+    return examples
+
+
+def inputs(examples):
+    """What a task takes as `x`: a list of texts, or a tuple of two lists for pairs."""
+    return (examples.texts, examples.pairs) if examples.pairs else examples.texts
+
+
+def check_labels(path, labels, classes):
+    """Raises a ValueError at the first label that is not one of the classes."""
+    known = set(classes)
+    for row, label in enumerate(labels, 1):
+        if label not in known:
+            raise ValueError(
+                f"{path}, row {row} (header and blank lines not counted): the label must be one of "
+                f"the classes {', '.join(classes)}. Received: {label!r}"
+            )
+
+
+def refuse_existing(path, overwrite):
+    """Raises a FileExistsError if `path` is a file or a folder with something in it."""
+    path = Path(path)
+    taken = any(path.iterdir()) if path.is_dir() else path.exists()
+    if taken and not overwrite:
+        raise FileExistsError(f"{path} exists: give another name, or --overwrite to replace it")
+
+
+@contextlib.contextmanager
+def whole(path):
+    """Yields a temporary path with the same suffix that becomes `path` when the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield draft
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_json(path, values):
+    """Writes a dict as indented JSON, whole or not at all."""
+    with whole(path) as draft:
+        text = json.dumps(values, indent=2, ensure_ascii=False)
+        draft.write_text(text + "\n", encoding="utf-8")

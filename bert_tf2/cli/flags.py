@@ -1,0 +1,221 @@
+"""The flags of each verb, and reading them. Each verb has a `FlagValues` of its own."""
+
+import textwrap
+
+from absl import flags as absl_flags
+
+
+class UsageError(Exception):
+    """A mistake in the command line itself. `command` is what was typed, e.g. "bert_tf2 export"."""
+
+    def __init__(self, message, command=None):
+        super().__init__(message)
+        self.command = command
+
+
+def parse(command, define, argv, required=()):
+    """Reads a verb's command line.
+
+    Args:
+        command: such as "bert_tf2 export", for messages.
+        define: function that adds flags to a `FlagValues`.
+        argv: the flags and arguments, in any order; after `--` come arguments alone.
+        required: names of flags that must be given.
+
+    Returns:
+        the `FlagValues`, with `arguments`, the list of what is no flag, and `command`.
+
+    Raises:
+        UsageError: an unknown flag, a bad value, or a required flag left out.
+    """
+    values = _new(define)
+    try:
+        arguments = values([command, *argv])[1:]
+    except absl_flags.Error as error:
+        raise UsageError(str(error), command) from error
+    missing = [f"--{name}" for name in required if values[name].value is None]
+    if missing:
+        raise UsageError(f"{' and '.join(missing)} must be given", command)
+    # A FlagValues takes flags only as attributes, so the two strings travel as flags too.
+    absl_flags.DEFINE_list("arguments", None, "", flag_values=values)
+    absl_flags.DEFINE_string("command", None, "", flag_values=values)
+    values.arguments, values.command = arguments, command
+    return values
+
+
+def describe(define):
+    """The flags as a text for people, one after another with default and meaning."""
+    values = _new(define)
+    lines = []
+    for name in values:
+        flag = values[name]
+        head = f"--[no]{name}" if flag.boolean else f"--{name}"
+        known = flag.default not in (None, False)
+        default = f" (default: {flag.default_as_str.strip(chr(39))})" if known else ""
+        lines += [f"  {head}", *_wrapped(flag.help + default)]
+    return "\n".join(lines)
+
+
+def one_of(values, *names):
+    """The name of the one flag among `names` that is given; UsageError if none or several are."""
+    given = [name for name in names if values[name].value is not None]
+    if len(given) != 1:
+        wanted = " or ".join(f"--{name}" for name in names)
+        raise UsageError(f"give {wanted}, one of them", values.command)
+    return given[0]
+
+
+def _new(define):
+    values = absl_flags.FlagValues()
+    values.set_gnu_getopt(True)  # flags may follow arguments
+    define(values)
+    _boolean(values, "debug", False, "show the traceback of an error")
+    return values
+
+
+def _wrapped(text):
+    return textwrap.wrap(text, 88, initial_indent=" " * 8, subsequent_indent=" " * 8)
+
+
+# === Groups that several verbs share ==============================================================
+
+
+def _string(values, name, default, about):
+    absl_flags.DEFINE_string(name, default, about, flag_values=values)
+
+
+def _boolean(values, name, default, about):
+    absl_flags.DEFINE_boolean(name, default, about, flag_values=values)
+
+
+def _count(values, name, default, about):
+    absl_flags.DEFINE_integer(name, default, about, flag_values=values, lower_bound=1)
+
+
+def _list(values, name, about):
+    absl_flags.DEFINE_list(name, None, about, flag_values=values)
+
+
+def _checkpoint(values, default=None):
+    _string(
+        values,
+        "init_checkpoint",
+        default,
+        "a published name (see bert_tf2 list), a folder, a TensorFlow checkpoint prefix or a "
+        "safetensors file",
+    )
+    _string(values, "bert_config_file", None, "the JSON config, if not the one beside the weights")
+
+
+def _columns(values):
+    _string(values, "text_column", "text", "column or JSON key of the text")
+    _string(values, "text_pair_column", None, "column of the second text, for pairs")
+    _string(values, "label_column", "label", "column of the label")
+    _boolean(
+        values,
+        "header",
+        True,
+        "the first line of a CSV or TSV file names the columns; without, columns are given by "
+        "number from 0",
+    )
+
+
+def _trained_model(values):
+    _string(values, "model", None, "a model.keras that bert_tf2 finetune wrote")
+    _string(values, "saved_model", None, "or the folder of an exported SavedModel")
+    _list(
+        values, "labels", "names of a SavedModel's classes, in the order they were trained, a,b,c"
+    )
+
+
+def _overwrite(values):
+    _boolean(values, "overwrite", False, "replace what an earlier run wrote there")
+
+
+# === Verbs ========================================================================================
+
+
+def finetune(values):
+    _checkpoint(values)
+    _string(values, "vocab_file", None, "the vocabulary, if not the one beside the weights")
+    _boolean(values, "do_lower_case", None, "lower-case the text (default: as the checkpoint says)")
+    _string(values, "train_file", None, "CSV, TSV or JSONL file to train on")
+    _string(values, "dev_file", None, "file to evaluate on after each epoch")
+    _string(values, "test_file", None, "file to evaluate on at the end")
+    _columns(values)
+    _list(values, "labels", "the classes in order, a,b,c (default: those of --train_file, sorted)")
+    _string(values, "output_dir", None, "folder for model.keras and metrics.json")
+    _overwrite(values)
+    _count(values, "max_seq_length", 128, "longer texts are cut to so many tokens")
+    _count(values, "train_batch_size", 32, "texts in a training step")
+    _count(values, "eval_batch_size", 32, "texts in an evaluation step")
+    absl_flags.DEFINE_float(
+        "learning_rate", 5e-5, "where the warm-up aims", lower_bound=0, flag_values=values
+    )
+    absl_flags.DEFINE_float(
+        "num_train_epochs", 3.0, "passes over --train_file, a whole number", flag_values=values
+    )
+    absl_flags.DEFINE_float(
+        "warmup_proportion", 0.1, "share of the steps that warm up", flag_values=values
+    )
+    absl_flags.DEFINE_integer("seed", 1, "of the head, the order and dropout", flag_values=values)
+    _list(values, "seeds", "several seeds, 1,2,3: train once with each, into OUTPUT_DIR/seed_N")
+
+
+def evaluate(values):
+    _trained_model(values)
+    _string(values, "input_file", None, "CSV, TSV or JSONL file with labels")
+    _columns(values)
+    _count(values, "eval_batch_size", 32, "texts in a step")
+    _string(values, "output_file", None, "write the numbers as JSON here too")
+    _overwrite(values)
+
+
+def predict(values):
+    _trained_model(values)
+    _string(values, "input_file", None, "CSV, TSV or JSONL file of texts")
+    _columns(values)
+    _count(values, "predict_batch_size", 32, "texts in a step")
+    _string(
+        values,
+        "output_file",
+        None,
+        "CSV, TSV or JSONL file to write: text, label, probability, and one column for each class "
+        "(default: print label and probability)",
+    )
+    _overwrite(values)
+
+
+def export(values):
+    _string(values, "model", None, "a model.keras that bert_tf2 finetune wrote")
+    _string(
+        values, "export_dir", None, "where to write; if not a number, the next free version below"
+    )
+
+
+def convert(values):
+    _checkpoint(values)
+    absl_flags.DEFINE_enum("to", "google", ["google"], "the format to write", flag_values=values)
+    _string(values, "output_dir", None, "a new folder")
+
+
+def inspect(values):
+    _checkpoint(values)
+
+
+def download(values):
+    _boolean(values, "force", False, "download again and replace what is there")
+
+
+def quickstart(values):
+    _checkpoint(values, "all-MiniLM-L6-v2")
+    _string(
+        values,
+        "output_dir",
+        "runs/quickstart",
+        "folder of model.keras and serving/1; both are replaced",
+    )
+
+
+def nothing(values):
+    """The verb takes no flags."""

@@ -1,0 +1,165 @@
+"""`bert_tf2 quickstart`: the whole way once, from a published checkpoint to answers on raw strings.
+
+It sorts support requests: fine-tunes on the training rows of the bundled data set, measures on the
+held-out ones beside a bag of words, saves, exports, and lets a process without this library answer.
+"""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bert_tf2.cli import console, files
+from bert_tf2.data.files import support_requests
+
+SEED = 1
+# The small models here want higher rates than BERT-Base's published 5e-5.
+SETTINGS = {"learning_rate": 2e-4, "warmup_proportion": 0.1}
+EPOCHS, BATCH_SIZE, MAX_LENGTH = 4, 16, 64
+SENTENCES = [
+    "why did you take money from my card twice this month",
+    "i can't sign in since i got a new phone",
+    "the box arrived crushed and the screen inside is cracked",
+]
+
+# Runs in a process of its own, to which this library is not known.
+SERVE = """
+import sys
+import tensorflow as tf
+import tensorflow_text
+model = tf.saved_model.load(sys.argv[1])
+answers = model.signatures["serving_default"](text=tf.constant(sys.argv[2:]))
+rows = zip(sys.argv[2:], answers["label"].numpy(), answers["probabilities"].numpy())
+for text, label, row in rows:
+    print(f"  {label.decode():<18}{row.max():.3f}  {text}")
+assert "bert_tf2" not in sys.modules
+"""
+
+
+def quickstart(flags):
+    """Runs the five steps and prints what each found. -> dict of accuracies and served answers."""
+    folder = Path(flags.output_dir)
+    train, test = support_requests("train"), support_requests("test")
+    _say("1/5", "The data: support requests, bundled with this library")
+    _show(train, test)
+
+    _say("2/5", f"The checkpoint: {flags.init_checkpoint}")
+    model = _open(flags, sorted(set(train.labels)))
+
+    _say("3/5", f"Fine-tuning, {EPOCHS} passes over {len(train)} texts (the first step is slow)")
+    seconds = _fit(model, train)
+
+    _say("4/5", f"Accuracy on the {len(test)} held-out texts")
+    words = _bag_of_words(train, test)
+    accuracy = model.evaluate(test.texts, test.labels, verbose=0, return_dict=True)["accuracy"]
+    if words is not None:
+        print(f"  bag of words, logistic regression   {words:.3f}")
+    print(f"  this model, trained in {seconds:3.0f} s        {accuracy:.3f}")
+
+    _say("5/5", "A SavedModel, opened where only tensorflow and tensorflow_text are imported")
+    saved, served = _save(model, folder)
+    answers = _serve(served)
+    print("\n".join(answers))
+    print(_next_steps(saved, served))
+    return {"bag_of_words": words, "accuracy": accuracy, "answers": answers}
+
+
+def _say(step, title):
+    print(f"\n[{step}] {title}", flush=True)
+
+
+def _show(train, test):
+    """The size of the data, its classes, and three rows of different ones."""
+    classes = sorted(set(train.labels))
+    print(f"  {len(train)} to train on, {len(test)} held out; {len(classes)} classes:")
+    print(f"  {', '.join(classes)}")
+    for name in classes[:3]:
+        print(f"  e.g. {name:<18}{train.texts[train.labels.index(name)]}")
+
+
+def _open(flags, classes):
+    """The classifier with the checkpoint's weights; the library prints what was loaded."""
+    from bert_tf2.weights import resolve
+
+    place = resolve(flags.init_checkpoint)  # downloads with a progress bar, if need be
+    print(f"  in {place}", flush=True)
+    console.import_tensorflow()
+    import keras
+
+    from bert_tf2.tasks.text_classifier import TextClassifier
+
+    keras.utils.set_random_seed(SEED)
+    model = TextClassifier.from_preset(
+        place, labels=classes, max_length=MAX_LENGTH, config_file=flags.bert_config_file
+    )
+    model.compile(SETTINGS)
+    return model
+
+
+def _fit(model, train):
+    """Trains. -> seconds"""
+    started = time.perf_counter()
+    model.fit(
+        train.texts,
+        train.labels,
+        batch_size=BATCH_SIZE,
+        epochs=EPOCHS,
+        verbose=console.keras_verbosity(),
+    )
+    return time.perf_counter() - started
+
+
+def _bag_of_words(train, test):
+    """Accuracy of word counts and logistic regression, its C cross-validated; None without sklearn."""
+    try:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import GridSearchCV
+        from sklearn.pipeline import make_pipeline
+    except ImportError:
+        print("  (pip install scikit-learn to compare with a bag of words)")
+        return None
+    words = make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(max_iter=1000))
+    search = GridSearchCV(words, {"logisticregression__C": [0.3, 1, 3, 10, 30, 100]}, cv=5)
+    return float(search.fit(train.texts, train.labels).score(test.texts, test.labels))
+
+
+def _save(model, folder):
+    """Writes `model.keras` and the SavedModel `serving/1`, in place of an earlier quickstart's."""
+    from bert_tf2.serving.export import export_saved_model
+
+    saved, served = folder / "model.keras", folder / "serving" / "1"
+    with files.whole(saved) as draft:
+        model.save(draft)
+    if (served / "saved_model.pb").is_file():
+        shutil.rmtree(served)
+    return saved, export_saved_model(model, served)
+
+
+def _serve(folder):
+    """Lets a fresh process answer `SENTENCES`. -> its lines"""
+    command = [sys.executable, "-I", "-c", SERVE, str(folder.absolute()), *SENTENCES]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"The exported model could not be run in a fresh process:\n{done.stderr}")
+    return done.stdout.splitlines()
+
+
+def _next_steps(saved, served):
+    place = served.parent.absolute()
+    return f"""
+Done. What to type next (from this folder; `source .venv/bin/activate` makes bert_tf2 known):
+
+  bert_tf2 predict --model={saved} "where is my parcel?"
+  bert_tf2 predict --saved_model={served.parent} --input_file=FILE.csv --output_file=answers.csv
+  bert_tf2 finetune --init_checkpoint=all-MiniLM-L6-v2 --learning_rate=1e-4 \\
+    --train_file=TRAIN.csv --dev_file=DEV.csv --output_dir=runs/mine     # columns: text,label
+  docker run -p 8501:8501 -v "{place}:/models/support" -e MODEL_NAME=support tensorflow/serving
+  curl localhost:8501/v1/models/support:predict -d '{{"inputs": {{"text": ["where is my parcel?"]}}}}'
+
+or in Python:
+
+  import bert_tf2, keras
+  model = keras.saving.load_model("{saved}")
+  print(model.predict_labels(["where is my parcel?"])[0])"""

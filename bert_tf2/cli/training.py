@@ -1,0 +1,155 @@
+"""`bert_tf2 finetune`: a checkpoint and a labelled file in, a trained classifier out."""
+
+import platform
+import time
+from pathlib import Path
+
+from bert_tf2.cli import console, files
+from bert_tf2.cli.flags import UsageError
+
+
+def finetune(flags):
+    """Trains once for each seed: `model.keras`, `metrics.json`, and a table of several seeds."""
+    seeds, epochs = _seeds(flags), _whole_epochs(flags)
+    files.refuse_existing(flags.output_dir, flags.overwrite)
+    paths = {"train": flags.train_file, "dev": flags.dev_file, "test": flags.test_file}
+    data = {split: files.read(flags, path) for split, path in paths.items() if path}
+    classes = flags.labels or sorted(set(data["train"].labels))
+    if len(classes) < 2:
+        raise ValueError(f"{flags.train_file}: expected two classes or more. Received: {classes}")
+    for split, examples in data.items():
+        files.check_labels(paths[split], examples.labels, classes)
+    results = []
+    for seed in seeds:
+        folder = Path(flags.output_dir) / (f"seed_{seed}" if flags.seeds else "")
+        results.append(_train(flags, seed, epochs, data, classes, folder))
+    if flags.seeds:
+        print(_seed_table(results))
+    return results
+
+
+def _train(flags, seed, epochs, data, classes, folder):
+    """One training run into one folder. -> what `metrics.json` says."""
+    console.import_tensorflow()
+    import keras
+
+    from bert_tf2.tasks.text_classifier import TextClassifier
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    print(f"\nseed {seed}, {len(classes)} classes, {epochs} epochs", flush=True)
+    model = TextClassifier.from_preset(
+        flags.init_checkpoint,
+        labels=classes,
+        max_length=flags.max_seq_length,
+        lowercase=flags.do_lower_case,
+        vocab_file=flags.vocab_file,
+        config_file=flags.bert_config_file,
+    )
+    model.compile(
+        {"learning_rate": flags.learning_rate, "warmup_proportion": flags.warmup_proportion}
+    )
+    started = time.perf_counter()
+    history = model.fit(
+        files.inputs(data["train"]),
+        data["train"].labels,
+        batch_size=flags.train_batch_size,
+        epochs=epochs,
+        validation_data=_batches(data.get("dev"), flags.eval_batch_size),
+        verbose=console.keras_verbosity(),
+    ).history
+    metrics = _metrics(flags, seed, data, classes, history)
+    metrics["seconds"] = round(time.perf_counter() - started, 1)
+    if "test" in data:
+        metrics["test"] = _evaluate(model, data["test"], flags.eval_batch_size)
+        print(f"accuracy on {flags.test_file}: {metrics['test']['accuracy']:.4f}")
+    with files.whole(folder / "model.keras") as draft:
+        model.save(draft)
+    files.write_json(folder / "metrics.json", metrics)
+    print(f"trained in {metrics['seconds']:.0f} s; written: {folder}/model.keras, metrics.json")
+    return metrics
+
+
+def _evaluate(model, examples, batch_size):
+    """Loss and accuracy on labelled examples."""
+    return model.evaluate(
+        files.inputs(examples), examples.labels, batch_size, verbose=0, return_dict=True
+    )
+
+
+def _batches(examples, batch_size):
+    """Labelled examples as a dataset with its own batch size, or None."""
+    if examples is None:
+        return None
+    import tensorflow as tf
+
+    columns = (files.inputs(examples), examples.labels)
+    return tf.data.Dataset.from_tensor_slices(columns).batch(batch_size)
+
+
+def _metrics(flags, seed, data, classes, history):
+    """What a run was, and its loss and accuracy after each epoch."""
+    names = {"loss": "loss", "accuracy": "accuracy"}
+    names |= {f"val_{name}": f"dev_{name}" for name in names}
+    epochs = [
+        {"epoch": i + 1}
+        | {ours: history[name][i] for name, ours in names.items() if name in history}
+        for i in range(len(history["loss"]))
+    ]
+    settings = ("init_checkpoint", "max_seq_length", "train_batch_size", "learning_rate")
+    settings += ("num_train_epochs", "warmup_proportion")
+    return {
+        "seed": seed,
+        "settings": {name: flags[name].value for name in settings},
+        "classes": classes,
+        "rows": {split: len(examples) for split, examples in data.items()},
+        "epochs": epochs,
+        "versions": _versions(),
+    }
+
+
+def _versions():
+    import keras
+    import tensorflow as tf
+
+    import bert_tf2
+
+    modules = {"bert_tf2": bert_tf2, "keras": keras, "tensorflow": tf}
+    versions = {name: module.__version__ for name, module in modules.items()}
+    return versions | {"python": platform.python_version()}
+
+
+def _seed_table(results):
+    """Seed, accuracy on the dev file after the last epoch, seconds; and the means."""
+    accuracies = [result["epochs"][-1].get("dev_accuracy") for result in results]
+    seconds = [result["seconds"] for result in results]
+    rows = [["seed", "dev accuracy", "seconds"]]
+    for result, accuracy in zip(results, accuracies, strict=True):
+        rows.append([str(result["seed"]), _shown(accuracy), f"{result['seconds']:.0f}"])
+    mean = None if None in accuracies else sum(accuracies) / len(accuracies)
+    rows.append(["mean", _shown(mean), f"{sum(seconds) / len(seconds):.0f}"])
+    return "\n" + console.table(rows, right=(1, 2))
+
+
+def _shown(accuracy):
+    return "-" if accuracy is None else f"{accuracy:.4f}"
+
+
+def _seeds(flags):
+    """The seeds to train with: those of --seeds, or the one of --seed."""
+    try:
+        seeds = [int(seed) for seed in flags.seeds or [flags.seed]]
+    except ValueError as error:
+        raise UsageError(f"--seeds takes integers, 1,2,3. {error}", flags.command) from error
+    if len(set(seeds)) != len(seeds):
+        raise UsageError(f"--seeds must differ from each other. Received: {seeds}", flags.command)
+    return seeds
+
+
+def _whole_epochs(flags):
+    epochs = flags.num_train_epochs
+    if epochs < 1 or epochs != int(epochs):
+        raise UsageError(
+            f"--num_train_epochs must be a whole number from 1. Received: {epochs}", flags.command
+        )
+    return int(epochs)

@@ -1,0 +1,187 @@
+"""The encoder against the NumPy oracle: every layer, mask and layout, and its gradients."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+
+from bert_tf2 import Encoder
+from bert_tf2.modeling.encoder import input_tensors, rename_inputs
+
+# float32 against float64, through three layers of values of order 1: the original's own float32
+# noise is up to 3e-6.
+TOLERANCE = 5e-6
+# A fully masked row is only shifted, by -10000, where float32 has steps of 1e-3.
+SHIFTED_TOLERANCE = 5e-3
+
+
+def assert_close(got, want, inputs):
+    shifted = ~inputs["padding_mask"].any(-1)
+    np.testing.assert_allclose(got[~shifted], want[~shifted], atol=TOLERANCE)
+    np.testing.assert_allclose(got[shifted], want[shifted], atol=SHIFTED_TOLERANCE)
+
+
+def make(config=oracle.TINY, seed=0):
+    encoder = Encoder(config)
+    shapes = {name: v.shape for name, v in encoder.named_variables().items()}
+    weights = oracle.random_weights(shapes, seed)
+    for name, variable in encoder.named_variables().items():
+        variable.assign(weights[name])
+    return encoder, weights
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make()
+
+
+def odd_masks():
+    """Rows: full, padded, fully masked, a gap, [CLS] masked, one token."""
+    inputs = oracle.random_inputs(oracle.TINY, batch=6, length=8)
+    inputs["padding_mask"] = np.array(
+        [
+            [1] * 8,
+            [1] * 5 + [0] * 3,
+            [0] * 8,
+            [1, 1, 0, 0, 1, 1, 1, 0],
+            [0] + [1] * 7,
+            [1] + [0] * 7,
+        ],
+        "int32",
+    )
+    return inputs
+
+
+@pytest.mark.parametrize("inputs", [oracle.random_inputs(oracle.TINY), odd_masks()])
+def test_every_layer_equals_the_oracle(model, inputs):
+    encoder, weights = model
+    outputs = encoder(inputs)
+    expected = oracle.forward(encoder.config, weights, inputs)
+    for got, want in zip(outputs["layer_outputs"], expected["layer_outputs"], strict=True):
+        assert_close(got.numpy(), want, inputs)
+    np.testing.assert_array_equal(outputs["sequence_output"], outputs["layer_outputs"][-1])
+    assert_close(outputs["pooled_output"].numpy(), expected["pooled_output"], inputs)
+    for got, want in zip(
+        encoder.attention_scores(inputs), expected["attention_scores"], strict=True
+    ):
+        assert_close(got.numpy(), want, inputs)
+
+
+@pytest.mark.parametrize("hidden_act", oracle.ACTIVATIONS)
+def test_activations(hidden_act):
+    encoder, weights = make(dataclasses.replace(oracle.TINY, hidden_act=hidden_act))
+    inputs = oracle.random_inputs(oracle.TINY)
+    expected = oracle.forward(encoder.config, weights, inputs)["pooled_output"]
+    np.testing.assert_allclose(encoder(inputs)["pooled_output"], expected, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("inputs", [oracle.random_inputs(oracle.TINY), odd_masks()])
+def test_dropping_padding_changes_nothing_at_tokens(model, inputs):
+    encoder, weights = model
+    symbolic = input_tensors()
+    dropped = keras.Model(symbolic, encoder.encode(symbolic, drop_padding=True))(inputs)
+    expected = oracle.forward(encoder.config, weights, inputs)
+    mask = inputs["padding_mask"]
+    computed = np.where(mask[:, :1] == 0, 1, mask)  # rows that start masked are kept whole
+    for got, want in zip(dropped["layer_outputs"], expected["layer_outputs"], strict=True):
+        assert_close(got.numpy(), want * computed[..., None], inputs)
+    assert_close(dropped["pooled_output"].numpy(), expected["pooled_output"], inputs)
+
+
+@pytest.mark.parametrize("drop_padding", [False, True])
+@pytest.mark.parametrize("inputs", [oracle.random_inputs(oracle.TINY), odd_masks()])
+def test_first_token_only(model, inputs, drop_padding):
+    encoder, weights = model
+    symbolic = input_tensors()
+    outputs = encoder.encode(symbolic, drop_padding=drop_padding, first_only=True)
+    got = keras.Model(symbolic, outputs)(inputs)["pooled_output"]
+    expected = oracle.forward(encoder.config, weights, inputs)["pooled_output"]
+    assert_close(got.numpy(), expected, inputs)
+
+
+def gradients(encoder, inputs, **how):
+    symbolic = input_tensors()
+    pooled = keras.Model(symbolic, encoder.encode(symbolic, **how)["pooled_output"])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.square(pooled(inputs) - 0.3))
+    found = tape.gradient(loss, [v.value for v in encoder.named_variables().values()])
+    return [tf.convert_to_tensor(g).numpy() for g in found]
+
+
+@pytest.mark.parametrize("inputs", [oracle.random_inputs(oracle.TINY), odd_masks()])
+def test_gradients_of_the_short_ways_equal_those_of_the_long_one(model, inputs):
+    encoder, _ = model
+    want = gradients(encoder, inputs)
+    for how in ({"drop_padding": True}, {"drop_padding": True, "first_only": True}):
+        for got, wanted in zip(gradients(encoder, inputs, **how), want, strict=True):
+            # the same sums in another order, relative to the largest entry
+            np.testing.assert_allclose(got, wanted, atol=2e-5 * max(1.0, np.abs(wanted).max()))
+
+
+def test_gradients_equal_numeric_ones_of_the_oracle():
+    encoder, weights = make()
+    inputs = oracle.random_inputs(oracle.TINY, batch=3, length=6)
+    names = list(encoder.named_variables())
+    found = dict(zip(names, gradients(encoder, inputs, drop_padding=True), strict=True))
+
+    def loss(changed):
+        return np.sum((oracle.forward(encoder.config, changed, inputs)["pooled_output"] - 0.3) ** 2)
+
+    generator = np.random.default_rng(1)
+    for name in names[1::3]:
+        direction = generator.standard_normal(weights[name].shape)
+        direction /= np.linalg.norm(direction)
+        step = 1e-5 * direction
+        high, low = (weights | {name: weights[name].astype("float64") + s} for s in (step, -step))
+        numeric = (loss(high) - loss(low)) / 2e-5
+        assert np.sum(found[name] * direction) == pytest.approx(numeric, abs=1e-4, rel=1e-3), name
+
+
+def test_keras_file_round_trip_is_bitwise(model, tmp_path):
+    encoder, _ = model
+    encoder.save(tmp_path / "encoder.keras")
+    again = keras.saving.load_model(tmp_path / "encoder.keras")
+    assert again.config == encoder.config
+    inputs = oracle.random_inputs(oracle.TINY)
+    np.testing.assert_array_equal(again(inputs)["pooled_output"], encoder(inputs)["pooled_output"])
+
+
+def test_input_names_of_google_and_hugging_face():
+    inputs = oracle.random_inputs(oracle.TINY)
+    names = ("input_word_ids", "input_type_ids", "input_mask")
+    google = dict(zip(names, inputs.values(), strict=True))
+    assert rename_inputs(google).keys() == inputs.keys()
+    filled = rename_inputs({"input_ids": inputs["token_ids"]})
+    assert np.all(filled["segment_ids"] == 0)
+    assert np.all(filled["padding_mask"] == 1)
+    with pytest.raises(ValueError, match="Received: \\['words'\\]"):
+        rename_inputs({"words": 1})
+
+
+def test_a_sequence_longer_than_the_position_table_is_refused(model):
+    encoder, _ = model
+    ids = np.ones((1, 21), "int32")
+    with pytest.raises(ValueError, match=r"at most 20 tokens. Received: 21"):
+        encoder({"token_ids": ids})
+
+
+def test_mixed_bfloat16_stays_close():
+    encoder, weights = make()
+    half = Encoder(oracle.TINY, dtype="mixed_bfloat16")
+    for name, variable in half.named_variables().items():
+        variable.assign(weights[name])
+    inputs = oracle.random_inputs(oracle.TINY)
+    got = half(inputs)["pooled_output"]
+    assert got.dtype == tf.bfloat16
+    np.testing.assert_allclose(tf.cast(got, "float32"), encoder(inputs)["pooled_output"], atol=0.1)
+
+
+def test_dropout_is_on_in_training_only(model):
+    encoder, _ = model
+    inputs = oracle.random_inputs(oracle.TINY)
+    calm = encoder(inputs, training=False)["pooled_output"]
+    np.testing.assert_array_equal(encoder(inputs)["pooled_output"], calm)
+    assert np.abs(encoder(inputs, training=True)["pooled_output"] - calm).max() > 1e-3
