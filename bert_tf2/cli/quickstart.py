@@ -111,7 +111,7 @@ def _fit(model, train):
 
 
 def _bag_of_words(train, test):
-    """Accuracy of word counts and logistic regression, its C cross-validated; None without sklearn."""
+    """Accuracy of word weights and logistic regression; None without scikit-learn."""
     try:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
@@ -156,7 +156,8 @@ Done. What to type next (from this folder; `source .venv/bin/activate` makes ber
   bert_tf2 finetune --init_checkpoint=all-MiniLM-L6-v2 --learning_rate=1e-4 \\
     --train_file=TRAIN.csv --dev_file=DEV.csv --output_dir=runs/mine     # columns: text,label
   docker run -p 8501:8501 -v "{place}:/models/support" -e MODEL_NAME=support tensorflow/serving
-  curl localhost:8501/v1/models/support:predict -d '{{"inputs": {{"text": ["where is my parcel?"]}}}}'
+  curl -d '{{"inputs": {{"text": ["where is my parcel?"]}}}}' \\
+    localhost:8501/v1/models/support:predict
 
 or in Python:
 

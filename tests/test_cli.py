@@ -1,0 +1,312 @@
+"""The verbs, run as a user runs them, on a tiny checkpoint made here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf2 import cli, weights
+from bert_tf2.config import EncoderConfig
+from bert_tf2.modeling.encoder import Encoder
+
+LABELS = ["bill", "login", "parcel"]
+WORDS = {"bill": "coffee cafe times", "login": "letter reading start", "parcel": "stone steam late"}
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory, reference):
+    """A folder with a checkpoint, data files and a classifier fine-tuned by the command."""
+    folder = tmp_path_factory.mktemp("cli")
+    vocabulary = (reference / "own_fixture" / "vocab_uncased.txt").read_text("utf-8").splitlines()
+    config = EncoderConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=40,
+    )
+    keras.utils.set_random_seed(3)
+    encoder = Encoder(config)
+    arrays = {name: np.array(v) for name, v in encoder.named_variables().items()}
+    weights.save_google(folder / "tiny_uncased", config, arrays, vocabulary)
+    write_tsv(folder / "train.tsv", 24)
+    write_tsv(folder / "dev.tsv", 9)
+    assert cli.main(finetune(folder, "run", "--dev_file=%s/dev.tsv", "--num_train_epochs=2")) == 0
+    return folder
+
+
+def write_tsv(path, rows):
+    """A task file with the classes in turn."""
+    lines = ["text\tlabel"]
+    for i in range(rows):
+        label = LABELS[i % 3]
+        lines.append(f"{WORDS[label]} {'the ' * (i % 4)}{i}\t{label}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def finetune(folder, output, *more):
+    """A finetune command line; `%s` in further flags is the folder."""
+    flags = ["--init_checkpoint=%s/tiny_uncased", "--train_file=%s/train.tsv"]
+    flags += [f"--output_dir=%s/{output}", "--max_seq_length=40", "--train_batch_size=8", *more]
+    return ["finetune", *(flag.replace("%s", str(folder)) for flag in flags)]
+
+
+def fails(capsys, status, argv, *words):
+    """Runs a command that must fail with this status and say these words, with no traceback."""
+    assert cli.main([str(part) for part in argv]) == status
+    said = capsys.readouterr().err
+    for word in words:
+        assert word in said
+    assert "Traceback" not in said
+    return said
+
+
+def evaluation(argv, output):
+    """The JSON that `evaluate` writes."""
+    assert cli.main(["evaluate", *argv, f"--output_file={output}"]) == 0
+    return json.loads(Path(output).read_text("utf-8"))
+
+
+# --- The verbs one after another ------------------------------------------------------------------
+
+
+def test_finetune_writes_model_and_metrics(work):
+    metrics = json.loads((work / "run" / "metrics.json").read_text("utf-8"))
+    assert sorted(path.name for path in (work / "run").iterdir()) == ["metrics.json", "model.keras"]
+    assert metrics["classes"] == LABELS
+    assert metrics["rows"] == {"train": 24, "dev": 9}
+    assert [epoch["epoch"] for epoch in metrics["epochs"]] == [1, 2]
+    assert {"loss", "accuracy", "dev_loss", "dev_accuracy"} < set(metrics["epochs"][1])
+    assert metrics["seed"] == 1
+    assert metrics["seconds"] > 0
+    assert metrics["versions"]["tensorflow"] == tf.__version__
+
+
+def test_export_gives_the_same_numbers_as_the_model(work, tmp_path, capsys):
+    served = tmp_path / "serving" / "1"
+    model = work / "run" / "model.keras"
+    export = ["export", f"--model={model}", f"--export_dir={served}"]
+    assert cli.main(export) == 0
+    assert "tensorflow/serving" in capsys.readouterr().out
+    data = f"--input_file={work}/dev.tsv"
+    ours = evaluation([f"--model={model}", data], tmp_path / "keras.json")
+    theirs = evaluation(
+        [f"--saved_model={served.parent}", data, f"--labels={','.join(LABELS)}"],
+        tmp_path / "saved_model.json",
+    )
+    assert ours == theirs
+    assert ours["rows"] == 9
+    assert np.sum(ours["confusion_matrix"]) == 9
+    dev = json.loads((work / "run" / "metrics.json").read_text("utf-8"))["epochs"][-1]
+    assert ours["accuracy"] == pytest.approx(dev["dev_accuracy"])
+    fails(capsys, 1, export, str(served), "exists")
+    assert (served / "saved_model.pb").is_file()
+
+
+def test_saved_model_class_names_are_checked(work, tmp_path, capsys):
+    served = tmp_path / "served"
+    cli.main(["export", f"--model={work}/run/model.keras", f"--export_dir={served}"])
+    argv = ["predict", f"--saved_model={served}", "--labels=parcel,bill", "money"]
+    fails(capsys, 1, argv, "--labels", "3 classes")
+    fails(capsys, 1, ["predict", f"--saved_model={tmp_path / 'none'}", "x"], "saved_model.pb")
+    write_tsv(tmp_path / "more.tsv", 3)
+    with open(tmp_path / "more.tsv", "a", encoding="utf-8") as file:
+        file.write("what\ta new one\nand\tanother\nthird\tand more\n")
+    argv = ["evaluate", f"--saved_model={served}", f"--input_file={tmp_path}/more.tsv"]
+    fails(capsys, 1, argv, "the model has 3 classes", "a new one")
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".csv", ".jsonl"])
+def test_predict_writes_a_row_a_text(work, tmp_path, suffix):
+    from bert_tf2.data.files import read_examples
+
+    output = tmp_path / f"answers{suffix}"
+    argv = ["predict", f"--model={work}/run/model.keras", f"--input_file={work}/dev.tsv"]
+    assert cli.main([*argv, f"--output_file={output}"]) == 0
+    found = read_examples(output)
+    assert found.texts == read_examples(work / "dev.tsv").texts
+    assert set(found.labels) <= set(LABELS)
+    columns = [read_examples(output, text="text", label=f"p({name})").labels for name in LABELS]
+    assert np.sum(np.array(columns, float), axis=0) == pytest.approx(1)
+    assert cli.main([*argv, f"--output_file={output}"]) == 1  # it exists
+    assert cli.main([*argv, f"--output_file={output}", "--overwrite"]) == 0
+
+
+def test_predict_prints_answers_to_arguments(work, capsys):
+    argv = ["predict", f"--model={work}/run/model.keras", "coffee cafe", "", "a" * 100_000]
+    assert cli.main(argv) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[2] for row in rows] == argv[2:]
+    assert all(row[0] in LABELS and 1 / 3 <= float(row[1]) <= 1 for row in rows)
+
+
+def test_several_seeds(work, capsys):
+    argv = finetune(work, "many", "--seeds=5,6", "--num_train_epochs=1", "--dev_file=%s/dev.tsv")
+    assert cli.main(argv) == 0
+    table = capsys.readouterr().out.splitlines()[-4:]
+    assert [row.split()[0] for row in table] == ["seed", "5", "6", "mean"]
+    runs = [json.loads((work / "many" / f"seed_{s}" / "metrics.json").read_text()) for s in (5, 6)]
+    mean = sum(run["epochs"][-1]["dev_accuracy"] for run in runs) / 2
+    assert float(table[-1].split()[1]) == pytest.approx(mean, abs=1e-4)
+
+
+def test_given_vocabulary_and_labels(work, tmp_path, capsys):
+    lines = (work / "tiny_uncased" / "vocab.txt").read_bytes()
+    (tmp_path / "too_long.txt").write_bytes(lines + b"one\ntwo\n")
+    flags = (f"--vocab_file={tmp_path}/too_long.txt", "--labels=parcel,login,bill")
+    fails(capsys, 1, finetune(work, "long", *flags), "too_long.txt", "would have no row")
+    assert not (work / "long").exists()
+
+
+def test_convert_and_inspect(work, tmp_path, capsys):
+    argv = ["convert", f"--init_checkpoint={work}/tiny_uncased", f"--output_dir={tmp_path}/out"]
+    assert cli.main(argv) == 0
+    assert "written: 23 variables" in capsys.readouterr().out
+    for name in ("bert_config.json", "vocab.txt"):
+        assert (tmp_path / "out" / name).read_bytes() == (work / "tiny_uncased" / name).read_bytes()
+    first, second = (weights.open_checkpoint(f) for f in (work / "tiny_uncased", tmp_path / "out"))
+    theirs = second.read(second.variables)
+    assert all(np.array_equal(a, theirs[n]) for n, a in first.read(first.variables).items())
+    fails(capsys, 1, argv, "exists")
+    assert cli.main(["inspect", f"--init_checkpoint={tmp_path}/out"]) == 0
+    assert "1 layers, width 16, 2 heads" in capsys.readouterr().out
+
+
+def test_list_names_every_published_checkpoint(capsys):
+    from bert_tf2.weights import registry
+
+    assert cli.main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    named = [line.split()[0] for line in lines[1:-2]]
+    assert named == [entry.name for entry in registry.entries()]
+
+
+# --- Mistakes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["fly"], ["'fly'", "finetune", "--help"]),
+        (["finetune", "--trian_file=x"], ["trian_file", "bert_tf2 finetune --help"]),
+        (["finetune", "--train_file=x"], ["--init_checkpoint", "--output_dir", "must be given"]),
+        (["finetune", "--train_batch_size=0"], ["train_batch_size", "positive"]),
+        (["finetune", "--train_batch_size=many"], ["train_batch_size", "many"]),
+        (["export", "--model=a", "--export_dir=b", "extra"], ["extra"]),
+        (["evaluate", "--input_file=x"], ["--model or --saved_model"]),
+        (["evaluate", "--input_file=x", "--model=a", "--saved_model=b"], ["one of them"]),
+        (["predict", "--model=a"], ["--input_file"]),
+        (["download"], ["name"]),
+        (["convert", "--init_checkpoint=a", "--output_dir=b", "--to=onnx"], ["onnx", "google"]),
+    ],
+)
+def test_wrong_command_lines(argv, words, capsys):
+    said = fails(capsys, 2, argv, *words)
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("more", ["--seeds=1,x", "--seeds=1,1", "--num_train_epochs=1.5"])
+def test_wrong_numbers(work, more, capsys):
+    fails(capsys, 2, finetune(work, "never", more), more.partition("=")[0])
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ["empty"]),
+        (b"text\tlabel\n", ["rows"]),
+        (b"text\tlabel\na\tx\nb\n", ["line 3", "columns"]),
+        (b"text\tclass\na\tx\n", ["'label'"]),
+        (b"text\tlabel\n\xff\tx\n", ["line 2", "UTF-8"]),
+        (b"text\tlabel\na\tx\nb\tx\n", ["two classes"]),
+    ],
+)
+def test_bad_training_files(work, tmp_path, content, words, capsys):
+    (tmp_path / "bad.tsv").write_bytes(content)
+    argv = finetune(work, "never", f"--train_file={tmp_path}/bad.tsv")
+    fails(capsys, 1, argv, "bert_tf2: error: ", "bad.tsv", *words)
+    assert not (work / "never").exists()
+
+
+def test_unknown_label_at_evaluation(work, tmp_path, capsys):
+    (tmp_path / "new.tsv").write_text("text\tlabel\nmoney\tbill\nmoney\trefund\n")
+    argv = ["evaluate", f"--model={work}/run/model.keras", f"--input_file={tmp_path}/new.tsv"]
+    fails(capsys, 1, argv, "new.tsv, row 2", "'refund'", "bill, login, parcel")
+    argv = finetune(work, "never", f"--dev_file={tmp_path}/new.tsv")
+    fails(capsys, 1, argv, "row 2", "'refund'")
+
+
+def test_what_is_there_stays(work, capsys):
+    before = (work / "run" / "model.keras").read_bytes()
+    fails(capsys, 1, finetune(work, "run"), "exists", "--overwrite")
+    assert (work / "run" / "model.keras").read_bytes() == before
+
+
+def test_missing_and_damaged_files(work, tmp_path, capsys):
+    data = f"--input_file={work}/dev.tsv"
+    fails(capsys, 1, ["evaluate", "--model=none.keras", data], "none.keras")
+    (tmp_path / "torn.keras").write_bytes((work / "run" / "model.keras").read_bytes()[:2000])
+    fails(capsys, 1, ["evaluate", f"--model={tmp_path}/torn.keras", data], "torn.keras")
+    fails(
+        capsys, 1, ["evaluate", f"--model={work}/run/model.keras", "--input_file=no.csv"], "no.csv"
+    )
+    fails(capsys, 1, ["inspect", "--init_checkpoint=no_such_name"], "no_such_name", "Known names")
+    fails(capsys, 1, ["inspect", f"--init_checkpoint={tmp_path}"], "holds no checkpoint")
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(FileNotFoundError):
+        cli.main(["evaluate", "--model=none.keras", "--input_file=none.tsv", "--debug"])
+
+
+def test_interruption(monkeypatch, capsys):
+    def interrupted(flags):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bert_tf2.cli.checkpoints.list_published", interrupted)
+    assert cli.main(["list"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+# --- As a process ---------------------------------------------------------------------------------
+
+
+def test_help_lists_the_verbs_and_each_verb_its_flags(capsys):
+    assert cli.main([]) == 0
+    overview = capsys.readouterr().out
+    for verb in cli.VERBS:
+        assert f"\n  {verb} " in overview
+        assert cli.main([verb, "--help"]) == 0
+        assert f"bert_tf2 {verb}" in capsys.readouterr().out
+    cli.main(["export", "--help"])
+    said = capsys.readouterr().out
+    assert "--export_dir" in said
+    assert "--train_file" not in said
+
+
+def test_help_needs_no_tensorflow(tmp_path):
+    script = tmp_path / "bert_tf2"  # the name the console script has
+    script.write_text(
+        "import sys\nfrom bert_tf2.cli import main\nstatus = main(sys.argv[1:])\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)\nsys.exit(status)\n"
+    )
+    for argv, status in ([], 0), (["finetune", "--help"], 0), (["fly"], 2), (["list"], 0):
+        done = subprocess.run([sys.executable, script, *argv], capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+
+
+def test_a_process_keeps_its_output_clean(work, tmp_path):
+    script = tmp_path / "bert_tf2"
+    script.write_text("from bert_tf2.cli import run\nrun()\n")
+    argv = ["predict", f"--model={work}/run/model.keras", "coffee cafe"]
+    done = subprocess.run([sys.executable, script, *argv], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.count("\n") == 1
+    assert done.stdout.split("\t")[2] == "coffee cafe\n"
+    assert done.stderr == ""
