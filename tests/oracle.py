@@ -105,3 +105,23 @@ def _norm(config, w, path, x):
     centred = x - x.mean(-1, keepdims=True)
     scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + config.layer_norm_eps)
     return scaled * w[f"{path}/gamma"] + w[f"{path}/beta"]
+
+
+def tiny_classifier(labels=("tea", "stone", "rain"), **kwargs):
+    """A TextClassifier of TINY's size on the committed vocabulary, with seeded random weights."""
+    import dataclasses
+    from pathlib import Path
+
+    from bert_tf2 import Encoder, Preprocessor, TextClassifier, WordPieceTokenizer
+
+    folder = Path(__file__).parent / "reference" / "own_fixture"
+    tokenizer = WordPieceTokenizer(folder / "vocab_uncased.txt", lowercase=True)
+    config = dataclasses.replace(TINY, vocab_size=tokenizer.vocabulary_size)
+    encoder = Encoder(config)
+    preprocessor = Preprocessor(tokenizer, max_length=config.max_position_embeddings)
+    task = TextClassifier(encoder, preprocessor, labels=list(labels), **kwargs)
+    shapes = {name: v.shape for name, v in task.named_variables().items()}
+    arrays = random_weights(shapes)
+    for name, variable in task.named_variables().items():
+        variable.assign(arrays[name])
+    return task

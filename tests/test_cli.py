@@ -1,6 +1,7 @@
 """The verbs, run as a user runs them, on a tiny checkpoint made here."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -290,23 +291,29 @@ def test_help_lists_the_verbs_and_each_verb_its_flags(capsys):
     assert "--train_file" not in said
 
 
+def as_process(tmp_path, script, argv):
+    """Runs a script under the name of the console script, with the package on its path."""
+    (tmp_path / "bert_tf2").write_text(script)
+    home = {"PYTHONPATH": str(Path(cli.__file__).parents[2])}
+    command = [sys.executable, tmp_path / "bert_tf2", *argv]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | home)
+
+
 def test_help_needs_no_tensorflow(tmp_path):
-    script = tmp_path / "bert_tf2"  # the name the console script has
-    script.write_text(
+    script = (
         "import sys\nfrom bert_tf2.cli import main\nstatus = main(sys.argv[1:])\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)\nsys.exit(status)\n"
     )
     for argv, status in ([], 0), (["finetune", "--help"], 0), (["fly"], 2), (["list"], 0):
-        done = subprocess.run([sys.executable, script, *argv], capture_output=True, text=True)
+        done = as_process(tmp_path, script, argv)
         assert done.returncode == status, done.stderr
 
 
 def test_a_process_keeps_its_output_clean(work, tmp_path):
-    script = tmp_path / "bert_tf2"
-    script.write_text("from bert_tf2.cli import run\nrun()\n")
+    script = "from bert_tf2.cli import run\nrun()\n"
     argv = ["predict", f"--model={work}/run/model.keras", "coffee cafe"]
-    done = subprocess.run([sys.executable, script, *argv], capture_output=True, text=True)
-    assert done.returncode == 0
+    done = as_process(tmp_path, script, argv)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 1
     assert done.stdout.split("\t")[2] == "coffee cafe\n"
     assert done.stderr == ""

@@ -1,0 +1,126 @@
+"""The SavedModel against the task it came from, in a process that knows only TensorFlow."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+
+from bert_tf2 import export_saved_model
+
+TEXTS = ["The kettle hums.", "", "stone, rain & tea", "ＦＵＬＬ ｗｉｄｔｈ 雨", "x" * 100_000]
+
+# Everything else an export may use is in TensorFlow itself, so that TF Serving has it.
+TEXT_OPS = {"NormalizeUTF8", "TFText>FastWordpieceTokenizeWithOffsets"}
+READER = """
+import json, sys
+import tensorflow as tf, tensorflow_text
+model = tf.saved_model.load(sys.argv[1])
+inputs = {k: tf.constant(v) for k, v in json.loads(sys.stdin.read()).items()}
+out = model.signatures["serving_default"](**inputs)
+assert "bert_tf2" not in sys.modules
+print(json.dumps({k: v.numpy().astype(str if v.dtype == tf.string else float).tolist() for k, v in out.items()}))
+"""
+
+
+def read_elsewhere(folder, **inputs):
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", READER, str(folder)],
+        input=json.dumps(inputs),
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    model = oracle.tiny_classifier()
+    folder = export_saved_model(model, tmp_path_factory.mktemp("serving") / "clf")
+    moved = folder.parent.with_name("moved")
+    folder.parent.rename(moved)
+    return model, moved / folder.name
+
+
+def test_a_fresh_process_gives_the_same_answers_on_raw_strings(exported):
+    model, folder = exported
+    assert folder.name == "1"
+    got = read_elsewhere(folder, text=TEXTS)
+    logits = model.predict(TEXTS, verbose=0)
+    np.testing.assert_allclose(got["logits"], logits, atol=1e-6)
+    answers = model.predict_labels(TEXTS, verbose=0)
+    assert got["label"] == [answer.label for answer in answers]
+    want = [list(answer.probabilities.values()) for answer in answers]
+    np.testing.assert_allclose(got["probabilities"], want, atol=1e-6)
+
+
+def test_pairs_and_ids(tmp_path):
+    model = oracle.tiny_classifier()
+    pair = (TEXTS[:2], ["No, it is grey.", "rain"])
+    folder = export_saved_model(model, tmp_path / "7", pairs=True)
+    assert folder == tmp_path / "7"
+    got = read_elsewhere(folder, text=pair[0], text_pair=pair[1])
+    want = model.predict(pair, verbose=0)
+    np.testing.assert_allclose(got["logits"], want, atol=1e-6)
+    signature = tf.saved_model.load(str(folder)).signatures["token_ids"]
+    ids = signature(**model.preprocessor(pair))
+    np.testing.assert_allclose(ids["logits"], want, atol=1e-6)
+
+
+def test_invalid_utf8_is_answered(exported):
+    model, folder = exported
+    bad = [b"\xff\xfe caf\xe9", b"tea"]
+    got = tf.saved_model.load(str(folder)).signatures["serving_default"](text=tf.constant(bad))
+    np.testing.assert_allclose(got["logits"], model.predict(bad, verbose=0), atol=1e-6)
+
+
+def test_only_operations_that_tf_serving_has(exported):
+    _, folder = exported
+    graph = _graph(folder)
+    used = {node.op for f in graph.library.function for node in f.node_def}
+    used |= {node.op for node in graph.node}
+    assert _unknown_without_text(used) == TEXT_OPS
+
+
+def _graph(folder):
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    content = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    (meta,) = content.meta_graphs
+    return meta.graph_def
+
+
+def _unknown_without_text(operations):
+    """Which of them a process that imports only tensorflow does not know."""
+    code = (
+        "import sys; from tensorflow.python.framework import op_def_registry as known\n"
+        "print(*(name for name in sys.stdin.read().split() if known.get(name) is None))"
+    )
+    command = [sys.executable, "-I", "-c", code]
+    text = " ".join(operations)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_versions_and_an_existing_folder(exported, tmp_path):
+    model, _ = exported
+    first = export_saved_model(model, tmp_path / "clf")
+    before = sorted(p.name for p in first.iterdir())
+    with pytest.raises(FileExistsError, match="next version"):
+        export_saved_model(model, first)
+    assert sorted(p.name for p in first.iterdir()) == before
+    assert export_saved_model(model, tmp_path / "clf").name == "2"
+
+
+def test_a_failed_export_leaves_nothing(exported, tmp_path, monkeypatch):
+    model, _ = exported
+    monkeypatch.setattr("keras.export.ExportArchive.write_out", lambda *a, **k: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export_saved_model(model, tmp_path / "clf" / "1")
+    assert list((tmp_path / "clf").iterdir()) == []
