@@ -4,6 +4,7 @@ It sorts support requests: fine-tunes on the training rows of the bundled data s
 held-out ones beside a bag of words, saves, exports, and lets a process without this library answer.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 from pathlib import Path
 
 from bert_tf2.cli import console, files
-from bert_tf2.data.files import support_requests
+from bert_tf2.data import files as data_files
 
 SEED = 1
 # The small models here want higher rates than BERT-Base's published 5e-5.
@@ -40,14 +41,17 @@ assert "bert_tf2" not in sys.modules
 def quickstart(flags):
     """Runs the five steps and prints what each found. -> dict of accuracies and served answers."""
     folder = Path(flags.output_dir)
-    train, test = support_requests("train"), support_requests("test")
+    train, test = (data_files.support_requests(split) for split in ("train", "test"))
     _say("1/5", "The data: support requests, bundled with this library")
     _show(train, test)
 
     _say("2/5", f"The checkpoint: {flags.init_checkpoint}")
     model = _open(flags, sorted(set(train.labels)))
 
-    _say("3/5", f"Fine-tuning, {EPOCHS} passes over {len(train)} texts (the first step is slow)")
+    _say(
+        "3/5",
+        f"Fine-tuning, {EPOCHS} passes over {len(train)} texts (the first step takes longest)",
+    )
     seconds = _fit(model, train)
 
     _say("4/5", f"Accuracy on the {len(test)} held-out texts")
@@ -57,8 +61,11 @@ def quickstart(flags):
         print(f"  bag of words, logistic regression   {words:.3f}")
     print(f"  this model, trained in {seconds:3.0f} s        {accuracy:.3f}")
 
-    _say("5/5", "A SavedModel, opened where only tensorflow and tensorflow_text are imported")
+    _say(
+        "5/5", "Saving, and answering from a process that knows tensorflow and tensorflow_text only"
+    )
     saved, served = _save(model, folder)
+    print(f"  the model {saved}, for Python; the SavedModel {served}, for serving", flush=True)
     answers = _serve(served)
     print("\n".join(answers))
     print(_next_steps(saved, served))
@@ -117,12 +124,14 @@ def _bag_of_words(train, test):
         from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import GridSearchCV
         from sklearn.pipeline import make_pipeline
+        from threadpoolctl import threadpool_limits
     except ImportError:
         print("  (pip install scikit-learn to compare with a bag of words)")
         return None
     words = make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(max_iter=1000))
     search = GridSearchCV(words, {"logisticregression__C": [0.3, 1, 3, 10, 30, 100]}, cv=5)
-    return float(search.fit(train.texts, train.labels).score(test.texts, test.labels))
+    with threadpool_limits(1):  # so small a problem is many times slower on several threads
+        return float(search.fit(train.texts, train.labels).score(test.texts, test.labels))
 
 
 def _save(model, folder):
@@ -147,20 +156,24 @@ def _serve(folder):
 
 
 def _next_steps(saved, served):
+    held_out = os.path.relpath(Path(data_files.__file__).parent / "support_requests" / "test.tsv")
     place = served.parent.absolute()
     return f"""
-Done. What to type next (from this folder; `source .venv/bin/activate` makes bert_tf2 known):
+Done. What to type next (`source .venv/bin/activate` makes bert_tf2 known to your shell):
 
+classify texts of your own, given here or in a file:
   bert_tf2 predict --model={saved} "where is my parcel?"
-  bert_tf2 predict --saved_model={served.parent} --input_file=FILE.csv --output_file=answers.csv
-  bert_tf2 finetune --init_checkpoint=all-MiniLM-L6-v2 --learning_rate=1e-4 \\
-    --train_file=TRAIN.csv --dev_file=DEV.csv --output_dir=runs/mine     # columns: text,label
+  bert_tf2 predict --model={saved} --input_file=MINE.csv --output_file=answers.csv
+see which classes are mixed up, by the exported model this time:
+  bert_tf2 evaluate --saved_model={served.parent} --input_file={held_out}
+train on your own files, with the columns text and label:
+  bert_tf2 finetune --init_checkpoint=all-MiniLM-L6-v2 --learning_rate={SETTINGS["learning_rate"]} \\
+    --train_file=TRAIN.csv --dev_file=DEV.csv --output_dir=runs/mine
+serve it over HTTP, and ask it:
   docker run -p 8501:8501 -v "{place}:/models/support" -e MODEL_NAME=support tensorflow/serving
   curl -d '{{"inputs": {{"text": ["where is my parcel?"]}}}}' \\
     localhost:8501/v1/models/support:predict
-
-or in Python:
-
+or stay in Python:
   import bert_tf2, keras
   model = keras.saving.load_model("{saved}")
   print(model.predict_labels(["where is my parcel?"])[0])"""

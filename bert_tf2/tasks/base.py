@@ -166,6 +166,8 @@ class Task(keras.Model):
             steps = (steps_per_epoch or _count(dataset)) * epochs
             optimizer = finetuning_optimizer(total_steps=steps, **self.recipe)
             super().compile(optimizer=optimizer, **self._compile_rest)
+        # Variables created inside the step would have it traced twice, seconds each time.
+        self.optimizer.build(self.trainable_variables)
         return super().fit(
             dataset,
             epochs=epochs,

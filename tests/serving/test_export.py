@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import oracle
@@ -14,7 +15,7 @@ from bert_tf2 import export_saved_model
 TEXTS = ["The kettle hums.", "", "stone, rain & tea", "ＦＵＬＬ ｗｉｄｔｈ 雨", "x" * 100_000]
 
 # Everything else an export may use is in TensorFlow itself, so that TF Serving has it.
-TEXT_OPS = {"NormalizeUTF8", "TFText>FastWordpieceTokenizeWithOffsets"}
+TEXT_OPS = {"NormalizeUTF8", "FastWordpieceTokenizeWithOffsets"}
 READER = """
 import json, sys
 import tensorflow as tf, tensorflow_text
@@ -120,7 +121,12 @@ def test_versions_and_an_existing_folder(exported, tmp_path):
 
 def test_a_failed_export_leaves_nothing(exported, tmp_path, monkeypatch):
     model, _ = exported
-    monkeypatch.setattr("keras.export.ExportArchive.write_out", lambda *a, **k: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+
+    def save(module, folder, **kwargs):
+        Path(folder, "saved_model.pb").write_bytes(b"half of it")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", save)
+    with pytest.raises(OSError, match="No space left"):
         export_saved_model(model, tmp_path / "clf" / "1")
     assert list((tmp_path / "clf").iterdir()) == []
