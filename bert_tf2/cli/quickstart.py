@@ -15,8 +15,8 @@ from bert_tf2.cli import console, files
 from bert_tf2.data import files as data_files
 
 SEED = 1
-# The small models here want higher rates than BERT-Base's published 5e-5.
-SETTINGS = {"learning_rate": 2e-4, "warmup_proportion": 0.1}
+# Small models want a higher rate; from the width of BERT-Base on, the published one.
+SMALL_RATE, BASE_RATE, BASE_WIDTH = 2e-4, 5e-5, 768
 EPOCHS, BATCH_SIZE, MAX_LENGTH = 4, 16, 64
 SENTENCES = [
     "why did you take money from my card twice this month",
@@ -100,7 +100,8 @@ def _open(flags, classes):
     model = TextClassifier.from_preset(
         place, labels=classes, max_length=MAX_LENGTH, config_file=flags.bert_config_file
     )
-    model.compile(SETTINGS)
+    small = model.encoder.config.hidden_size < BASE_WIDTH
+    model.compile({"learning_rate": SMALL_RATE if small else BASE_RATE})
     return model
 
 
@@ -167,7 +168,7 @@ classify texts of your own, given here or in a file:
 see which classes are mixed up, by the exported model this time:
   bert_tf2 evaluate --saved_model={served.parent} --input_file={held_out}
 train on your own files, with the columns text and label:
-  bert_tf2 finetune --init_checkpoint=all-MiniLM-L6-v2 --learning_rate={SETTINGS["learning_rate"]} \\
+  bert_tf2 finetune --init_checkpoint=all-MiniLM-L6-v2 --learning_rate={SMALL_RATE} \\
     --train_file=TRAIN.csv --dev_file=DEV.csv --output_dir=runs/mine
 serve it over HTTP, and ask it:
   docker run -p 8501:8501 -v "{place}:/models/support" -e MODEL_NAME=support tensorflow/serving
