@@ -61,6 +61,8 @@ class EncoderConfig:
                 raise ValueError(f"`{field.name}` must be at least 1. Received: {value}")
             if field.name.endswith("_prob") and not 0 <= value < 1:
                 raise ValueError(f"`{field.name}` must be in [0, 1). Received: {value}")
+        if self.layer_norm_eps <= 0:
+            raise ValueError(f"`layer_norm_eps` must be above 0. Received: {self.layer_norm_eps}")
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 "`hidden_size` must be a multiple of `num_attention_heads`. "

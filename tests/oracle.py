@@ -4,7 +4,9 @@ Written from Devlin et al. 2018, Vaswani et al. 2017 and the arithmetic of googl
 `modeling.py`, sharing no code with the package: one sentence and one head at a time.
 """
 
+import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from bert_tf2.config import EncoderConfig
 TINY = EncoderConfig(
     vocab_size=97,
     hidden_size=24,
-    num_hidden_layers=3,
+    num_hidden_layers=2,
     num_attention_heads=3,
     intermediate_size=40,
     max_position_embeddings=20,
@@ -107,18 +109,15 @@ def _norm(config, w, path, x):
     return scaled * w[f"{path}/gamma"] + w[f"{path}/beta"]
 
 
-def tiny_classifier(labels=("tea", "stone", "rain"), **kwargs):
+def tiny_classifier(labels=("tea", "stone", "rain"), config=TINY, pad=False, **kwargs):
     """A TextClassifier of TINY's size on the committed vocabulary, with seeded random weights."""
-    import dataclasses
-    from pathlib import Path
-
     from bert_tf2 import Encoder, Preprocessor, TextClassifier, WordPieceTokenizer
 
     folder = Path(__file__).parent / "reference" / "own_fixture"
     tokenizer = WordPieceTokenizer(folder / "vocab_uncased.txt", lowercase=True)
-    config = dataclasses.replace(TINY, vocab_size=tokenizer.vocabulary_size)
+    config = dataclasses.replace(config, vocab_size=tokenizer.vocabulary_size)
     encoder = Encoder(config)
-    preprocessor = Preprocessor(tokenizer, max_length=config.max_position_embeddings)
+    preprocessor = Preprocessor(tokenizer, config.max_position_embeddings, pad_to_max_length=pad)
     task = TextClassifier(encoder, preprocessor, labels=list(labels), **kwargs)
     shapes = {name: v.shape for name, v in task.named_variables().items()}
     arrays = random_weights(shapes)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf2 import cli, weights
+from bert_tf2 import TextClassifier, cli, weights
 from bert_tf2.config import EncoderConfig
 from bert_tf2.modeling.encoder import Encoder
 
@@ -98,7 +98,7 @@ def test_export_gives_the_same_numbers_as_the_model(work, tmp_path, capsys):
     data = f"--input_file={work}/dev.tsv"
     ours = evaluation([f"--model={model}", data], tmp_path / "keras.json")
     theirs = evaluation(
-        [f"--saved_model={served.parent}", data, f"--labels={','.join(LABELS)}"],
+        [f"--saved_model={served.parent}", data],
         tmp_path / "saved_model.json",
     )
     assert ours == theirs
@@ -110,17 +110,37 @@ def test_export_gives_the_same_numbers_as_the_model(work, tmp_path, capsys):
     assert (served / "saved_model.pb").is_file()
 
 
-def test_saved_model_class_names_are_checked(work, tmp_path, capsys):
-    served = tmp_path / "served"
+def test_saved_models_that_are_none_of_ours(work, tmp_path, capsys):
+    served = tmp_path / "served" / "1"
     cli.main(["export", f"--model={work}/run/model.keras", f"--export_dir={served}"])
-    argv = ["predict", f"--saved_model={served}", "--labels=parcel,bill", "money"]
-    fails(capsys, 1, argv, "--labels", "3 classes")
     fails(capsys, 1, ["predict", f"--saved_model={tmp_path / 'none'}", "x"], "saved_model.pb")
-    write_tsv(tmp_path / "more.tsv", 3)
-    with open(tmp_path / "more.tsv", "a", encoding="utf-8") as file:
-        file.write("what\ta new one\nand\tanother\nthird\tand more\n")
-    argv = ["evaluate", f"--saved_model={served}", f"--input_file={tmp_path}/more.tsv"]
-    fails(capsys, 1, argv, "the model has 3 classes", "a new one")
+    data = served / "variables" / "variables.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:1000])
+    fails(capsys, 1, ["predict", f"--saved_model={served}", "x"], "damaged")
+    (served / "assets.extra" / "labels.txt").unlink()
+    fails(capsys, 1, ["predict", f"--saved_model={served}", "x"], "labels.txt")
+
+
+def test_pairs_need_two_columns_and_single_texts_one(work, tmp_path, capsys):
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("text\tother\tlabel\nmoney\tparcel\tbill\nlogin\tmoney\tlogin\n", "utf-8")
+    columns = [f"--train_file={pairs}", "--text_pair_column=other", "--num_train_epochs=1"]
+    assert cli.main(finetune(work, "pairs", *columns)) == 0
+    model = f"--model={work}/pairs/model.keras"
+    fails(capsys, 1, ["predict", model, "money"], "pairs of texts", "--text_pair_column")
+    argv = [f"--input_file={pairs}", "--text_pair_column=other"]
+    assert cli.main(["predict", model, *argv]) == 0
+    fails(capsys, 1, ["predict", f"--model={work}/run/model.keras", *argv], "single texts")
+
+
+def test_a_trained_model_is_converted_with_its_head(work, tmp_path, capsys):
+    folder = tmp_path / "uncased_trained"
+    argv = ["convert", f"--model={work}/run/model.keras", f"--output_dir={folder}"]
+    assert cli.main(argv) == 0
+    variables = dict(tf.train.list_variables(str(folder / "bert_model.ckpt")))
+    assert variables["output_weights"] == [3, 16]
+    again = TextClassifier.from_preset(folder, labels=sorted(LABELS))
+    assert again.load_report.missing == []
 
 
 @pytest.mark.parametrize("suffix", [".tsv", ".csv", ".jsonl"])
@@ -238,9 +258,9 @@ def test_bad_training_files(work, tmp_path, content, words, capsys):
 def test_unknown_label_at_evaluation(work, tmp_path, capsys):
     (tmp_path / "new.tsv").write_text("text\tlabel\nmoney\tbill\nmoney\trefund\n")
     argv = ["evaluate", f"--model={work}/run/model.keras", f"--input_file={tmp_path}/new.tsv"]
-    fails(capsys, 1, argv, "new.tsv, row 2", "'refund'", "bill, login, parcel")
+    fails(capsys, 1, argv, "new.tsv, line 3", "'refund'", "bill, login, parcel")
     argv = finetune(work, "never", f"--dev_file={tmp_path}/new.tsv")
-    fails(capsys, 1, argv, "row 2", "'refund'")
+    fails(capsys, 1, argv, "line 3", "'refund'")
 
 
 def test_what_is_there_stays(work, capsys):

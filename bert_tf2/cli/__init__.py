@@ -58,7 +58,7 @@ VERBS = {
         "write a checkpoint in Google's TensorFlow format",
         "bert_tf2.cli.checkpoints:convert",
         flags.convert,
-        ("init_checkpoint", "output_dir"),
+        ("output_dir",),
     ),
     "inspect": Verb(
         "show a checkpoint's family, sizes and variables",

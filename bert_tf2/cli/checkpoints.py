@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bert_tf2.cli import console
-from bert_tf2.cli.flags import UsageError
+from bert_tf2.cli.flags import UsageError, one_of
 
 
 def convert(flags):
@@ -12,18 +12,36 @@ def convert(flags):
     from bert_tf2.cli.files import refuse_existing
 
     refuse_existing(flags.output_dir, overwrite=False)
-    checkpoint = _open(flags)
-    arrays, report = weights.load(checkpoint, _shapes_in(checkpoint), optional_heads=False)
-    weights.save_google(flags.output_dir, checkpoint.config, arrays, _vocabulary_of(checkpoint))
-    print(report)
+    trained = one_of(flags, "init_checkpoint", "model") == "model"
+    config, arrays, vocabulary = _read_trained(flags) if trained else _read_checkpoint(flags)
+    weights.save_google(flags.output_dir, config, arrays, vocabulary)
     print(f"written: {len(arrays)} variables, in Google's format:")
     for file in sorted(Path(flags.output_dir).iterdir()):
         print(f"  {file}  ({file.stat().st_size:,} bytes)")
-    if checkpoint.vocab_file is None:
+    if vocabulary is None:
         print("warning: no vocabulary lies beside the weights, so none was written")
-    if checkpoint.config.hidden_act == "gelu_erf":
+    if config.hidden_act == "gelu_erf":
         print("note: the activation is the exact GELU. bert_config.json calls it gelu_erf, a word")
         print("that bert_tf2 reads and Google's own code, which only has tanh GELU, refuses.")
+
+
+def _read_checkpoint(flags):
+    """A checkpoint's config, arrays with its heads, and vocabulary; says what is left out."""
+    from bert_tf2 import weights
+
+    checkpoint = _open(flags)
+    arrays, report = weights.load(checkpoint, _shapes_in(checkpoint), optional_heads=False)
+    print(report)
+    return checkpoint.config, arrays, _vocabulary_of(checkpoint)
+
+
+def _read_trained(flags):
+    """The same of a model that `bert_tf2 finetune` wrote."""
+    from bert_tf2.cli.models import load_classifier
+
+    model = load_classifier(flags.model)
+    arrays = {name: variable.numpy() for name, variable in model.named_variables().items()}
+    return model.encoder.config, arrays, model.preprocessor.tokenizer.vocabulary
 
 
 def _shapes_in(checkpoint):

@@ -35,14 +35,14 @@ def inputs(examples):
     return (examples.texts, examples.pairs) if examples.pairs else examples.texts
 
 
-def check_labels(path, labels, classes):
+def check_labels(path, examples, classes):
     """Raises a ValueError at the first label that is not one of the classes."""
     known = set(classes)
-    for row, label in enumerate(labels, 1):
+    for line, label in zip(examples.lines, examples.labels, strict=True):
         if label not in known:
             raise ValueError(
-                f"{path}, row {row} (header and blank lines not counted): the label must be one of "
-                f"the classes {', '.join(classes)}. Received: {label!r}"
+                f"{path}, line {line}: the label must be one of the classes {', '.join(classes)}. "
+                f"Received: {label!r}"
             )
 
 

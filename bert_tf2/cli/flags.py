@@ -123,9 +123,6 @@ def _columns(values):
 def _trained_model(values):
     _string(values, "model", None, "a model.keras that bert_tf2 finetune wrote")
     _string(values, "saved_model", None, "or the folder of an exported SavedModel")
-    _list(
-        values, "labels", "names of a SavedModel's classes, in the order they were trained, a,b,c"
-    )
 
 
 def _overwrite(values):
@@ -146,7 +143,20 @@ def finetune(values):
     _list(values, "labels", "the classes in order, a,b,c (default: those of --train_file, sorted)")
     _string(values, "output_dir", None, "folder for model.keras and metrics.json")
     _overwrite(values)
-    _count(values, "max_seq_length", 128, "longer texts are cut to so many tokens")
+    absl_flags.DEFINE_enum(
+        "pooling",
+        "first",
+        ["first", "mean"],
+        "what stands for a text: BERT's pooled first token, or the mean of all tokens, for "
+        "sentence encoders such as all-MiniLM-L6-v2",
+        flag_values=values,
+    )
+    _count(
+        values,
+        "max_seq_length",
+        None,
+        "longer texts are cut to so many tokens (default: 128, or fewer if the encoder has fewer)",
+    )
     _count(values, "train_batch_size", 32, "texts in a training step")
     _count(values, "eval_batch_size", 32, "texts in an evaluation step")
     absl_flags.DEFINE_float(
@@ -195,6 +205,7 @@ def export(values):
 
 def convert(values):
     _checkpoint(values)
+    _string(values, "model", None, "or a model.keras that bert_tf2 finetune wrote")
     absl_flags.DEFINE_enum("to", "google", ["google"], "the format to write", flag_values=values)
     _string(values, "output_dir", None, "a new folder")
 

@@ -9,18 +9,20 @@ from tqdm import tqdm
 from bert_tf2.cli import console, files
 from bert_tf2.cli.flags import UsageError, one_of
 
+LABELS_FILE = "assets.extra/labels.txt"  # beside a SavedModel's graph: one class a line, in order
+
 
 class Opened(NamedTuple):
     """A trained model, whatever it was saved as.
 
     Attributes:
         answer: x, as `files.inputs` gives it -> list of (label, list of C probabilities).
-        classes: names of the C probabilities, or None where the file does not say them.
+        classes: names of the C probabilities.
         step: how many texts to give to `answer` at a time.
     """
 
     answer: Callable
-    classes: list[str] | None
+    classes: list[str]
     step: int
 
 
@@ -34,14 +36,12 @@ def evaluate(flags):
         files.refuse_existing(flags.output_file, flags.overwrite)
     examples = files.read(flags, flags.input_file)
     model = _open(flags, flags.eval_batch_size)
-    if model.classes:
-        files.check_labels(flags.input_file, examples.labels, model.classes)
-    predicted, probabilities = zip(*_answers(model, examples), strict=True)
-    classes = model.classes or _observed(flags, examples.labels, predicted, probabilities)
+    files.check_labels(flags.input_file, examples, model.classes)
+    predicted = [label for label, _ in _answers(model, examples)]
     correct = sum(map(str.__eq__, examples.labels, predicted))
     scores = {"rows": len(examples), "accuracy": correct / len(examples)}
     print(f"accuracy: {scores['accuracy']:.4f} ({correct} of {len(examples)})")
-    scores |= _class_scores(examples.labels, predicted, classes)
+    scores |= _class_scores(examples.labels, predicted, model.classes)
     if flags.output_file:
         files.write_json(flags.output_file, scores)
 
@@ -72,7 +72,7 @@ def predict(flags):
 
 def export(flags):
     """Writes a SavedModel of a trained model and says how it is served."""
-    model = _load_classifier(flags.model)
+    model = load_classifier(flags.model)
     from bert_tf2.serving.export import export_saved_model
 
     folder = export_saved_model(model, flags.export_dir)
@@ -88,18 +88,19 @@ def export(flags):
 
 def _open(flags, batch_size):
     if flags.model:
-        model = _load_classifier(flags.model)
+        model = load_classifier(flags.model)
 
         def answer(x):
+            _check_sides(flags.model, x, 1 + model.takes_pairs)
             found = model.predict_labels(x, batch_size, verbose=0)
             return [(one.label, list(one.probabilities.values())) for one in found]
 
         # Many batches at a time: each call of a Keras model has a cost of its own.
         return Opened(answer, model.labels, 16 * batch_size)
-    return _open_saved_model(Path(flags.saved_model), flags.labels, batch_size)
+    return _open_saved_model(Path(flags.saved_model), batch_size)
 
 
-def _load_classifier(path):
+def load_classifier(path):
     """The TextClassifier in a .keras file."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"No model at {path}: expected a .keras file")
@@ -114,32 +115,45 @@ def _load_classifier(path):
     return model
 
 
-def _open_saved_model(folder, classes, batch_size):
+def _open_saved_model(folder, batch_size):
     """The `serving_default` signature of a SavedModel, or of the newest version below a folder."""
     versions = sorted((p for p in folder.glob("*") if p.name.isdigit()), key=lambda p: int(p.name))
     folder = folder if (folder / "saved_model.pb").is_file() or not versions else versions[-1]
     if not (folder / "saved_model.pb").is_file():
         raise FileNotFoundError(f"No SavedModel in {folder}: expected a saved_model.pb there")
+    if not (folder / LABELS_FILE).is_file():
+        raise FileNotFoundError(f"{folder} lacks {LABELS_FILE}: export it with bert_tf2 export")
     console.import_tensorflow()
     import tensorflow as tf
     import tensorflow_text  # noqa: F401  its operations are in the graph
 
-    loaded = tf.saved_model.load(folder)
+    try:
+        loaded = tf.saved_model.load(folder)
+    except (tf.errors.OpError, IndexError) as error:
+        raise ValueError(f"{folder} is damaged: its variables cannot be read. {error}") from error
     serve = loaded.signatures["serving_default"]
     names = sorted(serve.structured_input_signature[1])  # text, text_pair
 
     def answer(x, keep_alive=loaded):  # a signature alone does not hold its model's variables
         sides = x if isinstance(x, tuple) else (x,)
-        if len(sides) != len(names):
-            raise ValueError(
-                f"{folder} takes {' and '.join(names)}. Received: {len(sides)} column(s); see "
-                "--text_pair_column"
-            )
+        _check_sides(folder, x, len(names))
         out = serve(**{name: tf.constant(side) for name, side in zip(names, sides, strict=True)})
         labels = [label.decode() for label in out["label"].numpy()]
         return list(zip(labels, out["probabilities"].numpy().tolist(), strict=True))
 
-    return Opened(answer, classes, batch_size)
+    names_of_classes = (folder / LABELS_FILE).read_text(encoding="utf-8").splitlines()
+    return Opened(answer, names_of_classes, batch_size)
+
+
+def _check_sides(model, x, expected):
+    """Raises if a model of pairs gets single texts, or the other way round."""
+    given = len(x) if isinstance(x, tuple) else 1
+    if given != expected:
+        kind = "pairs of texts" if expected == 2 else "single texts"
+        raise ValueError(
+            f"{model} was trained on {kind}. Received: {given} column(s) of text; see "
+            "--text_pair_column"
+        )
 
 
 # === Answers and scores ===========================================================================
@@ -154,30 +168,7 @@ def _answers(model, examples):
             part = tuple(s[start:stop] for s in x) if isinstance(x, tuple) else x[start:stop]
             answers += model.answer(part)
             bar.update(len(answers) - start)
-    _check_order(model.classes, answers)
     return answers
-
-
-def _check_order(classes, answers):
-    """Class names given by flag must be as many as, and in the order of, the model's."""
-    for label, probabilities in answers if classes else ():
-        likeliest = probabilities.index(max(probabilities))
-        if len(classes) != len(probabilities) or classes[likeliest] != label:
-            raise ValueError(
-                f"--labels must name the model's {len(probabilities)} classes in its order; number "
-                f"{likeliest} is {label!r}. Received: {', '.join(classes)}"
-            )
-
-
-def _observed(flags, labels, predicted, probabilities):
-    """The classes of a SavedModel as far as they show: those of the file and of the answers."""
-    classes, count = sorted({*labels, *predicted}), len(probabilities[0])
-    if len(classes) > count:
-        raise ValueError(
-            f"{flags.input_file}: the model has {count} classes. The labels there and its answers "
-            f"together are {len(classes)}: {', '.join(classes)}"
-        )
-    return classes
 
 
 def _class_scores(labels, predicted, classes):
@@ -215,8 +206,7 @@ def _prediction_rows(examples, answers, classes):
             {"text_pair": examples.pairs[i]} if examples.pairs else {}
         )
         row |= {"label": label, "probability": max(probabilities)}
-        names = classes or [str(number) for number in range(len(probabilities))]
         # A class may be called "label" or "text": its column must not replace ours.
-        row |= {f"p({name})": p for name, p in zip(names, probabilities, strict=True)}
+        row |= {f"p({name})": p for name, p in zip(classes, probabilities, strict=True)}
         rows.append(row)
     return rows

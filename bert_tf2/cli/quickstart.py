@@ -98,7 +98,11 @@ def _open(flags, classes):
 
     keras.utils.set_random_seed(SEED)
     model = TextClassifier.from_preset(
-        place, labels=classes, max_length=MAX_LENGTH, config_file=flags.bert_config_file
+        place,
+        labels=classes,
+        max_length=MAX_LENGTH,
+        config_file=flags.bert_config_file,
+        pooling="mean",
     )
     small = model.encoder.config.hidden_size < BASE_WIDTH
     model.compile({"learning_rate": SMALL_RATE if small else BASE_RATE})
@@ -168,8 +172,8 @@ classify texts of your own, given here or in a file:
 see which classes are mixed up, by the exported model this time:
   bert_tf2 evaluate --saved_model={served.parent} --input_file={held_out}
 train on your own files, with the columns text and label:
-  bert_tf2 finetune --init_checkpoint=all-MiniLM-L6-v2 --learning_rate={SMALL_RATE} \\
-    --train_file=TRAIN.csv --dev_file=DEV.csv --output_dir=runs/mine
+  bert_tf2 finetune --init_checkpoint=all-MiniLM-L6-v2 --pooling=mean \\
+    --learning_rate={SMALL_RATE} --train_file=TRAIN.csv --dev_file=DEV.csv --output_dir=runs/mine
 serve it over HTTP, and ask it:
   docker run -p 8501:8501 -v "{place}:/models/support" -e MODEL_NAME=support tensorflow/serving
   curl -d '{{"inputs": {{"text": ["where is my parcel?"]}}}}' \\

@@ -18,7 +18,7 @@ def finetune(flags):
     if len(classes) < 2:
         raise ValueError(f"{flags.train_file}: expected two classes or more. Received: {classes}")
     for split, examples in data.items():
-        files.check_labels(paths[split], examples.labels, classes)
+        files.check_labels(paths[split], examples, classes)
     results = []
     for seed in seeds:
         folder = Path(flags.output_dir) / (f"seed_{seed}" if flags.seeds else "")
@@ -41,10 +41,11 @@ def _train(flags, seed, epochs, data, classes, folder):
     model = TextClassifier.from_preset(
         flags.init_checkpoint,
         labels=classes,
-        max_length=flags.max_seq_length,
+        max_length=_max_length(flags),
         lowercase=flags.do_lower_case,
         vocab_file=flags.vocab_file,
         config_file=flags.bert_config_file,
+        pooling=flags.pooling,
     )
     model.compile(
         {"learning_rate": flags.learning_rate, "warmup_proportion": flags.warmup_proportion}
@@ -68,6 +69,17 @@ def _train(flags, seed, epochs, data, classes, folder):
     files.write_json(folder / "metrics.json", metrics)
     print(f"trained in {metrics['seconds']:.0f} s; written: {folder}/model.keras, metrics.json")
     return metrics
+
+
+def _max_length(flags):
+    """--max_seq_length, or 128, or all positions of a smaller encoder."""
+    if flags.max_seq_length:
+        return flags.max_seq_length
+    from bert_tf2 import weights
+
+    place = weights.resolve(flags.init_checkpoint)
+    config = weights.open_checkpoint(place, config_file=flags.bert_config_file).config
+    return min(128, config.max_position_embeddings)
 
 
 def _evaluate(model, examples, batch_size):
@@ -97,7 +109,7 @@ def _metrics(flags, seed, data, classes, history):
         for i in range(len(history["loss"]))
     ]
     settings = ("init_checkpoint", "max_seq_length", "train_batch_size", "learning_rate")
-    settings += ("num_train_epochs", "warmup_proportion")
+    settings += ("num_train_epochs", "warmup_proportion", "pooling")
     return {
         "seed": seed,
         "settings": {name: flags[name].value for name in settings},

@@ -26,11 +26,13 @@ class Examples:
         texts: list of str.
         pairs: list of str, the second text of each row, or None.
         labels: list of str, also where the file holds numbers, or None.
+        lines: list of int, where in the file each row stands, from 1; or None.
     """
 
     texts: list[str]
     pairs: list[str] | None = None
     labels: list[str] | None = None
+    lines: list[int] | None = None
 
     def __len__(self):
         return len(self.texts)
@@ -72,8 +74,9 @@ def read_examples(path, text="text", text_pair=None, label="label", header=True)
         rows = _json_rows(path, content, wanted)
     else:
         rows = _table_rows(path, content, wanted, header)
-    cells = {column: [] for column in wanted}
+    cells, lines = {column: [] for column in wanted}, []
     for number, row in rows:
+        lines.append(number)
         for column in wanted:
             is_label = column == label
             cells[column].append(_checked(path, number, column, row[column], is_label))
@@ -83,6 +86,7 @@ def read_examples(path, text="text", text_pair=None, label="label", header=True)
         cells[text],
         None if text_pair is None else cells[text_pair],
         None if label is None else cells[label],
+        lines,
     )
 
 

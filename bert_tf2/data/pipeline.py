@@ -52,6 +52,30 @@ def _strings(side):
     return side
 
 
+def is_sized(x):
+    """Whether x is data in memory, and not a generator."""
+    return hasattr(x, "__len__") or tf.is_tensor(x)
+
+
+def is_pair(x):
+    """Whether texts, or a dataset's texts, come in pairs."""
+    if isinstance(x, tf.data.Dataset):
+        x = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
+    if isinstance(x, dict):
+        return x.get(TEXT_KEYS[1]) is not None
+    return isinstance(x, tuple) and len(x) == 2
+
+
+def as_weights(weights, count):
+    """Sample weights as float32 (count,); a ValueError if there are more or fewer."""
+    weights = np.asarray(weights, np.float32)
+    if weights.shape != (count,):
+        raise ValueError(
+            f"`sample_weight` must hold one number a text: {count}. Received shape: {weights.shape}"
+        )
+    return weights
+
+
 def as_ids(labels, names, count=None):
     """Class names or numbers -> class numbers.
 

@@ -27,8 +27,11 @@ def rename_inputs(inputs):
         dict with exactly `token_ids`, `segment_ids`, `padding_mask`.
 
     Raises:
+        TypeError: not a dict.
         ValueError: no token ids, an unknown name, or the same input twice.
     """
+    if not isinstance(inputs, dict):
+        raise TypeError(f"Inputs must be a dict of token ids. Received: {type(inputs).__name__}")
     ours = {alias: name for name, aliases in INPUT_NAMES.items() for alias in (name, *aliases)}
     unknown = [name for name in inputs if name not in ours]
     renamed = {ours[name]: value for name, value in inputs.items() if name in ours}
@@ -88,6 +91,7 @@ class Encoder(keras.Model):
         del outputs["attention_scores"]  # large; on request only
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.config, self.parts, self.policy = config, parts, policy
+        self.load_report = None
         self._scores_model = None
 
     def __call__(self, inputs, *args, **kwargs):
@@ -123,7 +127,8 @@ class Encoder(keras.Model):
 
     def named_variables(self):
         """dict of our names (`layer_0/attention/query/kernel`) to variables, as in weights/."""
-        return {variable.path: variable for variable in self.variables if _is_weight(variable)}
+        scope = self.parts["embeddings"].path.removesuffix("embeddings")  # where it was built
+        return {v.path.removeprefix(scope): v for v in self.variables if _is_weight(v)}
 
     @classmethod
     def from_preset(cls, preset, config_file=None, load_weights=True, **kwargs):
@@ -151,11 +156,11 @@ class Encoder(keras.Model):
         return encoder
 
     def get_config(self):
-        return {"config": self.config.to_dict(), "dtype": self.policy, "name": self.name}
+        return {"config": self.config.to_dict(), "dtype": self.policy.name, "name": self.name}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        return cls(**keras.saving.deserialize_keras_object(config))
+        return cls(**config)
 
 
 def load_variables(checkpoint, variables):

@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import keras
 import tensorflow as tf
 
 from bert_tf2.data.pipeline import TEXT_KEYS
@@ -20,14 +19,15 @@ def export_saved_model(task, folder, pairs=None):
     Signatures:
         `serving_default`: `text` (B,) string, and `text_pair` (B,) string for a model of pairs;
         `token_ids`: `token_ids`, `segment_ids`, `padding_mask`, each (B, L) int32.
-    Both answer what the task's `answers` names; a TextClassifier gives `label` (B,) string,
-    `probabilities` and `logits` (B, C) float32.
+    `assets.extra/labels.txt` has a classifier's names, one a line, in the order of the logits.
+    Both signatures answer what the task's `answers` names; a TextClassifier gives `label` (B,)
+    string, `probabilities` and `logits` (B, C) float32.
 
     Args:
         task: a task model, e.g. a `TextClassifier`.
         folder: where to write. TF Serving serves numbered versions: if the last part of the path
             is not a number, the next free version below it is taken.
-        pairs: whether the strings come in pairs; default: as the task was last given.
+        pairs: whether the strings come in pairs; default: as the task was last trained.
 
     Returns:
         pathlib.Path of the folder written.
@@ -37,22 +37,31 @@ def export_saved_model(task, folder, pairs=None):
     """
     folder = _version_folder(Path(folder))
     pairs = task.takes_pairs if pairs is None else pairs
-    archive = keras.export.ExportArchive()
-    archive.track(task)
-    names = TEXT_KEYS if pairs else TEXT_KEYS[:1]
-    archive.add_endpoint(
-        "serving_default",
-        lambda *texts: task.answers(task(task.preprocessor(texts if pairs else texts[0]))),
-        input_signature=[tf.TensorSpec([None], tf.string, name=name) for name in names],
-    )
-    archive.add_endpoint(
-        "token_ids",
-        lambda *ids: task.answers(task(dict(zip(INPUT_NAMES, ids, strict=True)))),
-        input_signature=[tf.TensorSpec([None, None], tf.int32, name=n) for n in INPUT_NAMES],
-    )
+    texts = TEXT_KEYS if pairs else TEXT_KEYS[:1]
+    signatures = {
+        "serving_default": _signature(
+            lambda *x: task.answers(task(task.preprocessor(x if pairs else x[0]))),
+            [tf.TensorSpec([None], tf.string, name=name) for name in texts],
+        ),
+        "token_ids": _signature(
+            lambda *ids: task.answers(task(dict(zip(INPUT_NAMES, ids, strict=True)))),
+            [tf.TensorSpec([None, None], tf.int32, name=name) for name in INPUT_NAMES],
+        ),
+    }
+    # Not keras.export.ExportArchive, which writes every weight twice.
+    module = tf.Module()
+    module.weights = [variable.value for variable in task.variables]
     with new_folder(folder) as unfinished:
-        archive.write_out(unfinished, verbose=False)
+        tf.saved_model.save(module, unfinished, signatures=signatures)
+        for name, text in task.extra_assets().items():
+            extra = Path(unfinished, "assets.extra")  # TensorFlow's place for files of ours
+            extra.mkdir(exist_ok=True)
+            (extra / name).write_text(text, encoding="utf-8")
     return folder
+
+
+def _signature(function, specs):
+    return tf.function(function, autograph=False).get_concrete_function(*specs)
 
 
 def _version_folder(folder):

@@ -1,6 +1,7 @@
 """What every task shares: raw text in `fit`, `evaluate` and `predict`, a recipe, saving."""
 
 import dataclasses
+import functools
 import logging
 from pathlib import Path
 
@@ -27,12 +28,14 @@ class Task(keras.Model):
         a list of str, a NumPy array of str or a 1-D string tensor;
         a tuple of two of these, for pairs, or a dict `{"text": …, "text_pair": …}`;
         a dict of int32 (B, L) `token_ids`, `segment_ids`, `padding_mask`;
-        a batched `tf.data.Dataset` of any of these, followed by labels where they are needed.
+        a batched `tf.data.Dataset` of any of these, followed by labels where they are needed
+        (for `predict` of pairs it holds dicts, or a tuple in a tuple: `((first, second),)`).
     """
 
     head_variables: tuple[str, ...] = ()
 
     def __init__(self, encoder, preprocessor, inputs, outputs, drop_padding, name):
+        _check_fit(encoder.config, preprocessor)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.encoder = encoder
         self.preprocessor = preprocessor
@@ -47,6 +50,7 @@ class Task(keras.Model):
         preset,
         *args,
         max_length=None,
+        pad_to_max_length=False,
         lowercase=None,
         vocab_file=None,
         config_file=None,
@@ -61,6 +65,8 @@ class Task(keras.Model):
             *args, **kwargs: of the task itself, e.g. `labels`.
             max_length: longest sequence in tokens, `[CLS]` and `[SEP]` included. Default: the
                 longest the encoder has positions for.
+            pad_to_max_length: pad every text to it, for static shapes; default: to the longest
+                text of a batch.
             lowercase: of the tokenizer; default: as the checkpoint says.
             vocab_file, config_file: the vocabulary and the JSON config, where they are not those
                 beside the weights.
@@ -79,14 +85,18 @@ class Task(keras.Model):
             checkpoint = dataclasses.replace(checkpoint, vocab_file=Path(vocab_file))
         encoder = Encoder(checkpoint.config, "zeros" if load_weights else None, dtype=dtype)
         tokenizer = WordPieceTokenizer.from_checkpoint(checkpoint, lowercase=lowercase)
-        positions = checkpoint.config.max_position_embeddings
-        if max_length is not None and max_length > positions:
-            raise ValueError(f"`max_length` must be at most {positions}. Received: {max_length}")
-        task = cls(encoder, Preprocessor(tokenizer, max_length or positions), *args, **kwargs)
+        if max_length is None:
+            max_length = checkpoint.config.max_position_embeddings
+        preprocessor = Preprocessor(tokenizer, max_length, pad_to_max_length)
+        task = cls(encoder, preprocessor, *args, **kwargs)
         if load_weights:
-            task.load_report = load_variables(checkpoint, task.named_variables())
-            LOGGER.warning("%s", task.load_report)
+            task.load_report = report = load_variables(checkpoint, task.named_variables())
+            wants_eyes = report.missing or report.nonfinite or report.warnings
+            LOGGER.log(logging.WARNING if wants_eyes else logging.INFO, "%s", report)
         return task
+
+    def __call__(self, inputs, *args, **kwargs):
+        return super().__call__(rename_inputs(inputs), *args, **kwargs)
 
     def named_variables(self):
         """dict of our names to variables: the encoder's, and the head's."""
@@ -104,7 +114,8 @@ class Task(keras.Model):
                 e.g. `{"learning_rate": 3e-5}`. None or a dict makes every `fit` start that recipe
                 anew: AdamW, linear warm-up over a tenth of the steps, linear decay, clip at 1.0.
             loss, metrics: default to the task's own.
-            jit_compile: compile with XLA, for models built with `drop_padding=False`.
+            jit_compile: compile with XLA, for models built with `drop_padding=False`; with
+                `pad_to_max_length=True` it compiles once, else once a length.
             **kwargs: as in `keras.Model.compile`.
 
         Raises:
@@ -116,13 +127,15 @@ class Task(keras.Model):
             )
         self.recipe = {} if optimizer is None else optimizer
         if isinstance(self.recipe, dict):
-            optimizer = finetuning_optimizer(total_steps=1, **self.recipe)
+            optimizer = finetuning_optimizer(**self.recipe)  # `fit` will know the steps
         else:
             self.recipe = None
         loss = self.default_loss() if loss is None else loss
         metrics = self.default_metrics() if metrics is None else metrics
-        self._compile_rest = kwargs | {"loss": loss, "metrics": metrics, "jit_compile": jit_compile}
-        super().compile(optimizer=optimizer, **self._compile_rest)
+        # A partial, because Keras would track metrics in a dict and count them twice.
+        settings = kwargs | {"loss": loss, "metrics": metrics, "jit_compile": jit_compile}
+        self._compile_with = functools.partial(super().compile, **settings)
+        self._compile_with(optimizer=optimizer)
 
     def fit(
         self,
@@ -158,14 +171,15 @@ class Task(keras.Model):
         if kwargs.get("validation_split"):
             raise ValueError("`validation_split` is not supported: pass `validation_data`.")
         dataset = self._dataset(x, y, sample_weight, batch_size, shuffle)
-        if validation_data is not None and not isinstance(validation_data, tf.data.Dataset):
-            validation_data = self._dataset(*_triple(validation_data), batch_size)
-        elif validation_data is not None:
+        if isinstance(validation_data, tf.data.Dataset):
             validation_data = self._dataset(validation_data)
-        if self.recipe is not None and initial_epoch == 0:
-            steps = (steps_per_epoch or _count(dataset)) * epochs
-            optimizer = finetuning_optimizer(total_steps=steps, **self.recipe)
-            super().compile(optimizer=optimizer, **self._compile_rest)
+        elif validation_data is not None:
+            validation_data = self._dataset(*_triple(validation_data), batch_size)
+        if kwargs.get("class_weight"):
+            kwargs["class_weight"] = self.class_numbers(kwargs["class_weight"])
+        if self.recipe is not None:
+            self._start_recipe((steps_per_epoch or _count(dataset)) * epochs, initial_epoch)
+        self.takes_pairs = pipeline.is_pair(x)
         # Variables created inside the step would have it traced twice, seconds each time.
         self.optimizer.build(self.trainable_variables)
         return super().fit(
@@ -178,13 +192,26 @@ class Task(keras.Model):
             **kwargs,
         )
 
-    def evaluate(self, x=None, y=None, batch_size=32, sample_weight=None, **kwargs):
-        """As Keras's `evaluate`, on raw text. See `fit` for the arguments."""
-        return super().evaluate(self._dataset(x, y, sample_weight, batch_size), **kwargs)
+    def _start_recipe(self, total_steps, initial_epoch):
+        """A new optimizer for a new run; the one at hand for a run that goes on."""
+        taken = int(self.optimizer.iterations.numpy())
+        if initial_epoch == 0 or taken == 0:
+            self._compile_with(optimizer=finetuning_optimizer(total_steps, **self.recipe))
+        elif taken >= self.optimizer.schedule_steps:
+            raise ValueError(
+                f"The recipe's {taken} steps are done and its learning rate is 0: leave out "
+                f"`initial_epoch` to start anew. Received: initial_epoch={initial_epoch}"
+            )
 
-    def predict(self, x, batch_size=32, **kwargs):
+    def evaluate(self, x=None, y=None, batch_size=32, verbose="auto", sample_weight=None, **kwargs):
+        """As Keras's `evaluate`, on raw text. See `fit` for the arguments."""
+        dataset = self._dataset(x, y, sample_weight, batch_size)
+        return super().evaluate(dataset, verbose=verbose, **kwargs)
+
+    def predict(self, x, batch_size=32, verbose="auto", **kwargs):
         """As Keras's `predict`, on raw text: logits, one row a text."""
-        return super().predict(self._dataset(x, batch_size=batch_size, labelled=False), **kwargs)
+        dataset = self._dataset(x, batch_size=batch_size, labelled=False)
+        return super().predict(dataset, verbose=verbose, **kwargs)
 
     def _dataset(self, x, y=None, weight=None, batch_size=32, shuffle=False, labelled=True):
         """Whatever the user gave -> a dataset of (ids, targets, weights) in batches."""
@@ -192,35 +219,41 @@ class Task(keras.Model):
             if y is not None or weight is not None:
                 raise ValueError("A dataset brings its labels along: leave out `y`.")
             return self._from_dataset(x)
+        if not pipeline.is_sized(x):
+            raise TypeError(
+                "Texts must be a list, an array, a tensor, a dict or a tf.data.Dataset; wrap a "
+                f"generator with tf.data.Dataset.from_generator. Received: {type(x).__name__}"
+            )
         if labelled and y is None:
             raise ValueError("`y`, the labels, must be given with texts. Received: None")
         if isinstance(x, dict) and not set(x) & set(pipeline.TEXT_KEYS):
             inputs, preprocess = rename_inputs(x), dict
             count = len(inputs["token_ids"])
         else:
-            inputs, preprocess = pipeline.as_texts(x), self.preprocessor
-            count = int(inputs[0].shape[0])
-            self.takes_pairs = len(inputs) == 2
-            inputs = inputs if self.takes_pairs else inputs[0]
+            sides, preprocess = pipeline.as_texts(x), self.preprocessor
+            inputs, count = sides if len(sides) == 2 else sides[0], int(sides[0].shape[0])
         columns = (inputs,)
         if labelled:
             columns += (self.targets(y, count),)
         if weight is not None:
-            columns += (tf.convert_to_tensor(weight, tf.float32),)
-        return pipeline.batches(columns, preprocess, batch_size, shuffle)
+            columns += (pipeline.as_weights(weight, count),)
+        return pipeline.batches(columns, preprocess, batch_size or 32, shuffle)
 
     def _from_dataset(self, dataset):
         spec = dataset.element_spec
-        x = spec[0] if isinstance(spec, tuple) and len(spec) > 1 else spec
-        if tf.nest.flatten(x)[0].dtype != tf.string:
-            return dataset
-        if len(tf.nest.flatten(x)[0].shape) == 0:
+        x = spec[0] if isinstance(spec, tuple) else spec
+        first = tf.nest.flatten(x)[0]
+        if first.dtype != tf.string:
+            preprocess = rename_inputs
+        elif first.shape.rank == 0:
             raise ValueError("The dataset must be batched: call `.batch(32)` on it.")
-        self.takes_pairs = len(tf.nest.flatten(x)) == 2
-        if x is spec:
-            return pipeline.tokenized(dataset.map(lambda x: (x,)), self.preprocessor)
-        dataset = dataset.map(lambda x, y, *rest: (x, self.targets_in_graph(y), *rest))
-        return pipeline.tokenized(dataset, self.preprocessor)
+        else:
+            preprocess = self.preprocessor
+        if not isinstance(spec, tuple):
+            dataset = dataset.map(lambda x: (x,))
+        elif len(spec) > 1:
+            dataset = dataset.map(lambda x, y, *rest: (x, self.targets_in_graph(y), *rest))
+        return pipeline.tokenized(dataset, preprocess)
 
     # --- Saving: Keras's own formats, with the vocabulary among the assets. -----------------------
 
@@ -230,27 +263,28 @@ class Task(keras.Model):
             "preprocessor": keras.saving.serialize_keras_object(self.preprocessor),
             "drop_padding": self.drop_padding,
             "takes_pairs": self.takes_pairs,
+            "recipe": self.recipe,
             "name": self.name,
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = {
-            key: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
+            key: keras.saving.deserialize_keras_object(value)
+            if key in ("encoder", "preprocessor")
+            else value
             for key, value in config.items()
         }
-        takes_pairs = config.pop("takes_pairs", False)
+        takes_pairs, recipe = config.pop("takes_pairs"), config.pop("recipe")
         task = cls(**config)
         task.takes_pairs = takes_pairs
+        if recipe is not None:
+            task.compile(recipe)
         return task
 
-    def get_compile_config(self):
-        return super().get_compile_config() | {"recipe": self.recipe}
-
     def compile_from_config(self, config):
-        config = {key: keras.saving.deserialize_keras_object(v) for key, v in config.items()}
-        recipe = config.pop("recipe", None)
-        self.compile(**config)
+        recipe = self.recipe
+        self.compile(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
         self.recipe = recipe
         self.optimizer.build(self.trainable_variables)
 
@@ -261,6 +295,21 @@ class Task(keras.Model):
     def load_assets(self, folder):
         """Called by Keras on loading: reads the vocabulary."""
         self.preprocessor.load_assets(Path(folder))
+
+
+def _check_fit(config, preprocessor):
+    """Raises if the preprocessor would make ids or positions that the encoder has no row for."""
+    positions, tokenizer = config.max_position_embeddings, preprocessor.tokenizer
+    if preprocessor.max_length > positions:
+        raise ValueError(
+            f"`max_length` must be at most {positions}, the encoder's positions. "
+            f"Received: {preprocessor.max_length}"
+        )
+    if tokenizer.has_vocabulary and tokenizer.vocabulary_size > config.vocab_size:
+        raise ValueError(
+            f"The vocabulary must have at most {config.vocab_size} entries, the rows of the "
+            f"encoder's table. Received: {tokenizer.vocabulary_size}"
+        )
 
 
 def _triple(data):

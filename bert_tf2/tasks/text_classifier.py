@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.data import pipeline
+from bert_tf2.data.pipeline import as_ids
 from bert_tf2.modeling.encoder import input_tensors
 from bert_tf2.tasks.base import Task
 
@@ -19,18 +19,37 @@ class Prediction(NamedTuple):
     probabilities: dict[str, float]
 
 
+def _pool_first(encoder, inputs, drop_padding):
+    return encoder.encode(inputs, drop_padding=drop_padding, first_only=True)["pooled_output"]
+
+
+def _pool_mean(encoder, inputs, drop_padding):
+    tokens = encoder.encode(inputs, drop_padding=drop_padding)["sequence_output"]  # (B, L, D)
+    encoder.parts["pooler"].trainable = False  # nothing reads it
+    mask = keras.ops.expand_dims(keras.ops.cast(inputs["padding_mask"], tokens.dtype), -1)
+    count = keras.ops.maximum(keras.ops.sum(mask, axis=1), 1)  # a row without tokens gives zeros
+    return keras.ops.sum(tokens * mask, axis=1) / count  # (B, D)
+
+
+POOLINGS = {"first": _pool_first, "mean": _pool_mean}
+
+
 @keras.saving.register_keras_serializable("bert_tf2")
 class TextClassifier(Task):
     """Sorts a text, or a pair of texts, into one of C classes.
 
-    The model maps int32 ids to float32 logits (B, C): the pooled first token, dropout, one dense
-    layer, as in google-research/bert `run_classifier.py`.
+    The model maps int32 ids to float32 logits (B, C): one vector a text, dropout, one dense layer,
+    as in google-research/bert `run_classifier.py`.
 
     Args:
         encoder: an `Encoder`.
         preprocessor: a `Preprocessor`.
         labels: the class names, in the order of the logits; or their number C, for "0" … "C-1".
         dropout: before the dense layer, in training; default the encoder's `hidden_dropout_prob`.
+        pooling: what stands for a text: "first", the pooled first token, as BERT is published; or
+            "mean", the mean of all tokens, which sentence encoders such as all-MiniLM-L6-v2 were
+            trained for (Reimers & Gurevych 2019, section 3); the encoder's pooler is then not
+            trained.
         drop_padding: compute no padding: same answers, less work. False for XLA and TPUs.
         name: of the model.
 
@@ -53,15 +72,23 @@ class TextClassifier(Task):
         preprocessor,
         labels,
         dropout=None,
+        pooling="first",
         drop_padding=True,
         name="text_classifier",
     ):
-        labels = [str(i) for i in range(labels)] if isinstance(labels, int) else list(labels)
+        if pooling not in POOLINGS:
+            raise ValueError(f"`pooling` must be one of {list(POOLINGS)}. Received: {pooling!r}")
+        labels = [str(i) for i in range(labels)] if isinstance(labels, int) else labels
+        if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
+            raise ValueError(f"`labels` must be a list of str, or a number. Received: {labels!r}")
+        labels = list(labels)
+        if any("\n" in label for label in labels):
+            raise ValueError(f"`labels` must be single lines. Received: {labels}")
         if len(labels) < 2 or len(set(labels)) != len(labels):
             raise ValueError(f"`labels` must be two or more different names. Received: {labels}")
         dropout = encoder.config.hidden_dropout_prob if dropout is None else dropout
         inputs = input_tensors()
-        pooled = encoder.encode(inputs, drop_padding=drop_padding, first_only=True)["pooled_output"]
+        pooled = POOLINGS[pooling](encoder, inputs, drop_padding)  # (B, D)
         head = keras.layers.Dense(
             len(labels),
             kernel_initializer=keras.initializers.TruncatedNormal(
@@ -72,7 +99,7 @@ class TextClassifier(Task):
         )
         outputs = head(keras.layers.Dropout(dropout, name="classifier_dropout")(pooled))  # (B, C)
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
-        self.labels, self.dropout = labels, dropout
+        self.labels, self.dropout, self.pooling = labels, dropout, pooling
 
     def predict_labels(self, x, batch_size=32, **kwargs):
         """Class names with probabilities.
@@ -103,9 +130,17 @@ class TextClassifier(Task):
             "logits": logits,
         }
 
+    def extra_assets(self):
+        """Files to lie beside a SavedModel: name -> text."""
+        return {"labels.txt": "".join(f"{label}\n" for label in self.labels)}
+
     def targets(self, y, count):
         """Class names or numbers -> int32 (n,)."""
-        return pipeline.as_ids(y, self.labels, count)
+        return as_ids(y, self.labels, count)
+
+    def class_numbers(self, by_class):
+        """dict by class name or number -> dict by class number, for `class_weight`."""
+        return {int(as_ids([key], self.labels)[0]): value for key, value in by_class.items()}
 
     def targets_in_graph(self, y):
         """The same for a dataset's batches. Unknown names stop with InvalidArgumentError."""
@@ -125,4 +160,8 @@ class TextClassifier(Task):
         return ["accuracy"]
 
     def get_config(self):
-        return super().get_config() | {"labels": self.labels, "dropout": self.dropout}
+        return super().get_config() | {
+            "labels": self.labels,
+            "dropout": self.dropout,
+            "pooling": self.pooling,
+        }

@@ -15,9 +15,7 @@ def to_strings(texts):
         ValueError: more than one dimension.
     """
     try:
-        tensor = tf.convert_to_tensor(texts, dtype=tf.string)
-    except UnicodeEncodeError:  # a lone surrogate: a ValueError that names it
-        raise
+        tensor = tf.convert_to_tensor(_encoded(texts), dtype=tf.string)
     except (TypeError, ValueError) as error:
         raise TypeError(
             "Texts must be a str, a list of str, a NumPy array of str or a tf.string tensor; "
@@ -26,6 +24,13 @@ def to_strings(texts):
     if tensor.shape.rank is None or tensor.shape.rank > 1:
         raise ValueError(f"Texts must have shape (B,) or (). Received: shape {tensor.shape}")
     return tensor
+
+
+def _encoded(texts):
+    """str -> bytes, also with lone surrogates, which then count as invalid UTF-8."""
+    if isinstance(texts, str):
+        return texts.encode("utf-8", "surrogatepass")
+    return [_encoded(text) for text in texts] if isinstance(texts, list) else texts
 
 
 def _describe(value):

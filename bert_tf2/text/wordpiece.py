@@ -126,6 +126,11 @@ class WordPieceTokenizer:
     # ---- the vocabulary ------------------------------------------------------------------------
 
     @property
+    def has_vocabulary(self):
+        """bool, whether a vocabulary was given or loaded."""
+        return self._vocabulary is not None
+
+    @property
     def vocabulary(self):
         """List of str: the pieces by id."""
         return list(self._need_vocabulary().pieces)

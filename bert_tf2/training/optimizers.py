@@ -117,6 +117,11 @@ class AdamW(keras.optimizers.Optimizer):
         # variable, once per shape, takes less than half the time of one program for all.
         self._compiled_update = tf.function(adamw_update, jit_compile=True)
 
+    @property
+    def schedule_steps(self):
+        """The steps after which the learning rate is 0; infinite without such a schedule."""
+        return getattr(self._learning_rate, "total_steps", float("inf"))
+
     def _decay_of(self, variable):
         path = getattr(variable, "path", variable.name)
         excluded = any(re.search(pattern, path) for pattern in self.no_decay_patterns)

@@ -5,7 +5,7 @@ from bert_tf2.training.schedules import LinearWarmupDecay
 
 
 def finetuning_optimizer(
-    total_steps, learning_rate=5e-5, warmup_proportion=0.1, weight_decay=0.01, clip_norm=1.0
+    total_steps=None, learning_rate=5e-5, warmup_proportion=0.1, weight_decay=0.01, clip_norm=1.0
 ):
     """Returns Google's optimizer for fine-tuning BERT.
 
@@ -14,7 +14,8 @@ def finetuning_optimizer(
     `create_optimizer` in `optimization.py` (decay 0.01, clipping at 1.0).
 
     Args:
-        total_steps: int, batches per epoch times epochs. The rate falls to 0 at this step.
+        total_steps: int, batches per epoch times epochs. The rate falls to 0 at this step. None
+            (default), where it is not known, keeps the rate constant.
         learning_rate: float, where the warm-up aims.
         warmup_proportion: float from 0 to 1, the share of the steps that warms up.
         weight_decay: float, 0 for none. Norms and biases never decay.
@@ -31,5 +32,7 @@ def finetuning_optimizer(
             "`warmup_proportion` must lie between 0 and 1. "
             f"Received: warmup_proportion={warmup_proportion}"
         )
-    schedule = LinearWarmupDecay(learning_rate, total_steps, int(total_steps * warmup_proportion))
-    return AdamW(schedule, weight_decay=weight_decay, clip_norm=clip_norm)
+    rate = learning_rate
+    if total_steps is not None:
+        rate = LinearWarmupDecay(rate, total_steps, int(total_steps * warmup_proportion))
+    return AdamW(rate, weight_decay=weight_decay, clip_norm=clip_norm)

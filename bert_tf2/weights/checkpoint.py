@@ -85,7 +85,8 @@ def check_vocabulary(checkpoint: Checkpoint) -> list[str]:
     if checkpoint.vocab_file is None:
         return []
     # Only "\n" ends an entry: Chinese vocabularies hold U+2028 inside one.
-    entries = checkpoint.vocab_file.read_bytes().rstrip(b"\r\n").count(b"\n") + 1
+    content = checkpoint.vocab_file.read_bytes()
+    entries = content.count(b"\n") + (not content.endswith(b"\n"))
     rows = checkpoint.config.vocab_size
     lengths = (
         f"{checkpoint.vocab_file} has {entries} entries, and the config's vocab_size is {rows}"

@@ -23,7 +23,8 @@ model = tf.saved_model.load(sys.argv[1])
 inputs = {k: tf.constant(v) for k, v in json.loads(sys.stdin.read()).items()}
 out = model.signatures["serving_default"](**inputs)
 assert "bert_tf2" not in sys.modules
-print(json.dumps({k: v.numpy().astype(str if v.dtype == tf.string else float).tolist() for k, v in out.items()}))
+kind = {k: str if v.dtype == tf.string else float for k, v in out.items()}
+print(json.dumps({k: v.numpy().astype(kind[k]).tolist() for k, v in out.items()}))
 """
 
 
@@ -107,6 +108,18 @@ def _unknown_without_text(operations):
     text = " ".join(operations)
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
+
+
+def test_weights_are_written_once(exported):
+    model, folder = exported
+    data = sum(path.stat().st_size for path in (folder / "variables").iterdir())
+    assert data < 1.2 * 4 * model.count_params() + 20_000  # float32, and the index
+
+
+def test_class_names_lie_beside_the_graph(exported):
+    model, folder = exported
+    names = (folder / "assets.extra" / "labels.txt").read_text("utf-8").split()
+    assert names == model.labels
 
 
 def test_versions_and_an_existing_folder(exported, tmp_path):

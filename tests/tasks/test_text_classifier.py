@@ -1,14 +1,19 @@
 """Strings in, answers out: the classifier through fit, evaluate, predict and files."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
 
-from bert_tf2 import AdamW, TextClassifier, weights
+from bert_tf2 import AdamW, Encoder, Preprocessor, TextClassifier, weights
 
 TEXTS = ["The kettle hums.", "It is white", "stone on stone", "rain, and more rain", "", "tea"]
+NO_DROPOUT = dataclasses.replace(
+    oracle.TINY, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+)
 LABELS = ["tea", "stone", "stone", "rain", "tea", "tea"]
 
 
@@ -23,6 +28,19 @@ def test_logits_equal_the_oracle(classifier):
     pooled = oracle.forward(classifier.encoder.config, arrays, inputs)["pooled_output"]
     want = pooled @ arrays["classifier/kernel"] + arrays["classifier/bias"]
     np.testing.assert_allclose(classifier.predict(TEXTS, verbose=0), want, atol=5e-6)
+
+
+def test_mean_pooling_equals_the_oracle():
+    classifier = oracle.tiny_classifier(pooling="mean")
+    inputs = {name: x.numpy() for name, x in classifier.preprocessor(TEXTS).items()}
+    arrays = {name: v.numpy() for name, v in classifier.named_variables().items()}
+    tokens = oracle.forward(classifier.encoder.config, arrays, inputs)["layer_outputs"][-1]
+    mask = inputs["padding_mask"][..., None]
+    pooled = (tokens * mask).sum(1) / mask.sum(1)
+    want = pooled @ arrays["classifier/kernel"] + arrays["classifier/bias"]
+    np.testing.assert_allclose(classifier.predict(TEXTS, verbose=0), want, atol=5e-6)
+    again = TextClassifier.from_config(classifier.get_config())
+    assert again.pooling == "mean"
 
 
 def test_every_form_of_input_gives_the_same_logits(classifier):
@@ -72,25 +90,32 @@ def test_predict_labels(classifier):
         )
 
 
-@pytest.mark.parametrize("form", ["lists", "numbers", "dataset"])
-def test_fit_learns(form):
+def test_fit_learns():
     keras.utils.set_random_seed(3)
-    model = oracle.tiny_classifier(dropout=0.0)
+    model = oracle.tiny_classifier(config=NO_DROPOUT)
     model.compile({"learning_rate": 3e-3})
-    x, y = TEXTS * 4, LABELS * 4
-    if form == "numbers":
-        y = [model.labels.index(label) for label in y]
-    if form == "dataset":
-        x, y = tf.data.Dataset.from_tensor_slices((x, y)).batch(8), None
     before = model.evaluate(TEXTS, LABELS, verbose=0, return_dict=True)
     history = model.fit(
-        x, y, batch_size=8, epochs=12, validation_data=(TEXTS, LABELS), verbose=0
+        *(TEXTS * 4, LABELS * 4, 8), epochs=12, validation_data=(TEXTS, LABELS), verbose=0
     ).history
     after = model.evaluate(TEXTS, LABELS, verbose=0, return_dict=True)
-    assert after["loss"] < before["loss"] / 4
+    assert after["loss"] < before["loss"] / 3
     assert after["accuracy"] == 1.0
     assert history["val_accuracy"][-1] == 1.0
     assert [answer.label for answer in model.predict_labels(TEXTS, verbose=0)] == LABELS
+
+
+def test_every_form_of_labels_gives_the_same_loss(classifier):
+    want = classifier.evaluate(TEXTS, LABELS, verbose=0)
+    numbers = [classifier.labels.index(label) for label in LABELS]
+    ids = classifier.preprocessor(TEXTS)
+    google = dict(
+        zip(("input_word_ids", "input_type_ids", "input_mask"), ids.values(), strict=True)
+    )
+    for x, y in ((TEXTS, LABELS), (TEXTS, numbers), (google, LABELS)):
+        dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(6)
+        assert classifier.evaluate(x, y, verbose=0) == pytest.approx(want, rel=1e-5)
+        assert classifier.evaluate(dataset, verbose=0) == pytest.approx(want, rel=1e-5)
 
 
 def test_the_recipe_is_googles_and_starts_anew_with_each_fit():
@@ -122,11 +147,66 @@ def test_seeds_make_two_runs_equal():
     np.testing.assert_array_equal(run(), run())
 
 
-def test_sample_and_class_weights_reach_the_loss(classifier):
-    one_by_one = [classifier.evaluate([t], [y], verbose=0)[0] for t, y in zip(TEXTS, LABELS)]
+def test_sample_and_class_weights_reach_the_loss():
+    model = oracle.tiny_classifier(config=NO_DROPOUT)
+    model.compile({"learning_rate": 0.0})
+    rows = zip(TEXTS, LABELS, strict=True)
+    one_by_one = [model.evaluate([t], [y], verbose=0)[0] for t, y in rows]
     weight = np.arange(6.0)
-    got = classifier.evaluate(TEXTS, LABELS, sample_weight=weight, verbose=0)[0]
+    got = model.evaluate(TEXTS, LABELS, sample_weight=weight, verbose=0)[0]
     assert got == pytest.approx(np.mean(weight * one_by_one), rel=1e-5)
+    by_class = {"tea": 2.0, "stone": 3.0, "rain": 0.0}
+    history = model.fit(TEXTS, LABELS, epochs=1, class_weight=by_class, verbose=0).history
+    want = np.mean([by_class[label] * loss for label, loss in zip(LABELS, one_by_one, strict=True)])
+    assert history["loss"][0] == pytest.approx(want, rel=1e-5)
+    with pytest.raises(ValueError, match="one number a text: 6"):
+        model.fit(TEXTS, LABELS, sample_weight=[1.0], verbose=0)
+
+
+def test_pairs_are_remembered_from_training_alone():
+    model = oracle.tiny_classifier()
+    model.predict((TEXTS, TEXTS), verbose=0)
+    with pytest.raises(ValueError, match="not a class"):
+        model.fit((TEXTS, TEXTS), ["fog"] * 6, verbose=0)
+    assert not model.takes_pairs
+    model.fit((TEXTS, TEXTS), LABELS, epochs=1, validation_data=(TEXTS, LABELS), verbose=0)
+    assert model.takes_pairs
+
+
+def test_a_run_that_goes_on_keeps_its_optimizer_and_one_that_is_done_says_so():
+    model = oracle.tiny_classifier()
+    model.fit(TEXTS, LABELS, epochs=4, initial_epoch=2, batch_size=3, verbose=0)
+    assert int(model.optimizer.iterations.numpy()) == 4
+    assert model.optimizer.schedule_steps == 8
+    model.fit(TEXTS, LABELS, epochs=4, initial_epoch=2, batch_size=3, verbose=0)
+    assert int(model.optimizer.iterations.numpy()) == 8
+    with pytest.raises(ValueError, match="recipe's 8 steps are done"):
+        model.fit(TEXTS, LABELS, epochs=6, initial_epoch=4, batch_size=3, verbose=0)
+
+
+def test_what_keras_users_do(tmp_path):
+    """Metrics objects, callbacks, freezing, cloning, weights files and half precision."""
+    model = oracle.tiny_classifier()
+    top2 = keras.metrics.SparseTopKCategoricalAccuracy(2, name="top2")
+    model.compile(metrics=["accuracy", top2])
+    assert len(model.evaluate(TEXTS, LABELS, verbose=0)) == 3
+    model.encoder.trainable = False
+    frozen = {name: v.numpy() for name, v in model.encoder.named_variables().items()}
+    stop = keras.callbacks.EarlyStopping("accuracy", patience=0, baseline=2.0)
+    history = model.fit(TEXTS, LABELS, epochs=5, callbacks=[stop], verbose=0)
+    assert len(history.epoch) == 2  # stopped as soon as it could
+    for name, variable in model.encoder.named_variables().items():
+        np.testing.assert_array_equal(variable, frozen[name], err_msg=name)
+    model.save_weights(tmp_path / "model.weights.h5")
+    again = oracle.tiny_classifier()
+    again.load_weights(tmp_path / "model.weights.h5")
+    want = model.predict(model.preprocessor(TEXTS), verbose=0)
+    np.testing.assert_allclose(again.predict(TEXTS, verbose=0), want, atol=1e-6)
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    ids = model.preprocessor(TEXTS)
+    np.testing.assert_allclose(clone.predict(ids, verbose=0), want, atol=1e-6)
+    np.testing.assert_allclose(model({"input_ids": ids["token_ids"][:1]}), want[:1], atol=1e-6)
 
 
 @pytest.mark.parametrize("trained", [False, True])
@@ -185,6 +265,7 @@ def test_from_preset_reads_back_what_was_written(tmp_path, reference, caplog):
         (TEXTS, None, ValueError, "`y`, the labels, must be given"),
         ([], [], ValueError, "at least one text"),
         ("tea", ["tea"], TypeError, "bare string"),
+        ((text for text in TEXTS), LABELS, TypeError, "from_generator"),
         ([1, 2], ["tea", "tea"], TypeError, "Received at index 0: 1"),
         ((TEXTS, TEXTS[:2]), LABELS, ValueError, "equally long"),
         ({"texts": TEXTS}, LABELS, ValueError, r"token_ids"),
@@ -217,9 +298,21 @@ def test_strange_texts_are_answered(classifier, text):
 
 
 def test_bad_settings():
+    model = oracle.tiny_classifier()
+    with pytest.raises(ValueError, match="`pooling` must be one of"):
+        oracle.tiny_classifier(pooling="max")
+    for labels in ("ab", [1, 2]):
+        with pytest.raises(ValueError, match="must be a list of str"):
+            TextClassifier(model.encoder, model.preprocessor, labels=labels)
     for labels in (["one"], ["same", "same"]):
         with pytest.raises(ValueError, match="two or more different names"):
             oracle.tiny_classifier(labels)
+    longer = Preprocessor(model.preprocessor.tokenizer, max_length=21)
+    with pytest.raises(ValueError, match="at most 20, the encoder's positions"):
+        TextClassifier(model.encoder, longer, labels=2)
+    small = Encoder(oracle.TINY)
+    with pytest.raises(ValueError, match="at most 97 entries"):
+        TextClassifier(small, model.preprocessor, labels=2)
     with pytest.raises(ValueError, match="drop_padding=False"):
         oracle.tiny_classifier().compile(jit_compile=True)
 
@@ -227,12 +320,8 @@ def test_bad_settings():
 def test_xla_takes_the_same_step_with_padding_kept():
     def run(**compiled):
         keras.utils.set_random_seed(1)
-        model = oracle.tiny_classifier(drop_padding=False, dropout=0.0)
-        for layer in model._flatten_layers():
-            if isinstance(layer, keras.layers.Dropout):
-                layer.rate = 0.0
+        model = oracle.tiny_classifier(config=NO_DROPOUT, drop_padding=False, pad=True)
         model.compile({"learning_rate": 1e-3}, **compiled)
-        model.preprocessor.pad_to_max_length = True
         model.fit(TEXTS, LABELS, batch_size=6, epochs=2, verbose=0)
         return model.predict(TEXTS, verbose=0)
 

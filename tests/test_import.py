@@ -1,0 +1,20 @@
+"""`import bert_tf2` brings every class, and nothing heavy beside TensorFlow."""
+
+import subprocess
+import sys
+
+HEAVY = "tensorflow_text keras_hub keras_nlp tensorflow_hub safetensors transformers torch"
+
+
+def test_import_is_light_and_complete():
+    code = (
+        "import sys, keras, bert_tf2\n"
+        f"print([name for name in '{HEAVY}'.split() if name in sys.modules])\n"
+        "for name in ('Encoder', 'TextClassifier', 'AdamW', 'Preprocessor'):\n"
+        "    assert keras.saving.get_registered_object(f'bert_tf2>{name}'), name\n"
+        "assert set(bert_tf2.__all__) <= set(dir(bert_tf2))\n"
+        "[getattr(bert_tf2, name) for name in bert_tf2.__all__]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
