@@ -206,7 +206,8 @@ def test_what_keras_users_do(tmp_path):
     clone.set_weights(model.get_weights())
     ids = model.preprocessor(TEXTS)
     np.testing.assert_allclose(clone.predict(ids, verbose=0), want, atol=1e-6)
-    np.testing.assert_allclose(model({"input_ids": ids["token_ids"][:1]}), want[:1], atol=1e-6)
+    theirs = {"input_ids": ids["token_ids"], "attention_mask": ids["padding_mask"]}
+    np.testing.assert_allclose(model(theirs), want, atol=1e-6)
 
 
 @pytest.mark.parametrize("trained", [False, True])
