@@ -32,7 +32,7 @@ class Examples:
     texts: list[str]
     pairs: list[str] | None = None
     labels: list[str] | None = None
-    lines: list[int] | None = None
+    lines: list[int] | None = dataclasses.field(default=None, compare=False)
 
     def __len__(self):
         return len(self.texts)
