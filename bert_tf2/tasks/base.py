@@ -83,6 +83,7 @@ class Task(keras.Model):
         checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file=config_file)
         if vocab_file is not None:
             checkpoint = dataclasses.replace(checkpoint, vocab_file=Path(vocab_file))
+        weights.check_vocabulary(checkpoint)  # before anything is built; names the file
         encoder = Encoder(checkpoint.config, "zeros" if load_weights else None, dtype=dtype)
         tokenizer = WordPieceTokenizer.from_checkpoint(checkpoint, lowercase=lowercase)
         if max_length is None:
