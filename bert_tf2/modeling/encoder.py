@@ -5,8 +5,8 @@ from keras import ops
 
 from bert_tf2 import weights
 from bert_tf2.config import EncoderConfig
-from bert_tf2.modeling.layers import Block, Embeddings, Sequences
-from bert_tf2.modeling.layout import Arrange
+from bert_tf2.modeling.layers import Block, Embeddings
+from bert_tf2.modeling.layout import Arrange, Sequences
 
 # The same three inputs under Google's and Hugging Face's names.
 INPUT_NAMES = {

@@ -297,18 +297,3 @@ class Block(_TokenLayer):
 
     def compute_output_spec(self, x, layout, first_only=False):
         return self.attention.compute_output_spec(x, layout, first_only=first_only)
-
-
-@register
-class Sequences(_TokenLayer):
-    """Tokens back in their sentences: (T, D) -> (B, L, D), zeros at dropped positions."""
-
-    def __init__(self, **kwargs):
-        super().__init__({}, **kwargs)
-
-    def call(self, x, layout):
-        return Layout(**layout).sequences(x)
-
-    def compute_output_spec(self, x, layout):
-        batch, _, _, length = layout["bias"].shape
-        return keras.KerasTensor((batch, length, x.shape[-1]), self.compute_dtype)

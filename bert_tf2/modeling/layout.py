@@ -129,3 +129,15 @@ class Layout:
             return ops.take(x, self.source, axis=0), grad
 
         return collect(x)
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class Sequences(keras.layers.Layer):
+    """Tokens back in their sentences: (T, D) -> (B, L, D), zeros at dropped positions."""
+
+    def call(self, x, layout):
+        return Layout(**layout).sequences(x)
+
+    def compute_output_spec(self, x, layout):
+        batch, _, _, length = layout["bias"].shape
+        return keras.KerasTensor((batch, length, x.shape[-1]), self.compute_dtype)
