@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bert_tf2.config import EncoderConfig, parse_config
+from bert_tf2.config import EncoderConfig
 from bert_tf2.weights import names, tf1
 from bert_tf2.weights.report import fold
 
@@ -69,18 +69,12 @@ def save_google(
 
     Raises:
         FileExistsError: `folder` exists and is not empty.
-        ValueError: as `to_format`; or Google's config cannot express ours; or the vocabulary has
-            more entries than the token table rows.
+        ValueError: as `to_format`; or the vocabulary has more entries than the token table rows.
     """
     folder = Path(folder)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not empty. Name a new folder, or remove it.")
     words = config.to_google()
-    if parse_config(words) != config:
-        raise ValueError(
-            f"Google's bert_config.json cannot express this config: {config} would be read back as "
-            f"{parse_config(words)}."
-        )
     lines = None if vocabulary_lines is None else list(vocabulary_lines)
     if lines is not None and len(lines) > config.vocab_size:
         raise ValueError(
