@@ -21,7 +21,7 @@ EPOCHS, BATCH_SIZE, MAX_LENGTH = 4, 16, 64
 SENTENCES = [
     "why did you take money from my card twice this month",
     "i can't sign in since i got a new phone",
-    "the box arrived crushed and the screen inside is cracked",
+    "the parcel was promised for tuesday and nobody knows where it is",
 ]
 
 # Runs in a process of its own, to which this library is not known.
