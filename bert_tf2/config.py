@@ -1,22 +1,19 @@
-"""What an encoder is made of: one frozen record of values, read from two JSON dialects.
-
-Google writes `bert_config.json`, Hugging Face writes `config.json`. They share most names and
-differ in one meaning that costs 6e-4 when missed: Google's "gelu" is the tanh approximation,
-Hugging Face's is the exact erf form. Here the activation is always spelled out.
-
-Sources: google-research/bert `modeling.py` (BertConfig), transformers `configuration_bert.py`.
-"""
+"""What an encoder is made of: one frozen record of values, read from two JSON dialects."""
 
 import dataclasses
 import json
 from pathlib import Path
 
-ACTIVATIONS = ("gelu_tanh", "gelu_erf", "relu", "tanh", "linear")
+from bert_tf2 import dialects
+from bert_tf2.dialects import ACTIVATIONS, FAMILIES
 
 
 @dataclasses.dataclass(frozen=True)
 class EncoderConfig:
-    """The sizes and choices of one encoder.
+    """The sizes and choices of one encoder. The defaults are BERT's.
+
+    For another family start from its row: `EncoderConfig(family="distilbert",
+    **FAMILIES["distilbert"], vocab_size=…, …)`.
 
     Args:
         vocab_size: number of rows V of the token table.
@@ -24,18 +21,31 @@ class EncoderConfig:
         num_hidden_layers: number of transformer blocks.
         num_attention_heads: heads N; `hidden_size` is a multiple of it.
         intermediate_size: width of the feed-forward layer.
-        family: "bert" (the table is open for others).
+        family: a key of `FAMILIES`; decides what the variables are called in files.
         hidden_act: one of "gelu_tanh", "gelu_erf", "relu", "tanh", "linear".
         hidden_dropout_prob: dropout after each dense layer and the embeddings, in training only.
         attention_probs_dropout_prob: dropout on the attention weights, in training only.
-        max_position_embeddings: the longest sequence.
-        type_vocab_size: number of segments.
+        max_position_embeddings: rows of the position table.
+        type_vocab_size: number of segments; 1 ignores segment ids, 0 is no segment table.
         initializer_range: standard deviation of the truncated normal initialiser.
         layer_norm_eps: epsilon inside LayerNorm's square root.
+        embedding_size: width E of the embedding tables; None is `hidden_size`.
+        project_embeddings: whether a dense layer leads from E to D; None: where they differ.
+        num_hidden_groups: groups of layers that share their weights (ALBERT); None: no sharing.
+        inner_group_num: blocks in a group, each applied once a layer.
+        sinusoidal_positions: fixed sines and cosines in place of a learned position table.
+        position_padding_id: counts positions as RoBERTa does: the n-th token (n from 1) that is
+            not this id takes row `id + n`, and this id row `id`. None: by column, from row 0.
+        attention_output_dropout_prob: after attention's last dense layer; None is
+            `hidden_dropout_prob`.
+        pooler: whether the first token's vector also goes through a dense layer with tanh.
+        classifier_act: activation of the dense layer that a classifier puts between the first
+            token and its logits; None: it reads the pooler.
+        classifier_dropout_prob: before a classifier's logits; None is `hidden_dropout_prob`.
 
     Raises:
         ValueError: a size is not a positive integer, a probability is outside [0, 1), the heads do
-            not divide the width, or the activation or family is unknown.
+            not divide the width, the activation or family is unknown, or values exclude each other.
     """
 
     vocab_size: int
@@ -51,16 +61,25 @@ class EncoderConfig:
     type_vocab_size: int = 2
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-12
+    embedding_size: int | None = None
+    project_embeddings: bool | None = None
+    num_hidden_groups: int | None = None
+    inner_group_num: int = 1
+    sinusoidal_positions: bool = False
+    position_padding_id: int | None = None
+    attention_output_dropout_prob: float | None = None
+    pooler: bool = True
+    classifier_act: str | None = None
+    classifier_dropout_prob: float | None = None
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.type is int and (isinstance(value, bool) or not isinstance(value, int)):
-                raise ValueError(f"`{field.name}` must be an integer. Received: {value!r}")
-            if field.type is int and value < 1:
-                raise ValueError(f"`{field.name}` must be at least 1. Received: {value}")
-            if field.name.endswith("_prob") and not 0 <= value < 1:
-                raise ValueError(f"`{field.name}` must be in [0, 1). Received: {value}")
+            _check_field(field, getattr(self, field.name))
+        # One spelling for one thing: what follows from the sizes is None.
+        if self.embedding_size == self.hidden_size:
+            object.__setattr__(self, "embedding_size", None)
+        if self.project_embeddings is (self.embedding_size is not None):
+            object.__setattr__(self, "project_embeddings", None)
         if self.layer_norm_eps <= 0:
             raise ValueError(f"`layer_norm_eps` must be above 0. Received: {self.layer_norm_eps}")
         if self.hidden_size % self.num_attention_heads:
@@ -68,65 +87,110 @@ class EncoderConfig:
                 "`hidden_size` must be a multiple of `num_attention_heads`. "
                 f"Received: {self.hidden_size} and {self.num_attention_heads}"
             )
-        if self.family not in _DIALECTS:
-            raise ValueError(f"`family` must be one of {list(_DIALECTS)}. Received: {self.family}")
-        if self.hidden_act not in ACTIVATIONS:
+        if self.family not in FAMILIES:
+            raise ValueError(f"`family` must be one of {list(FAMILIES)}. Received: {self.family}")
+        groups = self.num_hidden_groups
+        if groups is None and (self.inner_group_num > 1 or self.family == "albert"):
+            raise ValueError("`num_hidden_groups` must be given where layers share weights.")
+        if groups is not None and groups > self.num_hidden_layers:
             raise ValueError(
-                f"`hidden_act` must be one of {list(ACTIVATIONS)}. Received: {self.hidden_act!r}"
+                f"`num_hidden_groups` must be at most the {self.num_hidden_layers} layers. "
+                f"Received: {groups}"
             )
+        if self.max_length < 1:
+            raise ValueError(
+                "`max_position_embeddings` must be above `position_padding_id` + 1. Received: "
+                f"{self.max_position_embeddings} and {self.position_padding_id}"
+            )
+        if self.project_embeddings is False:
+            raise ValueError(
+                "`project_embeddings` must not be False where `embedding_size` and `hidden_size` "
+                f"differ. Received: {self.embedding_size} and {self.hidden_size}"
+            )
+        if self.classifier_act is None and not self.pooler:
+            raise ValueError("`classifier_act` must be given where there is no pooler.")
+
+    @property
+    def embedding_width(self) -> int:
+        """Width E of the embedding tables."""
+        return self.embedding_size or self.hidden_size
+
+    @property
+    def has_projection(self) -> bool:
+        """Whether a dense layer leads from the embeddings to the first block."""
+        return self.embedding_size is not None or bool(self.project_embeddings)
+
+    @property
+    def max_length(self) -> int:
+        """The longest sequence, in tokens."""
+        skipped = 0 if self.position_padding_id is None else self.position_padding_id + 1
+        return self.max_position_embeddings - skipped
+
+    @property
+    def classifier_dropout(self) -> float:
+        """The rate of dropout before a classifier's logits."""
+        own = self.classifier_dropout_prob
+        return self.hidden_dropout_prob if own is None else own
+
+    def block_names(self) -> list[str]:
+        """The block that each step of the encoder applies; with sharing, a name comes again.
+
+        The group of layer i is `int(i / L * G)`, in floating point, as in google-research/albert
+        `modeling.py`, transformer_model.
+        """
+        layers, groups = self.num_hidden_layers, self.num_hidden_groups
+        if groups is None:
+            return [f"layer_{i}" for i in range(layers)]
+        return [
+            f"group_{int(i / layers * groups)}_inner_{k}"
+            for i in range(layers)
+            for k in range(self.inner_group_num)
+        ]
 
     def to_dict(self) -> dict:
         """Every field by name; `EncoderConfig(**cfg.to_dict()) == cfg`."""
         return dataclasses.asdict(self)
 
     def to_google(self) -> dict:
-        """The content of a `bert_config.json`.
+        """The content of a `bert_config.json`, `albert_config.json`, ….
 
         Google's code has no word for the erf form of GELU. It is written as "gelu_erf", which
         `read_config` understands and Google's code refuses: better than computing something else.
-        Nor has it one for an epsilon other than 1e-12; `layer_norm_eps` is then added for us.
+        What else it has no word for, such as an epsilon other than 1e-12, is added for us.
+
+        Raises:
+            ValueError: Google has published no such family.
         """
-        extra = {"layer_norm_eps": self.layer_norm_eps} if self.layer_norm_eps != 1e-12 else {}
-        return _write(self, "google") | extra
+        return self._write("google")
 
     def to_huggingface(self) -> dict:
         """The content of a Hugging Face `config.json`."""
-        words = {"model_type": self.family, "architectures": ["BertModel"]}
-        return words | _write(self, "huggingface") | {"layer_norm_eps": self.layer_norm_eps}
+        return self._write("huggingface")
+
+    def _write(self, dialect: str) -> dict:
+        """Their words, and under our own names whatever these would be misunderstood in."""
+        ours = self.to_dict()
+        written = dialects.write(ours | {"embedding_size": self.embedding_width}, dialect)
+        understood = parse_config(written).to_dict()
+        return written | {name: x for name, x in ours.items() if x != understood[name]}
 
 
-# --- The dialects: what each says for our activations, and what it means by leaving a word out. --
-
-_ACTIVATION_WORDS = {
-    "google": {"gelu": "gelu_tanh", "relu": "relu", "tanh": "tanh", "linear": "linear"},
-    "huggingface": {
-        "gelu": "gelu_erf",
-        "gelu_new": "gelu_tanh",
-        "gelu_pytorch_tanh": "gelu_tanh",
-        "relu": "relu",
-        "tanh": "tanh",
-        "linear": "linear",
-    },
-}
-_LEFT_OUT = {
-    "google": {"type_vocab_size": 16, "hidden_act": "gelu"},  # BertConfig's own defaults
-    "huggingface": {"type_vocab_size": 2, "hidden_act": "gelu"},
-}
-# Family -> the fields both dialects spell alike. A family with other words gets a row here.
-_DIALECTS = {
-    "bert": (
-        "vocab_size",
-        "hidden_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "intermediate_size",
-        "hidden_dropout_prob",
-        "attention_probs_dropout_prob",
-        "max_position_embeddings",
-        "type_vocab_size",
-        "initializer_range",
-    )
-}
+def _check_field(field: dataclasses.Field, value) -> None:
+    """Raises ValueError unless the value is one of the field's type and range."""
+    if value is None and field.default is None:
+        return
+    if field.type in (int, int | None):
+        least = 0 if field.name in ("type_vocab_size", "position_padding_id") else 1
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"`{field.name}` must be an integer. Received: {value!r}")
+        if value < least:
+            raise ValueError(f"`{field.name}` must be at least {least}. Received: {value}")
+    if field.type in (bool, bool | None) and not isinstance(value, bool):
+        raise ValueError(f"`{field.name}` must be True or False. Received: {value!r}")
+    if field.name.endswith("_prob") and not 0 <= value < 1:
+        raise ValueError(f"`{field.name}` must be in [0, 1). Received: {value}")
+    if field.name.endswith("_act") and value not in ACTIVATIONS:
+        raise ValueError(f"`{field.name}` must be one of {list(ACTIVATIONS)}. Received: {value!r}")
 
 
 def parse_config(values: dict, source: str = "config") -> EncoderConfig:
@@ -139,39 +203,19 @@ def parse_config(values: dict, source: str = "config") -> EncoderConfig:
     Raises:
         ValueError: the family is not supported, a size is missing, or a value is out of range.
     """
-    dialect = "huggingface" if "model_type" in values or "architectures" in values else "google"
-    family = values.get("model_type", "bert")
-    if family not in _DIALECTS:
-        raise ValueError(
-            f"{source} describes a model of type {family!r}; known are {list(_DIALECTS)}."
-        )
-    if values.get("position_embedding_type", "absolute") != "absolute":
-        raise ValueError(
-            f"{source}: only absolute position embeddings are known. "
-            f"Received: {values['position_embedding_type']!r}"
-        )
-    values = _LEFT_OUT[dialect] | values
-    words = {name: name for name in ACTIVATIONS} | _ACTIVATION_WORDS[dialect]
-    if values["hidden_act"] not in words:
-        raise ValueError(
-            f"{source}: `hidden_act` must be one of {list(words)}. "
-            f"Received: {values['hidden_act']!r}"
-        )
-    fields = {name: values[name] for name in _DIALECTS[family] if name in values}
-    if "layer_norm_eps" in values:
-        fields["layer_norm_eps"] = values["layer_norm_eps"]
-    required = [f.name for f in dataclasses.fields(EncoderConfig) if f.default is f.default_factory]
-    missing = [name for name in required if name not in fields]
+    known = dataclasses.fields(EncoderConfig)
+    fields = dialects.read(values, [field.name for field in known], source)
+    missing = [f.name for f in known if f.default is f.default_factory and f.name not in fields]
     if missing:
         raise ValueError(f"{source} lacks {', '.join(missing)}. It has: {sorted(values)}")
     try:
-        return EncoderConfig(family=family, hidden_act=words[values["hidden_act"]], **fields)
+        return EncoderConfig(**fields)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{source}: {error}") from error
 
 
 def read_config(path: str | Path) -> EncoderConfig:
-    """Reads a `bert_config.json` or a Hugging Face `config.json`.
+    """Reads a `bert_config.json`, an `albert_config.json` or a Hugging Face `config.json`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -185,42 +229,3 @@ def read_config(path: str | Path) -> EncoderConfig:
     if not isinstance(values, dict):
         raise ValueError(f"{path} must hold a JSON object. Received: {type(values).__name__}")
     return parse_config(values, str(path))
-
-
-def _write(config: EncoderConfig, dialect: str) -> dict:
-    words = {ours: theirs for theirs, ours in reversed(_ACTIVATION_WORDS[dialect].items())}
-    fields = {name: getattr(config, name) for name in _DIALECTS[config.family]}
-    return fields | {"hidden_act": words.get(config.hidden_act, config.hidden_act)}
-
-
-# --- Google's published BERT models: name -> layers, width, heads, vocabulary. --
-# https://github.com/google-research/bert, "Pre-trained models"; the inner width is always 4 D.
-
-_UNCASED, _CASED, _MULTI_CASED, _MULTI_UNCASED, _CHINESE = 30522, 28996, 119547, 105879, 21128
-_SIZES = {
-    "uncased_L-12_H-768_A-12": (12, 768, 12, _UNCASED),
-    "uncased_L-24_H-1024_A-16": (24, 1024, 16, _UNCASED),
-    "cased_L-12_H-768_A-12": (12, 768, 12, _CASED),
-    "cased_L-24_H-1024_A-16": (24, 1024, 16, _CASED),
-    "wwm_uncased_L-24_H-1024_A-16": (24, 1024, 16, _UNCASED),
-    "wwm_cased_L-24_H-1024_A-16": (24, 1024, 16, _CASED),
-    "multi_cased_L-12_H-768_A-12": (12, 768, 12, _MULTI_CASED),
-    "multilingual_L-12_H-768_A-12": (12, 768, 12, _MULTI_UNCASED),
-    "chinese_L-12_H-768_A-12": (12, 768, 12, _CHINESE),
-    **{
-        f"uncased_L-{layers}_H-{width}_A-{width // 64}": (layers, width, width // 64, _UNCASED)
-        for layers in (2, 4, 6, 8, 10, 12)
-        for width in (128, 256, 512, 768)
-    },
-}
-
-VARIANTS = {
-    name: EncoderConfig(
-        vocab_size=vocabulary,
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=4 * width,
-    )
-    for name, (layers, width, heads, vocabulary) in _SIZES.items()
-}

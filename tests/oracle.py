@@ -1,7 +1,8 @@
-"""An independent BERT forward pass in NumPy float64, and small models to try it on.
+"""An independent forward pass of every family in NumPy float64, and small models to try it on.
 
-Written from Devlin et al. 2018, Vaswani et al. 2017 and the arithmetic of google-research/bert
-`modeling.py`, sharing no code with the package: one sentence and one head at a time.
+Written from Devlin et al. 2018, Vaswani et al. 2017, Lan et al. 2019 and the arithmetic of the
+originals (google-research/bert, albert and electra `modeling.py`; DistilBERT and RoBERTa in
+transformers), sharing no code with the package: one sentence and one head at a time.
 """
 
 import dataclasses
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bert_tf2.config import EncoderConfig
+from bert_tf2.dialects import FAMILIES
 
 TINY = EncoderConfig(
     vocab_size=97,
@@ -20,6 +22,40 @@ TINY = EncoderConfig(
     intermediate_size=40,
     max_position_embeddings=20,
 )
+
+_SIZES = {
+    "vocab_size": 97,
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 40,
+    "max_position_embeddings": 20,
+    "hidden_dropout_prob": 0.1,
+    "attention_probs_dropout_prob": 0.1,
+}
+
+
+def _tiny(family, **values):
+    return EncoderConfig(family=family, **FAMILIES[family] | _SIZES | values)
+
+
+# One of each kind: name -> config.
+TINIES = {
+    "bert": TINY,
+    "bert without pooler": dataclasses.replace(TINY, pooler=False, classifier_act="tanh"),
+    "albert": _tiny("albert", embedding_size=10, num_hidden_layers=3),
+    "albert, groups": _tiny("albert", embedding_size=24, num_hidden_layers=3, num_hidden_groups=2),
+    "albert, inner groups": _tiny(
+        "albert", embedding_size=10, num_hidden_groups=2, inner_group_num=2
+    ),
+    "distilbert": _tiny("distilbert"),
+    "distilbert, sinusoidal": _tiny("distilbert", sinusoidal_positions=True),
+    "electra": _tiny("electra", embedding_size=10),
+    "electra, equal sizes": _tiny("electra"),
+    "electra_generator": _tiny("electra_generator", embedding_size=26),
+    "roberta": _tiny("roberta"),
+    "roberta without pooler": _tiny("roberta", pooler=False),
+}
 
 
 def random_weights(shapes, seed=0):
@@ -53,7 +89,9 @@ ACTIVATIONS = {
 
 
 def forward(config, weights, inputs):
-    """-> dict of layer_outputs (list of (B, L, D)), pooled_output (B, D), attention_scores."""
+    """-> dict of layer_outputs (list of (B, L, D)), pooled_output (B, D) if there is a pooler,
+    first_output (B, D) and attention_scores (list of (B, N, L, L)).
+    """
     w = {name: np.asarray(value, "float64") for name, value in weights.items()}
     rows = [
         _sentence(config, w, *(inputs[k][b] for k in ("token_ids", "segment_ids", "padding_mask")))
@@ -61,26 +99,62 @@ def forward(config, weights, inputs):
     ]
     layers = [np.stack(layer) for layer in zip(*(states for states, _ in rows), strict=True)]
     scores = [np.stack(layer) for layer in zip(*(probs for _, probs in rows), strict=True)]
-    pooled = np.tanh(layers[-1][:, 0] @ w["pooler/kernel"] + w["pooler/bias"])
-    return {"layer_outputs": layers, "pooled_output": pooled, "attention_scores": scores}
+    first = layers[-1][:, 0]
+    pooled = {"pooled_output": np.tanh(_dense(w, "pooler", first))} if config.pooler else {}
+    return {"layer_outputs": layers, "first_output": first, "attention_scores": scores} | pooled
+
+
+def classifier_logits(config, weights, inputs):
+    """(B, C): the published classifier of each family, on the first token."""
+    w = {name: np.asarray(value, "float64") for name, value in weights.items()}
+    outputs = forward(config, weights, inputs)
+    if config.family in ("bert", "albert") and config.pooler:
+        return _dense(w, "classifier", outputs["pooled_output"])
+    act = {"distilbert": "relu", "electra": "gelu_erf", "electra_generator": "gelu_erf"}
+    x = _dense(w, "pre_classifier", outputs["first_output"])
+    return _dense(w, "classifier", ACTIVATIONS[act.get(config.family, "tanh")](x))
 
 
 def _sentence(config, w, ids, segments, mask):
-    x = (
-        w["embeddings/token"][ids]
-        + w["embeddings/position"][: len(ids)]
-        + w["embeddings/segment"][segments]
-    )
+    x = w["embeddings/token"][ids] + w["embeddings/position"][_positions(config, ids)]
+    if config.type_vocab_size:
+        x = x + w["embeddings/segment"][segments if config.type_vocab_size > 1 else 0]
     x = _norm(config, w, "embeddings/norm", x)
+    if "embeddings/projection/kernel" in w:
+        x = _dense(w, "embeddings/projection", x)
     states, scores = [], []
-    for i in range(config.num_hidden_layers):
-        context, probabilities = _attention(config, w, f"layer_{i}/attention", x, mask)
-        x = _norm(config, w, f"layer_{i}/attention/norm", context + x)
-        inner = ACTIVATIONS[config.hidden_act](_dense(w, f"layer_{i}/ffn/intermediate", x))
-        x = _norm(config, w, f"layer_{i}/ffn/norm", _dense(w, f"layer_{i}/ffn/output", inner) + x)
+    for block in _blocks(config):
+        context, probabilities = _attention(config, w, f"{block}/attention", x, mask)
+        x = _norm(config, w, f"{block}/attention/norm", context + x)
+        inner = ACTIVATIONS[config.hidden_act](_dense(w, f"{block}/ffn/intermediate", x))
+        x = _norm(config, w, f"{block}/ffn/norm", _dense(w, f"{block}/ffn/output", inner) + x)
         states.append(x)
         scores.append(probabilities)
     return states, scores
+
+
+def _positions(config, ids):
+    """0, 1, 2, …; RoBERTa's count from its padding id, and stand still at padding."""
+    padding = config.position_padding_id
+    if padding is None:
+        return list(range(len(ids)))
+    rows, count = [], 0
+    for token in ids:
+        count += token != padding
+        rows.append(padding if token == padding else padding + count)
+    return rows
+
+
+def _blocks(config):
+    """ALBERT's groups of layers, as google-research/albert `modeling.py` numbers them."""
+    layers, groups = config.num_hidden_layers, config.num_hidden_groups
+    if config.family != "albert":
+        return [f"layer_{i}" for i in range(layers)]
+    order = []
+    for i in range(layers):
+        for inner in range(config.inner_group_num):
+            order.append(f"group_{int(i / layers * groups)}_inner_{inner}")
+    return order
 
 
 def _attention(config, w, path, x, mask):
@@ -107,6 +181,64 @@ def _norm(config, w, path, x):
     centred = x - x.mean(-1, keepdims=True)
     scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + config.layer_norm_eps)
     return scaled * w[f"{path}/gamma"] + w[f"{path}/beta"]
+
+
+# --- Models to compare with it. -------------------------------------------------------------------
+
+# float32 against float64, through three layers of values of order 1: the originals' own float32
+# noise is up to 3e-6.
+TOLERANCE = 5e-6
+# A fully masked row is only shifted, by -10000, where float32 has steps of 1e-3.
+SHIFTED_TOLERANCE = 5e-3
+
+
+def assert_close(got, want, inputs):
+    """Row by row of a batch; `got` and `want` start with B."""
+    got = np.asarray(got)
+    shifted = ~inputs["padding_mask"].any(-1)
+    np.testing.assert_allclose(got[~shifted], want[~shifted], atol=TOLERANCE)
+    np.testing.assert_allclose(got[shifted], want[shifted], atol=SHIFTED_TOLERANCE)
+
+
+def odd_masks(config):
+    """Rows: full, padded, fully masked, a gap, [CLS] masked, one token."""
+    rows = ("11111111", "11111000", "00000000", "11001110", "01111111", "10000000")
+    mask = np.array([[int(digit) for digit in row] for row in rows], "int32")
+    return random_inputs(config, batch=6, length=8) | {"padding_mask": mask}
+
+
+def make_encoder(config=TINY, seed=0):
+    """-> an Encoder with random weights, and these by name."""
+    from bert_tf2 import Encoder
+
+    encoder = Encoder(config)
+    weights = random_weights({n: v.shape for n, v in encoder.named_variables().items()}, seed)
+    for name, variable in encoder.named_variables().items():
+        variable.assign(weights[name])
+    return encoder, weights
+
+
+def gradients(encoder, inputs, **how):
+    """Of a loss on the first token's vector, pooled where there is a pooler: name -> array."""
+    import keras
+    import tensorflow as tf
+
+    from bert_tf2.modeling.encoder import input_tensors
+
+    symbolic = input_tensors()
+    outputs = encoder.encode(symbolic, **how)
+    if encoder.config.pooler:
+        vector = outputs["pooled_output"]
+    else:
+        vector = outputs["first_output"] if how.get("first_only") else outputs["sequence_output"]
+    model = keras.Model(symbolic, vector)
+    variables = {n: v.value for n, v in encoder.named_variables().items() if v.trainable}
+    with tf.GradientTape() as tape:
+        vector = model(inputs)
+        vector = vector[:, 0] if len(vector.shape) == 3 else vector
+        loss = tf.reduce_sum(tf.square(vector - 0.3))
+    found = tape.gradient(loss, variables)
+    return {name: tf.convert_to_tensor(g).numpy() for name, g in found.items()}
 
 
 def tiny_classifier(labels=("tea", "stone", "rain"), config=TINY, pad=False, **kwargs):

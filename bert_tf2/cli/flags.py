@@ -157,6 +157,14 @@ def finetune(values):
         None,
         "longer texts are cut to so many tokens (default: 128, or fewer if the encoder has fewer)",
     )
+    absl_flags.DEFINE_enum(
+        "precision",
+        "float32",
+        ["float32", "bfloat16"],
+        "of the encoder's arithmetic; weights are float32 in any case",
+        flag_values=values,
+    )
+    _boolean(values, "recompute", False, "train in less memory and a third more time")
     _count(values, "train_batch_size", 32, "texts in a training step")
     _count(values, "eval_batch_size", 32, "texts in an evaluation step")
     absl_flags.DEFINE_float(

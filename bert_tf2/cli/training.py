@@ -46,6 +46,8 @@ def _train(flags, seed, epochs, data, classes, folder):
         vocab_file=flags.vocab_file,
         config_file=flags.bert_config_file,
         pooling=flags.pooling,
+        dtype={"bfloat16": "mixed_bfloat16"}.get(flags.precision, flags.precision),
+        recompute=flags.recompute,
     )
     model.compile(
         {"learning_rate": flags.learning_rate, "warmup_proportion": flags.warmup_proportion}
@@ -79,7 +81,7 @@ def _max_length(flags):
 
     place = weights.resolve(flags.init_checkpoint)
     config = weights.open_checkpoint(place, config_file=flags.bert_config_file).config
-    return min(128, config.max_position_embeddings)
+    return min(128, config.max_length)
 
 
 def _evaluate(model, examples, batch_size):
@@ -109,7 +111,7 @@ def _metrics(flags, seed, data, classes, history):
         for i in range(len(history["loss"]))
     ]
     settings = ("init_checkpoint", "max_seq_length", "train_batch_size", "learning_rate")
-    settings += ("num_train_epochs", "warmup_proportion", "pooling")
+    settings += ("num_train_epochs", "warmup_proportion", "pooling", "precision")
     return {
         "seed": seed,
         "settings": {name: flags[name].value for name in settings},

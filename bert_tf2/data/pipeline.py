@@ -103,7 +103,7 @@ def as_ids(labels, names, count=None):
     return ids
 
 
-def batches(columns, preprocess, batch_size=32, shuffle=False):
+def batches(columns, preprocess, batch_size=32, shuffle=False, groups=None):
     """In-memory columns -> batches ready for a model.
 
     Args:
@@ -111,14 +111,29 @@ def batches(columns, preprocess, batch_size=32, shuffle=False):
         preprocess: in-graph function of a tuple of string tensors -> model inputs.
         batch_size: rows a batch; the last one may be smaller.
         shuffle: a new order of all rows each epoch, from TensorFlow's global seed.
+        groups: int (n,): batches then hold rows of one group only, in the order in which they
+            fill; a group's last batch, at the end of the epoch, may be smaller.
 
     Returns:
         a tf.data.Dataset of (inputs, …).
     """
     dataset = tf.data.Dataset.from_tensor_slices(columns)
+    rows = len(dataset)
+    if groups is not None:
+        groups = np.asarray(groups, np.int64)
+        dataset = tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(groups), dataset)
     if shuffle:
-        dataset = dataset.shuffle(len(dataset), reshuffle_each_iteration=True)
-    return tokenized(dataset.batch(batch_size), preprocess)
+        dataset = dataset.shuffle(rows, reshuffle_each_iteration=True)
+    if groups is None:
+        return tokenized(dataset.batch(batch_size), preprocess)
+    dataset = dataset.group_by_window(
+        key_func=lambda group, _: group,
+        reduce_func=lambda _, window: window.map(lambda _, row: row).batch(batch_size),
+        window_size=batch_size,
+    )
+    sizes = np.unique(groups, return_counts=True)[1]
+    steps = int(np.ceil(sizes / batch_size).sum())
+    return tokenized(dataset.apply(tf.data.experimental.assert_cardinality(steps)), preprocess)
 
 
 def tokenized(dataset, preprocess):

@@ -5,7 +5,8 @@ from keras import ops
 
 from bert_tf2 import weights
 from bert_tf2.config import EncoderConfig
-from bert_tf2.modeling.layers import Block, Embeddings
+from bert_tf2.modeling.embeddings import Embeddings
+from bert_tf2.modeling.layers import Block
 from bert_tf2.modeling.layout import Arrange, Sequences
 
 # The same three inputs under Google's and Hugging Face's names.
@@ -56,18 +57,21 @@ def input_tensors():
 
 @keras.saving.register_keras_serializable("bert_tf2")
 class Encoder(keras.Model):
-    """A BERT encoder: ids in, vectors out.
+    """The encoder of every family: ids in, vectors out.
 
     Called on a dict of int32 `token_ids`, `segment_ids`, `padding_mask`, each (B, L), the last two
     optional, under these names or Google's or Hugging Face's, it returns a dict:
-    `sequence_output` (B, L, D), `pooled_output` (B, D), and `layer_outputs`, a list of (B, L, D),
-    one a layer, all in the compute dtype. Every position is computed, padding included, exactly as
-    the original does; task models drop padding (`encode`).
+    `sequence_output` (B, L, D), `pooled_output` (B, D) where the config has a pooler, and
+    `layer_outputs`, a list of (B, L, D), one a layer (in ALBERT one for each inner group of a
+    layer), all in the compute dtype. Every position is computed, padding included, exactly as the
+    original does; task models drop padding (`encode`).
 
     Args:
         config: an `EncoderConfig` (or its dict).
         initializer: of kernels and tables; default truncated normal of `initializer_range`.
         dtype: a Keras dtype policy, e.g. "mixed_bfloat16".
+        recompute: keep less for the gradient and compute each layer twice in training: a fraction
+            of the memory, a third more time, equal results.
         name: of the model.
 
     Example:
@@ -77,7 +81,7 @@ class Encoder(keras.Model):
     TensorShape([1, 512])
     """
 
-    def __init__(self, config, initializer=None, dtype=None, name="encoder"):
+    def __init__(self, config, initializer=None, dtype=None, recompute=False, name="encoder"):
         if isinstance(config, dict):
             config = EncoderConfig(**config)
         if not isinstance(config, EncoderConfig):
@@ -85,12 +89,13 @@ class Encoder(keras.Model):
         if initializer is None:
             initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        parts = _make_layers(config, initializer, policy)
+        parts = _make_layers(config, initializer, policy, recompute)
         inputs = input_tensors()
         outputs = _encode(parts, inputs)
         del outputs["attention_scores"]  # large; on request only
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.config, self.parts, self.policy = config, parts, policy
+        self.recompute = recompute
         self.load_report = None
         self._scores_model = None
 
@@ -104,7 +109,8 @@ class Encoder(keras.Model):
             inputs: dict of symbolic int32 (B, L), as from `input_tensors()`.
             drop_padding: compute real tokens only; outputs are zero at padding. Equal elsewhere.
             first_only: compute the last layer for the first token only. The result then has just
-                `pooled_output`.
+                that token's vector, `first_output` (B, D), and `pooled_output` if there is a
+                pooler.
 
         Returns:
             dict of symbolic outputs, as the encoder's own, and `attention_scores`.
@@ -139,7 +145,7 @@ class Encoder(keras.Model):
                 safetensors file.
             config_file: the JSON config, where it is not beside the weights.
             load_weights: False gives fresh weights in the checkpoint's architecture.
-            **kwargs: `dtype`, `name`.
+            **kwargs: `dtype`, `recompute`, `name`.
 
         Returns:
             an Encoder. Its `load_report` says what was loaded and what was skipped, with why.
@@ -151,12 +157,18 @@ class Encoder(keras.Model):
         checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file=config_file)
         if not load_weights:
             return cls(checkpoint.config, **kwargs)
-        encoder = cls(checkpoint.config, initializer="zeros", **kwargs)
+        checkpoint = weights.read_ahead(checkpoint)
+        encoder = cls(checkpoint.config, initializer=weights.unset, **kwargs)
         encoder.load_report = load_variables(checkpoint, encoder.named_variables())
         return encoder
 
     def get_config(self):
-        return {"config": self.config.to_dict(), "dtype": self.policy.name, "name": self.name}
+        return {
+            "config": self.config.to_dict(),
+            "dtype": self.policy.name,
+            "recompute": self.recompute,
+            "name": self.name,
+        }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -172,8 +184,8 @@ def load_variables(checkpoint, variables):
     """
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     arrays, report = weights.load(checkpoint, shapes)
-    for name, array in arrays.items():
-        variables[name].assign(array)
+    for name in report.loaded:  # let go of one by one, so that memory holds each but once
+        variables[name].assign(weights.to_tensor(arrays.pop(name)))
     return report
 
 
@@ -182,7 +194,7 @@ def _is_weight(variable):
     return variable.trainable or not variable.path.endswith("seed_generator_state")
 
 
-def _make_layers(config, initializer, policy):
+def _make_layers(config, initializer, policy, recompute):
     """The layers of an encoder by role."""
     common = {
         "dropout": config.hidden_dropout_prob,
@@ -194,22 +206,28 @@ def _make_layers(config, initializer, policy):
         config.vocab_size,
         config.max_position_embeddings,
         config.type_vocab_size,
-        config.hidden_size,
+        config.embedding_width,
+        output_width=config.hidden_size if config.has_projection else None,
+        padding_id=config.position_padding_id,
+        sinusoidal=config.sinusoidal_positions,
         name="embeddings",
         **common,
     )
-    blocks = [
-        Block(
+    names = config.block_names()  # with a name again where layers share their weights
+    blocks = {
+        name: Block(
             config.hidden_size,
             config.num_attention_heads,
             config.intermediate_size,
             activation=config.hidden_act,
             attention_dropout=config.attention_probs_dropout_prob,
-            name=f"layer_{i}",
+            attention_output_dropout=config.attention_output_dropout_prob,
+            recompute=recompute,
+            name=name,
             **common,
         )
-        for i in range(config.num_hidden_layers)
-    ]
+        for name in dict.fromkeys(names)
+    }
     pooler = keras.layers.Dense(
         config.hidden_size,
         activation="tanh",
@@ -217,13 +235,19 @@ def _make_layers(config, initializer, policy):
         name="pooler",
         dtype=policy,
     )
-    return {"embeddings": embeddings, "blocks": blocks, "pooler": pooler}
+    return {
+        "embeddings": embeddings,
+        "blocks": [blocks[name] for name in names],
+        "pooler": pooler if config.pooler else None,
+        "num_heads": config.num_attention_heads,
+    }
 
 
 def _encode(parts, inputs, drop_padding=False, first_only=False):
     """ids -> outputs; see `Encoder.encode`."""
-    pooler = parts["pooler"]
-    layout = Arrange(drop_padding, dtype=pooler.dtype_policy)(inputs["padding_mask"])
+    pooler, policy = parts["pooler"], parts["embeddings"].dtype_policy
+    arrange = Arrange(parts["num_heads"], drop_padding, dtype=policy)
+    layout = arrange(inputs["padding_mask"])
     x = parts["embeddings"](inputs["token_ids"], inputs["segment_ids"], layout)  # (T, D)
     *blocks, last = parts["blocks"]
     states, scores = [], []
@@ -232,13 +256,15 @@ def _encode(parts, inputs, drop_padding=False, first_only=False):
         states.append(x)
         scores.append(weights_here)
     x, weights_here = last(x, layout, first_only=first_only)  # (T, D) or (B, D)
+    first = x if first_only else ops.take(x, layout["first"], axis=0)  # (B, D)
+    pooled = {"pooled_output": pooler(first)} if pooler else {}
     if first_only:
-        return {"pooled_output": pooler(x)}
-    to_sequences = Sequences(dtype=pooler.dtype_policy)
+        return {"first_output": first} | pooled
+    to_sequences = Sequences(dtype=policy)
     outputs = [to_sequences(state, layout) for state in [*states, x]]  # (B, L, D) each
     return {
         "sequence_output": outputs[-1],
-        "pooled_output": pooler(ops.take(x, layout["first"], axis=0)),  # (B, D)
+        **pooled,
         "layer_outputs": outputs,
         "attention_scores": [*scores, weights_here],
     }

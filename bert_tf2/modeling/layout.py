@@ -22,11 +22,13 @@ class Arrange(keras.layers.Layer):
     scores, lets the tokens of such a row attend to each other, and so do we.
 
     Args:
+        num_heads: N.
         drop_padding: leave masked positions out of all dense layers. Needs dynamic shapes.
     """
 
-    def __init__(self, drop_padding=False, **kwargs):
+    def __init__(self, num_heads, drop_padding=False, **kwargs):
         super().__init__(**kwargs)
+        self.num_heads = num_heads
         self.drop_padding = drop_padding
 
     def call(self, padding_mask):
@@ -43,16 +45,24 @@ class Arrange(keras.layers.Layer):
         # A dropped position shows the token before it. Any finite values would do there: nobody
         # attends to them, and what they compute is dropped again.
         slot = ops.cumsum(ops.cast(kept, "int32")) - 1  # (B L,)
+        heads = ops.arange(self.num_heads, dtype="int32")
+        by_sentence = ops.reshape(slot, (batch, 1, length)) * self.num_heads + heads[:, None]
+        row = (source // length)[:, None] * self.num_heads + heads  # (T, N)
         return {
             "bias": bias,
             "first": ops.take(slot, starts, axis=0),
             "source": source,
             "slot": slot,
-            "kept": ops.cast(ops.expand_dims(kept, 1), self.compute_dtype),  # (B L, 1)
+            "kept": ops.cast(kept, self.compute_dtype),
+            "head_slot": ops.reshape(by_sentence, (-1,)),
+            "head_source": ops.reshape(row * length + (source % length)[:, None], (-1,)),
         }
 
     def get_config(self):
-        return super().get_config() | {"drop_padding": self.drop_padding}
+        return super().get_config() | {
+            "num_heads": self.num_heads,
+            "drop_padding": self.drop_padding,
+        }
 
 
 class Layout:
@@ -61,13 +71,21 @@ class Layout:
     Args:
         bias: (B, 1, 1, L), added to attention scores.
         first: (B,) int32, the row of each sentence's first token.
-        source: (T,) int32, the position 0 … B L - 1 of each token; None where all are kept.
+
+    and where padding is dropped (None where all positions are kept):
+        source: (T,) int32, the position 0 … B L - 1 of each token.
         slot: (B L,) int32, the token shown at each position.
-        kept: (B L, 1), 1 where the position is a token, else 0.
+        kept: (B L,), 1 where the position is a token, else 0.
+        head_slot: (B N L,) int32 and head_source: (T N,) int32, the same two ways for single heads:
+            rows of (T N, H) shown in (B N L, H), and back. One gather takes tokens to heads,
+            without a transpose.
     """
 
-    def __init__(self, bias, first, source=None, slot=None, kept=None):
+    def __init__(
+        self, bias, first, source=None, slot=None, kept=None, head_slot=None, head_source=None
+    ):
         self.bias, self.first, self.source, self.slot, self.kept = bias, first, source, slot, kept
+        self.head_slot, self.head_source = head_slot, head_source
         self.batch, _, _, self.length = ops.shape(bias)
 
     def flat(self, x):
@@ -84,51 +102,68 @@ class Layout:
 
     def sequences(self, x):
         """(T, D) -> (B, L, D), zeros at dropped positions."""
-        if self.source is not None:
-            x = ops.take(x, self.slot, axis=0) * self.kept
-        return ops.reshape(x, (self.batch, self.length, x.shape[-1]))
+        shape = (self.batch, self.length, x.shape[-1])
+        if self.source is None:
+            return ops.reshape(x, shape)
+        kept = ops.reshape(self.kept, (self.batch, self.length, 1))
+
+        @ops.custom_gradient
+        def show(x):
+            def grad(*args, upstream=None):
+                rows = ops.reshape(args[0] if upstream is None else upstream, (-1, shape[-1]))
+                return ops.take(rows, self.source, axis=0)
+
+            return ops.reshape(ops.take(x, self.slot, axis=0), shape) * kept, grad
+
+        return show(x)
 
     def heads(self, x, num_heads):
         """(T, D) -> (B, N, L, H), whatever at dropped positions."""
-        if self.source is not None:
-            x = self._spread(x)
-        x = ops.reshape(x, (self.batch, self.length, num_heads, x.shape[-1] // num_heads))
-        return ops.transpose(x, (0, 2, 1, 3))
-
-    def tokens(self, x):
-        """(B, N, L, H) -> (T, D)."""
-        x = ops.transpose(x, (0, 2, 1, 3))
-        x = ops.reshape(x, (-1, x.shape[2] * x.shape[3]))  # (B L, D)
-        return x if self.source is None else self._collect(x)
-
-    # Each of the next two is the other's gradient. Left to itself a gather's gradient is a sum over
-    # segments, three times as slow as the gather.
-
-    def _spread(self, x):
-        """(T, D) -> (B L, D)."""
+        size = x.shape[-1] // num_heads
+        if self.source is None:
+            x = ops.reshape(x, (self.batch, self.length, num_heads, size))
+            return ops.transpose(x, (0, 2, 1, 3))
+        shape = (self.batch, num_heads, self.length, size)
 
         @ops.custom_gradient
         def spread(x):
             def grad(*args, upstream=None):
-                upstream = args[0] if upstream is None else upstream
-                return ops.take(upstream, self.source, axis=0)
+                return self._collect(args[0] if upstream is None else upstream)
 
-            return ops.take(x, self.slot, axis=0), grad
+            return self._spread(x, shape), grad
 
         return spread(x)
 
-    def _collect(self, x):
-        """(B L, D) -> (T, D)."""
+    def tokens(self, x):
+        """(B, N, L, H) -> (T, D)."""
+        _, num_heads, _, size = x.shape
+        if self.source is None:
+            return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, num_heads * size))
+        shape = (self.batch, num_heads, self.length, size)
+        kept = ops.reshape(self.kept, (self.batch, 1, self.length, 1))
 
         @ops.custom_gradient
         def collect(x):
             def grad(*args, upstream=None):
-                upstream = args[0] if upstream is None else upstream
-                return ops.take(upstream, self.slot, axis=0) * self.kept
+                return self._spread(args[0] if upstream is None else upstream, shape) * kept
 
-            return ops.take(x, self.source, axis=0), grad
+            return self._collect(x), grad
 
         return collect(x)
+
+    # Each of the next two is the other's gradient. Left to itself a gather's gradient is a sum over
+    # segments, three times as slow as the gather.
+
+    def _spread(self, x, shape):
+        """(T, D) -> (B, N, L, H), the `shape`."""
+        rows = ops.reshape(x, (-1, shape[-1]))  # (T N, H)
+        return ops.reshape(ops.take(rows, self.head_slot, axis=0), shape)
+
+    def _collect(self, x):
+        """(B, N, L, H) -> (T, D)."""
+        width = x.shape[1] * x.shape[-1]
+        rows = ops.reshape(x, (-1, x.shape[-1]))  # (B N L, H)
+        return ops.reshape(ops.take(rows, self.head_source, axis=0), (-1, width))
 
 
 @keras.saving.register_keras_serializable("bert_tf2")

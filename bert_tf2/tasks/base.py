@@ -51,11 +51,13 @@ class Task(keras.Model):
         *args,
         max_length=None,
         pad_to_max_length=False,
+        length_buckets=(),
         lowercase=None,
         vocab_file=None,
         config_file=None,
         load_weights=True,
         dtype=None,
+        recompute=False,
         **kwargs,
     ):
         """Opens a checkpoint and puts this task's head on it.
@@ -67,11 +69,13 @@ class Task(keras.Model):
                 longest the encoder has positions for.
             pad_to_max_length: pad every text to it, for static shapes; default: to the longest
                 text of a batch.
+            length_buckets: ints: pad to the first that is long enough (see `Preprocessor`).
             lowercase: of the tokenizer; default: as the checkpoint says.
             vocab_file, config_file: the vocabulary and the JSON config, where they are not those
                 beside the weights.
             load_weights: False gives fresh weights in the checkpoint's architecture.
-            dtype: a Keras dtype policy for the encoder.
+            dtype: a Keras dtype policy for the encoder, e.g. "mixed_bfloat16".
+            recompute: train in less memory and more time (see `Encoder`).
 
         Returns:
             the task. `load_report` says what came from the file and what is new.
@@ -84,11 +88,12 @@ class Task(keras.Model):
         if vocab_file is not None:
             checkpoint = dataclasses.replace(checkpoint, vocab_file=Path(vocab_file))
         weights.check_vocabulary(checkpoint)  # before anything is built; names the file
-        encoder = Encoder(checkpoint.config, "zeros" if load_weights else None, dtype=dtype)
+        initializer = weights.unset if load_weights else None
+        encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
         tokenizer = WordPieceTokenizer.from_checkpoint(checkpoint, lowercase=lowercase)
         if max_length is None:
-            max_length = checkpoint.config.max_position_embeddings
-        preprocessor = Preprocessor(tokenizer, max_length, pad_to_max_length)
+            max_length = checkpoint.config.max_length
+        preprocessor = Preprocessor(tokenizer, max_length, pad_to_max_length, length_buckets)
         task = cls(encoder, preprocessor, *args, **kwargs)
         if load_weights:
             task.load_report = report = load_variables(checkpoint, task.named_variables())
@@ -229,16 +234,18 @@ class Task(keras.Model):
             raise ValueError("`y`, the labels, must be given with texts. Received: None")
         if isinstance(x, dict) and not set(x) & set(pipeline.TEXT_KEYS):
             inputs, preprocess = rename_inputs(x), dict
-            count = len(inputs["token_ids"])
+            count, groups = len(inputs["token_ids"]), None
         else:
             sides, preprocess = pipeline.as_texts(x), self.preprocessor
             inputs, count = sides if len(sides) == 2 else sides[0], int(sides[0].shape[0])
+            grouped = shuffle and self.preprocessor.length_buckets
+            groups = self.preprocessor.buckets(inputs) if grouped else None
         columns = (inputs,)
         if labelled:
             columns += (self.targets(y, count),)
         if weight is not None:
             columns += (pipeline.as_weights(weight, count),)
-        return pipeline.batches(columns, preprocess, batch_size or 32, shuffle)
+        return pipeline.batches(columns, preprocess, batch_size or 32, shuffle, groups)
 
     def _from_dataset(self, dataset):
         spec = dataset.element_spec
@@ -300,7 +307,7 @@ class Task(keras.Model):
 
 def _check_fit(config, preprocessor):
     """Raises if the preprocessor would make ids or positions that the encoder has no row for."""
-    positions, tokenizer = config.max_position_embeddings, preprocessor.tokenizer
+    positions, tokenizer = config.max_length, preprocessor.tokenizer
     if preprocessor.max_length > positions:
         raise ValueError(
             f"`max_length` must be at most {positions}, the encoder's positions. "

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from bert_tf2.data.pipeline import as_ids
 from bert_tf2.modeling.encoder import input_tensors
+from bert_tf2.modeling.functions import ACTIVATION_FUNCTIONS
 from bert_tf2.tasks.base import Task
 
 
@@ -19,16 +20,45 @@ class Prediction(NamedTuple):
     probabilities: dict[str, float]
 
 
-def _pool_first(encoder, inputs, drop_padding):
-    return encoder.encode(inputs, drop_padding=drop_padding, first_only=True)["pooled_output"]
+# These drop values before the classifier's dense layer too, and not only after it.
+_DROP_TWICE = ("electra", "electra_generator", "roberta", "xlm_roberta")
 
 
-def _pool_mean(encoder, inputs, drop_padding):
+def _pool_first(encoder, inputs, drop_padding, dropout):
+    """The first token through the pooler, or the dense layer that the family has in its place."""
+    config = encoder.config
+    outputs = encoder.encode(inputs, drop_padding=drop_padding, first_only=True)
+    if config.classifier_act is None:
+        return outputs["pooled_output"]
+    _freeze_pooler(encoder)
+    x = outputs["first_output"]  # (B, D)
+    if config.family in _DROP_TWICE:
+        x = keras.layers.Dropout(dropout, name="first_dropout")(x)
+    dense = keras.layers.Dense(
+        config.hidden_size,
+        activation=ACTIVATION_FUNCTIONS[config.classifier_act],
+        kernel_initializer=_initializer(config),
+        name="pre_classifier",
+        dtype=encoder.policy,
+    )
+    return dense(x)
+
+
+def _pool_mean(encoder, inputs, drop_padding, dropout):
     tokens = encoder.encode(inputs, drop_padding=drop_padding)["sequence_output"]  # (B, L, D)
-    encoder.parts["pooler"].trainable = False  # nothing reads it
+    _freeze_pooler(encoder)
     mask = keras.ops.expand_dims(keras.ops.cast(inputs["padding_mask"], tokens.dtype), -1)
     count = keras.ops.maximum(keras.ops.sum(mask, axis=1), 1)  # a row without tokens gives zeros
     return keras.ops.sum(tokens * mask, axis=1) / count  # (B, D)
+
+
+def _freeze_pooler(encoder):
+    if encoder.config.pooler:
+        encoder.parts["pooler"].trainable = False  # nothing reads it
+
+
+def _initializer(config):
+    return keras.initializers.TruncatedNormal(stddev=config.initializer_range)
 
 
 POOLINGS = {"first": _pool_first, "mean": _pool_mean}
@@ -39,13 +69,14 @@ class TextClassifier(Task):
     """Sorts a text, or a pair of texts, into one of C classes.
 
     The model maps int32 ids to float32 logits (B, C): one vector a text, dropout, one dense layer,
-    as in google-research/bert `run_classifier.py`.
+    as in google-research/bert `run_classifier.py`. Families without a pooler have a dense layer of
+    the classifier's own there (`EncoderConfig.classifier_act`), as in transformers.
 
     Args:
         encoder: an `Encoder`.
         preprocessor: a `Preprocessor`.
         labels: the class names, in the order of the logits; or their number C, for "0" … "C-1".
-        dropout: before the dense layer, in training; default the encoder's `hidden_dropout_prob`.
+        dropout: before the logits, in training; default the config's `classifier_dropout_prob`.
         pooling: what stands for a text: "first", the pooled first token, as BERT is published; or
             "mean", the mean of all tokens, which sentence encoders such as all-MiniLM-L6-v2 were
             trained for (Reimers & Gurevych 2019, section 3); the encoder's pooler is then not
@@ -86,20 +117,21 @@ class TextClassifier(Task):
             raise ValueError(f"`labels` must be single lines. Received: {labels}")
         if len(labels) < 2 or len(set(labels)) != len(labels):
             raise ValueError(f"`labels` must be two or more different names. Received: {labels}")
-        dropout = encoder.config.hidden_dropout_prob if dropout is None else dropout
+        dropout = encoder.config.classifier_dropout if dropout is None else dropout
         inputs = input_tensors()
-        pooled = POOLINGS[pooling](encoder, inputs, drop_padding)  # (B, D)
+        pooled = POOLINGS[pooling](encoder, inputs, drop_padding, dropout)  # (B, D)
         head = keras.layers.Dense(
             len(labels),
-            kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=encoder.config.initializer_range
-            ),
+            kernel_initializer=_initializer(encoder.config),
             name="classifier",
             dtype="float32",  # the loss needs the digits
         )
         outputs = head(keras.layers.Dropout(dropout, name="classifier_dropout")(pooled))  # (B, C)
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
         self.labels, self.dropout, self.pooling = labels, dropout, pooling
+        if pooling == "first" and encoder.config.classifier_act is not None:
+            dense = ("pre_classifier/kernel", "pre_classifier/bias")
+            self.head_variables = (*dense, *self.head_variables)
 
     def predict_labels(self, x, batch_size=32, **kwargs):
         """Class names with probabilities.

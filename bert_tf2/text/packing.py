@@ -5,6 +5,7 @@ Letters: B batch, L length. The rules are those of google-research/bert, `run_cl
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bert_tf2.text.inputs import to_strings
@@ -12,7 +13,9 @@ from bert_tf2.text.inputs import to_strings
 TEXT, PAIR = "text", "text_pair"
 
 
-def pack(first, second=None, *, special_ids, max_length, pad_to_max_length=False):
+def pack(
+    first, second=None, *, special_ids, max_length, pad_to_max_length=False, length_buckets=()
+):
     """`[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`, cut to a length and padded.
 
     A pair too long loses tokens from the end of its longer text, one at a time, and from the second
@@ -24,6 +27,8 @@ def pack(first, second=None, *, special_ids, max_length, pad_to_max_length=False
         special_ids: the ids of "[CLS]", "[SEP]" and "[PAD]", in this order.
         max_length: int, the longest L.
         pad_to_max_length: bool. Default `False`: L is that of the longest row.
+        length_buckets: ascending ints; L is the first of them, or else `max_length`, that is not
+            below the longest row.
 
     Returns:
         dict of int32 tensors (B, L): `token_ids`, `segment_ids` (1 for b and its "[SEP]") and
@@ -33,10 +38,13 @@ def pack(first, second=None, *, special_ids, max_length, pad_to_max_length=False
         second = tf.RaggedTensor.from_row_splits(
             tf.zeros([0], first.dtype), tf.zeros_like(first.row_splits), validate=False
         )
-    a, b = _truncated_lengths(first.row_lengths(), second.row_lengths(), max_length)
+    a, b = truncated_lengths(first.row_lengths(), second.row_lengths(), max_length)
     total = 2 + a + b + tf.cast(b > 0, b.dtype)  # (B,)
     # An empty batch has length 2, as a batch of empty texts.
     length = max_length if pad_to_max_length else tf.reduce_max(tf.concat([total, [2]], 0))
+    if length_buckets and not pad_to_max_length:
+        lengths = tf.constant([*length_buckets, max_length], total.dtype)
+        length = lengths[tf.searchsorted(lengths, [length])[0]]
     position = tf.range(tf.cast(length, a.dtype))[tf.newaxis]  # (1, L)
     a, b, total = a[:, tf.newaxis], b[:, tf.newaxis], total[:, tf.newaxis]  # (B, 1)
 
@@ -59,7 +67,7 @@ def pack(first, second=None, *, special_ids, max_length, pad_to_max_length=False
     }
 
 
-def _truncated_lengths(a, b, max_length):
+def truncated_lengths(a, b, max_length):
     """How many tokens of each text are kept (B,), without the reference's loop.
 
     The loop shortens the longer text until the two are level and then both in turn, the second
@@ -86,12 +94,15 @@ class Preprocessor:
         max_length: int >= 3, the longest L, special tokens included. Default 512.
         pad_to_max_length: bool; pad to `max_length` (static shapes: TPU, XLA), or (default) only
             to the longest row of a batch.
+        length_buckets: ints below `max_length`: pad to the first of them that is long enough, so
+            that only so many shapes occur (XLA compiles once for each). Training then puts texts
+            of one bucket into a batch. Default: none.
 
     Raises:
-        ValueError: `max_length` below 3.
+        ValueError: `max_length` below 3, or buckets that are not below it.
     """
 
-    def __init__(self, tokenizer, max_length=512, pad_to_max_length=False):
+    def __init__(self, tokenizer, max_length=512, pad_to_max_length=False, length_buckets=()):
         if max_length < 3:
             raise ValueError(
                 "`max_length` must be at least 3: [CLS], one token and [SEP]. "
@@ -100,6 +111,14 @@ class Preprocessor:
         self.tokenizer = tokenizer
         self.max_length = int(max_length)
         self.pad_to_max_length = bool(pad_to_max_length)
+        self.length_buckets = sorted({int(length) for length in length_buckets})
+        if self.length_buckets and not 2 < self.length_buckets[0] <= self.length_buckets[-1] < (
+            max_length
+        ):
+            raise ValueError(
+                f"`length_buckets` must lie between 3 and {max_length - 1}, below `max_length`. "
+                f"Received: {length_buckets}"
+            )
 
     def __call__(self, texts):
         """Model inputs of a batch.
@@ -129,10 +148,28 @@ class Preprocessor:
             ],
             max_length=self.max_length,
             pad_to_max_length=self.pad_to_max_length,
+            length_buckets=self.length_buckets,
         )
         if first.shape.rank == 0:
             return {name: values[0] for name, values in packed.items()}
         return packed
+
+    def buckets(self, texts):
+        """The length, of `length_buckets` or `max_length`, that each text alone would be padded to.
+
+        Args:
+            texts: B texts, or a pair of such batches, as for a call.
+
+        Returns:
+            int array (B,).
+        """
+        first, second = split_pair(texts)
+        a = self._tokenize(to_strings(first)).row_lengths()
+        b = tf.zeros_like(a) if second is None else self._tokenize(to_strings(second)).row_lengths()
+        a, b = truncated_lengths(a, b, self.max_length)
+        total = (2 + a + b + tf.cast(b > 0, b.dtype)).numpy()
+        lengths = np.array([*self.length_buckets, self.max_length])
+        return lengths[np.searchsorted(lengths, total)]
 
     def _tokenize(self, texts):
         return self.tokenizer(tf.reshape(texts, [-1]))
@@ -143,6 +180,7 @@ class Preprocessor:
             "tokenizer": keras.saving.serialize_keras_object(self.tokenizer),
             "max_length": self.max_length,
             "pad_to_max_length": self.pad_to_max_length,
+            "length_buckets": self.length_buckets,
         }
 
     @classmethod

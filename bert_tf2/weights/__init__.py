@@ -4,12 +4,13 @@ TensorFlow and safetensors are imported only where a file of theirs is touched.
 """
 
 from bert_tf2.weights.checkpoint import Checkpoint, check_vocabulary, open_checkpoint
-from bert_tf2.weights.loading import load
+from bert_tf2.weights.loading import load, read_ahead
 from bert_tf2.weights.names import expected_shapes
 from bert_tf2.weights.registry import resolve
 from bert_tf2.weights.report import CheckpointError, Report
 from bert_tf2.weights.saving import save_google, to_format
 from bert_tf2.weights.summary import summary
+from bert_tf2.weights.tensors import to_tensor, unset
 
 __all__ = [
     "Checkpoint",
@@ -19,8 +20,11 @@ __all__ = [
     "expected_shapes",
     "load",
     "open_checkpoint",
+    "read_ahead",
     "resolve",
     "save_google",
     "summary",
     "to_format",
+    "to_tensor",
+    "unset",
 ]

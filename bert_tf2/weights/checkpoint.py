@@ -4,12 +4,14 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterable
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 
 from bert_tf2.config import EncoderConfig, read_config
-from bert_tf2.weights import huggingface, tf1
+from bert_tf2.variants import VARIANTS
+from bert_tf2.weights import huggingface, names, tf1
 from bert_tf2.weights.report import CheckpointError
 
 _READERS = {"google": tf1, "huggingface": huggingface}
@@ -27,6 +29,7 @@ class Checkpoint:
         vocab_file: the vocabulary beside it, if there is one.
         lowercase: whether its text is lower-cased; None where nothing says so.
         variables: their name -> (shape, dtype).
+        ahead: what `loading.read_ahead` is reading, if anything: our name -> array.
     """
 
     format: str
@@ -35,6 +38,7 @@ class Checkpoint:
     vocab_file: Path | None
     lowercase: bool | None
     variables: dict[str, tuple[tuple[int, ...], np.dtype]]
+    ahead: Future | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def read(self, names: Iterable[str]) -> dict[str, np.ndarray]:
         """Their names -> arrays as stored (16-bit floats of safetensors as float32).
@@ -64,13 +68,17 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
     """
     format, place = _locate(Path(path))
     folder = place.parent
+    variables = _READERS[format].list_variables(place)
+    config = None if config_file else _published_electra(folder, format, variables)
+    if config is None:
+        config = read_config(config_file or _find_config(folder, format))
     return Checkpoint(
         format=format,
         path=place,
-        config=read_config(config_file or _find_config(folder, format)),
+        config=names.as_found(config, format, variables),
         vocab_file=_find_vocabulary(folder),
         lowercase=_find_lowercase(folder),
-        variables=_READERS[format].list_variables(place),
+        variables=variables,
     )
 
 
@@ -158,6 +166,19 @@ def _find_config(folder: Path, format: str) -> Path:
         f"{folder} has {'several configs' if found else 'no config'}. Expected bert_config.json or "
         f"config.json; found {_listing(folder)}. Name one with `config_file`."
     )
+
+
+def _published_electra(folder: Path, format: str, variables: dict) -> EncoderConfig | None:
+    """Google's ELECTRA comes without a config: that of the published size whose shapes agree."""
+    if format != "google" or any(folder.glob("*config*.json")):
+        return None
+    for config in VARIANTS.values():
+        if config.family == "electra":
+            rows = names.variables(config, format).items()
+            wanted = [row for ours, row in rows if names.head_of(ours) is None]
+            if all(variables.get(row.theirs, (None,))[0] == row.shape for row in wanted):
+                return config
+    return None
 
 
 def _find_vocabulary(folder: Path) -> Path | None:

@@ -5,6 +5,7 @@ https://huggingface.co/docs/safetensors. Files are memory-mapped, and pickles ar
 
 import contextlib
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ _DTYPES = {
     "U8": "uint8",
     "BOOL": "bool",
 }
+_MAPPED = 1 << 20  # bytes from which on a tensor is worth a mapping, which holds a file handle
 
 
 def list_variables(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
@@ -47,17 +49,39 @@ def list_variables(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
 def read(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     """The named tensors as arrays of their own dtype; 16-bit floats are widened to float32.
 
+    Large ones are read-only views of the file, which is mapped and not copied. They show what the
+    file holds when they are looked at: copy what is to outlive it.
+
     Raises:
         CheckpointError: as `list_variables`.
     """
     wanted, arrays = set(names), {}
     for file in _files(path):
-        with _open(file) as tensors:
-            for name in wanted.intersection(tensors.keys()):
-                array = tensors.get_tensor(name)
-                small = array.dtype.name in ("float16", "bfloat16")
-                arrays[name] = array.astype(np.float32) if small else array
+        with _open(file) as tensors:  # which checks that header and file agree
+            here = wanted.intersection(tensors.keys())
+        start, header = _header(file)
+        for name in here:
+            entry = header[name]
+            dtype, place = _dtype(file, name, entry["dtype"]), start + entry["data_offsets"][0]
+            array = _view(file, place, entry["shape"], dtype)
+            small = array.dtype.name in ("float16", "bfloat16")
+            arrays[name] = array.astype(np.float32) if small else array
     return arrays
+
+
+def _header(file: Path) -> tuple[int, dict[str, dict]]:
+    """Where the data begins, and each tensor's dtype, shape and place from there on."""
+    with open(file, "rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        return 8 + length, json.loads(stream.read(length))
+
+
+def _view(file: Path, start: int, shape: list[int], dtype: np.dtype) -> np.ndarray:
+    """The tensor at byte `start`, mapped for itself, so that its pages leave memory with it."""
+    count = math.prod(shape)
+    if count * dtype.itemsize < _MAPPED:
+        return np.fromfile(file, dtype, count, offset=start).reshape(shape)
+    return np.asarray(np.memmap(file, dtype, "r", start, tuple(shape)))
 
 
 def _files(path: Path) -> list[Path]:

@@ -3,12 +3,14 @@
 import dataclasses
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from bert_tf2.weights import names
 from bert_tf2.weights.checkpoint import Checkpoint, check_vocabulary
 from bert_tf2.weights.report import CheckpointError, Report, fold
+from bert_tf2.weights.tensors import transposed
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -35,7 +37,7 @@ def match(checkpoint: Checkpoint) -> Match:
     Raises:
         CheckpointError: two variables of the file are spellings of the same name.
     """
-    tied_to = names.NAMES[checkpoint.config.family, checkpoint.format].tied
+    tied_to = names.naming(checkpoint.config, checkpoint.format).tied
     table = names.variables(checkpoint.config, checkpoint.format)
     ours_of = {row.theirs: ours for ours, row in table.items()}
     found, skipped, unused, tied = {}, [], [], []
@@ -60,13 +62,30 @@ def _spelling(checkpoint: Checkpoint, name: str, known: Mapping[str, str]) -> st
     """The table's spelling of a file's name: today's, and with the prefix that may be left out."""
     for pattern, replacement in names.FORMATS[checkpoint.format].aliases:
         name = re.sub(pattern, replacement, name)
-    whole = names.NAMES[checkpoint.config.family, checkpoint.format].prefix + name
+    whole = names.naming(checkpoint.config, checkpoint.format).prefix + name
     return whole if whole in known else name
 
 
 def _skip_reason(checkpoint: Checkpoint, name: str) -> str | None:
-    patterns = names.FORMATS[checkpoint.format].skipped.items()
-    return next((why for pattern, why in patterns if re.search(pattern, name)), None)
+    patterns = dict(names.FORMATS[checkpoint.format].skipped)
+    patterns |= names.naming(checkpoint.config, checkpoint.format).skipped
+    return next((why for pattern, why in patterns.items() if re.search(pattern, name)), None)
+
+
+def read_ahead(checkpoint: Checkpoint) -> Checkpoint:
+    """Starts to read the encoder's variables in a thread, while the model is still being built.
+
+    -> a checkpoint whose first `load` takes them, and raises there what the thread met.
+
+    Raises:
+        CheckpointError: as `match`.
+    """
+    found = match(checkpoint).found.items()
+    encoder = {ours: theirs for ours, theirs in found if names.head_of(ours) is None}
+    pool = ThreadPoolExecutor(1)
+    reading = pool.submit(_read, checkpoint, encoder)
+    pool.shutdown(wait=False)
+    return dataclasses.replace(checkpoint, ahead=reading)
 
 
 def load(
@@ -81,7 +100,8 @@ def load(
             labels; it is then newly initialised, and the report says so.
 
     Returns:
-        Our name -> float32 array (perhaps a read-only or transposed view), and the report.
+        Our name -> float32 array (perhaps a read-only view, even of the file itself: copy what is
+        to outlive it), and the report.
 
     Raises:
         CheckpointError: an encoder variable is missing, the file has a variable that nothing here
@@ -93,7 +113,8 @@ def load(
     taken = _compare_shapes(report, checkpoint, matched, expected)
     _raise_unless_fit(report, checkpoint, taken, optional_heads)
     report.warnings = check_vocabulary(checkpoint)
-    arrays = _read(checkpoint, taken)
+    arrays = _take_ahead(checkpoint, taken)
+    arrays |= _read(checkpoint, {o: t for o, t in taken.items() if o not in arrays})
     _check_tied(checkpoint, matched, arrays)
     report.loaded = list(arrays)
     report.nonfinite = [name for name, array in arrays.items() if not np.isfinite(array).all()]
@@ -162,9 +183,17 @@ def _read(checkpoint: Checkpoint, taken: Mapping[str, str]) -> dict[str, np.ndar
                 f"{dtype.name}. Quantised weights cannot be loaded; use the original ones."
             )
     table = names.variables(checkpoint.config, checkpoint.format)
-    values = checkpoint.read(taken.values())
-    arrays = {ours: values[theirs].astype(np.float32, copy=False) for ours, theirs in taken.items()}
-    return {ours: a.T if table[ours].transposed else a for ours, a in arrays.items()}
+    values, arrays = checkpoint.read(taken.values()), {}
+    for ours, theirs in taken.items():
+        array = values.pop(theirs).astype(np.float32, copy=False)
+        arrays[ours] = transposed(array) if table[ours].transposed else array
+    return arrays
+
+
+def _take_ahead(checkpoint: Checkpoint, taken: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """What was read ahead, taken out of it, so that its memory is let go of with the arrays."""
+    ahead = checkpoint.ahead.result() if checkpoint.ahead else {}
+    return {ours: ahead.pop(ours) for ours in taken if ours in ahead}
 
 
 def _check_tied(checkpoint: Checkpoint, matched: Match, arrays: Mapping[str, np.ndarray]) -> None:

@@ -1,104 +1,17 @@
-"""Name tables: what every variable is called here and in each format. Data, read both ways.
+"""What every variable is called here and in each format: the tables (tables.py), written out.
 
-A family is a table of its units (a dense layer, a norm, an embedding table) with kind and shape. A
-format says how each kind is stored; a table per family and format says where. A new family adds
-tables and letters, and no code.
-
-Shape letters: V vocabulary, P positions, S segments, D width, I inner width, K labels.
+A format says how each kind of variable is stored; a table per family and format says where. A new
+family adds a table and no code.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
 from bert_tf2.config import EncoderConfig
-
-# --- Ours: unit | kind | shape. A dense kernel is (in, out). --------------------------------------
-
-_BERT = """
-embeddings/token             table   V,D
-embeddings/position          table   P,D
-embeddings/segment           table   S,D
-embeddings/norm              norm    D
-layer_{i}/attention/query    dense   D,D
-layer_{i}/attention/key      dense   D,D
-layer_{i}/attention/value    dense   D,D
-layer_{i}/attention/output   dense   D,D
-layer_{i}/attention/norm     norm    D
-layer_{i}/ffn/intermediate   dense   D,I
-layer_{i}/ffn/output         dense   I,D
-layer_{i}/ffn/norm           norm    D
-pooler                       dense   D,D
-mlm/transform                dense   D,D
-mlm/norm                     norm    D
-mlm/bias                     vector  V
-nsp                          logits  D,2
-classifier                   logits  D,K
-span                         logits  D,2
-"""
-_SIZES = {
-    "V": "vocab_size",
-    "P": "max_position_embeddings",
-    "S": "type_vocab_size",
-    "D": "hidden_size",
-    "I": "intermediate_size",
-}
-_PARTS = {
-    "table": ("",),
-    "vector": ("",),
-    "norm": ("gamma", "beta"),
-    "dense": ("kernel", "bias"),
-    "logits": ("kernel", "bias"),  # a dense layer onto classes; Google stores these transposed
-}
-_ENCODER = ("embeddings/", "layer_", "pooler/")  # everything else is a head
-
-# --- Theirs: unit | name, for each format. --------------------------------------------------------
-
-# google-research/bert: modeling.py, run_pretraining.py, run_classifier.py, run_squad.py
-_BERT_GOOGLE = """
-embeddings/token             bert/embeddings/word_embeddings
-embeddings/position          bert/embeddings/position_embeddings
-embeddings/segment           bert/embeddings/token_type_embeddings
-embeddings/norm              bert/embeddings/LayerNorm
-layer_{i}/attention/query    bert/encoder/layer_{i}/attention/self/query
-layer_{i}/attention/key      bert/encoder/layer_{i}/attention/self/key
-layer_{i}/attention/value    bert/encoder/layer_{i}/attention/self/value
-layer_{i}/attention/output   bert/encoder/layer_{i}/attention/output/dense
-layer_{i}/attention/norm     bert/encoder/layer_{i}/attention/output/LayerNorm
-layer_{i}/ffn/intermediate   bert/encoder/layer_{i}/intermediate/dense
-layer_{i}/ffn/output         bert/encoder/layer_{i}/output/dense
-layer_{i}/ffn/norm           bert/encoder/layer_{i}/output/LayerNorm
-pooler                       bert/pooler/dense
-mlm/transform                cls/predictions/transform/dense
-mlm/norm                     cls/predictions/transform/LayerNorm
-mlm/bias                     cls/predictions/output_bias
-nsp                          cls/seq_relationship
-classifier                   .
-span                         cls/squad
-"""
-
-# transformers: modeling_bert.py
-_BERT_HUGGINGFACE = """
-embeddings/token             bert.embeddings.word_embeddings
-embeddings/position          bert.embeddings.position_embeddings
-embeddings/segment           bert.embeddings.token_type_embeddings
-embeddings/norm              bert.embeddings.LayerNorm
-layer_{i}/attention/query    bert.encoder.layer.{i}.attention.self.query
-layer_{i}/attention/key      bert.encoder.layer.{i}.attention.self.key
-layer_{i}/attention/value    bert.encoder.layer.{i}.attention.self.value
-layer_{i}/attention/output   bert.encoder.layer.{i}.attention.output.dense
-layer_{i}/attention/norm     bert.encoder.layer.{i}.attention.output.LayerNorm
-layer_{i}/ffn/intermediate   bert.encoder.layer.{i}.intermediate.dense
-layer_{i}/ffn/output         bert.encoder.layer.{i}.output.dense
-layer_{i}/ffn/norm           bert.encoder.layer.{i}.output.LayerNorm
-pooler                       bert.pooler.dense
-mlm/transform                cls.predictions.transform.dense
-mlm/norm                     cls.predictions.transform.LayerNorm
-mlm/bias                     cls.predictions.bias
-nsp                          cls.seq_relationship
-classifier                   classifier
-span                         qa_outputs
-"""
+from bert_tf2.weights import tables
 
 # --- Formats: how a kind is stored. ---------------------------------------------------------------
 
@@ -167,28 +80,63 @@ class Naming(NamedTuple):
         names: our unit -> theirs.
         prefix: what files of the bare encoder leave out.
         tied: their name -> the name that holds the same numbers; not loaded, but compared.
+        skipped: regular expression -> why, as in `Format`, of names only this family's files have.
     """
 
     names: dict[str, str]
     prefix: str = ""
     tied: Mapping[str, str] = MappingProxyType({})
+    skipped: Mapping[str, str] = MappingProxyType({})
 
 
-def _table(text: str) -> list[list[str]]:
-    return [line.split() for line in text.strip().splitlines()]
+def _rows_of(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines() if line]
 
 
-FAMILIES = {"bert": _table(_BERT)}
+_UNITS = _rows_of(tables.UNITS)
+_TIED = {
+    "bert": {
+        "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+        "cls.predictions.decoder.bias": "cls.predictions.bias",
+    },
+    "albert": {
+        "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
+        "predictions.decoder.bias": "predictions.bias",
+    },
+    "distilbert": {"vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight"},
+    "electra": {"generator_lm_head.weight": "electra.embeddings.word_embeddings.weight"},
+    "roberta": {
+        "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
+        "lm_head.decoder.bias": "lm_head.bias",
+    },
+}
+
+
+def _google(text: str, **skipped) -> Naming:
+    return Naming(dict(_rows_of(text)), **skipped)
+
+
+def _huggingface(text: str, root: str) -> Naming:
+    return Naming(dict(_rows_of(text)), f"{root}.", _TIED[root])
+
+
 NAMES = {
-    ("bert", "google"): Naming(dict(_table(_BERT_GOOGLE))),
-    ("bert", "huggingface"): Naming(
-        dict(_table(_BERT_HUGGINGFACE)),
-        prefix="bert.",
-        tied={
-            "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
-            "cls.predictions.decoder.bias": "cls.predictions.bias",
-        },
+    ("bert", "google"): _google(tables.BERT_GOOGLE),
+    ("albert", "google"): _google(tables.ALBERT_GOOGLE),
+    ("electra", "google"): _google(
+        tables.ELECTRA_GOOGLE, skipped={r"^generator(_predictions)?/": "the generator's"}
     ),
+    ("electra_generator", "google"): _google(
+        tables.ELECTRA_GENERATOR_GOOGLE,
+        skipped={r"^(electra|discriminator_predictions)/": "the discriminator's"},
+    ),
+    ("bert", "huggingface"): _huggingface(tables.BERT_HUGGINGFACE, "bert"),
+    ("albert", "huggingface"): _huggingface(tables.ALBERT_HUGGINGFACE, "albert"),
+    ("distilbert", "huggingface"): _huggingface(tables.DISTILBERT_HUGGINGFACE, "distilbert"),
+    ("electra", "huggingface"): _huggingface(tables.ELECTRA_HUGGINGFACE, "electra"),
+    ("electra_generator", "huggingface"): _huggingface(tables.ELECTRA_HUGGINGFACE, "electra"),
+    ("roberta", "huggingface"): _huggingface(tables.ROBERTA_HUGGINGFACE, "roberta"),
+    ("xlm_roberta", "huggingface"): _huggingface(tables.ROBERTA_HUGGINGFACE, "roberta"),
 }
 
 # --- The tables, written out for one configuration. -----------------------------------------------
@@ -202,16 +150,32 @@ class Variable(NamedTuple):
     shape: tuple[int | None, ...]
 
 
+def naming(config: EncoderConfig, format: str) -> Naming:
+    """The `Naming` of a family in a format.
+
+    Raises:
+        ValueError: the format has no names for the family.
+    """
+    if (config.family, format) not in NAMES:
+        known = [f for family, f in NAMES if family == config.family]
+        raise ValueError(
+            f"There is no {format} format of {config.family}; its formats are {known}."
+        )
+    return NAMES[config.family, format]
+
+
 def variables(config: EncoderConfig, format: str) -> dict[str, Variable]:
     """Our name -> `Variable` for everything that `format` has a name for, heads included."""
-    stored, names = FORMATS[format], NAMES[config.family, format].names
+    stored, names = FORMATS[format], naming(config, format).names
     return {
-        _join("/", unit.format(i=i), part): Variable(
-            theirs=_join(stored.separator, names[unit].format(i=i), stored.parts[kind][part]),
+        _join("/", unit.format(block=block), part): Variable(
+            theirs=_join(
+                stored.separator, names[unit].format(*_numbers(block)), stored.parts[kind][part]
+            ),
             transposed=part == "kernel" and kind in stored.transposed,
             shape=shape,
         )
-        for unit, i, kind, part, shape in _rows(config)
+        for unit, block, kind, part, shape in _rows(config)
         if unit in names
     }
 
@@ -219,12 +183,12 @@ def variables(config: EncoderConfig, format: str) -> dict[str, Variable]:
 def expected_shapes(
     config: EncoderConfig, heads: tuple[str, ...] = (), labels: int | None = None
 ) -> dict[str, tuple[int, ...]]:
-    """Our name -> shape of an encoder with pooler, and of the named `heads` ("mlm", "classifier"…).
+    """Our name -> shape of a whole encoder, and of the named `heads` ("mlm", "classifier"…).
 
     Args:
-        labels: the number of labels K of a "classifier".
+        labels: the number of labels K of a "classifier" or "token_classifier".
     """
-    named = {_join("/", unit.format(i=i), part): s for unit, i, _, part, s in _rows(config)}
+    named = {_join("/", unit.format(block=b), part): s for unit, b, _, part, s in _rows(config)}
     return {
         name: tuple(labels if size is None else size for size in shape)
         for name, shape in named.items()
@@ -232,13 +196,24 @@ def expected_shapes(
     }
 
 
-def _rows(config: EncoderConfig):
-    """Yields (unit, layer, kind, part, shape) for every variable of the family, heads included."""
-    for unit, kind, letters in FAMILIES[config.family]:
-        shape = tuple(_size(config, letter) for letter in letters.split(","))
-        for i in range(config.num_hidden_layers if "{i}" in unit else 1):
-            for part in _PARTS[kind]:
-                yield unit, i, kind, part, shape[-1:] if part == "bias" else shape
+def as_found(config: EncoderConfig, format: str, listed: Iterable[str]) -> EncoderConfig:
+    """The config with what no JSON says, and the names in a file do.
+
+    A BERT without its pooler is one that computes none, and a classifier then brings a dense layer
+    of its own. Hugging Face's ALBERT has a projection even between equal sizes.
+    """
+    names, prefix, *_ = naming(config, format)
+    listed = list(listed)
+
+    def has(unit):
+        theirs = names.get(unit, " ")  # no name holds a space
+        return any(name.startswith((theirs, theirs.removeprefix(prefix))) for name in listed)
+
+    if has("embeddings/projection"):
+        config = replace(config, project_embeddings=True)
+    if config.pooler and not has("pooler"):
+        config = replace(config, pooler=False, classifier_act=config.classifier_act or "tanh")
+    return config
 
 
 def head_of(name: str) -> str | None:
@@ -246,10 +221,36 @@ def head_of(name: str) -> str | None:
     return None if name.startswith(_ENCODER) else name.split("/")[0]
 
 
+# Everything else is a head's.
+_ENCODER = ("embeddings/", "layer_", "group_", "pooler/")
+
+
+def _rows(config: EncoderConfig):
+    """Yields (unit, block, kind, part, shape) for every variable there may be, heads included."""
+    absent = {
+        "embeddings/segment": config.type_vocab_size == 0,
+        "embeddings/projection": not config.has_projection,
+        "pooler": not config.pooler,
+        "pre_classifier": config.classifier_act is None,
+    }
+    blocks = list(dict.fromkeys(config.block_names()))
+    for unit, kind, letters in _UNITS:
+        if absent.get(unit):
+            continue
+        shape = tuple(_size(config, letter) for letter in letters.split(","))
+        for block in blocks if "{block}" in unit else ("",):
+            for part in tables.PARTS[kind]:
+                yield unit, block, kind, part, shape[-1:] if part == "bias" else shape
+
+
+def _numbers(block: str) -> list[str]:
+    return re.findall(r"\d+", block)
+
+
 def _size(config: EncoderConfig, letter: str) -> int | None:
     if letter == "K":
         return None
-    return int(letter) if letter.isdigit() else getattr(config, _SIZES[letter])
+    return int(letter) if letter.isdigit() else getattr(config, tables.SIZES[letter])
 
 
 def _join(separator: str, first: str, last: str) -> str:

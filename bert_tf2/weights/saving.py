@@ -58,7 +58,7 @@ def save_google(
     vocabulary_lines: Iterable[str] | None = None,
     prefix: str = "bert_model.ckpt",
 ) -> Path:
-    """Writes a folder as Google publishes them: `bert_config.json`, checkpoint and `vocab.txt`.
+    """Writes a folder as Google publishes them: config, checkpoint and `vocab.txt`.
 
     The folder appears once everything in it is complete. -> the checkpoint's prefix in it.
 
@@ -84,7 +84,7 @@ def save_google(
     theirs = to_format(arrays, config, "google")
     with _complete_or_absent(folder) as partial:
         text = json.dumps(words, indent=2, sort_keys=True) + "\n"
-        (partial / "bert_config.json").write_text(text, encoding="utf-8")
+        (partial / f"{config.family}_config.json").write_text(text, encoding="utf-8")
         if lines is not None:  # as bytes, so that no platform's line ends get in
             (partial / "vocab.txt").write_bytes("".join(f"{x}\n" for x in lines).encode("utf-8"))
         tf1.write(partial / prefix, theirs)

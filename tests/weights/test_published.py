@@ -33,12 +33,35 @@ def test_every_published_name_maps_and_every_shape_agrees(assets, name):
 
 
 @pytest.mark.parametrize(
+    ("name", "skipped"),
+    [
+        ("albert_base_zh_google", {"step counter"}),
+        ("albert_tiny_zh_google", {"step counter", "optimizer slot"}),
+    ],
+)
+def test_every_published_albert_name_maps_and_every_shape_agrees(assets, name, skipped):
+    checkpoint = weights.open_checkpoint(assets / "checkpoints" / "index-only" / name)
+    matched = loading.match(checkpoint)
+    assert matched.unused == []
+    assert {why for _, why in matched.skipped} == skipped
+    theirs = {ours: checkpoint.variables[name][0] for ours, name in matched.found.items()}
+    theirs["sop/kernel"] = theirs["sop/kernel"][::-1]
+    assert theirs == weights.expected_shapes(checkpoint.config, ("mlm", "sop"))
+
+
+@pytest.mark.parametrize(
     ("place", "loaded", "slots"),
-    [("checkpoints/tf1-mini-keras-bert", 46, 92), ("reference/bert_tiny", 62, 124)],
+    [
+        ("checkpoints/tf1-mini-keras-bert", 46, 92),
+        ("reference/bert_tiny", 62, 124),
+        ("reference/albert_tiny_v1", 32, 64),
+        ("reference/albert_tiny_v2", 32, 64),
+    ],
 )
 def test_googles_own_training_checkpoints(assets, place, loaded, slots):
     checkpoint = weights.open_checkpoint(assets / place)
-    expected = weights.expected_shapes(checkpoint.config, ALL_HEADS)
+    heads = ("mlm", "nsp" if checkpoint.config.family == "bert" else "sop")
+    expected = weights.expected_shapes(checkpoint.config, heads)
     arrays, report = weights.load(checkpoint, expected)
     assert len(arrays) == loaded
     assert sum(reason == "optimizer slot" for _, reason in report.skipped) == slots
@@ -47,11 +70,13 @@ def test_googles_own_training_checkpoints(assets, place, loaded, slots):
     assert len(checkpoint.variables) == loaded + slots + 1
 
 
-def test_bert_tiny_holds_the_reference_weights_and_survives_a_round_trip(assets, tmp_path):
-    folder = assets / "reference" / "bert_tiny"
+@pytest.mark.parametrize("name", ["bert_tiny", "albert_tiny_groups2", "albert_tiny_inner2"])
+def test_tiny_models_hold_the_reference_weights_and_survive_a_round_trip(assets, tmp_path, name):
+    folder = assets / "reference" / name
     reference = np.load(folder / "weights.npz")
     checkpoint = weights.open_checkpoint(folder)
-    arrays, _ = weights.load(checkpoint, weights.expected_shapes(checkpoint.config, ALL_HEADS))
+    heads = ("mlm", "nsp" if checkpoint.config.family == "bert" else "sop")
+    arrays, _ = weights.load(checkpoint, weights.expected_shapes(checkpoint.config, heads))
     theirs = weights.to_format(arrays, checkpoint.config, "google")
     assert set(theirs) == set(reference.files)
     for name in reference.files:
@@ -64,11 +89,8 @@ def test_bert_tiny_holds_the_reference_weights_and_survives_a_round_trip(assets,
 
 def test_tiny_hugging_face_checkpoint_without_pooler(assets):
     checkpoint = weights.open_checkpoint(assets / "checkpoints/hf-tiny-bert-random-coldfire")
-    expected = weights.expected_shapes(checkpoint.config)
-    with pytest.raises(weights.CheckpointError, match=r"missing in the file: pooler/kernel"):
-        weights.load(checkpoint, expected)
-    expected = {name: s for name, s in expected.items() if not name.startswith("pooler/")}
-    arrays, report = weights.load(checkpoint, expected)
+    assert not checkpoint.config.pooler
+    arrays, report = weights.load(checkpoint, weights.expected_shapes(checkpoint.config))
     assert len(arrays) == len(checkpoint.variables) == 37
     assert str(report) == "loaded: 37 variables"
 

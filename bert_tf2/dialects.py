@@ -1,0 +1,214 @@
+"""The two JSON dialects of configs: their words for our fields, and what they mean by silence.
+
+Google writes `bert_config.json` and `albert_config.json`, Hugging Face writes `config.json`. They
+share most names and differ in one meaning that costs 6e-4 when missed: Google's "gelu" is the tanh
+approximation, Hugging Face's is the exact erf form. Ours is always spelled out.
+
+Sources: the configs of google-research/bert, albert and electra, and of transformers.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+ACTIVATIONS = ("gelu_tanh", "gelu_erf", "relu", "tanh", "linear")
+
+# A family is a row of values: where it differs from BERT, whose values are the defaults below.
+_ELECTRA = {"hidden_act": "gelu_erf", "pooler": False, "classifier_act": "gelu_erf"}
+_ROBERTA = {
+    "hidden_act": "gelu_erf",
+    "max_position_embeddings": 514,
+    "type_vocab_size": 1,
+    "layer_norm_eps": 1e-5,
+    "position_padding_id": 1,
+    "classifier_act": "tanh",
+}
+FAMILIES = {
+    "bert": {},
+    "albert": {
+        "embedding_size": 128,
+        "num_hidden_groups": 1,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+        "classifier_dropout_prob": 0.1,
+    },
+    "distilbert": {
+        "hidden_act": "gelu_erf",
+        "type_vocab_size": 0,
+        "pooler": False,
+        "attention_output_dropout_prob": 0.0,
+        "classifier_act": "relu",
+        "classifier_dropout_prob": 0.2,
+    },
+    "electra": _ELECTRA,
+    "electra_generator": _ELECTRA,
+    "roberta": _ROBERTA,
+    "xlm_roberta": _ROBERTA,
+}
+
+
+class Dialect(NamedTuple):
+    """How one publisher writes the config of one family.
+
+    Attributes:
+        activations: their word -> ours.
+        words: our field -> their word.
+        left_out: our field -> what leaving the word out means, where the family's row is not it.
+    """
+
+    activations: Mapping[str, str]
+    words: Mapping[str, str]
+    left_out: Mapping[str, object]
+
+
+_TANH = {"gelu": "gelu_tanh", "relu": "relu", "tanh": "tanh", "linear": "linear"}
+_ERF = _TANH | {"gelu": "gelu_erf"}
+_ERF_OR_NEW = _ERF | {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
+_ALIKE = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "initializer_range",
+)
+_SHARING = ("embedding_size", "num_hidden_groups", "inner_group_num")
+_DROPOUT = {"classifier_dropout_prob": "classifier_dropout"}
+
+
+def _dialect(activations, alike=(), words=None, **left_out) -> Dialect:
+    """`alike`: further fields that are spelled as ours; `words`: those that are not."""
+    words = {name: name for name in (*_ALIKE, *alike)} | (words or {})
+    return Dialect(activations, words, left_out)
+
+
+_GOOGLE_ELECTRA = _dialect(_ERF, ("embedding_size",))
+_HF_ELECTRA = _dialect(
+    _ERF_OR_NEW, ("layer_norm_eps", "embedding_size"), _DROPOUT, embedding_size=128
+)
+_HF_ROBERTA = _dialect(
+    _ERF_OR_NEW,
+    ("layer_norm_eps",),
+    _DROPOUT | {"position_padding_id": "pad_token_id"},
+    max_position_embeddings=512,
+    type_vocab_size=2,
+    layer_norm_eps=1e-12,
+)
+_HF_DISTILBERT = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "dim",
+    "num_hidden_layers": "n_layers",
+    "num_attention_heads": "n_heads",
+    "intermediate_size": "hidden_dim",
+    "hidden_act": "activation",
+    "hidden_dropout_prob": "dropout",
+    "attention_probs_dropout_prob": "attention_dropout",
+    "max_position_embeddings": "max_position_embeddings",
+    "initializer_range": "initializer_range",
+    "sinusoidal_positions": "sinusoidal_pos_embds",
+    "classifier_dropout_prob": "seq_classif_dropout",
+}
+_DIALECTS = {
+    ("bert", "google"): _dialect(_TANH, type_vocab_size=16),
+    ("albert", "google"): _dialect(_TANH, _SHARING),
+    ("electra", "google"): _GOOGLE_ELECTRA,
+    ("electra_generator", "google"): _GOOGLE_ELECTRA,
+    ("bert", "huggingface"): _dialect(
+        _ERF_OR_NEW, ("layer_norm_eps",), _DROPOUT, hidden_act="gelu_erf"
+    ),
+    ("albert", "huggingface"): _dialect(
+        _ERF_OR_NEW, (*_SHARING, "layer_norm_eps", "classifier_dropout_prob")
+    ),
+    ("distilbert", "huggingface"): Dialect(_ERF_OR_NEW, _HF_DISTILBERT, {}),
+    ("electra", "huggingface"): _HF_ELECTRA,
+    ("electra_generator", "huggingface"): _HF_ELECTRA,
+    ("roberta", "huggingface"): _HF_ROBERTA,
+    ("xlm_roberta", "huggingface"): _HF_ROBERTA,
+}
+# Hugging Face's model_type, and its class for what we write.
+_MODEL_TYPES = {
+    "bert": ("bert", "BertModel"),
+    "albert": ("albert", "AlbertModel"),
+    "distilbert": ("distilbert", "DistilBertModel"),
+    "electra": ("electra", "ElectraModel"),
+    "electra_generator": ("electra", "ElectraForMaskedLM"),
+    "roberta": ("roberta", "RobertaModel"),
+    "xlm_roberta": ("xlm-roberta", "XLMRobertaModel"),
+}
+
+
+def read(values: Mapping, names: Iterable[str], source: str) -> dict:
+    """A parsed JSON of either dialect -> our fields, as far as it and its family say them.
+
+    Args:
+        values: the parsed JSON. Unknown keys are ignored, as the original readers do.
+        names: of our fields; they are understood beside the dialect's own words.
+        source: where it came from, for messages.
+
+    Raises:
+        ValueError: the family, activation or kind of positions is not supported.
+    """
+    family, dialect = recognise(values, source)
+    if values.get("position_embedding_type", "absolute") != "absolute":
+        raise ValueError(
+            f"{source}: only absolute position embeddings are known. "
+            f"Received: {values['position_embedding_type']!r}"
+        )
+    activations, words, left_out = _DIALECTS[family, dialect]
+    words = {name: words.get(name, name) for name in names}
+    said = {name: values[word] for name, word in words.items() if word in values}
+    if "hidden_act" in said:
+        known = {name: name for name in ACTIVATIONS} | activations
+        if str(said["hidden_act"]) not in known:
+            raise ValueError(
+                f"{source}: `{words['hidden_act']}` must be one of {list(known)}. "
+                f"Received: {said['hidden_act']!r}"
+            )
+        said["hidden_act"] = known[said["hidden_act"]]
+    return FAMILIES[family] | left_out | said | {"family": family}
+
+
+def write(fields: Mapping, dialect: str) -> dict:
+    """Our fields -> the words of "google" or "huggingface" for them; some fields have none.
+
+    An activation without a word keeps ours, which their code refuses: better than another one.
+
+    Raises:
+        ValueError: the family is not published in this dialect.
+    """
+    family = fields["family"]
+    if (family, dialect) not in _DIALECTS:
+        raise ValueError(f"There is no {family} in the {dialect} dialect.")
+    activations, words, _ = _DIALECTS[family, dialect]
+    written = {theirs: fields[ours] for ours, theirs in words.items()}
+    spelled = {ours: theirs for theirs, ours in reversed(activations.items())}
+    act = fields["hidden_act"]
+    written[words["hidden_act"]] = spelled.get(act, act)
+    if dialect == "huggingface":
+        model_type, architecture = _MODEL_TYPES[family]
+        written |= {"model_type": model_type, "architectures": [architecture]}
+    elif family not in ("bert", "albert"):  # Google's code has no word that tells it
+        written["family"] = family
+    return written
+
+
+def recognise(values: Mapping, source: str) -> tuple[str, str]:
+    """-> family and dialect of a parsed JSON."""
+    if "model_type" in values or "architectures" in values:
+        said = values.get("model_type", "bert")
+        found = {c: family for family, (kind, c) in _MODEL_TYPES.items() if kind == said}
+        named = [found[c] for c in found if c in str(values.get("architectures"))]
+        family, dialect = [*named, *found.values(), None][0], "huggingface"
+    else:
+        # Google's ALBERT is told from its BERT by these, and its ELECTRA has no config: ours says.
+        shared = any(name in values for name in _SHARING)
+        said = family = values.get("family", "albert" if shared else "bert")
+        dialect = "google"
+    if (family, dialect) not in _DIALECTS:
+        known = [name for name, theirs in _DIALECTS if theirs == dialect]
+        raise ValueError(f"{source} describes a model of type {said!r}; known are {known}.")
+    return family, dialect

@@ -1,0 +1,47 @@
+"""The same task in fewer bits."""
+
+from bert_tf2.serving.int8 import quantize_dense
+
+PRECISIONS = ("float32", "bfloat16", "int8")
+
+
+def check_precision(precision):
+    """Raises ValueError unless it is one of `PRECISIONS`."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"`precision` must be one of {list(PRECISIONS)}. Received: {precision!r}")
+
+
+def at_precision(task, precision):
+    """The task that computes so; the one given is left alone.
+
+    Args:
+        task: a task model.
+        precision: "float32": the task itself, whatever its dtype policy.
+            "bfloat16": a copy with the dtype policy "bfloat16": weights and results of every layer
+            of the encoder in 16 bits. Norms are worked out in float32, as Keras does, and heads
+            compute in float32, as they do in training.
+            "int8": a float32 copy whose encoder's dense layers are in 8 bits: see
+            `int8.quantize_dense`. It is for tracing only.
+
+    Raises:
+        ValueError: another precision.
+    """
+    check_precision(precision)
+    if precision == "float32":
+        return task
+    copy = _copy(task, "bfloat16" if precision == "bfloat16" else "float32")
+    if precision == "int8":
+        quantize_dense(copy.encoder)
+    return copy
+
+
+def _copy(task, policy):
+    """A task with the same numbers under a dtype policy for the encoder."""
+    config = task.get_config()
+    config["encoder"]["config"] |= {"dtype": policy, "initializer": "zeros"}
+    copy = type(task).from_config(config)
+    copy.preprocessor = task.preprocessor  # a config has no vocabulary
+    variables = copy.named_variables()
+    for name, variable in task.named_variables().items():
+        variables[name].assign(variable.value)
+    return copy
