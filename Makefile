@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-full check format clean
+.PHONY: help quickstart test test-full bench bench-quick check format clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +18,12 @@ test: $(VENV)/installed ## the default test suite
 
 test-full: $(VENV)/installed ## and everything that needs the reference assets, peers or more time
 	@$(BIN)/python -m pytest
+
+bench: $(VENV)/installed ## side by side with every peer, about an hour (benchmarks/README.md)
+	@$(BIN)/python -m benchmarks
+
+bench-quick: $(VENV)/installed ## the same in ten minutes
+	@$(BIN)/python -m benchmarks --quick
 
 check: $(VENV)/installed ## formatter and linter
 	@$(BIN)/ruff format --check .

@@ -6,6 +6,18 @@ import sys
 HEAVY = "tensorflow_text keras_hub keras_nlp tensorflow_hub safetensors transformers torch"
 
 
+def test_import_brings_little_beside_tensorflow():
+    code = (
+        "import sys, keras, tensorflow\n"
+        "before = set(sys.modules)\n"
+        "import bert_tf2\n"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) - sys.stdlib_module_names <= {"bert_tf2", "tqdm"}
+
+
 def test_import_is_light_and_complete():
     code = (
         "import sys, keras, bert_tf2\n"

@@ -75,7 +75,7 @@ def export(flags):
     model = load_classifier(flags.model)
     from bert_tf2.serving.export import export_saved_model
 
-    folder = export_saved_model(model, flags.export_dir)
+    folder = export_saved_model(model, flags.export_dir, precision=flags.precision)
     place = folder.parent.absolute()
     print(f"written: {folder}")
     print("serve it, with TensorFlow Serving:")

@@ -14,10 +14,10 @@ time: no token's numbers depend on the tokens beside it, and no calibration data
 product is exact in integers.
 
 `_QuantizedMatMul` is oneDNN's product of uint8 by int8, in TensorFlow for x86 (checked with 2.21).
-Processors with AVX512-VNNI, AVX-VNNI or AMX have an instruction for it. Others add pairs of products
-in 16 bits, and pairs that do not fit come out wrong without a word; codes of at most 64 always fit
-(2 * 255 * 64 < 2^15), so that every processor gives the same integers. This costs one bit of a
-kernel's eight; the rounding of activations is the greater part of the error even so.
+Processors with AVX512-VNNI, AVX-VNNI or AMX have an instruction for it. Others add pairs of
+products in 16 bits, and pairs that do not fit come out wrong without a word; codes of at most 64
+always fit (2 * 255 * 64 < 2^15), so that every processor gives the same integers. This costs one
+bit of a kernel's eight; the rounding of activations is the greater part of the error even so.
 """
 
 import numpy as np
@@ -25,7 +25,6 @@ import tensorflow as tf
 
 LARGEST_CODE = 64
 _LARGEST_ROW, _ZERO_ROW = 127.0, 128.0
-_TINY = 1e-20  # a token of zeros has some scale too
 
 
 def quantize_dense(encoder):
@@ -76,13 +75,14 @@ class _Int8Dense:
         offset = -_ZERO_ROW * codes.sum(axis=0, dtype="int64")
         self._layer, self._shared = layer, shared
         self._codes = tf.Variable(tf.bitcast(codes, tf.qint8), trainable=False)
-        self._offset = tf.Variable(offset, trainable=False, dtype=tf.float32)
-        self._columns = tf.Variable(columns / _LARGEST_ROW, trainable=False)
+        self._offset = tf.constant(offset, tf.float32)
+        self._columns = tf.constant(columns / _LARGEST_ROW)
+        self._bias = tf.constant(layer.bias.numpy())
 
     def __call__(self, x, training=None):
         rows, largest = self._shared.rows(x)
         y = _multiply(rows, self._codes, self._offset, self._shared.bounds)  # (T, N)
-        y = tf.nn.bias_add(y * largest * self._columns, self._layer.bias.value)
+        y = tf.nn.bias_add(y * largest * self._columns, self._bias)
         activation = self._layer.activation
         return y if activation is None else activation(y)
 
@@ -98,10 +98,10 @@ class _Shared:
         """x (T, K) -> rows (T, K) quint8, largest (T, 1)."""
         key = x.ref()
         if key not in self._rows:
-            largest = tf.maximum(tf.reduce_max(tf.abs(x), axis=-1, keepdims=True), _TINY)
+            largest = tf.reduce_max(tf.abs(x), axis=-1, keepdims=True)
+            scaled = x * tf.math.divide_no_nan(_LARGEST_ROW, largest)
             # The cast cuts off what is behind the point: with a half more it rounds.
-            rows = tf.cast(x * (_LARGEST_ROW / largest) + (_ZERO_ROW + 0.5), tf.uint8)
-            self._rows[key] = tf.bitcast(rows, tf.quint8), largest
+            self._rows[key] = tf.cast(scaled + (_ZERO_ROW + 0.5), tf.quint8), largest
         return self._rows[key]
 
 

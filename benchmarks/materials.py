@@ -1,0 +1,231 @@
+"""The same weights and the same texts for everyone, made once under `.work/`.
+
+Weights are random, from a seed: a checkpoint in Google's format for us, and its twin in Hugging
+Face's for the others. Only all-MiniLM-L6-v2 is a real model.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+WORK = HERE / ".work"
+ASSETS = Path(os.environ.get("BERT_TF2_ASSETS", HERE.parents[1] / "shared" / "assets"))
+SEED = 20240607
+CHECK_LENGTHS = (24, 17, 9, 3)
+
+# Name -> texts, how many, and their mean length in tokens; None texts: no padding, random ids.
+BATCHES = {
+    "sst2_16": ("sst2", 16, 29),
+    "mnli_16": ("pairs", 16, 58),
+    "one_32": ("sst2", 1, 32),
+    "full_16x128": (None, 16, 128),
+    "full_8x128": (None, 8, 128),
+    "full_32x128": (None, 32, 128),
+    "full_8x384": (None, 8, 384),
+}
+
+
+SIZES = {
+    "vocab_size": 30522,  # BERT's also for ALBERT, so that all families read the same ids
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+}
+MODELS = {  # name -> family, and what differs from the sizes above
+    "bert_base": ("bert", {}),
+    "albert_base": ("albert", {"embedding_size": 128, "num_hidden_groups": 1}),
+    "distilbert": ("distilbert", {"num_hidden_layers": 6}),
+}
+
+
+def config(model):
+    """The `EncoderConfig` of a model of the table."""
+    from bert_tf2.config import FAMILIES, EncoderConfig, read_config
+
+    if model == "minilm":
+        return read_config(Path(minilm_folder()) / "config.json")
+    family, changes = MODELS[model]
+    return EncoderConfig(family=family, **FAMILIES[family] | SIZES | changes)
+
+
+def minilm_folder():
+    """The folder of all-MiniLM-L6-v2, downloaded if it is not there."""
+    from bert_tf2 import weights
+
+    return str(weights.resolve("all-MiniLM-L6-v2"))
+
+
+def vocabulary():
+    """Path of bert-base-uncased's vocabulary: MiniLM's is the same."""
+    return str(Path(minilm_folder()) / "vocab.txt")
+
+
+def model_paths(model):
+    """dict of the `family` and the folders of a model's checkpoints, written at the first call."""
+    if model == "minilm":
+        folder = minilm_folder()
+        return {"family": "bert", "google": folder, "huggingface": folder}
+    folder, sizes = WORK / model, config(model)
+    if not folder.is_dir():
+        print(f"Writing random weights of {model} …", flush=True)
+        partial = WORK / f".{model}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        _write_twins(partial, sizes)
+        partial.rename(folder)
+    ours = "google" if (folder / "google").is_dir() else "huggingface"
+    return {
+        "family": sizes.family,
+        "google": str(folder / ours),
+        "huggingface": str(folder / "huggingface"),
+    }
+
+
+def _write_twins(folder, sizes):
+    from safetensors.numpy import save_file
+
+    from bert_tf2 import weights
+    from bert_tf2.weights import names
+
+    arrays = _random_arrays(weights.expected_shapes(sizes, ("classifier", "span"), labels=2))
+    lines = Path(vocabulary()).read_text(encoding="utf-8").splitlines()
+    if (sizes.family, "google") in names.NAMES:
+        weights.save_google(folder / "google", sizes, arrays, lines)
+    twin = folder / "huggingface"
+    twin.mkdir(parents=True)
+    stored = weights.to_format(arrays, sizes, "huggingface")
+    save_file(stored, twin / "model.safetensors", metadata={"format": "pt"})
+    (twin / "config.json").write_text(json.dumps(sizes.to_huggingface(), indent=2))
+    (twin / "vocab.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    words = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 512}
+    (twin / "tokenizer_config.json").write_text(json.dumps(words, indent=2))
+
+
+def _random_arrays(shapes):
+    """Normal with deviation 0.02; a norm's gamma around 1."""
+    generator = np.random.default_rng(SEED)
+    return {
+        name: (0.02 * generator.standard_normal(shape) + name.endswith("gamma")).astype("float32")
+        for name, shape in shapes.items()
+    }
+
+
+# --- Texts ----------------------------------------------------------------------------------------
+
+
+def texts(name):
+    """-> (texts or a tuple of two lists, labels, where they come from).
+
+    "sst2" are the sentences of SST-2's dev set, "sst2_train" its training set, "pairs" the pairs
+    of MRPC and RTE. Without the assets all three are the bundled support requests.
+    """
+    from bert_tf2.data.files import read_examples, support_requests
+
+    glue = ASSETS / "datasets" / "glue"
+    if not glue.is_dir():
+        rows = support_requests("train")
+        halves = rows.texts[::2], rows.texts[1::2]
+        bundled = "the bundled support requests, as the GLUE files are not here"
+        labels = [i % 2 for i in range(len(rows))]
+        return (halves if name == "pairs" else rows.texts), labels, bundled
+    if name == "pairs":
+        mrpc = read_examples(glue / "MRPC" / "train.tsv", "#1 String", "#2 String", "Quality")
+        rte = read_examples(glue / "RTE" / "train.tsv", "sentence1", "sentence2", "label")
+        sides = mrpc.texts + rte.texts, mrpc.pairs + rte.pairs
+        return sides, [0] * len(sides[0]), "pairs of MRPC and RTE (MNLI itself is not here)"
+    split = {"sst2": "dev", "sst2_train": "train"}[name]
+    rows = read_examples(glue / "SST-2" / f"{split}.tsv", "sentence", None, "label")
+    return rows.texts, [int(label) for label in rows.labels], f"SST-2, {split} set"
+
+
+def encode(sides):
+    """Texts -> dict of int32 (B, L), by our tokenizer; cut at 128 tokens, as for fine-tuning."""
+    import bert_tf2
+
+    tokenizer = bert_tf2.WordPieceTokenizer(vocabulary(), lowercase=True)
+    packed = bert_tf2.Preprocessor(tokenizer, max_length=128)(sides)
+    return {name: tensor.numpy() for name, tensor in packed.items()}
+
+
+def typical(lengths, size, mean):
+    """Which texts make a batch as a shuffled epoch has them, but with a given mean length.
+
+    Of many random batches those are taken whose mean is nearest to `mean`, and of these the one
+    whose longest text is their median: what padding costs is then typical, too.
+
+    Returns:
+        (size,) indices into `lengths`.
+    """
+    generator = np.random.default_rng(SEED)
+    draws = generator.permuted(np.tile(np.arange(len(lengths)), (2000, 1)), axis=1)[:, :size]
+    off = np.abs(lengths[draws].mean(1) - mean)
+    near = draws[np.argsort(off, kind="stable")[:21]]
+    return near[np.argsort(lengths[near].max(1), kind="stable")[10]]
+
+
+def grouped(lengths, total, size):
+    """`size` texts of almost the same length, `total` tokens together (to within a few)."""
+    order = np.argsort(lengths, kind="stable")
+    sums = np.convolve(lengths[order], np.ones(size, int), "valid")
+    start = int(np.abs(sums - total).argmin())
+    return order[start : start + size]
+
+
+def batch(name):
+    """Writes a batch of `BATCHES`.
+
+    Returns:
+        dict of the `batch` file and, for real texts, the `grouped_batch`, each with `token_ids`,
+        `segment_ids`, `padding_mask` (B, L) and `labels` (B,) or, for 384 tokens, spans (B, 2);
+        `lengths` of the texts; `source`; and `text`, the first of them.
+    """
+    source, size, mean = BATCHES[name]
+    if source is None:
+        arrays = _full(size, mean)
+        return _save(name, arrays) | {"source": f"random ids, {size} × {mean}, no padding"}
+    sides, _, origin = texts(source)
+    columns = sides if isinstance(sides, tuple) else (sides,)
+    lengths = encode(sides)["padding_mask"].sum(1)
+
+    def pick(rows):
+        chosen = tuple([column[i] for i in rows] for column in columns)
+        labels = np.arange(size, dtype="int32") % 2
+        return chosen, encode(chosen if len(chosen) == 2 else chosen[0]) | {"labels": labels}
+
+    rows = typical(lengths, size, mean)
+    chosen, arrays = pick(rows)
+    answer = _save(name, arrays) | {"source": origin, "text": chosen[0][0]}
+    _, same = pick(grouped(lengths, int(lengths[rows].sum()), size))
+    return answer | {"grouped_batch": _save(f"{name}_grouped", same)["batch"]}
+
+
+def _full(size, length):
+    generator = np.random.default_rng(SEED)
+    ids = generator.integers(1000, 30000, (size, length), dtype="int32")
+    spans = generator.integers(0, length, (size, 2), dtype="int32")
+    return {
+        "token_ids": ids,
+        "segment_ids": np.zeros_like(ids),
+        "padding_mask": np.ones_like(ids),
+        "labels": spans if length > 128 else np.arange(size, dtype="int32") % 2,
+    }
+
+
+def _save(name, arrays):
+    path = WORK / "batches" / f"{name}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **arrays)
+    return {"batch": str(path), "lengths": arrays["padding_mask"].sum(1).tolist()}
+
+
+def check_batch():
+    """Path of a small batch with padding, on which all contestants must agree."""
+    arrays = _full(len(CHECK_LENGTHS), max(CHECK_LENGTHS))
+    mask = np.arange(max(CHECK_LENGTHS)) < np.array(CHECK_LENGTHS)[:, None]
+    arrays["padding_mask"] = mask.astype("int32")
+    arrays["token_ids"] = arrays["token_ids"] * mask
+    return _save("check", arrays)["batch"]

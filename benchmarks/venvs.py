@@ -1,0 +1,46 @@
+"""One virtual environment a peer, from its pinned requirements, built once."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+TIME_LIMIT = 1200  # seconds an installation may take
+
+
+def python_of(peer):
+    """The interpreter that runs a peer's worker: ours is this one.
+
+    `BENCH_VENV_<peer>` names an environment to use instead of building one.
+
+    Raises:
+        RuntimeError: it cannot be installed; the message ends with pip's last line.
+    """
+    if peer in ("ours", "limit"):
+        return Path(sys.executable)
+    if given := os.environ.get(f"BENCH_VENV_{peer}"):
+        return Path(given, "bin", "python")
+    folder, pins = HERE / ".venvs" / peer, HERE / "peers" / f"{peer}.txt"
+    built = folder / "installed.txt"  # the pins it was built from
+    if not built.is_file() or built.read_text() != pins.read_text():
+        _build(folder, pins)
+        built.write_text(pins.read_text())
+    return folder / "bin" / "python"
+
+
+def _build(folder, pins):
+    print(f"Installing {pins.stem} into {folder} (once, a few minutes) …", flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    install = [folder / "bin" / "pip", "install", "--disable-pip-version-check", "-r", pins]
+    try:
+        done = subprocess.run(
+            install, capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"pip was not done after {TIME_LIMIT} s") from error
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["pip failed and said nothing"]
+        raise RuntimeError(lines[-1])

@@ -1,0 +1,94 @@
+"""ONNX Runtime at work on the transformers model.
+
+Best: after its optimizer for BERT. int8: its dynamic quantization of that.
+"""
+
+from benchmarks.workers import protocol
+from benchmarks.workers.protocol import Prepared
+
+NAMES = {
+    "input_ids": "token_ids",
+    "token_type_ids": "segment_ids",
+    "attention_mask": "padding_mask",
+}
+
+
+def _run(question):
+    """-> a function of a batch file that gives a function that runs the first output on it."""
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = question["threads"]
+    options.inter_op_num_threads = 1
+    file = {"": "onnx", "best": "onnx_best", "int8": "onnx_int8"}[question["variant"]]
+    session = onnxruntime.InferenceSession(
+        question[file], options, providers=["CPUExecutionProvider"]
+    )
+    wanted = {entry.name for entry in session.get_inputs()}
+    first = session.get_outputs()[0].name
+
+    def on(path):
+        with np.load(path) as arrays:
+            feed = {k: arrays[v].astype(np.int64) for k, v in NAMES.items() if k in wanted}
+            mask = arrays["padding_mask"]
+        return lambda: session.run([first], feed)[0], mask
+
+    return on
+
+
+def optimize(question):
+    """Sets up "best": fuses what a BERT is made of."""
+    from onnxruntime.transformers import optimizer
+
+    sizes = {"num_heads": 12, "hidden_size": 768}
+    fused = optimizer.optimize_model(question["onnx"], "bert", opt_level=0, **sizes)
+    fused.save_model_to_file(question["onnx_best"])
+    return Prepared()
+
+
+def quantize(question):
+    """Sets up "int8": `quantize_dynamic`, per channel."""
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    model = onnx.load(question["onnx_best"])
+    del model.graph.value_info[:]  # the export's shapes trip its shape inference
+    quantize_dynamic(
+        model,
+        question["onnx_int8"],
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # what fused nodes give
+    )
+    return Prepared()
+
+
+def forward(question):
+    """All vectors of a batch of ids."""
+    on = _run(question)
+    run, _ = on(question["batch"])
+    check, mask = on(question["check_batch"])
+
+    def once():
+        run()
+
+    once()
+    return Prepared(once, check()[mask == 1])
+
+
+def serve(question):
+    """One text, given as ids."""
+    run, _ = _run(question)(question["batch"])
+
+    def once():
+        for _ in range(question["calls"]):
+            run()
+
+    once()
+    return Prepared(once, run())
+
+
+if __name__ == "__main__":
+    kinds = (optimize, quantize, forward, serve)
+    protocol.serve({k.__name__: k for k in kinds}, ("onnxruntime",))

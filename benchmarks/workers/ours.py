@@ -1,0 +1,156 @@
+"""bert_tf2 at work, by its documented calls."""
+
+import time
+
+from benchmarks.workers import protocol
+from benchmarks.workers.protocol import Prepared
+
+BFLOAT16 = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+def _encoder(question):
+    import bert_tf2
+
+    more = {"recompute": True} if question["variant"] == "recompute" else {}
+    dtype = BFLOAT16[question["dtype"]]
+    return bert_tf2.Encoder.from_preset(question["google"], dtype=dtype, **more)
+
+
+def _tokens(encoder, question):
+    """The last layer's vectors of the real tokens of the common batch, (T, D)."""
+    from benchmarks.workers.keras_training import read_batch
+
+    inputs, _ = read_batch(question["check_batch"])
+    output = encoder(inputs)["sequence_output"].numpy()
+    return output[inputs["padding_mask"] == 1]
+
+
+def step(question):
+    """Forward, backward, clip and AdamW, on ids; the model and recipe are `TextClassifier`'s."""
+    import bert_tf2
+    from benchmarks.workers.keras_training import one_step, read_batch
+
+    encoder = _encoder(question)
+    check = _tokens(encoder, question)
+    tokenizer = bert_tf2.WordPieceTokenizer(question["vocab"], lowercase=True)
+    model = bert_tf2.TextClassifier(encoder, bert_tf2.Preprocessor(tokenizer), labels=2)
+    return Prepared(one_step(model, *read_batch(question["batch"])), check)
+
+
+def span(question):
+    """The same for a start and an end a text."""
+    import bert_tf2.modeling.encoder as modeling
+    from benchmarks.workers.keras_training import (
+        classification_loss,
+        one_step,
+        read_batch,
+        span_model,
+    )
+    from bert_tf2.training.recipes import finetuning_optimizer
+
+    encoder = _encoder(question)
+    check = _tokens(encoder, question)
+    symbolic = modeling.input_tensors()
+    tokens = encoder.encode(symbolic, drop_padding=True)["sequence_output"]
+    model = span_model(symbolic, tokens)
+    model.compile(finetuning_optimizer(), classification_loss(), jit_compile=False)
+    return Prepared(one_step(model, *read_batch(question["batch"])), check)
+
+
+def forward(question):
+    """All vectors of a batch, in a `tf.function`."""
+    import tensorflow as tf
+
+    from benchmarks.workers.keras_training import read_batch
+
+    encoder = _encoder(question)
+    inputs, _ = read_batch(question["batch"])
+
+    @tf.function(input_signature=[{name: tf.TensorSpec([None, None], tf.int32) for name in inputs}])
+    def run(inputs):
+        outputs = encoder(inputs)
+        return outputs["sequence_output"], outputs["pooled_output"]
+
+    tensors = {name: tf.constant(x) for name, x in inputs.items()}
+
+    def once():
+        run(tensors)[0].numpy()
+
+    once()
+    return Prepared(once, _tokens(encoder, question))
+
+
+def export(question):
+    """Sets up `serve`: writes the SavedModel."""
+    import bert_tf2
+
+    clf = bert_tf2.TextClassifier.from_preset(question["google"], labels=2)
+    more = {"precision": question["variant"]} if question["variant"] else {}
+    bert_tf2.export_saved_model(clf, question["saved_model"], **more)
+    return Prepared()
+
+
+def serve(question):
+    """One raw string through the SavedModel; knows only tensorflow and tensorflow_text."""
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401  registers the operations of the tokenizer
+
+    model = tf.saved_model.load(question["saved_model"])
+    answer = model.signatures["serving_default"]
+    text = tf.constant([question["text"]])
+
+    def once():
+        for _ in range(question["calls"]):
+            answer(text=text)["logits"].numpy()
+
+    times = [time.perf_counter()]
+    check = answer(text=text)["logits"].numpy()
+    times.append(time.perf_counter())
+    once()
+    return Prepared(once, check, protocol.phases(["first call"], times))
+
+
+def startup(question):
+    """A fresh process to its first answer."""
+    times = [time.perf_counter()]
+    import tensorflow  # noqa: F401
+
+    times.append(time.perf_counter())
+    import bert_tf2
+
+    times.append(time.perf_counter())
+    clf = bert_tf2.TextClassifier.from_preset(question["google"], labels=2)
+    times.append(time.perf_counter())
+    clf.predict([question["text"]], verbose=0)
+    times.append(time.perf_counter())
+    names = ("import tensorflow", "import bert_tf2", "build and load", "first answer")
+    return Prepared(notes=protocol.phases(names, times))
+
+
+def epoch(question):
+    """Raw strings through `fit`."""
+    import bert_tf2
+    from benchmarks.workers.keras_training import AfterFirstStep
+
+    clf = bert_tf2.TextClassifier.from_preset(question["huggingface"], labels=["0", "1"])
+    clf.compile({"learning_rate": question["learning_rate"]})
+    check = _tokens(clf.encoder, question)
+
+    def once():
+        start = AfterFirstStep()
+        clock = protocol.Clock()
+        callbacks = [] if question["whole"] else [start]
+        texts, labels = question["texts"], question["labels"]
+        clf.fit(texts, labels, batch_size=32, epochs=1, callbacks=callbacks, verbose=0)
+        if not question["whole"]:
+            return start.measured
+        measured = clock.read()
+        result = clf.evaluate(*question["dev"], return_dict=True, verbose=0)
+        return measured | {"accuracy": result["accuracy"]}
+
+    return Prepared(once, check)
+
+
+if __name__ == "__main__":
+    kinds = (step, span, forward, export, serve, startup, epoch)
+    protocol.serve({k.__name__: k for k in kinds}, ("tensorflow", "keras", "tensorflow-text"))
