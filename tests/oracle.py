@@ -249,7 +249,7 @@ def tiny_classifier(labels=("tea", "stone", "rain"), config=TINY, pad=False, **k
     tokenizer = WordPieceTokenizer(folder / "vocab_uncased.txt", lowercase=True)
     config = dataclasses.replace(config, vocab_size=tokenizer.vocabulary_size)
     encoder = Encoder(config)
-    preprocessor = Preprocessor(tokenizer, config.max_position_embeddings, pad_to_max_length=pad)
+    preprocessor = Preprocessor(tokenizer, config.max_length, pad_to_max_length=pad)
     task = TextClassifier(encoder, preprocessor, labels=list(labels), **kwargs)
     shapes = {name: v.shape for name, v in task.named_variables().items()}
     arrays = random_weights(shapes)

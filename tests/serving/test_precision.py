@@ -1,0 +1,124 @@
+"""Exports in fewer bits: exactly what was asked for, and close to the float32 answer."""
+
+import dataclasses
+
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+
+from bert_tf2 import export_saved_model
+from bert_tf2.serving.int8 import LARGEST_CODE, _multiply, _Shared, quantize_kernel
+
+TEXTS = ["The kettle hums.", "", "stone, rain & tea", "tea " * 30]
+
+
+def served(folder, texts=TEXTS):
+    signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    return signature(text=tf.constant(texts))
+
+
+def variables_size(folder):
+    return sum(path.stat().st_size for path in (folder / "variables").iterdir())
+
+
+def test_codes_are_the_nearest():
+    kernel = np.random.default_rng(1).normal(size=(40, 6)).astype("float32")
+    kernel[:, 2] = 0
+    codes, columns = quantize_kernel(kernel)
+    assert codes.dtype == "int8" and columns.dtype == "float32"
+    assert np.abs(codes).max(axis=0).tolist() == [LARGEST_CODE, LARGEST_CODE, 0] + 3 * [
+        LARGEST_CODE
+    ]
+    assert (np.abs(codes * columns - kernel) <= columns / 2 * (1 + 1e-5)).all()
+
+
+@pytest.mark.parametrize("tokens", [1, 7, 300])
+def test_the_product_is_the_one_of_integers(tokens):
+    """Against int64; the extreme codes stand in pairs, where 16 bits could overflow."""
+    random = np.random.default_rng(tokens)
+    x = random.normal(size=(tokens, 32)).astype("float32")
+    x[0] = np.tile([1, -1], 16)
+    codes = random.integers(-LARGEST_CODE, LARGEST_CODE + 1, (32, 5)).astype("int8")
+    codes[:, 0], codes[:, 1] = LARGEST_CODE, -LARGEST_CODE
+    offset = -128 * codes.sum(axis=0, dtype="int64")
+    variable = tf.Variable(tf.bitcast(codes, tf.qint8), trainable=False)
+
+    @tf.function
+    def product(x):
+        shared = _Shared()
+        rows, largest = shared.rows(x)
+        y = _multiply(rows, variable, tf.constant(offset, tf.float32), shared.bounds)
+        return tf.bitcast(rows, tf.uint8), largest, y
+
+    rows, largest, y = (part.numpy() for part in product(x))
+    np.testing.assert_array_equal(largest[:, 0], np.abs(x).max(axis=1))
+    np.testing.assert_allclose((rows - 128.0) * largest / 127, x, atol=largest.max() / 254 * 1.001)
+    want = rows.astype("int64") @ codes.astype("int64") + offset
+    assert np.abs(want).max() < 2**24  # float32 holds these integers exactly
+    np.testing.assert_array_equal(y, want)
+
+
+def test_a_token_of_zeros_is_zero():
+    rows, largest = _Shared().rows(tf.zeros((2, 8)))
+    assert set(tf.bitcast(rows, tf.uint8).numpy().ravel()) == {128}
+    np.testing.assert_array_equal(largest, np.zeros((2, 1)))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_answers_stay_close(tmp_path, precision):
+    """bfloat16 keeps 8 bits of every number, int8 keeps 7 or 8 of each row's and column's largest.
+
+    Random weights this small add up 1 to 2 % of the spread of the logits; allowed are 5 %.
+    """
+    model = oracle.tiny_classifier()
+    before = {name: v.numpy() for name, v in model.named_variables().items()}
+    logits = model.predict(TEXTS, verbose=0)
+    folder = export_saved_model(model, tmp_path / "clf", precision=precision)
+    out = served(folder)
+    assert out["logits"].dtype == tf.float32
+    difference = np.abs(out["logits"] - logits).max()
+    assert 0 < difference < 0.05 * np.ptp(logits)  # 0 would be float32 still
+    # The task is left as it was.
+    for name, variable in model.named_variables().items():
+        np.testing.assert_array_equal(variable, before[name])
+    np.testing.assert_array_equal(model.predict(TEXTS, verbose=0), logits)
+
+
+def test_int8_answers_do_not_depend_on_neighbours(tmp_path):
+    model = oracle.tiny_classifier()
+    folder = export_saved_model(model, tmp_path / "clf", precision="int8")
+    together = served(folder)["logits"].numpy()
+    alone = np.concatenate([served(folder, [text])["logits"] for text in TEXTS])
+    np.testing.assert_allclose(together, alone, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("family", ["albert", "distilbert"])
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_families(tmp_path, precision, family):
+    model = oracle.tiny_classifier(config=oracle.TINIES[family])
+    logits = model.predict(TEXTS, verbose=0)
+    out = served(export_saved_model(model, tmp_path / "clf", precision=precision))
+    difference = np.abs(out["logits"] - logits).max()
+    assert 0 < difference < 0.05 * np.ptp(logits)
+
+
+def test_sizes(tmp_path):
+    """A kernel is written once, in the bits asked for."""
+    config = dataclasses.replace(oracle.TINY, hidden_size=128, num_attention_heads=4)
+    config = dataclasses.replace(config, intermediate_size=512)
+    model = oracle.tiny_classifier(config=config)
+    folders = {
+        precision: export_saved_model(model, tmp_path / precision, precision=precision)
+        for precision in ("float32", "bfloat16", "int8")
+    }
+    sizes = {precision: variables_size(folder) for precision, folder in folders.items()}
+    dense = config.num_hidden_layers * (4 * 128**2 + 2 * 128 * 512)
+    assert sizes["int8"] < sizes["float32"] - 3 * dense + 20_000
+    assert sizes["bfloat16"] < 0.6 * sizes["float32"]
+
+
+def test_an_unknown_precision(tmp_path):
+    with pytest.raises(ValueError, match=r"one of \['float32', 'bfloat16', 'int8'\].*'int4'"):
+        export_saved_model(oracle.tiny_classifier(), tmp_path / "clf", precision="int4")
+    assert not (tmp_path / "clf").exists()
