@@ -82,12 +82,12 @@ def run(work, rounds, threads, quick=False):
     reference = None
     for group in _groups(work, [x for x in work.contestants if x not in rows], rounds):
         reference = _take_turns(work, group, rounds, question, rows, reference, threads)
-    limit = max(rows.pop(LIMIT, {}).get("flops", []), default=None)
+    limits = rows.pop(LIMIT, {}).get("flops")
     training = work.kind in ("step", "span", "epoch")
     return {
         "rounds": rounds,
         "threads": threads,
-        "limit": limit,
+        "limit": statistics.median(limits) if limits else None,
         "flops": works.flops(materials.config(work.model), lengths, training),
         "mean_length": statistics.mean(lengths),
         "texts": len(lengths),
@@ -103,7 +103,7 @@ def _groups(work, labels, rounds):
     if work.turns == "alone":
         return [[label] for label in labels] + [[LIMIT]]
     if work.turns == "all":
-        return [[*labels, LIMIT]]
+        return [labels if work.kind == "fit" else [*labels, LIMIT]]
     first, *others = labels
     peers = dict.fromkeys(label.partition(":")[0] for label in others)
     return [[first, *(x for x in others if x.partition(":")[0] == peer), LIMIT] for peer in peers]
@@ -205,9 +205,10 @@ def _take_turns(work, labels, rounds, question, rows, reference, threads):
         if work.kind == "startup":
             return reference
         for i in range(rounds):
-            for label in list(alive):
+            for label in list(alive)[:: -1 if i % 2 else 1]:  # drift of the machine cancels out
                 _measure(alive, label, rows[label], work.calls)
                 _say(f"  round {i + 1}/{rounds}", label, rows[label])
+            _compare({label: rows[label] for label in alive}, work.contestants[0])
     finally:
         for contestant in alive.values():
             contestant.close()
@@ -272,6 +273,18 @@ def _measure(alive, label, row, calls):
     for name in ("accuracy", "flops"):
         if name in answer:
             row.setdefault(name, []).append(answer[name])
+
+
+def _compare(rows, base):
+    """Sets what the round just done took beside what the base, and the limit, did in it."""
+    limit = rows.get(LIMIT, {}).get("flops")
+    for label, row in rows.items():
+        if label == LIMIT:
+            continue
+        if base in rows:
+            row.setdefault("ratio", []).append(row["cpu"][-1] / rows[base]["cpu"][-1])
+        if limit:
+            row.setdefault("at_limit", []).append(row["wall"][-1] * limit[-1])
 
 
 def _out(alive, label, row, error):

@@ -38,6 +38,15 @@ SIZES = {
 }
 MODELS = {  # name -> family, and what differs from the sizes above
     "bert_base": ("bert", {}),
+    "bert_tiny": (
+        "bert",
+        {
+            "hidden_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 512,
+        },
+    ),
     "albert_base": ("albert", {"embedding_size": 128, "num_hidden_groups": 1}),
     "distilbert": ("distilbert", {"num_hidden_layers": 6}),
 }

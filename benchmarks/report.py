@@ -42,15 +42,19 @@ def median(row, name):
 
 
 def ratio(rows, label, base):
-    """How many times the base's CPU time this one needs, or None."""
+    """How many times the base's CPU time this one needs, or None.
+
+    The median over the rounds in which both took part; of the medians where there are none.
+    """
     ours, theirs = median(rows.get(base, {}), "cpu"), median(rows[label], "cpu")
-    return theirs / ours if ours and theirs else None
+    return median(rows[label], "ratio") or (theirs / ours if ours and theirs else None)
 
 
 def share(result, row):
-    """Arithmetic at the measured limit over the time taken, or None."""
+    """The arithmetic over what the limit would have done in the same time, or None."""
     limit, wall = result["limit"], median(row, "wall")
-    return result["flops"] / limit / wall if limit and wall else None
+    done = median(row, "at_limit") or (limit and wall and limit * wall)
+    return result["flops"] / done if done else None
 
 
 def render(results):
@@ -99,7 +103,7 @@ def _section(work, measured):
     result = measured[work.name]
     limit = result["limit"]
     told = [
-        f"{result['texts']} texts of {result['mean_length']:.1f} tokens on average "
+        f"{result['texts']} text(s) of {result['mean_length']:.1f} tokens on average "
         f"({result['source']})",
         f"{result['flops'] / 1e9:.1f} GFLOP at a limit of {limit / 1e9:.0f} GFLOP/s"
         if limit

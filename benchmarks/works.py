@@ -153,6 +153,19 @@ WORKS = (
         turns="all",
     ),
     Work(
+        "fit_overhead",
+        "What `fit` adds to the graph of a step: BERT-Tiny, 16 texts of about 32 tokens",
+        "fit",
+        ("ours:graph", "ours:ids", "ours"),
+        model="bert_tiny",
+        batch="one_32",
+        calls=300,
+        quick=2,
+        turns="all",
+        note="Seconds a step; the aim is `ours:ids` less than 2 ms above `ours:graph`. With one "
+        "thread, tokenizing takes its time from the step; with more it runs beside it.",
+    ),
+    Work(
         "step_mnli",
         "Fine-tuning step, 16 pairs of MNLI lengths, float32",
         "step",
@@ -268,7 +281,12 @@ WORKS = (
 SETTINGS = {
     "ours": "`TextClassifier` with its default recipe; `encode` in a `tf.function`; the SavedModel "
     "of `export_saved_model`",
-    "keras_hub": "`BertTextClassifier` with a preprocessor that pads to 128; `predict_on_batch`",
+    "ours:graph": "`train_step` in a `tf.function`, on ids",
+    "ours:ids": "`fit` on a dataset of ids",
+    "ours:recompute": "`recompute=True`",
+    "ours:int8": '`export_saved_model(…, precision="int8")`',
+    "ours:bfloat16": '`export_saved_model(…, precision="bfloat16")`',
+    "keras_hub": "`BertTextClassifier with a preprocessor that pads to 128; `predict_on_batch`",
     "keras_hub:best": "padded to the longest text of the batch (of all texts in `fit`, there with "
     "warm-up and decay of the rate); a `tf.function`",
     "keras_hub:float32": "as `keras_hub`, in float32",

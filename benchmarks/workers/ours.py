@@ -151,6 +151,38 @@ def epoch(question):
     return Prepared(once, check)
 
 
+def fit(question):
+    """Steps of `fit` on raw strings; variant "ids": on ids; "graph": the step's graph alone."""
+    import numpy as np
+    import tensorflow as tf
+
+    import bert_tf2
+    from benchmarks.workers.keras_training import AfterFirstStep
+
+    clf = bert_tf2.TextClassifier.from_preset(question["google"], labels=2)
+    clf.compile(clf.optimizer)  # its own, not a recipe anew: what is traced stays
+    texts, labels = [question["text"]] * 16, np.zeros(16, "int32")
+    steps, batch = question["calls"] + 1, (clf.preprocessor(texts), tf.constant(labels))
+    anything = tf.nest.map_structure(lambda x: tf.TensorSpec([None] * x.ndim, x.dtype), batch)
+    graph = tf.function(lambda batch: clf.train_step(batch)["loss"], input_signature=[anything])
+
+    def once():
+        if question["variant"] == "graph":
+            for _ in range(question["calls"]):
+                graph(batch).numpy()
+            return None
+        data = (texts * steps, np.tile(labels, steps))
+        if question["variant"] == "ids":
+            data = (tf.data.Dataset.from_tensors(batch).repeat(steps),)
+        start = AfterFirstStep()
+        clf.fit(*data, batch_size=16, epochs=1, shuffle=False, callbacks=[start], verbose=0)
+        return start.measured
+
+    clf.optimizer.build(clf.trainable_variables)
+    once()
+    return Prepared(once)
+
+
 if __name__ == "__main__":
-    kinds = (step, span, forward, export, serve, startup, epoch)
+    kinds = (step, span, forward, export, serve, startup, epoch, fit)
     protocol.serve({k.__name__: k for k in kinds}, ("tensorflow", "keras", "tensorflow-text"))

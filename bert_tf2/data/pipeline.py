@@ -1,5 +1,7 @@
 """Python lists of texts -> tf.data: shuffled, batched, tokenized in parallel with the step."""
 
+import os
+
 import numpy as np
 import tensorflow as tf
 
@@ -142,4 +144,14 @@ def tokenized(dataset, preprocess):
     def apply(first, *rest):
         return (preprocess(first), *rest) if rest else preprocess(first)
 
-    return dataset.map(apply, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    # A batch takes about a millisecond to tokenize: a few at a time keep ahead of any step.
+    ahead = min(4, os.cpu_count() or 1)
+    chosen = dataset.options().autotune.enabled
+    dataset = dataset.map(apply, num_parallel_calls=ahead).prefetch(ahead)
+    if chosen is None:
+        # TensorFlow's tuner sleeps for 10, 20, 40 ... ms, up to a minute, and the end of `fit`,
+        # `evaluate` or `predict` waits until it wakes up: up to half of all the time (2.21).
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        dataset = dataset.with_options(options)
+    return dataset

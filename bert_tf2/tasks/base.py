@@ -290,11 +290,16 @@ class Task(keras.Model):
             task.compile(recipe)
         return task
 
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        return config and config | {"optimizer_built": self.optimizer.built}
+
     def compile_from_config(self, config):
-        recipe = self.recipe
+        recipe, built = self.recipe, config.pop("optimizer_built", True)
         self.compile(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
         self.recipe = recipe
-        self.optimizer.build(self.trainable_variables)
+        if built:  # else the file has no slots to load
+            self.optimizer.build(self.trainable_variables)
 
     def save_assets(self, folder):
         """Called by Keras on saving: writes the vocabulary."""

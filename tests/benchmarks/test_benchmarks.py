@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import materials, plot, report, works
+from benchmarks import contest, materials, plot, report, works
 from bert_tf2.config import EncoderConfig
 
 ROOT = Path(__file__).parents[2]
@@ -113,13 +113,27 @@ def results():
     return {"machine": report.machine(), "works": {"step_sst2": work}, "plot": None}
 
 
+def test_ratios_and_shares_are_of_the_same_round():
+    ours = {"cpu": [2.0], "wall": [2.5]}
+    rows = {"ours": ours, "keras_hub": {"cpu": [8.0], "wall": [8.0]}, "limit": {"flops": [1e11]}}
+    contest._compare(rows, "ours")
+    ours["cpu"].append(4.0), ours["wall"].append(4.0)  # all are slower, nobody is worse
+    rows["keras_hub"]["cpu"].append(16.0), rows["keras_hub"]["wall"].append(16.0)
+    rows["limit"]["flops"].append(0.5e11)
+    contest._compare(rows, "ours")
+    assert rows["keras_hub"]["ratio"] == [4, 4]
+    assert report.ratio(rows, "keras_hub", "ours") == 4
+    result = {"limit": 1e11, "flops": 2e11}
+    assert report.share(result, ours) == pytest.approx(2e11 / (2.25e11))
+
+
 def test_table(results):
     text = report.render(results)
     assert "| ours | 3 | 3 | 1.00 |  | 50% | 1.50 | 0e+00 |" in text
     assert "| keras_hub | 13.5 | 13.5 | 4.50 | 4.50 | 11% | 1.50 | 0e+00 |" in text
     assert "| model_garden | failed: outputs differ by 1.0e+00 |" in text
     assert "keras-hub 0.32.0" in text
-    assert "16 texts of 29.0 tokens on average (made up)" in text
+    assert "16 text(s) of 29.0 tokens on average (made up)" in text
 
 
 def test_plot_shows_only_what_was_measured(results, tmp_path):

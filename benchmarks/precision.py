@@ -1,0 +1,155 @@
+"""`python -m benchmarks.precision`: what fewer bits cost in accuracy, and save in size.
+
+Fine-tunes all-MiniLM-L6-v2 on SST-2, in float32 and in mixed_bfloat16, exports the float32 one in
+every precision, and has each SavedModel answer the dev set from raw strings in a process of its
+own. `--model` takes a checkpoint that is fine-tuned already. Writes PRECISION.md.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+from benchmarks import materials, report
+from benchmarks.workers import protocol
+
+BATCH = 32
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+def parse(argv):
+    """Flags -> namespace."""
+    glue = materials.ASSETS / "datasets" / "glue" / "SST-2"
+    parser = argparse.ArgumentParser("python -m benchmarks.precision", description=__doc__)
+    parser.add_argument("--model", help="a fine-tuned checkpoint with the labels 0 and 1")
+    parser.add_argument("--train_file", type=Path, default=glue / "train.tsv")
+    parser.add_argument("--dev_file", type=Path, default=glue / "dev.tsv")
+    parser.add_argument("--rows", type=int, default=6400, help="of the training file")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def train(flags, policy):
+    """-> all-MiniLM-L6-v2, fine-tuned for one epoch."""
+    import keras
+
+    import bert_tf2
+    from bert_tf2.data.files import read_examples
+
+    keras.utils.set_random_seed(1)
+    rows = read_examples(flags.train_file, "sentence", None, "label")
+    model = bert_tf2.TextClassifier.from_preset(
+        materials.minilm_folder(), labels=["0", "1"], max_length=128, dtype=policy
+    )
+    model.compile({"learning_rate": 1e-4})
+    model.fit(rows.texts[: flags.rows], rows.labels[: flags.rows], epochs=1, verbose=2)
+    return model
+
+
+def serve(folder, dev_file):
+    """Runs in a process of its own. -> dict of what it measured, printed as JSON."""
+    from bert_tf2.data.files import read_examples
+
+    rows = read_examples(dev_file, "sentence", None, "label")
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401  registers the operations of the tokenizer
+
+    model = tf.saved_model.load(folder)
+    answer = model.signatures["serving_default"]
+    clock = protocol.Clock()
+    answer(text=tf.constant(rows.texts[:1]))
+    first = clock.read()["wall"]
+    right, clock = 0, protocol.Clock()
+    for start in range(0, len(rows), BATCH):
+        labels = answer(text=tf.constant(rows.texts[start : start + BATCH]))["label"].numpy()
+        right += sum(
+            label.decode() == want
+            for label, want in zip(labels, rows.labels[start : start + BATCH], strict=True)
+        )
+    measured = {"right": right, "rows": len(rows), "first": first, "peak": protocol.peak_gib()}
+    print(json.dumps(measured | {"cpu": clock.read()["cpu"]}))
+
+
+def measure(model, precision, flags):
+    """Exports a model and asks it elsewhere. -> a row of the table."""
+    from bert_tf2 import export_saved_model
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = export_saved_model(model, Path(place, "model"), precision=precision)
+        size = sum(x.stat().st_size for x in folder.rglob("*") if x.is_file())
+        words = {"TF_NUM_INTRAOP_THREADS": flags.threads, "TF_NUM_INTEROP_THREADS": flags.threads}
+        command = [sys.executable, "-m", "benchmarks.precision", "--serve", folder]
+        command += ["--dev_file", flags.dev_file.absolute()]
+        done = subprocess.run(
+            command,
+            env=os.environ | {name: str(value) for name, value in words.items()},
+            cwd=materials.HERE.parent,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return json.loads(done.stdout.splitlines()[-1]) | {"size": size}
+
+
+def main(argv):
+    """Measures and writes the table. -> exit code."""
+    flags = parse(argv)
+    if flags.serve:
+        serve(flags.serve, flags.dev_file)
+        return 0
+    lines = [
+        "# What fewer bits cost",
+        "",
+        f"all-MiniLM-L6-v2 on SST-2; `{' '.join(['python -m benchmarks.precision', *argv])}`.",
+        "",
+    ]
+    if flags.model:
+        import bert_tf2
+
+        model = bert_tf2.TextClassifier.from_preset(flags.model, labels=["0", "1"], max_length=128)
+    else:
+        model, *told = _trained(flags)
+        lines += told
+    lines += ["## Serving: raw strings through the SavedModel", ""]
+    lines += [
+        "| precision | right of the dev set | accuracy | MB | first call s | CPU s | peak GiB |"
+    ]
+    lines += ["| --- | --- | --- | --- | --- | --- | --- |"]
+    for precision in ("float32", "bfloat16", "int8"):
+        row = measure(model, precision, flags)
+        lines.append(
+            f"| {precision} | {row['right']} of {row['rows']} | {row['right'] / row['rows']:.4f} "
+            f"| {row['size'] / 1e6:.0f} | {row['first']:.2f} | {row['cpu']:.1f} "
+            f"| {row['peak']:.2f} |"
+        )
+        print(lines[-1], flush=True)
+    report.write_atomically(materials.HERE / "PRECISION.md", "\n".join([*lines, ""]))
+    return 0
+
+
+def _trained(flags):
+    """-> the float32 model, then lines of a table about training in both."""
+    from bert_tf2.data.files import read_examples
+
+    dev = read_examples(flags.dev_file, "sentence", None, "label")
+    models, lines = (
+        {},
+        ["## Training", "", "| policy | rows | dev accuracy |", "| --- | --- | --- |"],
+    )
+    for precision, policy in POLICIES.items():
+        models[precision] = train(flags, policy)
+        found = models[precision].evaluate(dev.texts, dev.labels, return_dict=True, verbose=0)
+        lines.append(f"| {policy} | {flags.rows} | {found['accuracy']:.4f} |")
+        print(lines[-1], flush=True)
+    return models["float32"], *lines, ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
