@@ -43,8 +43,7 @@ def main(argv):
     if flags.list:
         print("\n".join(f"{work.name:20} {work.title}" for work in works.WORKS))
         return 0
-    results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {"works": {}}
-    results["machine"] = report.machine()
+    results = report.load(RESULTS) if RESULTS.is_file() else {"works": {}}
     command = shlex.join(["python", "-m", "benchmarks", *argv])
     began, failed = time.perf_counter(), []
     try:
@@ -57,10 +56,11 @@ def main(argv):
                 print(f"  left out: {error}", flush=True)
                 failed.append(work.name)
                 continue
-            told = {"command": command, "quick": flags.quick}
+            told = {"command": command, "quick": flags.quick, "machine": report.machine()}
+            results["works"].pop(work.name, None)  # the newest comes last
             results["works"][work.name] = result | told | {"date": time.strftime("%Y-%m-%d")}
             failed += [f"{work.name} {x}" for x, row in result["rows"].items() if "error" in row]
-            _save(results)
+            save(results, RESULTS)
             print(f"  {time.perf_counter() - began:.0f} s so far", flush=True)
     except KeyboardInterrupt:
         print("\nStopped; what was measured before is kept.")
@@ -71,11 +71,13 @@ def main(argv):
     return int(bool(failed))
 
 
-def _save(results):
-    picture = RESULTS.with_suffix(".png")
-    results["plot"] = picture.name if plot.draw(results["works"], picture) else None
-    report.write_atomically(RESULTS, json.dumps(results, indent=1) + "\n")
-    report.write_atomically(RESULTS.with_name("RESULTS.md"), report.render(results))
+def save(results, path):
+    """Writes results.json at `path`, RESULTS.md and the plot beside it; the plot last."""
+    picture = path.with_suffix(".png")
+    results["plot"] = picture.name if plot.bars(results["works"]) else None
+    report.write_atomically(path, json.dumps(results, indent=1) + "\n")
+    report.write_atomically(path.with_name("RESULTS.md"), report.render(results))
+    plot.draw(results["works"], picture)
 
 
 if __name__ == "__main__":

@@ -1,94 +1,34 @@
 """Runs one work: its contestants, each a process in its own environment, take turns."""
 
-import json
-import os
 import shutil
 import statistics
-import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 
-from benchmarks import materials, venvs, works
+from benchmarks import materials, works
+from benchmarks.contestant import ROOT, Contestant, Failed
 
 LIMIT = "limit"  # takes turns with the contestants: large matrix products, nothing else
-ROOT = materials.HERE.parent
-REPLY_LIMIT = 4 * 3600  # seconds; a whole epoch of the slowest peer
-
-
-class Failed(RuntimeError):
-    """A contestant said what went wrong, or died."""
-
-
-class Contestant:
-    """A peer's worker process with one variant of its settings."""
-
-    def __init__(self, label, threads):
-        self.label = label
-        peer, _, self.variant = label.partition(":")
-        words = {
-            "OMP_NUM_THREADS": threads,
-            "MKL_NUM_THREADS": threads,
-            "TF_NUM_INTRAOP_THREADS": threads,
-            "TF_NUM_INTEROP_THREADS": threads,
-            "TF_CPP_MIN_LOG_LEVEL": 2,
-            "TOKENIZERS_PARALLELISM": "false",
-            "CUDA_VISIBLE_DEVICES": -1,
-            "HF_HUB_OFFLINE": 1,
-            "KERAS_BACKEND": "tensorflow",
-        }
-        log = materials.WORK / "logs" / f"{label.replace(':', '_')}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "a", encoding="utf-8") as errors:
-            self.process = subprocess.Popen(
-                [venvs.python_of(peer), "-m", f"benchmarks.workers.{peer}"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=ROOT,
-                env=os.environ | {name: str(value) for name, value in words.items()},
-                text=True,
-                start_new_session=True,  # Ctrl-C is for the runner
-            )
-
-    def send(self, **question):
-        """Asks without waiting."""
-        print(json.dumps(question), file=self.process.stdin, flush=True)
-
-    def receive(self):
-        """Waits for the answer to the oldest question. Raises `Failed` if there is none."""
-        line = self.process.stdout.readline()
-        if not line:
-            raise Failed(f"the process ended with code {self.process.wait()}")
-        answer = json.loads(line)
-        if not answer.pop("ok"):
-            raise Failed(answer["error"])
-        return answer
-
-    def close(self):
-        """Ends the process, at once."""
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
+TRAINING = ("step", "span", "epoch", "fit")  # kinds of work with a backward pass
 
 
 def run(work, rounds, threads, quick=False):
     """Does a work with all its contestants. -> dict for results.json, with a row a contestant."""
     question = _question(work, threads, quick)
-    lengths = question.pop("lengths")
-    failures = _set_up(work, question, threads)
+    lengths = question.pop("lengths") * work.copies
+    failures = set_up(work, question)
     rows = {label: {"error": failures[label]} for label in work.contestants if label in failures}
     reference = None
     for group in _groups(work, [x for x in work.contestants if x not in rows], rounds):
-        reference = _take_turns(work, group, rounds, question, rows, reference, threads)
+        reference = take_turns(work, group, rounds, question, rows, reference)
     limits = rows.pop(LIMIT, {}).get("flops")
-    training = work.kind in ("step", "span", "epoch")
     return {
         "rounds": rounds,
         "threads": threads,
         "limit": statistics.median(limits) if limits else None,
-        "flops": works.flops(materials.config(work.model), lengths, training),
+        "flops": works.flops(materials.config(work.model), lengths, work.kind in TRAINING),
         "mean_length": statistics.mean(lengths),
         "texts": len(lengths),
         "source": question["source"],
@@ -118,6 +58,7 @@ def _question(work, threads, quick):
         "dtype": work.dtype,
         "threads": threads,
         "calls": work.calls,
+        "copies": work.copies,
         "vocab": materials.vocabulary(),
         "check_batch": materials.check_batch(),
         "keras_hub_preset": str(folder / "keras_hub_preset"),
@@ -153,7 +94,7 @@ def _epoch(options, quick):
 def _files(work, label, question):
     """What only this contestant is told: the files that belong to its variant."""
     if label == LIMIT:
-        return {"kind": "matmul", "calls": 1}
+        return {"kind": "matmul"}
     folder, variant = materials.WORK / work.model, label.partition(":")[2] or "float32"
     onnx = folder / f"{question.get('onnx_for', 'none')}.onnx"
     return {
@@ -166,87 +107,85 @@ def _files(work, label, question):
     }
 
 
-def _set_up(work, question, threads):
+def set_up(work, question):
     """Writes what workers need and is not there yet. -> contestant -> why it cannot take part."""
     failures = {}
     for label, kind, written in work.setup:
         files = _files(work, label, question)
-        path = (question | files)[written]
+        path = Path((question | files)[written])
         if label.startswith("ours"):  # this project changes, its peers are pinned
             shutil.rmtree(path, ignore_errors=True)
-        if os.path.exists(path):
+        if path.exists():
             continue
         print(f"  setting up: {label} {kind}", flush=True)
         try:
-            worker = Contestant(label, threads)
+            with materials.complete(path) as partial:
+                _write(label, question | files | {"kind": kind, written: str(partial)})
         except (RuntimeError, OSError) as error:
-            failures[label] = str(error)
-            continue
-        try:
-            worker.send(do="prepare", **question | files | {"kind": kind})
-            worker.receive()
-        except Failed as error:
-            failures[label] = f"{kind}: {error}"
+            failures[label] = f"{kind}: {_reason(error)}"
             print(f"  {label} {failures[label]}", flush=True)
-        finally:
-            worker.close()
     return failures
 
 
-def _take_turns(work, labels, rounds, question, rows, reference, threads):
+def _write(label, question):
+    worker = Contestant(label, question["threads"])
+    try:
+        worker.ask(do="prepare", **question)
+    finally:
+        worker.close()
+
+
+def take_turns(work, labels, rounds, question, rows, reference=None):
     """Builds the contestants, compares what they answer, and measures in turns.
 
-    `rows` is filled as it goes. -> what the first one answered, for later groups.
+    Each is ready before the next is started, so that none is slowed by another's start. One that
+    fails or dies is out, and its row says why; the others go on.
+
+    Args:
+        work: a `Work`.
+        labels: contestants that are alive at once.
+        rounds: how often each is measured.
+        question: what all of them are told.
+        rows: dict of label -> what was measured, filled as it goes.
+        reference: what the first contestant of an earlier group answered.
+
+    Returns:
+        that, or what the first one of this group answered.
     """
     alive = {}
     try:
-        _start(alive, labels, work, question, rows, threads)
-        reference = _prepare(alive, rows, reference, work)
+        for label in labels:
+            row = rows.setdefault(label, {"wall": [], "cpu": []})
+            if "error" not in row:  # it may have failed in an earlier group
+                reference = _prepare(alive, label, row, reference, work, question)
         if work.kind == "startup":
             return reference
         for i in range(rounds):
             for label in list(alive)[:: -1 if i % 2 else 1]:  # drift of the machine cancels out
                 _measure(alive, label, rows[label], work.calls)
                 _say(f"  round {i + 1}/{rounds}", label, rows[label])
-            _compare({label: rows[label] for label in alive}, work.contestants[0])
+            compare({label: rows[label] for label in alive}, work.contestants[0])
     finally:
         for contestant in alive.values():
             contestant.close()
     return reference
 
 
-def _start(alive, labels, work, question, rows, threads):
-    for label in labels:
-        if "error" in rows.get(label, {}):  # it failed in an earlier group
-            continue
-        try:
-            started = time.perf_counter()
-            alive[label] = Contestant(label, threads)
-        except (RuntimeError, OSError) as error:
-            rows[label] = {"error": str(error)}
-            continue
-        rows.setdefault(label, {"wall": [], "cpu": []})
-        alive[label].started = started
-        alive[label].send(do="prepare", **question | _files(work, label, question))
-
-
-def _prepare(alive, rows, reference, work):
-    """Waits until all are ready. -> the first one's answer; who differs from it is out."""
-    for label, contestant in list(alive.items()):
-        row = rows[label]
-        try:
-            answer = contestant.receive()
-            row["versions"] = answer["versions"]
-            _note(row, answer, time.perf_counter() - contestant.started)
-            if "check" in answer:
-                output = np.load(answer["check"])
-                reference = output if reference is None else reference
-                row["difference"] = float(np.abs(output - reference).max())
-            strict = work.dtype == "float32"
-            if strict and not row.get("difference", 0) <= work.tolerance:
-                raise Failed(f"outputs differ by {row['difference']:.1e}")
-        except Failed as error:
-            _out(alive, label, row, error)
+def _prepare(alive, label, row, reference, work, question):
+    """Starts one and waits until it is ready. -> the first one's answer; who differs is out."""
+    try:
+        contestant = alive[label] = Contestant(label, question["threads"])
+        answer = contestant.ask(do="prepare", **question | _files(work, label, question))
+        row["versions"] = answer["versions"]
+        _note(row, answer, time.perf_counter() - contestant.started)
+        if "check" in answer:
+            output = np.load(answer["check"])
+            reference = output if reference is None else reference
+            row["difference"] = float(np.abs(output - reference).max())
+        if work.dtype == "float32" and not row.get("difference", 0) <= work.tolerance:
+            raise Failed(f"outputs differ by {row['difference']:.1e}")
+    except (RuntimeError, OSError, ValueError) as error:  # ValueError: outputs of another shape
+        _out(alive, label, row, error)
     return reference
 
 
@@ -262,9 +201,8 @@ def _note(row, answer, wall):
 
 def _measure(alive, label, row, calls):
     try:
-        alive[label].send(do="round")
-        answer = alive[label].receive()
-    except (Failed, BrokenPipeError) as error:
+        answer = alive[label].ask(do="round")
+    except Failed as error:
         _out(alive, label, row, error)
         return
     row["wall"].append(answer["wall"] / calls)
@@ -275,7 +213,7 @@ def _measure(alive, label, row, calls):
             row.setdefault(name, []).append(answer[name])
 
 
-def _compare(rows, base):
+def compare(rows, base):
     """Sets what the round just done took beside what the base, and the limit, did in it."""
     limit = rows.get(LIMIT, {}).get("flops")
     for label, row in rows.items():
@@ -288,9 +226,15 @@ def _compare(rows, base):
 
 
 def _out(alive, label, row, error):
-    row["error"] = str(error)
+    row["error"] = _reason(error)
     _say("  out:", label, row)
-    alive.pop(label).close()
+    if label in alive:  # not if it could not even be started
+        alive.pop(label).close()
+
+
+def _reason(error):
+    """The message, without where on this machine the project lies: it goes into the tables."""
+    return str(error).replace(f"{ROOT}/", "")
 
 
 def _say(when, label, row):

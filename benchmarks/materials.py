@@ -4,6 +4,7 @@ Weights are random, from a seed: a checkpoint in Google's format for us, and its
 Face's for the others. Only all-MiniLM-L6-v2 is a real model.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 WORK = HERE / ".work"
-ASSETS = Path(os.environ.get("BERT_TF2_ASSETS", HERE.parents[1] / "shared" / "assets"))
+ASSETS = os.environ.get("BERT_TF2_ASSETS")  # a folder with datasets/glue/, or None
 SEED = 20240607
 CHECK_LENGTHS = (24, 17, 9, 3)
 
@@ -27,7 +28,6 @@ BATCHES = {
     "full_32x128": (None, 32, 128),
     "full_8x384": (None, 8, 384),
 }
-
 
 SIZES = {
     "vocab_size": 30522,  # BERT's also for ALBERT, so that all families read the same ids
@@ -82,16 +82,41 @@ def model_paths(model):
     folder, sizes = WORK / model, config(model)
     if not folder.is_dir():
         print(f"Writing random weights of {model} …", flush=True)
-        partial = WORK / f".{model}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        _write_twins(partial, sizes)
-        partial.rename(folder)
+        with complete(folder) as partial:
+            _write_twins(partial, sizes)
     ours = "google" if (folder / "google").is_dir() else "huggingface"
     return {
         "family": sizes.family,
         "google": str(folder / ours),
         "huggingface": str(folder / "huggingface"),
     }
+
+
+@contextlib.contextmanager
+def complete(path):
+    """For a file or folder that is there only when it is whole: what was interrupted is redone.
+
+    Args:
+        path: pathlib.Path of what will be written; there must be nothing yet.
+
+    Yields:
+        pathlib.Path of the same name in an empty folder, where to write it. When the block ends
+        well it becomes `path`; what was written beside it (ONNX may) then lies beside `path`.
+
+    Raises:
+        RuntimeError: nothing was written.
+    """
+    folder = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    partial = folder / path.name
+    yield partial
+    if not partial.exists():
+        raise RuntimeError(f"{path.name} was not written")
+    beside = [file for file in folder.iterdir() if file != partial]
+    for written in (*beside, partial):  # its own name last: it says that all is there
+        os.replace(written, path.with_name(written.name))
+    folder.rmdir()
 
 
 def _write_twins(folder, sizes):
@@ -126,16 +151,24 @@ def _random_arrays(shapes):
 # --- Texts ----------------------------------------------------------------------------------------
 
 
+def glue_folder():
+    """pathlib.Path of the GLUE files in `BERT_TF2_ASSETS`, or None where they are not."""
+    if not ASSETS:
+        return None
+    folder = Path(ASSETS, "datasets", "glue")
+    return folder if folder.is_dir() else None
+
+
 def texts(name):
     """-> (texts or a tuple of two lists, labels, where they come from).
 
     "sst2" are the sentences of SST-2's dev set, "sst2_train" its training set, "pairs" the pairs
-    of MRPC and RTE. Without the assets all three are the bundled support requests.
+    of MRPC and RTE. Without GLUE's files all three are the bundled support requests.
     """
     from bert_tf2.data.files import read_examples, support_requests
 
-    glue = ASSETS / "datasets" / "glue"
-    if not glue.is_dir():
+    glue = glue_folder()
+    if glue is None:
         rows = support_requests("train")
         halves = rows.texts[::2], rows.texts[1::2]
         bundled = "the bundled support requests, as the GLUE files are not here"

@@ -14,13 +14,16 @@ LONGEST = 12  # a bar that needs more is cut, and says so
 
 
 def bars(measured):
-    """-> list of (title, [(contestant, ratio)]) of the works that have one to show."""
+    """-> list of (title, [(contestant, ratio)]) of the works that have one to show.
+
+    Where the aim is memory, time is not what the work is about.
+    """
     found = []
     for work in works.WORKS:
         rows = measured.get(work.name, {}).get("rows", {})
         ratios = [(label, ratio(rows, label, work.contestants[0])) for label in rows]
         ratios = [(label, value) for label, value in ratios if value is not None]
-        if len(ratios) > 1 and work.name != "memory_32x128":
+        if len(ratios) > 1 and "peak" not in work.aims:
             found.append((work.title, ratios))
     return found
 

@@ -2,12 +2,14 @@
 
 Fine-tunes all-MiniLM-L6-v2 on SST-2, in float32 and in mixed_bfloat16, exports the float32 one in
 every precision, and has each SavedModel answer the dev set from raw strings in a process of its
-own. `--model` takes a checkpoint that is fine-tuned already. Writes PRECISION.md.
+own. `--model` takes a checkpoint that is fine-tuned already. The files of SST-2 are found in
+`BERT_TF2_ASSETS` unless they are given. Writes PRECISION.md.
 """
 
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -16,7 +18,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-from benchmarks import materials, report
+from benchmarks import contestant, materials, report
 from benchmarks.workers import protocol
 
 BATCH = 32
@@ -24,16 +26,34 @@ POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 def parse(argv):
-    """Flags -> namespace."""
-    glue = materials.ASSETS / "datasets" / "glue" / "SST-2"
+    """Flags -> namespace. Stops where a file that is needed is not known."""
+    glue = materials.glue_folder()
+    train, dev = (glue and glue / "SST-2" / f"{split}.tsv" for split in ("train", "dev"))
     parser = argparse.ArgumentParser("python -m benchmarks.precision", description=__doc__)
     parser.add_argument("--model", help="a fine-tuned checkpoint with the labels 0 and 1")
-    parser.add_argument("--train_file", type=Path, default=glue / "train.tsv")
-    parser.add_argument("--dev_file", type=Path, default=glue / "dev.tsv")
+    parser.add_argument("--train_file", type=Path, default=train, help="SST-2's train.tsv")
+    parser.add_argument("--dev_file", type=Path, default=dev, help="SST-2's dev.tsv")
     parser.add_argument("--rows", type=int, default=6400, help="of the training file")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of the serving process")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
-    return parser.parse_args(argv)
+    flags = parser.parse_args(argv)
+    for name in ["dev_file"] if flags.model or flags.serve else ["train_file", "dev_file"]:
+        file = getattr(flags, name)
+        if file is None or not file.is_file():
+            parser.error(
+                f"--{name}: expected a file of SST-2; received: {file}. Give one, or set "
+                "BERT_TF2_ASSETS to a folder that holds datasets/glue/SST-2."
+            )
+    return flags
+
+
+def told(argv):
+    """-> the command, for the table: files by their names, not by where they lie."""
+    words = []
+    for word in argv:
+        flag, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+        words.append(flag + equals + (Path(value).name or value))
+    return shlex.join(["python", "-m", "benchmarks.precision", *words])
 
 
 def train(flags, policy):
@@ -53,8 +73,9 @@ def train(flags, policy):
     return model
 
 
-def serve(folder, dev_file):
-    """Runs in a process of its own. -> dict of what it measured, printed as JSON."""
+def serve(folder, dev_file, threads):
+    """Runs in a process of its own, on `threads` processors. Prints what it measured as JSON."""
+    protocol.pin(threads)
     from bert_tf2.data.files import read_examples
 
     rows = read_examples(dev_file, "sentence", None, "label")
@@ -84,13 +105,12 @@ def measure(model, precision, flags):
     with tempfile.TemporaryDirectory() as place:
         folder = export_saved_model(model, Path(place, "model"), precision=precision)
         size = sum(x.stat().st_size for x in folder.rglob("*") if x.is_file())
-        words = {"TF_NUM_INTRAOP_THREADS": flags.threads, "TF_NUM_INTEROP_THREADS": flags.threads}
         command = [sys.executable, "-m", "benchmarks.precision", "--serve", folder]
-        command += ["--dev_file", flags.dev_file.absolute()]
+        command += ["--dev_file", flags.dev_file.absolute(), "--threads", str(flags.threads)]
         done = subprocess.run(
             command,
-            env=os.environ | {name: str(value) for name, value in words.items()},
-            cwd=materials.HERE.parent,
+            env=contestant.environment(flags.threads),
+            cwd=contestant.ROOT,
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -102,26 +122,44 @@ def main(argv):
     """Measures and writes the table. -> exit code."""
     flags = parse(argv)
     if flags.serve:
-        serve(flags.serve, flags.dev_file)
+        serve(flags.serve, flags.dev_file, flags.threads)
         return 0
-    lines = [
-        "# What fewer bits cost",
-        "",
-        f"all-MiniLM-L6-v2 on SST-2; `{' '.join(['python -m benchmarks.precision', *argv])}`.",
-        "",
-    ]
+    lines = ["# What fewer bits cost", "", f"all-MiniLM-L6-v2 on SST-2; `{told(argv)}`.", ""]
     if flags.model:
         import bert_tf2
 
         model = bert_tf2.TextClassifier.from_preset(flags.model, labels=["0", "1"], max_length=128)
     else:
-        model, *told = _trained(flags)
-        lines += told
-    lines += ["## Serving: raw strings through the SavedModel", ""]
-    lines += [
-        "| precision | right of the dev set | accuracy | MB | first call s | CPU s | peak GiB |"
+        model, training = _trained(flags)
+        lines += training
+    lines += _serving(model, flags)
+    report.write_atomically(materials.HERE / "PRECISION.md", "\n".join([*lines, ""]))
+    return 0
+
+
+def _trained(flags):
+    """-> (the float32 model, lines of a table about training in both)."""
+    from bert_tf2.data.files import read_examples
+
+    dev = read_examples(flags.dev_file, "sentence", None, "label")
+    lines = ["## Training", "", "| policy | rows | dev accuracy |", "| --- | --- | --- |"]
+    models = {}
+    for precision, policy in POLICIES.items():
+        models[precision] = train(flags, policy)
+        found = models[precision].evaluate(dev.texts, dev.labels, return_dict=True, verbose=0)
+        lines.append(f"| {policy} | {flags.rows} | {found['accuracy']:.4f} |")
+        print(lines[-1], flush=True)
+    return models["float32"], [*lines, ""]
+
+
+def _serving(model, flags):
+    """-> lines of a table about the SavedModels of all precisions."""
+    lines = [
+        "## Serving: raw strings through the SavedModel",
+        "",
+        "| precision | right of the dev set | accuracy | MB | first call s | CPU s | peak GiB |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    lines += ["| --- | --- | --- | --- | --- | --- | --- |"]
     for precision in ("float32", "bfloat16", "int8"):
         row = measure(model, precision, flags)
         lines.append(
@@ -130,25 +168,7 @@ def main(argv):
             f"| {row['peak']:.2f} |"
         )
         print(lines[-1], flush=True)
-    report.write_atomically(materials.HERE / "PRECISION.md", "\n".join([*lines, ""]))
-    return 0
-
-
-def _trained(flags):
-    """-> the float32 model, then lines of a table about training in both."""
-    from bert_tf2.data.files import read_examples
-
-    dev = read_examples(flags.dev_file, "sentence", None, "label")
-    models, lines = (
-        {},
-        ["## Training", "", "| policy | rows | dev accuracy |", "| --- | --- | --- |"],
-    )
-    for precision, policy in POLICIES.items():
-        models[precision] = train(flags, policy)
-        found = models[precision].evaluate(dev.texts, dev.labels, return_dict=True, verbose=0)
-        lines.append(f"| {policy} | {flags.rows} | {found['accuracy']:.4f} |")
-        print(lines[-1], flush=True)
-    return models["float32"], *lines, ""
+    return lines
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def python_of(peer):
     `BENCH_VENV_<peer>` names an environment to use instead of building one.
 
     Raises:
-        RuntimeError: it cannot be installed; the message ends with pip's last line.
+        RuntimeError: it cannot be installed; the message is the last line of what failed.
     """
     if peer in ("ours", "limit"):
         return Path(sys.executable)
@@ -33,14 +33,18 @@ def python_of(peer):
 def _build(folder, pins):
     print(f"Installing {pins.stem} into {folder} (once, a few minutes) …", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    install = [folder / "bin" / "pip", "install", "--disable-pip-version-check", "-r", pins]
+    _run(sys.executable, "-m", "venv", folder)
+    _run(folder / "bin" / "pip", "install", "--disable-pip-version-check", "-r", pins)
+
+
+def _run(*command):
+    name = Path(command[0]).name
     try:
         done = subprocess.run(
-            install, capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+            command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise RuntimeError(f"pip was not done after {TIME_LIMIT} s") from error
+        raise RuntimeError(f"{name} was not done after {TIME_LIMIT} s") from error
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["pip failed and said nothing"]
+        lines = done.stderr.strip().splitlines() or [f"{name} failed and said nothing"]
         raise RuntimeError(lines[-1])

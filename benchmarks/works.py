@@ -1,4 +1,4 @@
-"""What is measured: a table. A work is a row; `SETTINGS` says what a contestant's variant means."""
+"""What is measured: a table. A work is a row; settings.py tells what a variant is."""
 
 import dataclasses
 
@@ -14,18 +14,19 @@ class Work:
         title: for people.
         kind: a function of that name in the contestants' workers.
         contestants: "peer" or "peer:variant"; the first one is what the others are compared with.
-        model: a name in `materials.configs`.
+        model: a name in `materials.MODELS`, or "minilm".
         batch: a name in `materials.BATCHES`.
         dtype: "float32", in which outputs must agree, "bfloat16" or "int8".
         rounds: of `make bench`.
         quick: rounds of `make bench-quick`; 0 leaves it out.
         calls: how often the worker does the work in one round.
+        copies: how many times the texts of the batch are in it.
         setup: (contestant, kind, name of the file or folder it writes in the question).
         turns: whose rounds interleave, which all are in memory then: "all" contestants'; those of
             each "peer" and ours, measured anew for each; or each is "alone".
         tolerance: how far float32 outputs may lie apart.
-        aims: contestant -> least ratio of its time to ours; "share", "peak" (GiB) and "seconds"
-            are aims for ourselves.
+        aims: contestant -> least ratio of its time to ours; "share" (least, of the limit) and
+            "peak" (at most, in GiB) are aims for ourselves.
         options: more for the worker's question.
         only_by_name: not part of `make bench`.
         note: a line under the table.
@@ -41,6 +42,7 @@ class Work:
     rounds: int = 3
     quick: int = 0
     calls: int = 1
+    copies: int = 1
     setup: tuple[tuple[str, str, str], ...] = ()
     turns: str = "peer"
     tolerance: float = 1e-3
@@ -159,6 +161,7 @@ WORKS = (
         ("ours:graph", "ours:ids", "ours"),
         model="bert_tiny",
         batch="one_32",
+        copies=16,
         calls=300,
         quick=2,
         turns="all",
@@ -276,29 +279,6 @@ WORKS = (
         note="Tracing, tokenizing and all else that `fit` does is in the time. " + TANH_NOTE,
     ),
 )
-
-# What a variant of a peer is, for the results' legend.
-SETTINGS = {
-    "ours": "`TextClassifier` with its default recipe; `encode` in a `tf.function`; the SavedModel "
-    "of `export_saved_model`",
-    "ours:graph": "`train_step` in a `tf.function`, on ids",
-    "ours:ids": "`fit` on a dataset of ids",
-    "ours:recompute": "`recompute=True`",
-    "ours:int8": '`export_saved_model(…, precision="int8")`',
-    "ours:bfloat16": '`export_saved_model(…, precision="bfloat16")`',
-    "keras_hub": "`BertTextClassifier with a preprocessor that pads to 128; `predict_on_batch`",
-    "keras_hub:best": "padded to the longest text of the batch (of all texts in `fit`, there with "
-    "warm-up and decay of the rate); a `tf.function`",
-    "keras_hub:float32": "as `keras_hub`, in float32",
-    "transformers": "padded to the longest text of the batch; bfloat16 by autocast; `pipeline`",
-    "transformers:best": "batches of texts of like length (the same number of real tokens); "
-    "bfloat16 weights; the model called on ids",
-    "transformers:checkpointed": "`gradient_checkpointing_enable()`",
-    "onnxruntime": "transformers' model through `torch.onnx.export`, given ids",
-    "onnxruntime:best": "the same after `onnxruntime.transformers.optimizer`",
-    "onnxruntime:int8": "`quantize_dynamic` of that, per channel",
-    "model_garden": "`BertClassifier`, padded to 128",
-}
 
 
 def flops(config, lengths, training):

@@ -41,6 +41,7 @@ class EncoderConfig:
         pooler: whether the first token's vector also goes through a dense layer with tanh.
         classifier_act: activation of the dense layer that a classifier puts between the first
             token and its logits; None: it reads the pooler.
+        classifier_drops_first: whether there is dropout before that dense layer, too.
         classifier_dropout_prob: before a classifier's logits; None is `hidden_dropout_prob`.
 
     Raises:
@@ -70,6 +71,7 @@ class EncoderConfig:
     attention_output_dropout_prob: float | None = None
     pooler: bool = True
     classifier_act: str | None = None
+    classifier_drops_first: bool = False
     classifier_dropout_prob: float | None = None
 
     def __post_init__(self):

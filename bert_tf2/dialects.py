@@ -13,7 +13,12 @@ from typing import NamedTuple
 ACTIVATIONS = ("gelu_tanh", "gelu_erf", "relu", "tanh", "linear")
 
 # A family is a row of values: where it differs from BERT, whose values are the defaults below.
-_ELECTRA = {"hidden_act": "gelu_erf", "pooler": False, "classifier_act": "gelu_erf"}
+_ELECTRA = {
+    "hidden_act": "gelu_erf",
+    "pooler": False,
+    "classifier_act": "gelu_erf",
+    "classifier_drops_first": True,
+}
 _ROBERTA = {
     "hidden_act": "gelu_erf",
     "max_position_embeddings": 514,
@@ -21,6 +26,7 @@ _ROBERTA = {
     "layer_norm_eps": 1e-5,
     "position_padding_id": 1,
     "classifier_act": "tanh",
+    "classifier_drops_first": True,
 }
 FAMILIES = {
     "bert": {},

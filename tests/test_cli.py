@@ -110,6 +110,26 @@ def test_export_gives_the_same_numbers_as_the_model(work, tmp_path, capsys):
     assert (served / "saved_model.pb").is_file()
 
 
+def test_precision_and_recompute(work, tmp_path, capsys):
+    argv = finetune(work, "small", "--precision=bfloat16", "--recompute", "--num_train_epochs=1")
+    assert cli.main(argv) == 0
+    settings = json.loads((work / "small" / "metrics.json").read_text("utf-8"))["settings"]
+    assert (settings["precision"], settings["recompute"]) == ("bfloat16", True)
+    model = work / "small" / "model.keras"
+    encoder = keras.saving.load_model(model).encoder
+    assert (encoder.policy.name, encoder.recompute) == ("mixed_bfloat16", True)
+
+    served = tmp_path / "serving"
+    argv = ["export", f"--model={model}", f"--export_dir={served}", "--precision=int8"]
+    assert cli.main(argv) == 0
+    assert "on an x86 processor" in capsys.readouterr().out
+    graph = (served / "1" / "saved_model.pb").read_bytes()
+    assert graph.count(b"_QuantizedMatMul") > 1
+    data = f"--input_file={work}/dev.tsv"
+    answers = evaluation([f"--saved_model={served}", data], tmp_path / "int8.json")
+    assert answers["rows"] == 9
+
+
 def test_saved_models_that_are_none_of_ours(work, tmp_path, capsys):
     served = tmp_path / "served" / "1"
     cli.main(["export", f"--model={work}/run/model.keras", f"--export_dir={served}"])

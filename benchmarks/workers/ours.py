@@ -161,7 +161,8 @@ def fit(question):
 
     clf = bert_tf2.TextClassifier.from_preset(question["google"], labels=2)
     clf.compile(clf.optimizer)  # its own, not a recipe anew: what is traced stays
-    texts, labels = [question["text"]] * 16, np.zeros(16, "int32")
+    size = question["copies"]
+    texts, labels = [question["text"]] * size, np.zeros(size, "int32")
     steps, batch = question["calls"] + 1, (clf.preprocessor(texts), tf.constant(labels))
     anything = tf.nest.map_structure(lambda x: tf.TensorSpec([None] * x.ndim, x.dtype), batch)
     graph = tf.function(lambda batch: clf.train_step(batch)["loss"], input_signature=[anything])
@@ -175,7 +176,7 @@ def fit(question):
         if question["variant"] == "ids":
             data = (tf.data.Dataset.from_tensors(batch).repeat(steps),)
         start = AfterFirstStep()
-        clf.fit(*data, batch_size=16, epochs=1, shuffle=False, callbacks=[start], verbose=0)
+        clf.fit(*data, batch_size=size, epochs=1, shuffle=False, callbacks=[start], verbose=0)
         return start.measured
 
     clf.optimizer.build(clf.trainable_variables)

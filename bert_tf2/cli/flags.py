@@ -211,10 +211,11 @@ def export(values):
     )
     absl_flags.DEFINE_enum(
         "precision",
-        "float32",
+        None,
         ["float32", "bfloat16", "int8"],
-        "bfloat16: half the size, quicker with AVX512-BF16 or AMX; int8: dense layers in a quarter "
-        "of the size, for x86 alone, quicker with AVX512-VNNI, AVX-VNNI or AMX",
+        "default: as the model computes; bfloat16: half the size, quicker with AVX512-BF16 or AMX; "
+        "int8: dense layers in a quarter of the size, for x86 alone, quicker with AVX512-VNNI, "
+        "AVX-VNNI or AMX",
         flag_values=values,
     )
 

@@ -78,7 +78,8 @@ def export(flags):
     folder = export_saved_model(model, flags.export_dir, precision=flags.precision)
     place = folder.parent.absolute()
     print(f"written: {folder}")
-    print("serve it, with TensorFlow Serving:")
+    x86 = " on an x86 processor" if flags.precision == "int8" else ""
+    print(f"serve it, with TensorFlow Serving{x86}:")
     print(f"  docker run -p 8501:8501 -v '{place}:/models/{place.name}' \\")
     print(f"    -e MODEL_NAME={place.name} tensorflow/serving")
 

@@ -111,7 +111,7 @@ def _metrics(flags, seed, data, classes, history):
         for i in range(len(history["loss"]))
     ]
     settings = ("init_checkpoint", "max_seq_length", "train_batch_size", "learning_rate")
-    settings += ("num_train_epochs", "warmup_proportion", "pooling", "precision")
+    settings += ("num_train_epochs", "warmup_proportion", "pooling", "precision", "recompute")
     return {
         "seed": seed,
         "settings": {name: flags[name].value for name in settings},

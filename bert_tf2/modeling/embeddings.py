@@ -73,6 +73,7 @@ class Embeddings(TokenLayer):
                 initializer=fixed.get(name)
                 or keras.initializers.get(self._settings["initializer"]),
                 trainable=name not in fixed,
+                autocast=False,  # rows are cast when they are looked up, not the whole table
                 name=name,
             )
             for name, size in rows.items()

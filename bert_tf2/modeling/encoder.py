@@ -71,7 +71,8 @@ class Encoder(keras.Model):
         initializer: of kernels and tables; default truncated normal of `initializer_range`.
         dtype: a Keras dtype policy, e.g. "mixed_bfloat16".
         recompute: keep less for the gradient and compute each layer twice in training: a fraction
-            of the memory, a third more time, equal results.
+            of the memory, a third more time, equal results. It takes a graph: with
+            `run_eagerly=True` it saves nothing.
         name: of the model.
 
     Example:
@@ -87,7 +88,7 @@ class Encoder(keras.Model):
         if not isinstance(config, EncoderConfig):
             raise TypeError(f"`config` must be an EncoderConfig. Received: {config!r}")
         if initializer is None:
-            initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+            initializer = published_initializer(config)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         parts = _make_layers(config, initializer, policy, recompute)
         inputs = input_tensors()
@@ -107,7 +108,8 @@ class Encoder(keras.Model):
 
         Args:
             inputs: dict of symbolic int32 (B, L), as from `input_tensors()`.
-            drop_padding: compute real tokens only; outputs are zero at padding. Equal elsewhere.
+            drop_padding: compute real tokens only; outputs are zero at padding, and equal
+                elsewhere. Attention scores asked from padding are then of no meaning.
             first_only: compute the last layer for the first token only. The result then has just
                 that token's vector, `first_output` (B, D), and `pooled_output` if there is a
                 pooler.
@@ -158,7 +160,7 @@ class Encoder(keras.Model):
         if not load_weights:
             return cls(checkpoint.config, **kwargs)
         checkpoint = weights.read_ahead(checkpoint)
-        encoder = cls(checkpoint.config, initializer=weights.unset, **kwargs)
+        encoder = cls(checkpoint.config, initializer=Unfilled(checkpoint.config), **kwargs)
         encoder.load_report = load_variables(checkpoint, encoder.named_variables())
         return encoder
 
@@ -173,6 +175,38 @@ class Encoder(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class Unfilled(keras.initializers.Initializer):
+    """Leaves memory as it is found, for variables that a checkpoint fills next.
+
+    It never reaches a file or a copy: there, layers get the initializer it stands for.
+
+    Args:
+        config: the `EncoderConfig` of the model, whose initializer it stands for.
+    """
+
+    def __init__(self, config):
+        self.published = published_initializer(config)
+
+    def __call__(self, shape, dtype=None):
+        return weights.unset(shape, dtype)
+
+    def clone(self):
+        return self
+
+    def get_config(self):
+        return self.published.get_config()
+
+    @classmethod
+    def from_config(cls, config):
+        return keras.initializers.TruncatedNormal(**config)
+
+
+def published_initializer(config):
+    """Of kernels and tables: truncated normal (google-research/bert, `create_initializer`)."""
+    return keras.initializers.TruncatedNormal(stddev=config.initializer_range)
 
 
 def load_variables(checkpoint, variables):

@@ -30,7 +30,7 @@ def gelu_erf(x):
     return 0.5 * x * (1.0 + ops.erf(x * _SQRT_HALF))
 
 
-def _upstream(args, upstream):
+def incoming(args, upstream):
     """The incoming gradient: backends hand it over by position or by name."""
     return args[0] if upstream is None else upstream
 
@@ -42,7 +42,7 @@ def _gelu_tanh_trained(x):
 
     def grad(*args, upstream=None):
         slope = _TANH_SCALE + 3.0 * _TANH_SCALE * _TANH_CUBE * square
-        return _upstream(args, upstream) * (
+        return incoming(args, upstream) * (
             0.5 + 0.5 * tanh + (0.5 * x) * (1.0 - tanh * tanh) * slope
         )
 
@@ -54,7 +54,7 @@ def _gelu_erf_trained(x):
     share = 0.5 * ops.erf(x * _SQRT_HALF) + 0.5  # the normal distribution below x
 
     def grad(*args, upstream=None):
-        return _upstream(args, upstream) * (share + x * (_DENSITY * ops.exp(-0.5 * x * x)))
+        return incoming(args, upstream) * (share + x * (_DENSITY * ops.exp(-0.5 * x * x)))
 
     return x * share, grad
 
@@ -84,7 +84,7 @@ def _normalize_trained(x, gamma, beta, epsilon):
     normal = centred * inverse  # (T, D)
 
     def grad(*args, upstream=None):
-        g = _upstream(args, upstream)
+        g = incoming(args, upstream)
         weighted = g * normal  # (T, D)
         inner = g * gamma
         dx = inverse * (
@@ -101,15 +101,15 @@ def _normalize_trained(x, gamma, beta, epsilon):
 class Norm(keras.layers.LayerNormalization):
     """Keras's LayerNormalization of (T, D), with its gradient by hand in training (Ba et al. 2016).
 
-    Computes in float32, whatever the compute dtype.
+    Computes in float32, or in float64 where that is asked for.
     """
 
     def call(self, x, training=False):
         if not training:
             return super().call(x)
-        x = ops.cast(x, "float32")
-        gamma, beta = ops.copy(self.gamma), ops.copy(self.beta)  # values, for the gradient
-        out = _normalize_trained(x, gamma, beta, ops.convert_to_tensor(self.epsilon, "float32"))
+        dtype = keras.backend.result_type(x.dtype, "float32")
+        values = [x, ops.copy(self.gamma), ops.copy(self.beta), self.epsilon]  # no variables
+        out = _normalize_trained(*(ops.cast(value, dtype) for value in values))
         return ops.cast(out, self.compute_dtype)
 
 

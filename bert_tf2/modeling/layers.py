@@ -33,7 +33,9 @@ class TokenLayer(keras.layers.Layer):
         return Norm(epsilon=epsilon, name="norm", dtype=self.dtype_policy)
 
     def get_config(self):
-        return super().get_config() | self._settings
+        initializer = keras.initializers.get(self._settings["initializer"])
+        written = {"initializer": keras.initializers.serialize(initializer)}
+        return super().get_config() | self._settings | written
 
 
 @register

@@ -11,6 +11,8 @@ real sentences. Both give equal answers at every real token.
 import keras
 from keras import ops
 
+from bert_tf2.modeling.functions import incoming
+
 MASKED = -10000.0  # added to the score of a masked position: google-research/bert modeling.py
 
 
@@ -110,7 +112,7 @@ class Layout:
         @ops.custom_gradient
         def show(x):
             def grad(*args, upstream=None):
-                rows = ops.reshape(args[0] if upstream is None else upstream, (-1, shape[-1]))
+                rows = ops.reshape(incoming(args, upstream), (-1, shape[-1]))
                 return ops.take(rows, self.source, axis=0)
 
             return ops.reshape(ops.take(x, self.slot, axis=0), shape) * kept, grad
@@ -128,7 +130,7 @@ class Layout:
         @ops.custom_gradient
         def spread(x):
             def grad(*args, upstream=None):
-                return self._collect(args[0] if upstream is None else upstream)
+                return self._collect(incoming(args, upstream))
 
             return self._spread(x, shape), grad
 
@@ -145,7 +147,7 @@ class Layout:
         @ops.custom_gradient
         def collect(x):
             def grad(*args, upstream=None):
-                return self._spread(args[0] if upstream is None else upstream, shape) * kept
+                return self._spread(incoming(args, upstream), shape) * kept
 
             return self._collect(x), grad
 

@@ -13,7 +13,7 @@ from bert_tf2.modeling.encoder import INPUT_NAMES
 from bert_tf2.serving.precision import at_precision, check_precision
 
 
-def export_saved_model(task, folder, pairs=None, precision="float32"):
+def export_saved_model(task, folder, pairs=None, precision=None):
     """Writes a SavedModel that needs nothing but tensorflow and tensorflow_text to run.
 
     The vocabulary and the class names are inside the graph: no file beside the model is read.
@@ -29,7 +29,9 @@ def export_saved_model(task, folder, pairs=None, precision="float32"):
         folder: where to write. TF Serving serves numbered versions: if the last part of the path
             is not a number, the next free version below it is taken.
         pairs: whether the strings come in pairs; default: as the task was last trained.
-        precision: "float32" (default): the task as it is.
+        precision: None (default): as the task computes, which is float32 unless it was given a
+            dtype policy.
+            "float32": 32 bits, however it was trained.
             "bfloat16": weights and results of each layer in 16 bits, half the size. It is quicker
             where the processor multiplies bfloat16 (AVX512-BF16, AMX) and slower elsewhere.
             "int8": the encoder's dense layers in 8-bit integers, a quarter of their size; the rest

@@ -6,8 +6,8 @@ PRECISIONS = ("float32", "bfloat16", "int8")
 
 
 def check_precision(precision):
-    """Raises ValueError unless it is one of `PRECISIONS`."""
-    if precision not in PRECISIONS:
+    """Raises ValueError unless it is None or one of `PRECISIONS`."""
+    if precision not in (None, *PRECISIONS):
         raise ValueError(f"`precision` must be one of {list(PRECISIONS)}. Received: {precision!r}")
 
 
@@ -16,7 +16,8 @@ def at_precision(task, precision):
 
     Args:
         task: a task model.
-        precision: "float32": the task itself, whatever its dtype policy.
+        precision: None: the task itself, with the dtype policy it has.
+            "float32": a copy with that dtype policy, or the task itself if it has it.
             "bfloat16": a copy with the dtype policy "bfloat16": weights and results of every layer
             of the encoder in 16 bits. Norms are worked out in float32, as Keras does, and heads
             compute in float32, as they do in training.
@@ -27,7 +28,7 @@ def at_precision(task, precision):
         ValueError: another precision.
     """
     check_precision(precision)
-    if precision == "float32":
+    if precision in (None, task.encoder.policy.name):
         return task
     copy = _copy(task, "bfloat16" if precision == "bfloat16" else "float32")
     if precision == "int8":

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from bert_tf2 import weights
 from bert_tf2.data import pipeline
-from bert_tf2.modeling.encoder import Encoder, load_variables, rename_inputs
+from bert_tf2.modeling.encoder import Encoder, Unfilled, load_variables, rename_inputs
 from bert_tf2.text.packing import Preprocessor
 from bert_tf2.text.wordpiece import WordPieceTokenizer
 from bert_tf2.training.recipes import finetuning_optimizer
@@ -88,7 +88,9 @@ class Task(keras.Model):
         if vocab_file is not None:
             checkpoint = dataclasses.replace(checkpoint, vocab_file=Path(vocab_file))
         weights.check_vocabulary(checkpoint)  # before anything is built; names the file
-        initializer = weights.unset if load_weights else None
+        if load_weights:
+            checkpoint = weights.read_ahead(checkpoint)
+        initializer = Unfilled(checkpoint.config) if load_weights else None
         encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
         tokenizer = WordPieceTokenizer.from_checkpoint(checkpoint, lowercase=lowercase)
         if max_length is None:
@@ -173,6 +175,7 @@ class Task(keras.Model):
 
         Raises:
             TypeError, ValueError: x or y is not of the form above; the message says where.
+            ValueError: an encoder in float16 without an optimizer that scales the loss.
         """
         if kwargs.get("validation_split"):
             raise ValueError("`validation_split` is not supported: pass `validation_data`.")
@@ -186,6 +189,7 @@ class Task(keras.Model):
         if self.recipe is not None:
             self._start_recipe((steps_per_epoch or _count(dataset)) * epochs, initial_epoch)
         self.takes_pairs = pipeline.is_pair(x)
+        _check_loss_scaling(self.encoder.policy, self.optimizer)
         # Variables created inside the step would have it traced twice, seconds each time.
         self.optimizer.build(self.trainable_variables)
         return super().fit(
@@ -322,6 +326,17 @@ def _check_fit(config, preprocessor):
         raise ValueError(
             f"The vocabulary must have at most {config.vocab_size} entries, the rows of the "
             f"encoder's table. Received: {tokenizer.vocabulary_size}"
+        )
+
+
+def _check_loss_scaling(policy, optimizer):
+    """Raises for float16, whose small gradients become zero, unless the loss is scaled up."""
+    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if policy.compute_dtype == "float16" and not scaled:
+        raise ValueError(
+            "Training in float16 needs a keras.optimizers.LossScaleOptimizer in `compile`; "
+            '"mixed_bfloat16" needs none. Received: '
+            f"dtype={policy.name!r} and {type(optimizer).__name__}"
         )
 
 

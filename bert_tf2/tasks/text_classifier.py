@@ -20,10 +20,6 @@ class Prediction(NamedTuple):
     probabilities: dict[str, float]
 
 
-# These drop values before the classifier's dense layer too, and not only after it.
-_DROP_TWICE = ("electra", "electra_generator", "roberta", "xlm_roberta")
-
-
 def _pool_first(encoder, inputs, drop_padding, dropout):
     """The first token through the pooler, or the dense layer that the family has in its place."""
     config = encoder.config
@@ -32,7 +28,7 @@ def _pool_first(encoder, inputs, drop_padding, dropout):
         return outputs["pooled_output"]
     _freeze_pooler(encoder)
     x = outputs["first_output"]  # (B, D)
-    if config.family in _DROP_TWICE:
+    if config.classifier_drops_first:
         x = keras.layers.Dropout(dropout, name="first_dropout")(x)
     dense = keras.layers.Dense(
         config.hidden_size,

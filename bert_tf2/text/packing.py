@@ -95,11 +95,13 @@ class Preprocessor:
         pad_to_max_length: bool; pad to `max_length` (static shapes: TPU, XLA), or (default) only
             to the longest row of a batch.
         length_buckets: ints below `max_length`: pad to the first of them that is long enough, so
-            that only so many shapes occur (XLA compiles once for each). Training then puts texts
-            of one bucket into a batch. Default: none.
+            that lengths are few. Training on texts in memory, shuffled, then puts texts of one
+            bucket into a batch; XLA compiles twice a bucket, for full batches and the last one.
+            Default: none.
 
     Raises:
-        ValueError: `max_length` below 3, or buckets that are not below it.
+        ValueError: `max_length` below 3, buckets that are not below it, or `pad_to_max_length`,
+            which leaves one length, together with buckets.
     """
 
     def __init__(self, tokenizer, max_length=512, pad_to_max_length=False, length_buckets=()):
@@ -107,6 +109,11 @@ class Preprocessor:
             raise ValueError(
                 "`max_length` must be at least 3: [CLS], one token and [SEP]. "
                 f"Received: {max_length}"
+            )
+        if pad_to_max_length and length_buckets:
+            raise ValueError(
+                "`length_buckets` must be left out with `pad_to_max_length=True`: all is padded to "
+                f"`max_length`. Received: {length_buckets}"
             )
         self.tokenizer = tokenizer
         self.max_length = int(max_length)

@@ -1,6 +1,8 @@
 """Gradients by hand against automatic ones, dropout's numbers, and blocks computed twice."""
 
 import dataclasses
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -117,6 +119,44 @@ def test_training_without_dropout_is_inference(act):
     off = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     config = dataclasses.replace(oracle.TINY, hidden_act=act, **off)
     assert_same_step(*[one_step(config, True, training=training) for training in (False, True)])
+
+
+PEAK = """
+import sys
+import numpy as np, tensorflow as tf
+from bert_tf2.config import EncoderConfig
+from bert_tf2.modeling.encoder import Encoder
+
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+encoder = Encoder(EncoderConfig(100, 256, 8, 4, 1024), recompute=sys.argv[1] == "True")
+
+@tf.function
+def step(ids):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(encoder({"token_ids": ids}, training=True)["pooled_output"] ** 2)
+    return [tf.convert_to_tensor(g) for g in tape.gradient(loss, encoder.trainable_variables)]
+
+step(tf.ones((1, 128), tf.int32))
+before = peak()
+step(tf.ones((16, 128), tf.int32))
+print(peak() - before)
+"""
+
+
+@pytest.mark.full
+def test_recompute_keeps_less():
+    """Eight layers keep their inputs and one its insides: less than half of eight's insides."""
+
+    def kilobytes(recompute):
+        command = [sys.executable, "-c", PEAK, str(recompute)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout.splitlines()[-1])
+
+    assert kilobytes(True) < 0.5 * kilobytes(False)
 
 
 def test_recompute_is_saved():

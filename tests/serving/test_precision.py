@@ -1,6 +1,10 @@
 """Exports in fewer bits: exactly what was asked for, and close to the float32 answer."""
 
 import dataclasses
+import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import oracle
@@ -116,6 +120,65 @@ def test_sizes(tmp_path):
     dense = config.num_hidden_layers * (4 * 128**2 + 2 * 128 * 512)
     assert sizes["int8"] < sizes["float32"] - 3 * dense + 20_000
     assert sizes["bfloat16"] < 0.6 * sizes["float32"]
+
+
+def test_int8_pairs_ids_and_the_mean(tmp_path):
+    model = oracle.tiny_classifier(pooling="mean")
+    pair = (TEXTS[:2], ["No, it is grey.", "rain"])
+    logits = model.predict(pair, verbose=0)
+    folder = export_saved_model(model, tmp_path / "clf", pairs=True, precision="int8")
+    signatures = tf.saved_model.load(str(folder)).signatures
+    by_text = signatures["serving_default"](
+        text=tf.constant(pair[0]), text_pair=tf.constant(pair[1])
+    )
+    by_ids = signatures["token_ids"](**model.preprocessor(pair))
+    np.testing.assert_allclose(by_text["logits"], by_ids["logits"], atol=1e-6)
+    assert 0 < np.abs(by_text["logits"] - logits).max() < 0.05 * np.ptp(logits)
+    nothing = {name: tf.zeros((0, 4), tf.int32) for name in model.preprocessor(pair)}
+    assert signatures["token_ids"](**nothing)["logits"].shape == (0, 3)
+
+
+READER = """
+import json, sys
+import tensorflow as tf, tensorflow_text
+answer = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+print(json.dumps(answer(text=tf.constant(json.loads(sys.argv[2])))["logits"].numpy().tolist()))
+"""
+
+
+@pytest.mark.parametrize("onednn", ["0", "1"])
+def test_int8_elsewhere_with_and_without_onednn(tmp_path, onednn):
+    """The operation is there either way, and the integers are the same."""
+    model = oracle.tiny_classifier()
+    folder = export_saved_model(model, tmp_path / "clf", precision="int8")
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", READER, str(folder), json.dumps(TEXTS)],
+        env=os.environ | {"TF_ENABLE_ONEDNN_OPTS": onednn},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    got = json.loads(done.stdout.splitlines()[-1])
+    np.testing.assert_allclose(got, served(folder)["logits"], atol=1e-5)
+
+
+def test_a_model_trained_in_bfloat16(tmp_path):
+    """By default it serves as it computes; "float32" has its weights in float32."""
+    base = oracle.tiny_classifier()
+    config = base.get_config()
+    config["encoder"]["config"]["dtype"] = "mixed_bfloat16"
+    model = type(base).from_config(config)
+    model.preprocessor = base.preprocessor
+    for name, variable in model.named_variables().items():
+        variable.assign(base.named_variables()[name].value)
+    logits = base.predict(TEXTS, verbose=0)
+    asked = export_saved_model(model, tmp_path / "float32", precision="float32")
+    np.testing.assert_allclose(served(asked)["logits"], logits, atol=1e-5)
+    default = export_saved_model(model, tmp_path / "default")
+    got = served(default)["logits"]
+    np.testing.assert_allclose(got, model.predict(TEXTS, verbose=0), atol=1e-2)
+    assert np.abs(got - logits).max() > 1e-4
 
 
 def test_an_unknown_precision(tmp_path):

@@ -78,8 +78,18 @@ def test_impossible_buckets(buckets):
         classifier(length_buckets=buckets)
 
 
-def test_bucketed_fit_in_a_graph():
-    inputs = tf.data.Dataset.from_tensor_slices(TEXTS).batch(5)
-    preprocess = classifier(length_buckets=[6, 12]).preprocessor
-    lengths = {x["token_ids"].shape[1] for x in inputs.map(preprocess)}
-    assert lengths <= {6, 12, 20}
+def test_pairs_and_datasets_train_on_buckets():
+    clf = classifier(dropout=0.0, length_buckets=[6, 12])
+    clf.compile({"learning_rate": 1e-3})
+    fitted = clf.fit((TEXTS, TEXTS[::-1]), LABELS, batch_size=8, epochs=4, verbose=0)
+    assert fitted.history["loss"][3] < fitted.history["loss"][0]
+    dataset = tf.data.Dataset.from_tensor_slices((TEXTS, LABELS)).batch(5)
+    expected = [max(clf.preprocessor.buckets(TEXTS[i : i + 5])) for i in range(0, 50, 5)]
+    found = [x["token_ids"].shape[1] for x, _ in clf._dataset(dataset)]
+    assert found == expected and set(found) > {20}
+    clf.fit(dataset, epochs=1, verbose=0)
+
+
+def test_padding_to_one_length_leaves_no_buckets():
+    with pytest.raises(ValueError, match=r"left out with `pad_to_max_length=True`"):
+        classifier(length_buckets=[6, 12], pad_to_max_length=True)
