@@ -95,15 +95,16 @@ def _files(work, label, question):
     """What only this contestant is told: the files that belong to its variant."""
     if label == LIMIT:
         return {"kind": "matmul"}
-    folder, variant = materials.WORK / work.model, label.partition(":")[2] or "float32"
+    folder, variant = materials.WORK / work.model, label.partition(":")[2]
+    precision = variant if variant in ("bfloat16", "int8") else "float32"
     onnx = folder / f"{question.get('onnx_for', 'none')}.onnx"
     return {
-        "saved_model": str(folder / f"saved_model_{variant}" / "1"),
+        "saved_model": str(folder / f"saved_model_{precision}" / "1"),
         "onnx": str(onnx),
         "onnx_best": str(onnx.with_suffix(".best.onnx")),
         "onnx_int8": str(onnx.with_suffix(".int8.onnx")),
         "check_file": str(materials.WORK / f"check_{label.replace(':', '_')}.npy"),
-        "variant": label.partition(":")[2],
+        "variant": variant,
     }
 
 

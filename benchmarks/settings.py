@@ -3,6 +3,7 @@
 SETTINGS = {
     "ours": "`TextClassifier` with its default recipe; `encode` in a `tf.function`; the SavedModel "
     "of `export_saved_model`",
+    "ours:best": "with `TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1` in the environment",
     "ours:graph": "`train_step` in a `tf.function`, on ids",
     "ours:ids": "`fit` on a dataset of ids",
     "ours:recompute": "`recompute=True`",

@@ -94,7 +94,7 @@ WORKS = (
         "serve_one",
         "One text of about 32 tokens, float32",
         "serve",
-        (*BASE, "onnxruntime", "onnxruntime:best"),
+        ("ours", "ours:best", *BASE[1:], "onnxruntime", "onnxruntime:best"),
         batch="one_32",
         setup=(SAVED_MODEL, ONNX, ONNX_BEST, PRESET),
         options={"onnx_for": "serve"},

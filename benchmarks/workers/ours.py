@@ -1,5 +1,6 @@
 """bert_tf2 at work, by its documented calls."""
 
+import os
 import time
 
 from benchmarks.workers import protocol
@@ -92,6 +93,8 @@ def export(question):
 
 def serve(question):
     """One raw string through the SavedModel; knows only tensorflow and tensorflow_text."""
+    if question["variant"] == "best":
+        os.environ["TF_ONEDNN_ASSUME_FROZEN_WEIGHTS"] = "1"  # read when TensorFlow is loaded
     import tensorflow as tf
     import tensorflow_text  # noqa: F401  registers the operations of the tokenizer
 
