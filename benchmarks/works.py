@@ -2,6 +2,7 @@
 
 import dataclasses
 
+SLOW = ("model_garden",)  # left out of `make bench-quick`
 BASE = ("ours", "keras_hub", "keras_hub:best", "transformers", "transformers:best")
 
 
@@ -86,7 +87,6 @@ WORKS = (
         setup=(ONNX, ONNX_BEST),
         options={"onnx_for": "forward"},
         rounds=7,
-        quick=2,
         aims={"share": 0.95},
         turns="all",
     ),
@@ -121,7 +121,6 @@ WORKS = (
         options={"onnx_for": "serve"},
         calls=20,
         rounds=7,
-        quick=3,
         aims={"onnxruntime:int8": 1 / 1.15},
         note="The weights are random, so that what the two differ by says little.",
         turns="all",
@@ -163,7 +162,6 @@ WORKS = (
         batch="one_32",
         copies=16,
         calls=300,
-        quick=2,
         turns="all",
         note="Seconds a step; the aim is `ours:ids` less than 2 ms above `ours:graph`. With one "
         "thread, tokenizing takes its time from the step; with more it runs beside it.",
