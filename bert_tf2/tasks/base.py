@@ -42,6 +42,7 @@ class Task(keras.Model):
         self.drop_padding = drop_padding
         self.takes_pairs = False
         self.load_report = None
+        self._was_trained = True  # whether a file that is loaded has an optimizer's slots
         self.compile()
 
     @classmethod
@@ -276,6 +277,7 @@ class Task(keras.Model):
             "drop_padding": self.drop_padding,
             "takes_pairs": self.takes_pairs,
             "recipe": self.recipe,
+            "trained": self.optimizer.built,
             "name": self.name,
         }
 
@@ -288,21 +290,18 @@ class Task(keras.Model):
             for key, value in config.items()
         }
         takes_pairs, recipe = config.pop("takes_pairs"), config.pop("recipe")
+        trained = config.pop("trained", True)
         task = cls(**config)
-        task.takes_pairs = takes_pairs
+        task.takes_pairs, task._was_trained = takes_pairs, trained
         if recipe is not None:
             task.compile(recipe)
         return task
 
-    def get_compile_config(self):
-        config = super().get_compile_config()
-        return config and config | {"optimizer_built": self.optimizer.built}
-
     def compile_from_config(self, config):
-        recipe, built = self.recipe, config.pop("optimizer_built", True)
+        recipe = self.recipe
         self.compile(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
         self.recipe = recipe
-        if built:  # else the file has no slots to load
+        if self._was_trained:  # else the file has no slots to load
             self.optimizer.build(self.trainable_variables)
 
     def save_assets(self, folder):
