@@ -19,10 +19,10 @@ test: $(VENV)/installed ## the default test suite
 test-full: $(VENV)/installed ## and everything that needs the reference assets, peers or more time
 	@$(BIN)/python -m pytest
 
-bench: $(VENV)/installed ## side by side with every peer, about an hour (benchmarks/README.md)
+bench: $(VENV)/installed ## side by side with every peer, an hour and a half (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks
 
-bench-quick: $(VENV)/installed ## the same in ten minutes
+bench-quick: $(VENV)/installed ## the rows asked for first, in few rounds
 	@$(BIN)/python -m benchmarks --quick
 
 check: $(VENV)/installed ## formatter and linter

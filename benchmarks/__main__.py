@@ -18,7 +18,9 @@ RESULTS = materials.HERE / "results.json"
 def parse(argv):
     """Flags -> namespace. Unknown works stop with the list of known ones."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the ten-minute selection")
+    parser.add_argument(
+        "--quick", action="store_true", help="the rows asked for first, in few rounds"
+    )
     parser.add_argument("--only", default="", metavar="NAME,…", help="just these works")
     parser.add_argument("--rounds", type=int, help="rounds of every work")
     parser.add_argument("--threads", type=int, default=1, help="for everyone; default 1")

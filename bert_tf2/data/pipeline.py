@@ -155,3 +155,18 @@ def tokenized(dataset, preprocess):
         options.autotune.enabled = False
         dataset = dataset.with_options(options)
     return dataset
+
+
+def triple(data):
+    """(x, y) or (x, y, weight) -> (x, y, weight)."""
+    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+        raise ValueError("`validation_data` must be (x, y), (x, y, sample_weight) or a dataset.")
+    return (*data, None)[:3]
+
+
+def count(dataset):
+    """Batches in one pass, counted by one where the dataset cannot tell."""
+    size = int(dataset.cardinality())
+    if size == tf.data.INFINITE_CARDINALITY:
+        raise ValueError("The dataset never ends: give `steps_per_epoch`.")
+    return size if size >= 0 else sum(1 for _ in dataset)

@@ -184,11 +184,11 @@ class Task(keras.Model):
         if isinstance(validation_data, tf.data.Dataset):
             validation_data = self._dataset(validation_data)
         elif validation_data is not None:
-            validation_data = self._dataset(*_triple(validation_data), batch_size)
+            validation_data = self._dataset(*pipeline.triple(validation_data), batch_size)
         if kwargs.get("class_weight"):
             kwargs["class_weight"] = self.class_numbers(kwargs["class_weight"])
         if self.recipe is not None:
-            self._start_recipe((steps_per_epoch or _count(dataset)) * epochs, initial_epoch)
+            self._start_recipe((steps_per_epoch or pipeline.count(dataset)) * epochs, initial_epoch)
         self.takes_pairs = pipeline.is_pair(x)
         _check_loss_scaling(self.encoder.policy, self.optimizer)
         # Variables created inside the step would have it traced twice, seconds each time.
@@ -337,18 +337,3 @@ def _check_loss_scaling(policy, optimizer):
             '"mixed_bfloat16" needs none. Received: '
             f"dtype={policy.name!r} and {type(optimizer).__name__}"
         )
-
-
-def _triple(data):
-    """(x, y) or (x, y, weight) -> (x, y, weight)."""
-    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
-        raise ValueError("`validation_data` must be (x, y), (x, y, sample_weight) or a dataset.")
-    return (*data, None)[:3]
-
-
-def _count(dataset):
-    """Batches in one pass, counted by one where the dataset cannot tell."""
-    size = int(dataset.cardinality())
-    if size == tf.data.INFINITE_CARDINALITY:
-        raise ValueError("The dataset never ends: give `steps_per_epoch`.")
-    return size if size >= 0 else sum(1 for _ in dataset)

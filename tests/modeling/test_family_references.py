@@ -1,4 +1,4 @@
-"""ALBERT, ELECTRA and DistilBERT against outputs of the original implementations."""
+"""Every family against outputs of the original implementations."""
 
 import json
 import zlib
@@ -14,7 +14,15 @@ from bert_tf2.modeling.encoder import input_tensors
 
 pytestmark = pytest.mark.full
 TOLERANCE = 5e-6  # the references' own float32 noise is up to 3e-6
-ALBERTS = ("albert_tiny_v1", "albert_tiny_v2", "albert_tiny_groups2", "albert_tiny_inner2")
+# Written by Google's own code -> the head of its second pretraining task.
+GOOGLES = {
+    "bert_tiny": "nsp",
+    "albert_tiny_v1": "sop",
+    "albert_tiny_v2": "sop",
+    "albert_tiny_groups2": "sop",
+    "albert_tiny_inner2": "sop",
+}
+WITH_EDGES = ("bert_tiny", "albert_tiny_v2")
 
 
 def inputs_of(arrays, prefix=""):
@@ -28,8 +36,8 @@ def compare_layers(outputs, golden, prefix="encoder_layer_"):
         np.testing.assert_allclose(got, golden[f"{prefix}{i}"], atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("name", ALBERTS)
-def test_albert(assets, name):
+@pytest.mark.parametrize("name", GOOGLES)
+def test_layers(assets, name):
     golden = np.load(assets / "reference" / name / "golden.npz")
     encoder = Encoder.from_preset(assets / "reference" / name)
     outputs = encoder(inputs_of(golden))
@@ -37,9 +45,10 @@ def test_albert(assets, name):
     np.testing.assert_allclose(outputs["pooled_output"], golden["pooled_output"], atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("name", WITH_EDGES)
 @pytest.mark.parametrize("drop_padding", [False, True])
-def test_albert_odd_masks(assets, drop_padding):
-    folder = assets / "reference" / "albert_tiny_v2"
+def test_odd_masks(assets, name, drop_padding):
+    folder = assets / "reference" / name
     edge, encoder = np.load(folder / "edge.npz"), Encoder.from_preset(folder)
     inputs, symbolic = inputs_of(edge), input_tensors()
     outputs = keras.Model(symbolic, encoder.encode(symbolic, drop_padding=drop_padding))(inputs)
@@ -50,8 +59,9 @@ def test_albert_odd_masks(assets, drop_padding):
     np.testing.assert_allclose(outputs["pooled_output"], edge["pooled_output"], atol=TOLERANCE)
 
 
-def test_albert_defaults_and_full_length(assets):
-    folder = assets / "reference" / "albert_tiny_v2"
+@pytest.mark.parametrize("name", WITH_EDGES)
+def test_defaults_and_full_length(assets, name):
+    folder = assets / "reference" / name
     edge, encoder = np.load(folder / "edge.npz"), Encoder.from_preset(folder)
     got = encoder({"input_ids": edge["input_ids"]})["sequence_output"]
     np.testing.assert_allclose(got, edge["sequence_output_defaults"], atol=TOLERANCE)
@@ -59,18 +69,19 @@ def test_albert_defaults_and_full_length(assets):
     np.testing.assert_allclose(got, edge["full_sequence_output"], atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("name", ALBERTS)
-def test_albert_gradients(assets, name):
+@pytest.mark.parametrize("name", GOOGLES)
+def test_gradients(assets, name):
     """d(total loss)/d(variable) with both pretraining heads, computed here from their weights."""
     folder = assets / "reference" / name
     golden, want = np.load(folder / "golden.npz"), np.load(folder / "golden_grads.npz")
     encoder = Encoder.from_preset(folder)
-    heads = weights.expected_shapes(encoder.config, heads=("mlm", "sop"))
+    heads = weights.expected_shapes(encoder.config, heads=("mlm", GOOGLES[name]))
     head, _ = weights.load(weights.open_checkpoint(folder), heads)
     variables = encoder.named_variables()
     with tf.GradientTape() as tape:
         outputs = encoder(inputs_of(golden))
-        loss = _pretraining_loss(outputs, golden, head, variables["embeddings/token"])
+        table = variables["embeddings/token"]
+        loss = _pretraining_loss(outputs, golden, head, table, GOOGLES[name])
     found = tape.gradient(loss, [v.value for v in variables.values()])
     assert float(loss) == pytest.approx(float(golden["total_loss"]), abs=1e-5)
     names = weights.to_format(
@@ -82,8 +93,8 @@ def test_albert_gradients(assets, name):
         )
 
 
-def _pretraining_loss(outputs, golden, head, table):
-    """google-research/albert `run_pretraining.py`: masked LM in embedding size, sentence order."""
+def _pretraining_loss(outputs, golden, head, table, second):
+    """Google's `run_pretraining.py`: masked words, then next sentence (nsp) or order (sop)."""
     x = tf.gather(outputs["sequence_output"], golden["masked_lm_positions"], batch_dims=1)
     x = tf.reshape(x, (-1, x.shape[-1])) @ head["mlm/transform/kernel"] + head["mlm/transform/bias"]
     x = tf.nn.gelu(x, approximate=True)
@@ -95,7 +106,7 @@ def _pretraining_loss(outputs, golden, head, table):
     )
     weight = np.ravel(golden["masked_lm_weights"])
     mlm = tf.reduce_sum(losses * weight) / (weight.sum() + 1e-5)
-    logits = outputs["pooled_output"] @ head["sop/kernel"] + head["sop/bias"]
+    logits = outputs["pooled_output"] @ head[f"{second}/kernel"] + head[f"{second}/bias"]
     labels = np.ravel(golden["next_sentence_labels"])
     return mlm + tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
 
