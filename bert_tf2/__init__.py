@@ -15,7 +15,10 @@ _HOMES = {
     "Preprocessor": "bert_tf2.text.packing",
     "Encoder": "bert_tf2.modeling.encoder",
     "AdamW": "bert_tf2.training.optimizers",
+    "Checkpoints": "bert_tf2.training.checkpoints",
+    "strategy": "bert_tf2.training.strategies",
     "TextClassifier": "bert_tf2.tasks.text_classifier",
+    "MaskedLM": "bert_tf2.tasks.masked_lm",
     "export_saved_model": "bert_tf2.serving.export",
 }
 __all__ = [*_HOMES]

@@ -105,37 +105,73 @@ def as_ids(labels, names, count=None):
     return ids
 
 
-def batches(columns, preprocess, batch_size=32, shuffle=False, groups=None):
+class Order:
+    """The order in which the rows of data in memory come: new each epoch, and made of two numbers.
+
+    A dataset of `batches` reads them whenever it is iterated anew, so a run that goes on where
+    another one stopped sees the rows in the order of that one.
+
+    Args:
+        seed: int.
+    """
+
+    def __init__(self, seed):
+        with tf.init_scope(), tf.device("CPU:0"):
+            self.state = tf.Variable([seed, 0], dtype=tf.int64, trainable=False, name="order")
+
+    def start(self, epoch, seed=None):
+        """Sets the epoch, and perhaps the seed, of the next iteration."""
+        self.state.assign([self.seed if seed is None else seed, epoch])
+
+    @property
+    def seed(self):
+        return int(self.state[0])
+
+    def __call__(self, rows, passes=0):
+        """0 … rows - 1, shuffled: int64 (rows,). `passes` later than `epoch`. Works in a graph."""
+        rows = tf.range(rows, dtype=tf.int64)
+        return tf.random.experimental.stateless_shuffle(rows, self.state + tf.stack([0, passes]))
+
+
+def batches(columns, preprocess, batch_size=32, order=None, groups=None, endless=False):
     """In-memory columns -> batches ready for a model.
 
     Args:
         columns: tuple (texts, …): texts as from `as_texts`, then arrays of the same length.
         preprocess: in-graph function of a tuple of string tensors -> model inputs.
         batch_size: rows a batch; the last one may be smaller.
-        shuffle: a new order of all rows each epoch, from TensorFlow's global seed.
+        order: an `Order`; default the order in which the rows are given.
         groups: int (n,): batches then hold rows of one group only, in the order in which they
             fill; a group's last batch, at the end of the epoch, may be smaller.
+        endless: one pass after another, instead of one.
 
     Returns:
         a tf.data.Dataset of (inputs, …).
     """
-    dataset = tf.data.Dataset.from_tensor_slices(columns)
-    rows = len(dataset)
+    columns = tf.nest.map_structure(tf.convert_to_tensor, columns)
+    rows = int(tf.nest.flatten(columns)[0].shape[0])
     if groups is not None:
-        groups = np.asarray(groups, np.int64)
-        dataset = tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(groups), dataset)
-    if shuffle:
-        dataset = dataset.shuffle(rows, reshuffle_each_iteration=True)
-    if groups is None:
-        return tokenized(dataset.batch(batch_size), preprocess)
-    dataset = dataset.group_by_window(
-        key_func=lambda group, _: group,
-        reduce_func=lambda _, window: window.map(lambda _, row: row).batch(batch_size),
-        window_size=batch_size,
-    )
-    sizes = np.unique(groups, return_counts=True)[1]
-    steps = int(np.ceil(sizes / batch_size).sum())
-    return tokenized(dataset.apply(tf.data.experimental.assert_cardinality(steps)), preprocess)
+        groups = tf.constant(groups, tf.int64)
+
+    def numbers(passes):
+        """One pass over the row numbers, in batches."""
+        passing = order(rows, passes) if order else tf.range(rows, dtype=tf.int64)
+        passing = tf.data.Dataset.from_tensor_slices(passing)
+        if groups is None:
+            return passing.batch(batch_size)
+        return passing.group_by_window(
+            key_func=lambda row: groups[row],
+            reduce_func=lambda _, window: window.batch(batch_size),
+            window_size=batch_size,
+        )
+
+    sizes = [rows] if groups is None else np.unique(groups, return_counts=True)[1]
+    steps = sum(-(-int(size) // batch_size) for size in sizes)
+    steps = tf.data.INFINITE_CARDINALITY if endless else steps
+    dataset = tf.data.Dataset.range(np.iinfo("int64").max if endless else 1).flat_map(numbers)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
+    dataset = dataset.map(lambda row: tf.nest.map_structure(lambda x: tf.gather(x, row), columns))
+    return tokenized(dataset, preprocess)
 
 
 def tokenized(dataset, preprocess):

@@ -1,24 +1,21 @@
 """What every task shares: raw text in `fit`, `evaluate` and `predict`, a recipe, saving."""
 
 import dataclasses
-import functools
 import logging
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 
 from bert_tf2 import weights
-from bert_tf2.data import pipeline
-from bert_tf2.modeling.encoder import Encoder, Unfilled, load_variables, rename_inputs
+from bert_tf2.modeling.encoder import Encoder, Unfilled, load_variables
+from bert_tf2.tasks.fitting import TextModel
 from bert_tf2.text.packing import Preprocessor
 from bert_tf2.text.wordpiece import WordPieceTokenizer
-from bert_tf2.training.recipes import finetuning_optimizer
 
 LOGGER = logging.getLogger("bert_tf2")
 
 
-class Task(keras.Model):
+class Task(TextModel):
     """A functional model on int32 ids that also takes raw text wherever Keras takes data.
 
     A subclass builds its head in `__init__`, names it in `head_variables`, and says in
@@ -42,6 +39,7 @@ class Task(keras.Model):
         self.drop_padding = drop_padding
         self.takes_pairs = False
         self.load_report = None
+        self._seeds_separated = False
         self._was_trained = True  # whether a file that is loaded has an optimizer's slots
         self.compile()
 
@@ -105,168 +103,13 @@ class Task(keras.Model):
         return task
 
     def __call__(self, inputs, *args, **kwargs):
-        return super().__call__(rename_inputs(inputs), *args, **kwargs)
+        return super().__call__(self.rename_inputs(inputs), *args, **kwargs)
 
     def named_variables(self):
         """dict of our names to variables: the encoder's, and the head's."""
         head = {variable.path: variable for variable in self.variables}
         head = {name: head[name] for name in self.head_variables}
         return self.encoder.named_variables() | head
-
-    # --- Training: the published recipe, unless the user compiles something else. -----------------
-
-    def compile(self, optimizer=None, loss=None, metrics=None, jit_compile=False, **kwargs):
-        """As Keras's, with Google's fine-tuning recipe for what is left out.
-
-        Args:
-            optimizer: a Keras optimizer, its name, or a dict of `finetuning_optimizer`'s settings,
-                e.g. `{"learning_rate": 3e-5}`. None or a dict makes every `fit` start that recipe
-                anew: AdamW, linear warm-up over a tenth of the steps, linear decay, clip at 1.0.
-            loss, metrics: default to the task's own.
-            jit_compile: compile with XLA, for models built with `drop_padding=False`; with
-                `pad_to_max_length=True` it compiles once, else once a length.
-            **kwargs: as in `keras.Model.compile`.
-
-        Raises:
-            ValueError: XLA asked for a model with dynamic shapes.
-        """
-        if jit_compile is True and self.drop_padding:
-            raise ValueError(
-                "XLA needs static shapes: build the model with `drop_padding=False` to compile it."
-            )
-        self.recipe = {} if optimizer is None else optimizer
-        if isinstance(self.recipe, dict):
-            optimizer = finetuning_optimizer(**self.recipe)  # `fit` will know the steps
-        else:
-            self.recipe = None
-        loss = self.default_loss() if loss is None else loss
-        metrics = self.default_metrics() if metrics is None else metrics
-        # A partial, because Keras would track metrics in a dict and count them twice.
-        settings = kwargs | {"loss": loss, "metrics": metrics, "jit_compile": jit_compile}
-        self._compile_with = functools.partial(super().compile, **settings)
-        self._compile_with(optimizer=optimizer)
-
-    def fit(
-        self,
-        x=None,
-        y=None,
-        batch_size=32,
-        epochs=3,
-        validation_data=None,
-        shuffle=True,
-        sample_weight=None,
-        initial_epoch=0,
-        steps_per_epoch=None,
-        **kwargs,
-    ):
-        """As Keras's `fit`, on raw text.
-
-        Args:
-            x: see the class.
-            y: labels; None where `x` is a dataset that holds them.
-            batch_size: texts a step; 32 is the published recipe's.
-            epochs: passes over the data; 3 is the published recipe's.
-            validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset.
-            shuffle: a new order each epoch (not applied to a dataset).
-            sample_weight: (n,) float.
-            initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`.
-
-        Returns:
-            a `keras.callbacks.History`.
-
-        Raises:
-            TypeError, ValueError: x or y is not of the form above; the message says where.
-            ValueError: an encoder in float16 without an optimizer that scales the loss.
-        """
-        if kwargs.get("validation_split"):
-            raise ValueError("`validation_split` is not supported: pass `validation_data`.")
-        dataset = self._dataset(x, y, sample_weight, batch_size, shuffle)
-        if isinstance(validation_data, tf.data.Dataset):
-            validation_data = self._dataset(validation_data)
-        elif validation_data is not None:
-            validation_data = self._dataset(*pipeline.triple(validation_data), batch_size)
-        if kwargs.get("class_weight"):
-            kwargs["class_weight"] = self.class_numbers(kwargs["class_weight"])
-        if self.recipe is not None:
-            self._start_recipe((steps_per_epoch or pipeline.count(dataset)) * epochs, initial_epoch)
-        self.takes_pairs = pipeline.is_pair(x)
-        _check_loss_scaling(self.encoder.policy, self.optimizer)
-        # Variables created inside the step would have it traced twice, seconds each time.
-        self.optimizer.build(self.trainable_variables)
-        return super().fit(
-            dataset,
-            epochs=epochs,
-            validation_data=validation_data,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            shuffle=False,  # the dataset does it
-            **kwargs,
-        )
-
-    def _start_recipe(self, total_steps, initial_epoch):
-        """A new optimizer for a new run; the one at hand for a run that goes on."""
-        taken = int(self.optimizer.iterations.numpy())
-        if initial_epoch == 0 or taken == 0:
-            self._compile_with(optimizer=finetuning_optimizer(total_steps, **self.recipe))
-        elif taken >= self.optimizer.schedule_steps:
-            raise ValueError(
-                f"The recipe's {taken} steps are done and its learning rate is 0: leave out "
-                f"`initial_epoch` to start anew. Received: initial_epoch={initial_epoch}"
-            )
-
-    def evaluate(self, x=None, y=None, batch_size=32, verbose="auto", sample_weight=None, **kwargs):
-        """As Keras's `evaluate`, on raw text. See `fit` for the arguments."""
-        dataset = self._dataset(x, y, sample_weight, batch_size)
-        return super().evaluate(dataset, verbose=verbose, **kwargs)
-
-    def predict(self, x, batch_size=32, verbose="auto", **kwargs):
-        """As Keras's `predict`, on raw text: logits, one row a text."""
-        dataset = self._dataset(x, batch_size=batch_size, labelled=False)
-        return super().predict(dataset, verbose=verbose, **kwargs)
-
-    def _dataset(self, x, y=None, weight=None, batch_size=32, shuffle=False, labelled=True):
-        """Whatever the user gave -> a dataset of (ids, targets, weights) in batches."""
-        if isinstance(x, tf.data.Dataset):
-            if y is not None or weight is not None:
-                raise ValueError("A dataset brings its labels along: leave out `y`.")
-            return self._from_dataset(x)
-        if not pipeline.is_sized(x):
-            raise TypeError(
-                "Texts must be a list, an array, a tensor, a dict or a tf.data.Dataset; wrap a "
-                f"generator with tf.data.Dataset.from_generator. Received: {type(x).__name__}"
-            )
-        if labelled and y is None:
-            raise ValueError("`y`, the labels, must be given with texts. Received: None")
-        if isinstance(x, dict) and not set(x) & set(pipeline.TEXT_KEYS):
-            inputs, preprocess = rename_inputs(x), dict
-            count, groups = len(inputs["token_ids"]), None
-        else:
-            sides, preprocess = pipeline.as_texts(x), self.preprocessor
-            inputs, count = sides if len(sides) == 2 else sides[0], int(sides[0].shape[0])
-            grouped = shuffle and self.preprocessor.length_buckets
-            groups = self.preprocessor.buckets(inputs) if grouped else None
-        columns = (inputs,)
-        if labelled:
-            columns += (self.targets(y, count),)
-        if weight is not None:
-            columns += (pipeline.as_weights(weight, count),)
-        return pipeline.batches(columns, preprocess, batch_size or 32, shuffle, groups)
-
-    def _from_dataset(self, dataset):
-        spec = dataset.element_spec
-        x = spec[0] if isinstance(spec, tuple) else spec
-        first = tf.nest.flatten(x)[0]
-        if first.dtype != tf.string:
-            preprocess = rename_inputs
-        elif first.shape.rank == 0:
-            raise ValueError("The dataset must be batched: call `.batch(32)` on it.")
-        else:
-            preprocess = self.preprocessor
-        if not isinstance(spec, tuple):
-            dataset = dataset.map(lambda x: (x,))
-        elif len(spec) > 1:
-            dataset = dataset.map(lambda x, y, *rest: (x, self.targets_in_graph(y), *rest))
-        return pipeline.tokenized(dataset, preprocess)
 
     # --- Saving: Keras's own formats, with the vocabulary among the assets. -----------------------
 
@@ -325,15 +168,4 @@ def _check_fit(config, preprocessor):
         raise ValueError(
             f"The vocabulary must have at most {config.vocab_size} entries, the rows of the "
             f"encoder's table. Received: {tokenizer.vocabulary_size}"
-        )
-
-
-def _check_loss_scaling(policy, optimizer):
-    """Raises for float16, whose small gradients become zero, unless the loss is scaled up."""
-    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    if policy.compute_dtype == "float16" and not scaled:
-        raise ValueError(
-            "Training in float16 needs a keras.optimizers.LossScaleOptimizer in `compile`; "
-            '"mixed_bfloat16" needs none. Received: '
-            f"dtype={policy.name!r} and {type(optimizer).__name__}"
         )

@@ -3,6 +3,7 @@
 Source: google-research/bert `optimization.py`, `AdamWeightDecayOptimizer` and `create_optimizer`.
 """
 
+import functools
 import re
 
 import keras
@@ -116,6 +117,7 @@ class AdamW(keras.optimizers.Optimizer):
         # uncompiled and 0.8 of that of TensorFlow's fused Adam kernel. Compiling variable by
         # variable, once per shape, takes less than half the time of one program for all.
         self._compiled_update = tf.function(adamw_update, jit_compile=True)
+        self._compiled_values = tf.function(adamw_values, jit_compile=True)
 
     @property
     def schedule_steps(self):
@@ -164,8 +166,7 @@ class AdamW(keras.optimizers.Optimizer):
         )
 
     def _update_everywhere(self, strategy, updates, learning_rate, clip_scale):
-        # Eager calls would compile at the first step of every shape, and be warned of retracing.
-        update = adamw_update if tf.executing_eagerly() else self._compiled_update
+        update = self._update_function(strategy)
         for index, variable, gradient in updates:
             m, v = self._momentums[index].value, self._velocities[index].value
             decay = self._decays[index]
@@ -176,6 +177,16 @@ class AdamW(keras.optimizers.Optimizer):
             strategy.extended.update(
                 variable, step, args=(m, v, gradient, learning_rate, clip_scale), group=False
             )
+
+    def _update_function(self, strategy):
+        if tf.executing_eagerly():
+            # Compiled, it would compile at the first step of every shape, and be warned of that.
+            return adamw_update
+        if strategy.num_replicas_in_sync == 1:
+            return self._compiled_update
+        # A tf.function called with one mirrored variable after another goes on to write to the
+        # first one it met of each shape (TensorFlow 2.21), so here it gets and gives tensors.
+        return functools.partial(adamw_update, values=self._compiled_values)
 
     def get_config(self):
         """Returns the constructor's arguments."""
@@ -227,11 +238,11 @@ def _clip_scale(gradients, clip_norm):
     return clip_norm * tf.minimum(1.0 / norm, 1.0 / clip_norm)
 
 
-def adamw_update(w, m, v, g, rate, scale, decay, beta_1, beta_2, epsilon):
-    """Updates a variable `w` and its moments `m` and `v` in place.
+def adamw_values(w, m, v, g, rate, scale, decay, beta_1, beta_2, epsilon):
+    """The next values of a variable `w` and its moments `m` and `v`, three tensors.
 
-    `w`, `m`, `v` are `tf.Variable`s and `g` a tensor, all of one shape; `rate` and `scale` are
-    float32 scalars, the rest Python floats. The arithmetic is in the variable's dtype.
+    `w`, `m`, `v` and `g` are of one shape; `rate` and `scale` are float32 scalars, the rest Python
+    floats. The arithmetic is in the dtype of `w`.
     """
     rate, scale = tf.cast(rate, w.dtype), tf.cast(scale, w.dtype)
     g = tf.cast(g, w.dtype) * scale
@@ -240,6 +251,11 @@ def adamw_update(w, m, v, g, rate, scale, decay, beta_1, beta_2, epsilon):
     update = next_m / (tf.sqrt(next_v) + epsilon)
     if decay:
         update += decay * w
-    m.assign(next_m)
-    v.assign(next_v)
-    w.assign_sub(rate * update)
+    return w - rate * update, next_m, next_v
+
+
+def adamw_update(w, m, v, *args, values=adamw_values):
+    """Updates the `tf.Variable`s `w`, `m` and `v` in place; see `adamw_values`."""
+    now = [tf.convert_to_tensor(variable) for variable in (w, m, v)]
+    for variable, value in zip((w, m, v), values(*now, *args), strict=True):
+        variable.assign(value)

@@ -19,12 +19,36 @@ def test_the_tuner_is_off_unless_the_user_chose(chosen):
     assert [x.tolist() for x in tokenized.as_numpy_iterator()] == [[1], [1]]
 
 
-@pytest.mark.parametrize("shuffle", [False, True])
-def test_every_row_once_in_order_or_not(shuffle):
+@pytest.mark.parametrize("groups", [None, [i % 3 for i in range(100)]])
+@pytest.mark.parametrize("order", [None, pipeline.Order(7)])
+def test_every_row_once_in_order_or_not(order, groups):
     columns = (tf.strings.as_string(tf.range(100)), tf.range(100))
-    batches = list(pipeline.batches(columns, tf.strings.to_number, 8, shuffle))
-    assert [len(texts) for texts, _ in batches] == 12 * [8] + [4]
+    dataset = pipeline.batches(columns, tf.strings.to_number, 8, order, groups)
+    batches = list(dataset)
+    sizes = [8] * 12 + [4] if groups is None else [8] * 12 + [2, 1, 1]
+    assert sorted(map(len, (texts for texts, _ in batches))) == sorted(sizes)
+    assert int(dataset.cardinality()) == len(batches)
     rows = [int(x) for _, numbers in batches for x in numbers]
     assert sorted(rows) == list(range(100))
-    assert (rows == list(range(100))) is not shuffle
+    assert (rows == list(range(100))) is (order is None and groups is None)
     assert rows == [int(x) for texts, _ in batches for x in texts]
+    if groups:
+        assert all(len({groups[int(x)] for x in numbers}) == 1 for _, numbers in batches)
+
+
+def test_the_order_is_a_function_of_seed_and_epoch():
+    def passes(seed, epochs):
+        order, rows = pipeline.Order(seed), tf.range(50)
+        dataset = pipeline.batches((rows, rows), tf.identity, 8, order)
+        for epoch in epochs:
+            order.start(epoch)
+            yield [int(x) for _, numbers in dataset for x in numbers]
+
+    first, second, again = passes(1, [0, 1, 0])
+    assert first == again != second
+    assert next(passes(1, [1])) == second
+    assert next(passes(2, [0])) != first
+    order = pipeline.Order(1)
+    endless = pipeline.batches((tf.range(50), tf.range(50)), tf.identity, 8, order, endless=True)
+    rows = [int(x) for _, numbers in endless.take(14) for x in numbers]
+    assert (rows[:50], rows[50:]) == (first, second)

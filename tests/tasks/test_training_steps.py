@@ -65,7 +65,12 @@ def classifier_in(policy):
 
 
 @pytest.mark.parametrize(
-    "policy, tolerance", [("float64", 1e-5), ("mixed_bfloat16", 0.05), ("bfloat16", 0.1)]
+    "policy, tolerance",
+    [
+        pytest.param("float64", 1e-5, marks=pytest.mark.full),
+        ("mixed_bfloat16", 0.05),
+        pytest.param("bfloat16", 0.1, marks=pytest.mark.full),
+    ],
 )
 def test_fit_in_every_policy(policy, tolerance):
     """Losses of three steps beside float32's: bfloat16 has 8 bits, in its pure policy all over."""

@@ -1,0 +1,199 @@
+"""Text without end -> full rows of it, masked, in batches.
+
+Letters: L length, P predictions a row.
+"""
+
+import tensorflow as tf
+
+from bert_tf2.data import pipeline
+from bert_tf2.text.masking import mask_words
+
+TEXTS_AT_ONCE = 256  # enough to hide the cost of a call of the tokenizer
+ROWS_AT_ONCE = 32
+BATCHES_AHEAD = 4
+
+
+def full_rows(texts, tokenizer, max_length):
+    """Texts -> rows without padding: `[CLS] … [SEP]`, cut from all texts joined by "[SEP]".
+
+    That is "FULL-SENTENCES" of Liu et al. 2019, section 4.2, with texts for their documents; a row
+    ends where it is full. Each piece of each text is in exactly one row, in order. Only the last
+    row of a pass may be shorter, and is padded. A text that ends just where a row does leaves its
+    "[SEP]" there beside the row's own, or at the start of the next.
+
+    It streams: nothing but a batch of texts and an unfinished row is in memory.
+
+    Args:
+        texts: list, array or 1-D tensor of str; or a `tf.data.Dataset` of str, one at a time or in
+            batches. Texts without a piece are left out.
+        tokenizer: a tokenizer of this package.
+        max_length: int >= 3, the L of every row.
+
+    Returns:
+        `tf.data.Dataset` of dicts of int32 (L,): `token_ids`, `segment_ids`, `padding_mask`. It has
+        as many passes as are asked for, all equal if those of `texts` are.
+    """
+    if not isinstance(texts, tf.data.Dataset):
+        texts = tf.data.Dataset.from_tensor_slices(pipeline.as_texts(texts)[0])
+    if texts.element_spec.shape.rank == 0:
+        texts = texts.batch(TEXTS_AT_ONCE)
+    sep = tokenizer.sep_token_id
+
+    def close_texts(batch):
+        ids = tokenizer(batch)
+        ids = tf.ragged.boolean_mask(ids, ids.row_lengths() > 0)
+        ends = tf.RaggedTensor.from_row_lengths(
+            tf.fill([ids.nrows()], sep), tf.ones(ids.nrows(), tf.int64), validate=False
+        )
+        return tf.concat([ids, ends], axis=1).values, False
+
+    end = tf.data.Dataset.from_tensors((tf.zeros([0], tf.int32), True))
+    stream = pipeline.tokenized(texts, close_texts).concatenate(end)
+
+    def cut(begun, piece):
+        ids, is_end = piece
+        return _cut(tf.concat([begun, ids], 0), is_end, tokenizer, max_length)
+
+    return stream.scan(tf.zeros([0], tf.int32), cut).unbatch()
+
+
+def _cut(ids, is_end, tokenizer, max_length):
+    """Ids (tokens,) -> what is left of them for the next row, and a dict of full rows (rows, L)."""
+    room = max_length - 2
+    # The last row closes the last text: that text's own "[SEP]", kept back until here, goes.
+    ids = tf.cond(is_end, lambda: ids[:-1], lambda: ids)
+    size = tf.size(ids)
+    count = tf.where(is_end, size + room - 1, tf.maximum(size - 1, 0)) // room
+    left = ids[count * room :]
+    body = ids[: count * room]
+    body = tf.pad(body, [[0, count * room - tf.size(body)]])
+    body = tf.reshape(body, [-1, room])  # (rows, L - 2)
+    edge = tf.ones([count, 1], tf.int32)
+    lengths = tf.clip_by_value(size - room * tf.range(count), 0, room)[:, tf.newaxis] + 2
+    column = tf.range(max_length)[tf.newaxis]
+    rows = tf.concat([edge * tokenizer.cls_token_id, body, edge], 1)  # (rows, L)
+    rows = tf.where(column == lengths - 1, tokenizer.sep_token_id, rows)
+    rows = tf.where(column < lengths, rows, tokenizer.pad_token_id)
+    return left, {
+        "token_ids": rows,
+        "segment_ids": tf.zeros_like(rows),
+        "padding_mask": tf.cast(column < lengths, tf.int32),
+    }
+
+
+def masked_batches(rows, tokenizer, batch_size=32, seed=None, **masking):
+    """Hides words of rows, others on each pass or always the same.
+
+    Args:
+        rows: dataset of dicts of (L,), as from `full_rows`.
+        tokenizer: the tokenizer that made them.
+        batch_size: rows a batch; the last one may be smaller.
+        seed: int: the same words are hidden on every pass, whatever the batch size. None: others on
+            each pass (Liu et al. 2019, section 4.1), from TensorFlow's global seed.
+        **masking: of `mask_words`; `max_predictions` must be there, since batches have one P.
+
+    Returns:
+        `tf.data.Dataset` of (inputs, targets).
+    """
+    if seed is None:
+        draws = tf.data.Dataset.random(rerandomize_each_iteration=True)
+    else:
+        draws = tf.data.Dataset.counter(dtype=tf.int64)
+    second = 0 if seed is None else seed
+    dataset = tf.data.Dataset.zip(rows.batch(ROWS_AT_ONCE), draws).map(
+        lambda batch, draw: mask_words(
+            batch, tf.stack([draw, tf.constant(second, tf.int64)]), tokenizer, **masking
+        ),
+        num_parallel_calls=BATCHES_AHEAD,
+    )
+    dataset = dataset.rebatch(batch_size)
+    if rows.cardinality() == tf.data.INFINITE_CARDINALITY:  # which `rebatch` forgets
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(-1))
+    return dataset.prefetch(BATCHES_AHEAD)
+
+
+def masked_texts(
+    texts,
+    preprocessor,
+    batch_size=32,
+    shuffle=False,
+    seed=None,
+    rate=0.15,
+    max_predictions=None,
+    whole_words=False,
+):
+    """Texts -> batches of (inputs, targets): `full_rows` in the preprocessor's length, masked.
+
+    Args:
+        texts: see `full_rows`.
+        preprocessor: a `Preprocessor`.
+        batch_size, seed: see `masked_batches`.
+        shuffle: a new order of the rows on each pass, all kept in memory; not done to a dataset.
+        rate, max_predictions, whole_words: see `mask_words`; by default at most as many predictions
+            as the rate asks for in a full row.
+    """
+    tokenizer, length = preprocessor.tokenizer, preprocessor.max_length
+    rows = full_rows(texts, tokenizer, length)
+    if shuffle and not isinstance(texts, tf.data.Dataset):
+        rows = rows.shuffle(tf.data.UNKNOWN_CARDINALITY)  # all of them
+    masking = {
+        "rate": rate,
+        "max_predictions": max_predictions or max(1, round(rate * length)),
+        "whole_words": whole_words,
+    }
+    return masked_batches(rows, tokenizer, batch_size, seed, **masking)
+
+
+def holds_texts(x):
+    """Whether x is texts, in memory or in a dataset, and not pairs of them."""
+    if isinstance(x, tf.data.Dataset):
+        return isinstance(x.element_spec, tf.TensorSpec) and x.element_spec.dtype == tf.string
+    return pipeline.is_sized(x) and not isinstance(x, dict | tuple)
+
+
+def weighted(dataset, second_task=None):
+    """A dataset of (inputs, targets) -> (inputs, y, sample_weight), as Keras takes them.
+
+    Args:
+        dataset: of targets as `records.read_records` gives them; left alone if it has weights.
+        second_task: None, or the name of the output that the next-sentence labels are for.
+
+    Raises:
+        ValueError: targets are missing.
+    """
+    spec = dataset.element_spec
+    if isinstance(spec, tuple) and len(spec) == 3:
+        return dataset
+    wanted = ["masked_ids", "masked_weights", *(["next_sentence_labels"] if second_task else [])]
+    targets = spec[1] if isinstance(spec, tuple) and len(spec) == 2 else None
+    if not isinstance(targets, dict) or not set(wanted) <= set(targets):
+        raise ValueError(
+            f"Data must be (inputs, targets), and targets a dict with {wanted}. Received: {spec}"
+        )
+
+    def split(inputs, targets):
+        ids, weights = targets["masked_ids"], targets["masked_weights"]
+        if not second_task:
+            return inputs, ids, weights
+        labels = tf.reshape(targets["next_sentence_labels"], [-1])
+        ones = tf.ones_like(labels, weights.dtype)
+        return inputs, {"mlm": ids, second_task: labels}, {"mlm": weights, second_task: ones}
+
+    return dataset.map(split)
+
+
+def counted(dataset):
+    """The same dataset, which now knows how many batches it has.
+
+    Keras and the recipe ask for it. A dataset that does not know is gone through once.
+
+    Raises:
+        ValueError: it has none.
+    """
+    size = dataset.cardinality()
+    if size == tf.data.UNKNOWN_CARDINALITY:
+        size = dataset.reduce(tf.constant(0, tf.int64), lambda count, *_: count + 1)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
+    if size == 0:
+        raise ValueError("There must be at least one row to learn from. Received: none.")
+    return dataset

@@ -1,0 +1,113 @@
+"""Google's pretraining records -> batches.
+
+Letters: B batch, L length, P predictions a row.
+"""
+
+import os
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from bert_tf2.data import pipeline
+
+FILES_AT_ONCE = 4
+RECORDS_IN_SHUFFLE = 10_000
+
+# google-research/bert, `create_pretraining_data.py`: our name -> theirs, and its type.
+_INPUTS = {
+    "token_ids": ("input_ids", tf.int64),
+    "segment_ids": ("segment_ids", tf.int64),
+    "padding_mask": ("input_mask", tf.int64),
+    "masked_positions": ("masked_lm_positions", tf.int64),
+}
+_TARGETS = {
+    "masked_ids": ("masked_lm_ids", tf.int64),
+    "masked_weights": ("masked_lm_weights", tf.float32),
+    "next_sentence_labels": ("next_sentence_labels", tf.int64),
+}
+
+
+def read_records(files, batch_size=32, shuffle=True):
+    """The TFRecords that google-research/bert's `create_pretraining_data.py` writes, in batches.
+
+    Args:
+        files: a path or pattern, such as "data/*.tfrecord", or a list of them. All rows have the
+            lengths of the first record.
+        batch_size: rows a batch; the last one may be smaller.
+        shuffle: a new order of files and rows on each pass, from TensorFlow's global seed, with
+            some files read at a time. False reads one file after another.
+
+    Returns:
+        `tf.data.Dataset` of (inputs, targets):
+            inputs: dict of int32 (B, L) `token_ids`, `segment_ids`, `padding_mask`, and
+                `masked_positions` (B, P);
+            targets: dict of int32 (B, P) `masked_ids`, float32 (B, P) `masked_weights`, and int32
+                (B,) `next_sentence_labels`: 1 where the second text does not follow.
+
+    Raises:
+        FileNotFoundError: a pattern fits no file.
+        ValueError: the first record is none, or lacks a feature; the message names it.
+        tf.errors.InvalidArgumentError: later, a record that lacks a feature, or has other lengths.
+    """
+    files = _matching(files)
+    features = _features_of(files[0])
+    dataset = tf.data.Dataset.from_tensor_slices(files)
+    if shuffle:
+        together = min(FILES_AT_ONCE, len(files))
+        dataset = dataset.shuffle(len(files)).interleave(
+            tf.data.TFRecordDataset, cycle_length=together, num_parallel_calls=together
+        )
+        dataset = dataset.shuffle(RECORDS_IN_SHUFFLE)
+    else:
+        dataset = dataset.flat_map(tf.data.TFRecordDataset)
+
+    def parse(records):
+        found = tf.io.parse_example(records, features)
+        targets = _take(found, _TARGETS)
+        targets["next_sentence_labels"] = targets["next_sentence_labels"][:, 0]
+        return _take(found, _INPUTS), targets
+
+    return pipeline.tokenized(dataset.batch(batch_size), parse)
+
+
+def _matching(patterns):
+    patterns = [patterns] if isinstance(patterns, str | os.PathLike) else list(patterns)
+    files = []
+    for pattern in map(os.fspath, patterns):
+        found = sorted(tf.io.gfile.glob(pattern))
+        if not found:
+            raise FileNotFoundError(f"No file fits {pattern}: expected TFRecords there.")
+        files += found
+    return files
+
+
+def _features_of(file):
+    """Google's name -> `FixedLenFeature`, with the lengths of a file's first record."""
+    wanted = dict([*_INPUTS.values(), *_TARGETS.values()])
+    try:
+        first = next(iter(tf.data.TFRecordDataset(file).take(1)), None)
+        found = None if first is None else tf.train.Example.FromString(first.numpy())
+    except (tf.errors.OpError, DecodeError) as error:
+        raise ValueError(f"{file} is no TFRecord file of tf.train.Example: {error}") from error
+    if found is None:
+        raise ValueError(f"{file} must hold at least one record. Received: an empty file.")
+    values = {
+        name: feature.float_list.value or feature.int64_list.value
+        for name, feature in found.features.feature.items()
+    }
+    missing = [name for name in wanted if not values.get(name)]
+    if missing:
+        raise ValueError(
+            f"{file}: a record must have the features {', '.join(wanted)}, as "
+            f"create_pretraining_data.py writes them. Received: one without {', '.join(missing)}."
+        )
+    return {
+        name: tf.io.FixedLenFeature([len(values[name])], dtype) for name, dtype in wanted.items()
+    }
+
+
+def _take(found, table):
+    return {
+        ours: found[name] if dtype == tf.float32 else tf.cast(found[name], tf.int32)
+        for ours, (name, dtype) in table.items()
+    }

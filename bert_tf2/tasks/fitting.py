@@ -1,0 +1,249 @@
+"""`compile`, `fit`, `evaluate` and `predict` on raw text, under any strategy, to the last step."""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+from bert_tf2.data import pipeline
+from bert_tf2.modeling.encoder import rename_inputs
+from bert_tf2.training import step, strategies
+from bert_tf2.training.checkpoints import Checkpoints
+from bert_tf2.training.keras_hooks import DistributedModel
+from bert_tf2.training.recipes import finetuning_optimizer
+
+
+class TextModel(DistributedModel):
+    """The part of a `Task` that is trained and asked; see there for what `x` may be.
+
+    A subclass has `preprocessor`, `encoder`, `drop_padding`, and says in `default_loss`,
+    `default_metrics` and `targets` how it is trained: with the published recipe, unless the user
+    compiles something else.
+    """
+
+    rename_inputs = staticmethod(rename_inputs)  # for a task with further inputs to replace
+
+    def compile(
+        self,
+        optimizer=None,
+        loss=None,
+        metrics=None,
+        jit_compile=False,
+        micro_batches=1,
+        **kwargs,
+    ):
+        """As Keras's, with Google's fine-tuning recipe for what is left out.
+
+        Args:
+            optimizer: a Keras optimizer, its name, or a dict of `finetuning_optimizer`'s settings,
+                e.g. `{"learning_rate": 3e-5}`. None or a dict makes every `fit` start that recipe
+                anew: AdamW, linear warm-up over a tenth of the steps, linear decay, clip at 1.0.
+            loss, metrics: default to the task's own.
+            jit_compile: compile with XLA, for models built with `drop_padding=False`; with
+                `pad_to_max_length=True` it compiles once, else once a length.
+            micro_batches: compute each batch in that many parts, one after another, in the memory
+                of one; the step is the same.
+            **kwargs: as in `keras.Model.compile`.
+
+        Raises:
+            ValueError: XLA asked for a model with dynamic shapes.
+        """
+        if jit_compile is True and self.drop_padding:
+            raise ValueError(
+                "XLA needs static shapes: build the model with `drop_padding=False` to compile it."
+            )
+        self.recipe = {} if optimizer is None else optimizer
+        if isinstance(self.recipe, dict):
+            optimizer = finetuning_optimizer(**self.recipe)  # `fit` will know the steps
+        else:
+            self.recipe = None
+        loss = self.default_loss() if loss is None else loss
+        metrics = self.default_metrics() if metrics is None else metrics
+        # A partial, because Keras would track metrics in a dict and count them twice.
+        settings = kwargs | {"loss": loss, "metrics": metrics, "jit_compile": jit_compile}
+        self._compile_with = functools.partial(super().compile, **settings)
+        self._compile_with(optimizer=optimizer)
+        self.micro_batches = micro_batches
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=32,
+        epochs=3,
+        validation_data=None,
+        shuffle=True,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        callbacks=None,
+        **kwargs,
+    ):
+        """As Keras's `fit`, on raw text.
+
+        Args:
+            x: see the class.
+            y: labels; None where `x` is a dataset that holds them.
+            batch_size: texts a step; 32 is the published recipe's.
+            epochs: passes over the data; 3 is the published recipe's.
+            validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset.
+            shuffle: a new order each epoch (not applied to a dataset).
+            sample_weight: (n,) float.
+            callbacks: Keras's, and `Checkpoints`, with which a run survives.
+            initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`.
+
+        Returns:
+            a `keras.callbacks.History`.
+
+        Raises:
+            TypeError, ValueError: x or y is not of the form above; the message says where.
+            ValueError: an encoder in float16 without an optimizer that scales the loss.
+        """
+        if kwargs.get("validation_split"):
+            raise ValueError("`validation_split` is not supported: pass `validation_data`.")
+        order = pipeline.Order(strategies.common_seed(self.distribute_strategy))
+        endless = steps_per_epoch is not None
+        how = {"order": order if shuffle else None, "endless": endless}
+        dataset = self._dataset(x, y, sample_weight, batch_size, **how)
+        if isinstance(validation_data, tf.data.Dataset):
+            validation_data = self._dataset(validation_data)
+        elif validation_data is not None:
+            validation_data = self._dataset(*pipeline.triple(validation_data), batch_size)
+        if kwargs.get("class_weight"):
+            kwargs["class_weight"] = self.class_numbers(kwargs["class_weight"])
+        self.takes_pairs = pipeline.is_pair(x)
+        with self.distribute_strategy.scope():
+            if self.recipe is not None:
+                steps = steps_per_epoch or pipeline.count(dataset)
+                self._start_recipe(steps * epochs, initial_epoch)
+            _check_loss_scaling(self.encoder.policy, self.optimizer)
+            # Variables created inside the step would have it traced twice, seconds each time.
+            self.optimizer.build(self.trainable_variables)
+        callbacks = list(callbacks or [])
+        run = {"batch_size": batch_size, "epochs": epochs, "steps_per_epoch": steps_per_epoch}
+        run["batches"] = int(dataset.cardinality())
+        initial_epoch, history = self._resume(callbacks, dataset, order, run, initial_epoch)
+        if not endless:
+            start = keras.callbacks.LambdaCallback(on_epoch_begin=lambda i, _: order.start(i))
+            callbacks.append(start)
+        fitted = super().fit(
+            dataset,
+            epochs=epochs,
+            validation_data=validation_data,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            shuffle=False,  # the dataset does it
+            callbacks=callbacks,
+            **kwargs,
+        )
+        if history is not None:
+            fitted.history, fitted.epoch = history, list(range(epochs))
+        return fitted
+
+    def _resume(self, callbacks, dataset, order, run, initial_epoch):
+        """Goes on with a run of which `Checkpoints` has a part. -> first epoch, history."""
+        checkpoints = next((c for c in callbacks if isinstance(c, Checkpoints)), None)
+        history = None
+        if checkpoints is not None:
+            self.build_metrics(dataset)
+            found = checkpoints.restore(self, run | {"shuffle_seed": order.seed})
+            history = checkpoints.history
+            if found:
+                initial_epoch, step, seed = found
+                order.start(0, seed)
+                self.pass_over(initial_epoch * (run["steps_per_epoch"] or 0), step)
+        if not self._seeds_separated or checkpoints:
+            strategies.separate_seeds(self.distribute_strategy, self)
+            self._seeds_separated = True
+        return initial_epoch, history
+
+    def train_step(self, data):
+        """One step of `fit`, on each replica (see `training/step.py`)."""
+        step.train_step(self, data)
+
+    def test_step(self, data):
+        step.test_step(self, data)
+
+    def loss_sizes(self, x, y, sample_weight):
+        """What each part of the loss is a mean over: a list of float32 scalars, here the rows."""
+        return [step.rows_of(x)]
+
+    def loss_means(self, x, y, y_pred, sample_weight, training):
+        """The parts of the loss, each a mean over its size: a list of scalars."""
+        return [self.batch_loss(x, y, y_pred, sample_weight, training)]
+
+    def _start_recipe(self, total_steps, initial_epoch):
+        """A new optimizer for a new run; the one at hand for a run that goes on."""
+        taken = int(self.optimizer.iterations.numpy())
+        if initial_epoch == 0 or taken == 0:
+            self._compile_with(optimizer=finetuning_optimizer(total_steps, **self.recipe))
+        elif taken >= self.optimizer.schedule_steps:
+            raise ValueError(
+                f"The recipe's {taken} steps are done and its learning rate is 0: leave out "
+                f"`initial_epoch` to start anew. Received: initial_epoch={initial_epoch}"
+            )
+
+    def evaluate(self, x=None, y=None, batch_size=32, verbose="auto", sample_weight=None, **kwargs):
+        """As Keras's `evaluate`, on raw text. See `fit` for the arguments."""
+        dataset = self._dataset(x, y, sample_weight, batch_size)
+        return super().evaluate(dataset, verbose=verbose, **kwargs)
+
+    def predict(self, x, batch_size=32, verbose="auto", **kwargs):
+        """As Keras's `predict`, on raw text: logits, one row a text."""
+        dataset = self._dataset(x, batch_size=batch_size, labelled=False)
+        return super().predict(dataset, verbose=verbose, **kwargs)
+
+    def _dataset(self, x, y=None, weight=None, batch_size=32, labelled=True, order=None, **how):
+        """Whatever the user gave -> a dataset of (ids, targets, weights) in batches."""
+        if isinstance(x, tf.data.Dataset):
+            if y is not None or weight is not None:
+                raise ValueError("A dataset brings its labels along: leave out `y`.")
+            return self._from_dataset(x)
+        if not pipeline.is_sized(x):
+            raise TypeError(
+                "Texts must be a list, an array, a tensor, a dict or a tf.data.Dataset; wrap a "
+                f"generator with tf.data.Dataset.from_generator. Received: {type(x).__name__}"
+            )
+        if labelled and y is None:
+            raise ValueError("`y`, the labels, must be given with texts. Received: None")
+        if isinstance(x, dict) and not set(x) & set(pipeline.TEXT_KEYS):
+            inputs, preprocess = self.rename_inputs(x), dict
+            count, groups = len(inputs["token_ids"]), None
+        else:
+            sides, preprocess = pipeline.as_texts(x), self.preprocessor
+            inputs, count = sides if len(sides) == 2 else sides[0], int(sides[0].shape[0])
+            grouped = order and self.preprocessor.length_buckets
+            groups = self.preprocessor.buckets(inputs) if grouped else None
+        columns = (inputs,)
+        if labelled:
+            columns += (self.targets(y, count),)
+        if weight is not None:
+            columns += (pipeline.as_weights(weight, count),)
+        return pipeline.batches(columns, preprocess, batch_size or 32, order, groups, **how)
+
+    def _from_dataset(self, dataset):
+        spec = dataset.element_spec
+        x = spec[0] if isinstance(spec, tuple) else spec
+        first = tf.nest.flatten(x)[0]
+        if first.dtype != tf.string:
+            preprocess = self.rename_inputs
+        elif first.shape.rank == 0:
+            raise ValueError("The dataset must be batched: call `.batch(32)` on it.")
+        else:
+            preprocess = self.preprocessor
+        if not isinstance(spec, tuple):
+            dataset = dataset.map(lambda x: (x,))
+        elif len(spec) > 1:
+            dataset = dataset.map(lambda x, y, *rest: (x, self.targets_in_graph(y), *rest))
+        return pipeline.tokenized(dataset, preprocess)
+
+
+def _check_loss_scaling(policy, optimizer):
+    """Raises for float16, whose small gradients become zero, unless the loss is scaled up."""
+    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if policy.compute_dtype == "float16" and not scaled:
+        raise ValueError(
+            "Training in float16 needs a keras.optimizers.LossScaleOptimizer in `compile`; "
+            '"mixed_bfloat16" needs none. Received: '
+            f"dtype={policy.name!r} and {type(optimizer).__name__}"
+        )

@@ -1,0 +1,276 @@
+"""Runs that go on where they stopped: all that a run is made of, saved at any step.
+
+    clf.fit(texts, labels, epochs=3, callbacks=[bert_tf2.Checkpoints("runs/mine", every=500)])
+
+Killed and started again with the same lines, the run ends with the weights of one left alone.
+"""
+
+import json
+import logging
+import os
+import re
+import shutil
+import signal
+import threading
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bert_tf2.training import strategies
+
+LOGGER = logging.getLogger("bert_tf2")
+VARIABLES, STATE = "variables", "state.json"
+FORMAT = 1
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves a run as it goes, and goes on with one that is found in its folder.
+
+    Saved are weights, the optimizer's slots and step (so the learning rate), the random state of
+    every dropout, the order of the data and the place in it, the metrics of the epoch so far, and
+    the history. For `Task.fit`, on texts in memory or on a dataset that gives the same batches each
+    time. The state of other callbacks is theirs; for `EarlyStopping` the count starts anew.
+
+    Each checkpoint is a folder `step-<number>-epoch-<number>`, written under another name, flushed
+    to the disk and then renamed: one that can be seen is whole. If saving fails (a full disk), that
+    is logged, the older ones stay, and training goes on; if the last try fails, `fit` raises.
+    On SIGTERM the step at hand is finished, saved, and the process ends with 143 (not with several
+    workers, which would not stop at the same step). Of several workers the chief writes; all read
+    the folder, so it must be one they share.
+
+    Args:
+        folder: where checkpoints are; created if it is not there.
+        every: save after this many steps, beside after each epoch. Default: only after epochs.
+        keep: how many of the newest checkpoints stay.
+        monitor: a name in the logs, such as "val_accuracy"; the epoch where it was best stays too.
+        mode: "max" or "min", which values of `monitor` are better; default "min" for a loss,
+            else "max".
+
+    Raises:
+        ValueError: `every` or `keep` below 1, an unknown `mode`; or, in `fit`, a checkpoint of
+            another run: of another model, or other data, batch size or epochs.
+    """
+
+    def __init__(self, folder, every=None, keep=2, monitor=None, mode=None):
+        super().__init__()
+        for name, value in {"every": every, "keep": keep}.items():
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be 1 or more. Received: {name}={value}")
+        if mode not in (None, "min", "max"):
+            raise ValueError(f'`mode` must be "min" or "max". Received: {mode!r}')
+        self.folder, self.every, self.keep = Path(folder), every, keep
+        self.monitor = monitor
+        self.sign = -1 if (mode or ("min" if "loss" in (monitor or "") else "max")) == "min" else 1
+        self.run, self.history, self.failure = {}, {}, None
+        self.resumed = None  # (epoch, step) where this run took over
+        self._terminated, self._handler = False, None
+
+    # --- Going on. --------------------------------------------------------------------------------
+
+    def restore(self, model, run):
+        """Fills the variables of a built and compiled model from the newest checkpoint.
+
+        Args:
+            model: a `Task` whose optimizer and metrics are built.
+            run: dict that tells runs apart; its "shuffle_seed" may differ.
+
+        Returns:
+            (epoch, step, shuffle seed) to go on from; None where there is no checkpoint.
+        """
+        self.run, self.history, self.failure, self.resumed = run, {}, None, None
+        found = self.found()
+        if not found:
+            return None
+        state = json.loads((found[-1] / STATE).read_text())
+        self._check_same_run(found[-1], state)
+        variables = _named_variables(model)
+        if sorted(variables) != sorted(state["variables"]):
+            differing = sorted(set(variables) ^ set(state["variables"]))
+            raise ValueError(
+                f"{found[-1]} is of another model or optimizer: {differing[:5]} are only in one of "
+                "the two. Give another folder, or remove this one to start anew."
+            )
+        _read(found[-1] / VARIABLES, variables)
+        self.run, self.history = state["run"], state["history"]
+        self.resumed = (state["epoch"], state["step"])
+        self._metric_values = [np.asarray(v.value) for v in model.metrics_variables]
+        LOGGER.warning("going on from %s", found[-1])
+        return state["epoch"], state["step"], state["run"]["shuffle_seed"]
+
+    def _check_same_run(self, place, state):
+        told = {name: value for name, value in state["run"].items() if name != "shuffle_seed"}
+        differing = {
+            name: f"{value} there, {self.run.get(name)} here"
+            for name, value in told.items()
+            if value != self.run.get(name)
+        }
+        if state["format"] != FORMAT or differing:
+            raise ValueError(
+                f"{place} is of another run: {differing or state['format']}. Give another folder, "
+                "or remove this one to start anew."
+            )
+
+    def found(self):
+        """The folders of whole checkpoints, the newest last."""
+        return sorted(path.parent for path in self.folder.glob(f"step-*/{STATE}"))
+
+    # --- What Keras calls. ------------------------------------------------------------------------
+
+    def on_train_begin(self, logs=None):
+        self._terminated = False
+        alone = not strategies.is_multi_worker(self.model.distribute_strategy)
+        if alone and threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGTERM, self._terminate)
+
+    def on_train_end(self, logs=None):
+        if self._handler is not None:
+            signal.signal(signal.SIGTERM, self._handler)
+            self._handler = None
+        if self.failure is not None:
+            raise self.failure
+
+    def _terminate(self, *_):
+        self._terminated = True
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch, self.saved_at = epoch, 0
+        if self.resumed and self.resumed[0] == epoch and self.resumed[1]:
+            self.saved_at = self.resumed[1]
+            for variable, value in zip(
+                self.model.metrics_variables, self._metric_values, strict=True
+            ):
+                variable.assign(value)
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = batch + 1
+        if self.resumed and self.resumed[0] == self.epoch and step <= self.resumed[1]:
+            return  # passed over
+        due = self.every and step // self.every > self.saved_at // self.every
+        if due or self._terminated:
+            self.save(self.epoch, step)
+            self.saved_at = step
+        if self._terminated:
+            self.on_train_end()
+            raise SystemExit(128 + signal.SIGTERM)
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value))
+        score = (logs or {}).get(self.monitor)
+        if self.monitor and score is None:
+            raise ValueError(
+                f"`monitor` must be one of {sorted(logs or {})}. Received: {self.monitor!r}"
+            )
+        self.save(epoch + 1, 0, None if score is None else float(score))
+
+    # --- Writing. ---------------------------------------------------------------------------------
+
+    def save(self, epoch, step, score=None):
+        """Writes a checkpoint: `step` steps of `epoch` are done."""
+        variables = _named_variables(self.model)
+        if not strategies.is_chief(self.model.distribute_strategy):
+            # All replicas take part in reading what is summed over them.
+            _values(variables)
+            return
+        number = int(self.model.optimizer.iterations.numpy())
+        done = epoch  # in the name, since the last step of an epoch may be saved twice
+        final = self.folder / f"step-{number:09d}-epoch-{done:04d}"
+        state = {
+            "format": FORMAT,
+            "epoch": epoch,
+            "step": step,
+            "score": score,
+            "run": self.run,
+            "history": self.history,
+            "variables": list(variables),
+        }
+        try:
+            self._write(final, state, variables)
+        except (OSError, tf.errors.OpError) as error:
+            self.failure = OSError(f"saving {final} failed: {error}")
+            LOGGER.warning("%s. Earlier checkpoints are whole; training goes on.", self.failure)
+            return
+        self.failure = None
+        self._prune()
+
+    def _write(self, final, state, variables):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        draft = self.folder / f".{final.name}.{os.getpid()}"
+        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            draft.mkdir()
+            values = _values(variables)
+            prefix, none = str(draft / VARIABLES), [""] * len(values)
+            tf.raw_ops.SaveV2(
+                prefix=prefix, tensor_names=list(values), shape_and_slices=none,
+                tensors=list(values.values()),
+            )  # fmt: skip
+            (draft / STATE).write_text(json.dumps(state, indent=1))
+            for path in [*draft.iterdir(), draft]:
+                _flush(path)
+            if final.exists():
+                shutil.rmtree(final)
+            os.replace(draft, final)
+            _flush(self.folder)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+
+    def _prune(self):
+        found = self.found()
+        scores = {p: json.loads((p / STATE).read_text())["score"] for p in found}
+        scored = [path for path in found if scores[path] is not None]
+        best = max(scored, key=lambda path: self.sign * scores[path], default=None)
+        for path in found[: -self.keep]:
+            if path != best:
+                shutil.rmtree(path)
+        for draft in self.folder.glob(".step-*"):  # of a process that was killed
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _named_variables(model):
+    """Everything that changes in training, by name: the model's, the optimizer's, the metrics'."""
+    groups = {
+        "model": model.variables,
+        "optimizer": model.optimizer.variables,
+        "metrics": model.metrics_variables,
+    }
+    return {
+        f"{group}/{i}/{_stable_name(variable)}": variable
+        for group, variables in groups.items()
+        for i, variable in enumerate(variables)
+    }
+
+
+def _stable_name(variable):
+    """Its path, without the numbers that Keras gives to what has no name."""
+    return re.sub(r"_\d+(?=/)", "", variable.path)
+
+
+def _values(variables):
+    return {name: tf.convert_to_tensor(variable.value) for name, variable in variables.items()}
+
+
+def _read(prefix, variables):
+    """Fills variables from a file, one by one, so that memory holds no second copy of all."""
+    for name, variable in variables.items():
+        (value,) = tf.raw_ops.RestoreV2(
+            prefix=str(prefix),
+            tensor_names=[name],
+            shape_and_slices=[""],
+            dtypes=[variable.value.dtype],
+        )
+        if value.shape != variable.shape:
+            raise ValueError(f"{prefix}: {name} is {value.shape}; here it is {variable.shape}")
+        variable.assign(value)
+
+
+def _flush(path):
+    """Waits until a file, or a folder's list of names, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,54 @@
+"""Training runs in processes of their own: `training/trajectory.py`, alone or as two workers."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+PROGRAM = TESTS / "training" / "trajectory.py"
+
+
+def environment(**more):
+    paths = [str(TESTS), str(TESTS.parent)]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | more
+
+
+def start(runs, **more):
+    return subprocess.Popen(
+        [sys.executable, str(PROGRAM), json.dumps(runs)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(**more),
+    )
+
+
+def finish(process, status=0):
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == status, output[-3000:]
+    return output
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def two_workers(folder, **settings):
+    """Starts two worker processes; -> the processes, and the files they will write."""
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+    files = [folder / f"worker_{i}.npz" for i in range(2)]
+    processes = [
+        start(
+            [settings | {"replicas": "workers", "out": str(file)}],
+            TF_CONFIG=json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}}),
+        )
+        for i, file in enumerate(files)
+    ]
+    return processes, files

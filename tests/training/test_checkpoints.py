@@ -1,0 +1,235 @@
+"""Runs that are killed and started again end as one that was left alone."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import keras
+import numpy as np
+import oracle
+import pytest
+from processes import finish, start, two_workers
+
+import bert_tf2
+
+TEXTS = ["tea tea", "The kettle hums.", "stone, rain & tea", "tea", "rain tea rain"] * 4
+LABELS = [["tea", "stone", "rain"][i % 3] for i in range(len(TEXTS))]
+RUN = {"dropout": 0.1, "epochs": 3, "deterministic": True}  # nine steps
+
+
+class StopAt(keras.callbacks.Callback):
+    """Ends a run as an exception would, after so many steps in all."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.optimizer.iterations.numpy()) == self.steps:
+            raise KeyboardInterrupt
+
+
+def classifier(dropout=0.1):
+    keras.utils.set_random_seed(5)
+    return oracle.tiny_classifier(dropout=dropout)
+
+
+def fit(task, *callbacks, **settings):
+    settings = {"batch_size": 8, "epochs": 3, "verbose": 0} | settings
+    return task.fit(TEXTS, LABELS, callbacks=list(callbacks), **settings)
+
+
+def weights_of(task):
+    return {name: np.array(v.value) for name, v in task.named_variables().items()}
+
+
+def assert_same(got, want):
+    for name, array in want.items():
+        # One process computes with as many threads as are free: sums may round otherwise.
+        np.testing.assert_allclose(got[name], array, atol=2e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("stop_at, every", [(5, 2), (6, None)])
+def test_interrupted_at_a_step_and_started_again(tmp_path, stop_at, every):
+    alone = classifier()
+    want = fit(alone).history
+    checkpoints = bert_tf2.Checkpoints(tmp_path, every=every)
+    with pytest.raises(KeyboardInterrupt):
+        fit(classifier(), checkpoints, StopAt(stop_at))
+    again = classifier()
+    got = fit(again, bert_tf2.Checkpoints(tmp_path, every=every)).history
+    assert_same(weights_of(again), weights_of(alone))
+    assert got.keys() == want.keys()
+    for name, values in want.items():
+        np.testing.assert_allclose(got[name], values, atol=1e-6)
+
+
+def test_steps_per_epoch_that_are_no_whole_pass(tmp_path):
+    """The data go on from epoch to epoch, and after an interruption."""
+    alone = classifier()
+    fit(alone, epochs=4, steps_per_epoch=2)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints = bert_tf2.Checkpoints(tmp_path, every=1)
+        fit(classifier(), checkpoints, StopAt(5), epochs=4, steps_per_epoch=2)
+    again = classifier()
+    fit(again, bert_tf2.Checkpoints(tmp_path, every=1), epochs=4, steps_per_epoch=2)
+    assert_same(weights_of(again), weights_of(alone))
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    first, second = classifier(), classifier()
+    want = fit(first, bert_tf2.Checkpoints(tmp_path)).history
+    got = fit(second, bert_tf2.Checkpoints(tmp_path)).history
+    assert got == want
+    assert_same(weights_of(second), weights_of(first))
+
+
+def test_the_newest_and_the_best_are_kept(tmp_path):
+    checkpoints = bert_tf2.Checkpoints(tmp_path, every=1, keep=2, monitor="loss", mode="max")
+    fit(classifier(0.0), checkpoints)  # the loss falls, so the first epoch has the "best"
+    names = [path.name for path in checkpoints.found()]
+    assert names == [f"step-{s:09d}-epoch-{e:04d}" for s, e in [(3, 1), (9, 2), (9, 3)]]
+
+
+def test_another_run_is_refused(tmp_path):
+    fit(classifier(), bert_tf2.Checkpoints(tmp_path))
+    with pytest.raises(ValueError, match=r"another run.*batch_size.*8 there, 4 here"):
+        fit(classifier(), bert_tf2.Checkpoints(tmp_path), batch_size=4)
+    other = oracle.tiny_classifier(labels=["a", "b"])
+    with pytest.raises(ValueError, match="classifier/kernel"):
+        other.fit(
+            TEXTS,
+            ["ab"[i % 2] for i in range(len(TEXTS))],
+            batch_size=8,
+            callbacks=[bert_tf2.Checkpoints(tmp_path)],
+            verbose=0,
+        )
+
+
+@pytest.mark.parametrize("setting", [{"every": 0}, {"keep": 0}, {"mode": "best"}])
+def test_bad_settings(tmp_path, setting):
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        bert_tf2.Checkpoints(tmp_path, **setting)
+
+
+def test_an_unknown_metric(tmp_path):
+    with pytest.raises(ValueError, match=r"accuracy.*loss.*Received: 'f1'"):
+        fit(classifier(), bert_tf2.Checkpoints(tmp_path, monitor="f1"))
+
+
+def test_sigterm_saves_the_step_at_hand(tmp_path):
+    class Terminate(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if int(self.model.optimizer.iterations.numpy()) == 4:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as stopped:
+        fit(classifier(), bert_tf2.Checkpoints(tmp_path), Terminate())
+    assert stopped.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert bert_tf2.Checkpoints(tmp_path).found()[-1].name == "step-000000005-epoch-0001"
+
+
+# --- Processes that are killed, disks that are full. ----------------------------------------------
+
+
+def same_bits(got, want):
+    got, want = np.load(got), np.load(want)
+    assert got.files == want.files
+    return [name for name in want.files if not np.array_equal(got[name], want[name])]
+
+
+def alone(folder, **settings):
+    finish(start([RUN | settings | {"out": str(folder / "alone.npz")}]))
+    return folder / "alone.npz"
+
+
+@pytest.mark.full
+def test_killed_at_random_steps(tmp_path):
+    """SIGKILL after a random step, as often as it takes; then bit for bit the undisturbed run."""
+    want = alone(tmp_path)
+    generator = random.Random(11)
+    for i in range(5):
+        folder, out = tmp_path / f"run_{i}", tmp_path / f"{i}.npz"
+        saved = {"folder": str(folder), "every": generator.choice([1, 2, 3])}
+        settings = RUN | {"checkpoints": saved, "out": str(out)}
+        for step in sorted(generator.sample(range(1, 9), 2)):
+            finish(start([settings | {"kill_at": step}]), -signal.SIGKILL)
+        finish(start([settings]))
+        assert not same_bits(out, want), saved
+
+
+@pytest.mark.full
+def test_killed_at_random_moments(tmp_path):
+    """SIGKILL from outside, in the middle of whatever it does, of a run that saves at each step."""
+    want = alone(tmp_path, epochs=40)
+    generator = random.Random(12)
+    folder, out = tmp_path / "run", tmp_path / "out.npz"
+    settings = RUN | {"epochs": 40, "checkpoints": {"folder": str(folder), "every": 1}}
+    for _ in range(6):
+        process, before = start([settings | {"out": str(out)}]), len(list(folder.glob("*")))
+        while process.poll() is None and len(list(folder.glob("*"))) <= before:
+            time.sleep(0.05)
+        time.sleep(generator.uniform(0, 1.5))
+        process.kill()
+        process.communicate()
+        for found in bert_tf2.Checkpoints(folder).found():
+            json.loads((found / "state.json").read_text())
+    finish(start([settings | {"out": str(out)}]))
+    assert not same_bits(out, want)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("victim", [0, 1])
+def test_one_of_two_workers_is_killed(tmp_path, victim):
+    """The chief or the other one; the survivor is stopped, and both are started again."""
+    settings = RUN | {"checkpoints": {"folder": str(tmp_path / "run"), "every": 1}}
+    undisturbed, files = two_workers(tmp_path, **RUN)
+    for process in undisturbed:
+        finish(process)
+    want = dict(np.load(files[0]))
+    processes, _ = two_workers(tmp_path, **settings | {"kill_at": 5, "killed": victim})
+    processes[victim].wait(timeout=300)
+    processes[1 - victim].kill()
+    for process in processes:
+        process.communicate()
+    processes, files = two_workers(tmp_path, **settings)
+    for process in processes:
+        finish(process)
+    for file in files:
+        got = np.load(file)
+        for name in want:  # two processes: sums may come in another order
+            if name.startswith(("weight", "history")):
+                np.testing.assert_allclose(got[name], want[name], atol=1e-6, err_msg=name)
+
+
+@pytest.mark.full
+def test_a_full_disk_costs_no_checkpoint(tmp_path):
+    """Real ENOSPC: a file system of 1 MB, mounted for the test."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    try:
+        task, checkpoints = classifier(), bert_tf2.Checkpoints(folder, every=1, keep=100)
+        with pytest.raises(OSError, match=r"saving .* failed"):
+            fit(task, checkpoints)
+        found = checkpoints.found()
+        assert found and not list(folder.glob(".step-*"))
+        assert len(found) < 12  # and not all of them
+        (folder / found[0].name / "state.json").unlink()  # makes room
+        for path in (folder / found[0].name).iterdir():
+            path.unlink()
+        whole = classifier()
+        fit(whole)
+        again = classifier()
+        with pytest.raises(OSError, match=r"saving .* failed"):
+            fit(again, bert_tf2.Checkpoints(folder, every=1, keep=100))
+        assert_same(weights_of(again), weights_of(whole))
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)

@@ -1,0 +1,105 @@
+"""The same data give the same run on one device, on several, in parts and in several processes.
+
+AdamW or Adam with clipping that bites, repeated ids, weights, and a last batch of 6 that leaves one
+of four replicas without a row. Differences are those of float32 sums in another order.
+"""
+
+import numpy as np
+import pytest
+from processes import finish, start, two_workers
+
+# Of the largest value of each array, over 21 steps.
+TOLERANCE = 1e-6
+# The loss does not depend on keys' biases (softmax), so Adam scales up what is only rounding.
+UNDETERMINED = "key/bias"
+
+
+def assert_equal_runs(got, want, tolerance=TOLERANCE):
+    got, want = np.load(got), np.load(want)
+    names = [name for name in want.files if name.startswith(("weight", "history"))]
+    assert set(names) <= set(got.files)
+    for name in [name for name in names if UNDETERMINED not in name]:
+        scale = max(1.0, np.abs(want[name]).max())
+        np.testing.assert_allclose(got[name], want[name], atol=tolerance * scale, err_msg=name)
+    np.testing.assert_allclose(got["predicted"], want["predicted"], atol=1e-5)
+
+
+_OVERFLOW = {"optimizer": "scaled", "epochs": 1, "overflow_row": 5, "shuffle": False}
+RUNS = {
+    "one device": {},
+    "two replicas, micro-batches, two steps at a time": {
+        "replicas": 2,
+        "compile": {"micro_batches": 2, "steps_per_execution": 2},
+    },
+    "overflow on replica 1": _OVERFLOW | {"replicas": 2},
+}
+MORE_RUNS = {
+    "two replicas": {"replicas": 2},
+    "four micro-batches": {"compile": {"micro_batches": 4}},
+    "eight steps per execution": {"compile": {"steps_per_execution": 8}},
+    "overflow": _OVERFLOW,
+    "overflow again": _OVERFLOW | {"replicas": 2},
+    "adam": {"optimizer": "keras_adam"},
+    "adam on two replicas": {"optimizer": "keras_adam", "replicas": 2},
+    "sgd": {"optimizer": "keras_clipnorm"},
+    "sgd on two replicas": {"optimizer": "keras_clipnorm", "replicas": 2},
+    "albert": {"family": "albert"},
+    "albert on two replicas, padded": {"family": "albert", "replicas": 2, "drop_padding": False},
+}
+FOUR = {"four replicas, one without rows": {"replicas": 4}}  # in a process of its own, says TF
+LIKE = {
+    "overflow again": "overflow",
+    "adam on two replicas": "adam",
+    "sgd on two replicas": "sgd",
+    "albert on two replicas, padded": "albert",
+}
+
+
+def run_all(runs, folder):
+    """Runs in one process: name -> file."""
+    files = {name: folder / f"{i}.npz" for i, name in enumerate(runs)}
+    settings = [given | {"out": str(files[name])} for name, given in runs.items()]
+    finish(start(settings))
+    return files
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    return run_all(RUNS, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def all_finished(finished, tmp_path_factory):
+    more = run_all(MORE_RUNS, tmp_path_factory.mktemp("more"))
+    return finished | more | run_all(FOUR, tmp_path_factory.mktemp("four"))
+
+
+@pytest.mark.parametrize("name", [n for n in RUNS if n.startswith("two")])
+def test_same_run(finished, name):
+    assert_equal_runs(finished[name], finished[LIKE.get(name, "one device")])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", [n for n in MORE_RUNS | FOUR if n not in LIKE.values()])
+def test_same_run_otherwise(all_finished, name):
+    assert_equal_runs(all_finished[name], all_finished[LIKE.get(name, "one device")])
+
+
+def test_overflow_skips_the_step_everywhere(finished):
+    """One of three steps overflows: the scale is halved once, two steps are taken."""
+    slots = np.load(finished["overflow on replica 1"])
+    values = {n.rsplit("/", 1)[-1]: slots[n] for n in slots.files if n.startswith("optimizer/")}
+    assert values["dynamic_scale"] == 2.0**9
+    assert values["iteration"] == 2
+    assert all(np.isfinite(slots[n]).all() for n in slots.files if n.startswith("weight/"))
+
+
+@pytest.mark.full
+def test_two_worker_processes(tmp_path):
+    alone = tmp_path / "alone.npz"
+    reference = start([{"shuffle": False, "out": str(alone)}])
+    processes, files = two_workers(tmp_path, shuffle=False)
+    for process in (*processes, reference):
+        finish(process)
+    for file in files:
+        assert_equal_runs(file, alone)
