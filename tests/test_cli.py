@@ -89,6 +89,33 @@ def test_finetune_writes_model_and_metrics(work):
     assert metrics["versions"]["tensorflow"] == tf.__version__
 
 
+def test_a_run_is_resumed(work, capsys):
+    """A finished run, resumed, trains no more and gives the same metrics; anew, it trains anew."""
+    saved = finetune(work, "saved", "--save_checkpoints_steps=2", "--micro_batches=2")
+    assert cli.main(saved) == 0
+    first = json.loads((work / "saved" / "metrics.json").read_text())["epochs"]
+    fails(capsys, 1, saved, "exists", "--overwrite")
+    assert cli.main([*saved, "--resume"]) == 0
+    assert json.loads((work / "saved" / "metrics.json").read_text())["epochs"] == first
+    assert cli.main([*saved, "--overwrite", "--num_train_epochs=1"]) == 0
+    again = json.loads((work / "saved" / "metrics.json").read_text())["epochs"]
+    assert len(first) == 3 and len(again) == 1
+
+
+@pytest.mark.full
+def test_launched_workers_train_together(work, tmp_path):
+    arguments = finetune(work, "workers", "--num_train_epochs=1")
+    command = [sys.executable, "-m", "bert_tf2", "launch", "--workers=2", "--", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    metrics = json.loads((work / "workers" / "metrics.json").read_text())
+    assert len(metrics["epochs"]) == 1
+    command[-len(arguments) + 1] = "--init_checkpoint=nowhere"
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 1
+    assert "worker" in done.stderr and "ended with status 1" in done.stderr
+
+
 def test_export_gives_the_same_numbers_as_the_model(work, tmp_path, capsys):
     served = tmp_path / "serving" / "1"
     model = work / "run" / "model.keras"

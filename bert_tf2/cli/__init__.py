@@ -36,6 +36,12 @@ VERBS = {
         flags.finetune,
         ("init_checkpoint", "train_file", "output_dir"),
     ),
+    "launch": Verb(
+        "run a command as several workers on this machine",
+        "bert_tf2.cli.launch:launch",
+        flags.launch,
+        arguments="-- VERB [flags]",
+    ),
     "evaluate": Verb(
         "accuracy and a score for each class on a labelled file",
         "bert_tf2.cli.models:evaluate",

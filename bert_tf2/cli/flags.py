@@ -178,6 +178,25 @@ def finetune(values):
     )
     absl_flags.DEFINE_integer("seed", 1, "of the head, the order and dropout", flag_values=values)
     _list(values, "seeds", "several seeds, 1,2,3: train once with each, into OUTPUT_DIR/seed_N")
+    absl_flags.DEFINE_enum(
+        "strategy",
+        None,
+        ["auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu"],
+        "which devices train (default: one, or all workers of bert_tf2 launch)",
+        flag_values=values,
+    )
+    _count(values, "micro_batches", 1, "compute each batch in so many parts, in less memory")
+    _count(
+        values,
+        "save_checkpoints_steps",
+        None,
+        "save the run after so many steps, and after epochs, in OUTPUT_DIR/checkpoints",
+    )
+    _boolean(values, "resume", False, "go on with the run that was saved there")
+
+
+def launch(values):
+    _count(values, "workers", 2, "how many")
 
 
 def evaluate(values):

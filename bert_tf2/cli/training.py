@@ -11,7 +11,7 @@ from bert_tf2.cli.flags import UsageError
 def finetune(flags):
     """Trains once for each seed: `model.keras`, `metrics.json`, and a table of several seeds."""
     seeds, epochs = _seeds(flags), _whole_epochs(flags)
-    files.refuse_existing(flags.output_dir, flags.overwrite)
+    files.refuse_existing(flags.output_dir, flags.overwrite or flags.resume)
     paths = {"train": flags.train_file, "dev": flags.dev_file, "test": flags.test_file}
     data = {split: files.read(flags, path) for split, path in paths.items() if path}
     classes = flags.labels or sorted(set(data["train"].labels))
@@ -33,11 +33,58 @@ def _train(flags, seed, epochs, data, classes, folder):
     console.import_tensorflow()
     import keras
 
-    from bert_tf2.tasks.text_classifier import TextClassifier
+    from bert_tf2.training import strategies
+    from bert_tf2.training.checkpoints import Checkpoints
 
     keras.utils.clear_session()
-    keras.utils.set_random_seed(seed)
     print(f"\nseed {seed}, {len(classes)} classes, {epochs} epochs", flush=True)
+    strategy = _strategy(flags)
+    callbacks = []
+    if flags.save_checkpoints_steps or flags.resume:
+        callbacks = [Checkpoints(folder / "checkpoints", every=flags.save_checkpoints_steps)]
+        if not flags.resume and strategies.is_chief(strategy):
+            callbacks[0].clear()  # before the variables, at which workers wait for each other
+    with strategy.scope():
+        keras.utils.set_random_seed(seed)
+        model = _model(flags, classes)
+    started = time.perf_counter()
+    history = model.fit(
+        files.inputs(data["train"]),
+        data["train"].labels,
+        batch_size=flags.train_batch_size,
+        epochs=epochs,
+        validation_data=_batches(data.get("dev"), flags.eval_batch_size),
+        callbacks=callbacks,
+        verbose=console.keras_verbosity(),
+    ).history
+    metrics = _metrics(flags, seed, data, classes, history)
+    metrics["seconds"] = round(time.perf_counter() - started, 1)
+    if "test" in data:
+        metrics["test"] = _evaluate(model, data["test"], flags.eval_batch_size)
+        print(f"accuracy on {flags.test_file}: {metrics['test']['accuracy']:.4f}")
+    if strategies.is_chief(strategy):
+        with files.whole(folder / "model.keras") as draft:
+            model.save(draft)
+        files.write_json(folder / "metrics.json", metrics)
+        print(f"trained in {metrics['seconds']:.0f} s; written: {folder}/model.keras, metrics.json")
+    return metrics
+
+
+def _strategy(flags):
+    """Where the model is trained; TensorFlow's default where nothing is asked for."""
+    import tensorflow as tf
+
+    from bert_tf2.training import strategies
+
+    if flags.strategy is None and strategies.workers() == 1:
+        return tf.distribute.get_strategy()
+    return strategies.strategy(flags.strategy or "multi_worker")
+
+
+def _model(flags, classes):
+    """The classifier that the flags describe, compiled."""
+    from bert_tf2.tasks.text_classifier import TextClassifier
+
     model = TextClassifier.from_preset(
         flags.init_checkpoint,
         labels=classes,
@@ -50,27 +97,10 @@ def _train(flags, seed, epochs, data, classes, folder):
         recompute=flags.recompute,
     )
     model.compile(
-        {"learning_rate": flags.learning_rate, "warmup_proportion": flags.warmup_proportion}
+        {"learning_rate": flags.learning_rate, "warmup_proportion": flags.warmup_proportion},
+        micro_batches=flags.micro_batches,
     )
-    started = time.perf_counter()
-    history = model.fit(
-        files.inputs(data["train"]),
-        data["train"].labels,
-        batch_size=flags.train_batch_size,
-        epochs=epochs,
-        validation_data=_batches(data.get("dev"), flags.eval_batch_size),
-        verbose=console.keras_verbosity(),
-    ).history
-    metrics = _metrics(flags, seed, data, classes, history)
-    metrics["seconds"] = round(time.perf_counter() - started, 1)
-    if "test" in data:
-        metrics["test"] = _evaluate(model, data["test"], flags.eval_batch_size)
-        print(f"accuracy on {flags.test_file}: {metrics['test']['accuracy']:.4f}")
-    with files.whole(folder / "model.keras") as draft:
-        model.save(draft)
-    files.write_json(folder / "metrics.json", metrics)
-    print(f"trained in {metrics['seconds']:.0f} s; written: {folder}/model.keras, metrics.json")
-    return metrics
+    return model
 
 
 def _max_length(flags):

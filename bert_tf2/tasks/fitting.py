@@ -158,11 +158,14 @@ class TextModel(DistributedModel):
         return initial_epoch, history
 
     def train_step(self, data):
-        """One step of `fit`, on each replica (see `training/step.py`)."""
+        """One step of `fit` on each replica (see `training/step.py`); -> its own metrics."""
         step.train_step(self, data)
+        return self.get_metrics_result()
 
     def test_step(self, data):
+        """One step of `evaluate`, likewise."""
         step.test_step(self, data)
+        return self.get_metrics_result()
 
     def loss_sizes(self, x, y, sample_weight):
         """What each part of the loss is a mean over: a list of float32 scalars, here the rows."""

@@ -116,6 +116,11 @@ class Checkpoints(keras.callbacks.Callback):
         """The folders of whole checkpoints, the newest last."""
         return sorted(path.parent for path in self.folder.glob(f"step-*/{STATE}"))
 
+    def clear(self):
+        """Removes all checkpoints, for a run that is to start anew."""
+        for path in self.found():
+            shutil.rmtree(path)
+
     # --- What Keras calls. ------------------------------------------------------------------------
 
     def on_train_begin(self, logs=None):

@@ -15,8 +15,8 @@ import tensorflow as tf
 class DistributedModel(keras.Model):
     """A functional Keras model whose `fit` and `evaluate` are right under any strategy.
 
-    A subclass writes `train_step(data)` and `test_step(data)`, which run on each replica; what they
-    return is not read, since a replica knows only its own part of a metric.
+    A subclass writes `train_step(data)` and `test_step(data)`, which run on each replica; `fit`
+    does not read what they return, since a replica knows only its own part of a metric.
     """
 
     batches_to_drop = steps_to_pass = 0  # see `pass_over`
