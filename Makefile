@@ -14,10 +14,10 @@ quickstart: $(VENV)/installed ## fine-tune, export and serve a classifier (CHECK
 	@$(BIN)/bert_tf2 quickstart --init_checkpoint="$(CHECKPOINT)"
 
 test: $(VENV)/installed ## the default test suite
-	@$(BIN)/python -m pytest -m "not full"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not full"
 
 test-full: $(VENV)/installed ## and everything that needs the reference assets, peers or more time
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: $(VENV)/installed ## side by side with every peer, an hour and a half (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks

@@ -128,9 +128,10 @@ class Order:
         return int(self.state[0])
 
     def __call__(self, rows, passes=0):
-        """0 … rows - 1, shuffled: int64 (rows,). `passes` later than `epoch`. Works in a graph."""
+        """0 … rows - 1, shuffled, int64 (rows,), for `passes` after the epoch that was set."""
         rows = tf.range(rows, dtype=tf.int64)
-        return tf.random.experimental.stateless_shuffle(rows, self.state + tf.stack([0, passes]))
+        seed = self.state + tf.stack([0, tf.cast(passes, tf.int64)])
+        return tf.random.experimental.stateless_shuffle(rows, seed)
 
 
 def batches(columns, preprocess, batch_size=32, order=None, groups=None, endless=False):

@@ -81,7 +81,7 @@ def _cut(ids, is_end, tokenizer, max_length):
     }
 
 
-def masked_batches(rows, tokenizer, batch_size=32, seed=None, **masking):
+def masked_batches(rows, tokenizer, batch_size=32, seed=None, order=None, **masking):
     """Hides words of rows, others on each pass or always the same.
 
     Args:
@@ -89,23 +89,28 @@ def masked_batches(rows, tokenizer, batch_size=32, seed=None, **masking):
         tokenizer: the tokenizer that made them.
         batch_size: rows a batch; the last one may be smaller.
         seed: int: the same words are hidden on every pass, whatever the batch size. None: others on
-            each pass (Liu et al. 2019, section 4.1), from TensorFlow's global seed.
+            each pass (Liu et al. 2019, section 4.1), from `order`, or from TensorFlow's global seed
+            where there is none.
+        order: a `pipeline.Order`, of whose seed and epoch the words that are hidden are a function.
         **masking: of `mask_words`; `max_predictions` must be there, since batches have one P.
 
     Returns:
         `tf.data.Dataset` of (inputs, targets).
     """
-    if seed is None:
+    if seed is None and order is None:
         draws = tf.data.Dataset.random(rerandomize_each_iteration=True)
     else:
         draws = tf.data.Dataset.counter(dtype=tf.int64)
-    second = 0 if seed is None else seed
-    dataset = tf.data.Dataset.zip(rows.batch(ROWS_AT_ONCE), draws).map(
-        lambda batch, draw: mask_words(
-            batch, tf.stack([draw, tf.constant(second, tf.int64)]), tokenizer, **masking
-        ),
-        num_parallel_calls=BATCHES_AHEAD,
-    )
+
+    def mask(batch, draw):
+        if seed is None and order is not None:
+            first, second = tf.unstack(tf.random.experimental.stateless_fold_in(order.state, draw))
+        else:
+            first, second = draw, tf.constant(seed or 0, tf.int64)
+        return mask_words(batch, tf.stack([first, second]), tokenizer, **masking)
+
+    dataset = tf.data.Dataset.zip(rows.batch(ROWS_AT_ONCE), draws)
+    dataset = dataset.map(mask, num_parallel_calls=BATCHES_AHEAD)
     dataset = dataset.rebatch(batch_size)
     if rows.cardinality() == tf.data.INFINITE_CARDINALITY:  # which `rebatch` forgets
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(-1))
@@ -116,6 +121,7 @@ def masked_texts(
     texts,
     preprocessor,
     batch_size=32,
+    order=None,
     shuffle=False,
     seed=None,
     rate=0.15,
@@ -128,20 +134,35 @@ def masked_texts(
         texts: see `full_rows`.
         preprocessor: a `Preprocessor`.
         batch_size, seed: see `masked_batches`.
-        shuffle: a new order of the rows on each pass, all kept in memory; not done to a dataset.
+        order: see `masked_batches`.
+        shuffle: the rows come in this order, all kept in memory; those of a dataset stay in theirs.
         rate, max_predictions, whole_words: see `mask_words`; by default at most as many predictions
             as the rate asks for in a full row.
     """
     tokenizer, length = preprocessor.tokenizer, preprocessor.max_length
     rows = full_rows(texts, tokenizer, length)
     if shuffle and not isinstance(texts, tf.data.Dataset):
-        rows = rows.shuffle(tf.data.UNKNOWN_CARDINALITY)  # all of them
+        rows = _in_order(rows, order)
     masking = {
         "rate": rate,
         "max_predictions": max_predictions or max(1, round(rate * length)),
         "whole_words": whole_words,
     }
-    return masked_batches(rows, tokenizer, batch_size, seed, **masking)
+    return masked_batches(rows, tokenizer, batch_size, seed, order, **masking)
+
+
+def _in_order(rows, order):
+    """The rows of a dataset that fits memory, in the order of each pass."""
+    batches = list(rows.batch(4096))
+    if not batches:
+        return rows
+    columns = {name: tf.concat([batch[name] for batch in batches], 0) for name in batches[0]}
+    count = int(columns["token_ids"].shape[0])
+    numbers = tf.data.Dataset.range(1).flat_map(
+        lambda _: tf.data.Dataset.from_tensor_slices(order(count))
+    )
+    numbers = numbers.apply(tf.data.experimental.assert_cardinality(count))
+    return numbers.map(lambda row: {name: x[row] for name, x in columns.items()})
 
 
 def holds_texts(x):

@@ -39,7 +39,6 @@ class Task(TextModel):
         self.drop_padding = drop_padding
         self.takes_pairs = False
         self.load_report = None
-        self._seeds_separated = False
         self._was_trained = True  # whether a file that is loaded has an optimizer's slots
         self.compile()
 
@@ -120,6 +119,7 @@ class Task(TextModel):
             "drop_padding": self.drop_padding,
             "takes_pairs": self.takes_pairs,
             "recipe": self.recipe,
+            "micro_batches": self.micro_batches,
             "trained": self.optimizer.built,
             "name": self.name,
         }
@@ -133,16 +133,16 @@ class Task(TextModel):
             for key, value in config.items()
         }
         takes_pairs, recipe = config.pop("takes_pairs"), config.pop("recipe")
-        trained = config.pop("trained", True)
+        trained, parts = config.pop("trained", True), config.pop("micro_batches", 1)
         task = cls(**config)
         task.takes_pairs, task._was_trained = takes_pairs, trained
-        if recipe is not None:
-            task.compile(recipe)
+        task.compile(recipe, micro_batches=parts)
         return task
 
     def compile_from_config(self, config):
         recipe = self.recipe
-        self.compile(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+        config = {k: keras.saving.deserialize_keras_object(v) for k, v in config.items()}
+        self.compile(**config, micro_batches=self.micro_batches)
         self.recipe = recipe
         if self._was_trained:  # else the file has no slots to load
             self.optimizer.build(self.trainable_variables)

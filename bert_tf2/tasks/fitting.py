@@ -22,6 +22,8 @@ class TextModel(DistributedModel):
     """
 
     rename_inputs = staticmethod(rename_inputs)  # for a task with further inputs to replace
+    loss_reductions = ("mean", "sum_over_batch_size")  # of losses that parts of a batch add up to
+    _seeds_separated = False
 
     def compile(
         self,
@@ -42,12 +44,15 @@ class TextModel(DistributedModel):
             jit_compile: compile with XLA, for models built with `drop_padding=False`; with
                 `pad_to_max_length=True` it compiles once, else once a length.
             micro_batches: compute each batch in that many parts, one after another, in the memory
-                of one; the step is the same.
+                of one; the step is the same, but for what dropout draws.
             **kwargs: as in `keras.Model.compile`.
 
         Raises:
-            ValueError: XLA asked for a model with dynamic shapes.
+            ValueError: XLA asked for a model with dynamic shapes; `micro_batches` below 1, or above
+                1 with an optimizer that reproduces Google's norm, which takes whole batches, or a
+                loss that is not a mean over rows.
         """
+        self._check_parts(optimizer, loss, micro_batches)
         if jit_compile is True and self.drop_padding:
             raise ValueError(
                 "XLA needs static shapes: build the model with `drop_padding=False` to compile it."
@@ -65,6 +70,22 @@ class TextModel(DistributedModel):
         self._compile_with(optimizer=optimizer)
         self.micro_batches = micro_batches
 
+    def _check_parts(self, optimizer, loss, parts):
+        if not isinstance(parts, int) or parts < 1:
+            raise ValueError(f"`micro_batches` must be an int from 1. Received: {parts!r}")
+        several = parts > 1 or self.distribute_strategy.num_replicas_in_sync > 1
+        reduction = getattr(loss, "reduction", "mean")
+        if several and reduction not in self.loss_reductions:
+            raise ValueError(
+                "In micro-batches or on several replicas, the loss must be a mean over rows. "
+                f"Received: a loss with reduction={reduction!r}"
+            )
+        if parts > 1 and getattr(optimizer, "reproduce", None):
+            raise ValueError(
+                "`micro_batches` must be 1 where the optimizer reproduces Google's norm. Received: "
+                f"micro_batches={parts}"
+            )
+
     def fit(
         self,
         x=None,
@@ -77,6 +98,7 @@ class TextModel(DistributedModel):
         initial_epoch=0,
         steps_per_epoch=None,
         callbacks=None,
+        order=None,
         **kwargs,
     ):
         """As Keras's `fit`, on raw text.
@@ -90,6 +112,7 @@ class TextModel(DistributedModel):
             shuffle: a new order each epoch (not applied to a dataset).
             sample_weight: (n,) float.
             callbacks: Keras's, and `Checkpoints`, with which a run survives.
+            order: the `pipeline.Order` that a dataset given as x was made with.
             initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`.
 
         Returns:
@@ -101,7 +124,7 @@ class TextModel(DistributedModel):
         """
         if kwargs.get("validation_split"):
             raise ValueError("`validation_split` is not supported: pass `validation_data`.")
-        order = pipeline.Order(strategies.common_seed(self.distribute_strategy))
+        order = order or pipeline.Order(strategies.common_seed(self.distribute_strategy))
         endless = steps_per_epoch is not None
         how = {"order": order if shuffle else None, "endless": endless}
         dataset = self._dataset(x, y, sample_weight, batch_size, **how)
@@ -119,43 +142,62 @@ class TextModel(DistributedModel):
             _check_loss_scaling(self.encoder.policy, self.optimizer)
             # Variables created inside the step would have it traced twice, seconds each time.
             self.optimizer.build(self.trainable_variables)
-        callbacks = list(callbacks or [])
-        run = {"batch_size": batch_size, "epochs": epochs, "steps_per_epoch": steps_per_epoch}
-        run["batches"] = int(dataset.cardinality())
-        initial_epoch, history = self._resume(callbacks, dataset, order, run, initial_epoch)
-        if not endless:
+        run = {
+            "batch_size": batch_size,
+            "epochs": int(epochs),
+            "steps_per_epoch": steps_per_epoch,
+            "batches": int(dataset.cardinality()),
+            "shuffle": bool(shuffle),
+            "recipe": self.recipe,
+        }
+        callbacks, checkpoints = _sorted(callbacks)
+        initial_epoch = self._resume(checkpoints, dataset, order, run, initial_epoch)
+        if run["batches"] != tf.data.INFINITE_CARDINALITY:
             start = keras.callbacks.LambdaCallback(on_epoch_begin=lambda i, _: order.start(i))
             callbacks.append(start)
-        fitted = super().fit(
-            dataset,
-            epochs=epochs,
-            validation_data=validation_data,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            shuffle=False,  # the dataset does it
-            callbacks=callbacks,
-            **kwargs,
-        )
-        if history is not None:
-            fitted.history, fitted.epoch = history, list(range(epochs))
+        try:
+            fitted = super().fit(
+                dataset,
+                epochs=epochs,
+                validation_data=validation_data,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+                shuffle=False,  # the dataset does it
+                callbacks=callbacks,
+                **kwargs,
+            )
+        finally:
+            self.pass_over(0, 0)
+            if checkpoints is not None:
+                checkpoints.release()
+        if checkpoints is not None:
+            fitted.history = checkpoints.history
+            fitted.epoch = list(range(len(checkpoints.history.get("loss", []))))
         return fitted
 
-    def _resume(self, callbacks, dataset, order, run, initial_epoch):
-        """Goes on with a run of which `Checkpoints` has a part. -> first epoch, history."""
-        checkpoints = next((c for c in callbacks if isinstance(c, Checkpoints)), None)
-        history = None
+    def _resume(self, checkpoints, dataset, order, run, initial_epoch):
+        """Goes on with a run of which there are checkpoints. -> the first epoch."""
+        found = None
         if checkpoints is not None:
+            per_epoch = run["steps_per_epoch"]
+            if per_epoch is not None and run["batches"] != tf.data.INFINITE_CARDINALITY:
+                raise ValueError(
+                    "With `Checkpoints` and `steps_per_epoch`, the dataset must not end: call "
+                    f"`.repeat()` on it. Received: a dataset of {run['batches']} batches"
+                )
             self.build_metrics(dataset)
             found = checkpoints.restore(self, run | {"shuffle_seed": order.seed})
-            history = checkpoints.history
             if found:
                 initial_epoch, step, seed = found
                 order.start(0, seed)
-                self.pass_over(initial_epoch * (run["steps_per_epoch"] or 0), step)
-        if not self._seeds_separated or checkpoints:
+                # Keras runs whole executions, also at the end of an epoch.
+                executions = -(-(per_epoch or 0) // self.steps_per_execution)
+                if initial_epoch < run["epochs"]:
+                    self.pass_over(initial_epoch * executions * self.steps_per_execution, step)
+        if found or not self._seeds_separated:
             strategies.separate_seeds(self.distribute_strategy, self)
             self._seeds_separated = True
-        return initial_epoch, history
+        return initial_epoch
 
     def train_step(self, data):
         """One step of `fit` on each replica (see `training/step.py`); -> its own metrics."""
@@ -239,6 +281,17 @@ class TextModel(DistributedModel):
         elif len(spec) > 1:
             dataset = dataset.map(lambda x, y, *rest: (x, self.targets_in_graph(y), *rest))
         return pipeline.tokenized(dataset, preprocess)
+
+
+def _sorted(callbacks):
+    """Keras callbacks in any form -> a list, and the `Checkpoints` in it, which come last."""
+    listed = getattr(callbacks, "callbacks", None)  # of a CallbackList
+    listed = keras.tree.flatten(callbacks or []) if listed is None else list(listed)
+    checkpoints = [c for c in listed if isinstance(c, Checkpoints)]
+    if len(checkpoints) > 1:
+        raise ValueError(f"There must be one `Checkpoints`. Received: {len(checkpoints)}")
+    others = [c for c in listed if c not in checkpoints]
+    return others + checkpoints, checkpoints[0] if checkpoints else None
 
 
 def _check_loss_scaling(policy, optimizer):

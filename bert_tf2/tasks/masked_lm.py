@@ -11,6 +11,7 @@ from bert_tf2.modeling.encoder import input_tensors, published_initializer, rena
 from bert_tf2.modeling.heads import MASKED_WORDS_VARIABLES, MaskedWords, NextSentence
 from bert_tf2.tasks.base import Task
 from bert_tf2.text.masking import masked_inputs
+from bert_tf2.training import strategies
 from bert_tf2.training.metrics import Perplexity
 
 SECOND_TASKS = (None, "nsp", "sop")
@@ -64,6 +65,8 @@ class MaskedLM(Task):
     >>> text, = mlm.fill_masks(["the capital of france is [MASK]."])
     >>> text[0][0].word, text[0][0].probability  # of the first mask the likeliest
     """
+
+    loss_reductions = ("mean_with_sample_weight",)
 
     def __init__(
         self,
@@ -122,6 +125,8 @@ class MaskedLM(Task):
         Give your own as `weighted_metrics`: `metrics` do not see the weights, and count the places
         where a row has fewer predictions.
         """
+        if kwargs.get("loss_weights") is not None:
+            raise ValueError("`loss_weights` must be left out: the losses are added up as they are")
         if metrics is None and weighted_metrics is None:
             weighted_metrics = self.default_weighted_metrics()
         super().compile(optimizer, loss, metrics, weighted_metrics=weighted_metrics, **kwargs)
@@ -155,7 +160,9 @@ class MaskedLM(Task):
         Raises:
             TypeError, ValueError: x or y is not of the form above.
         """
-        dataset = self._examples(x, y, batch_size, shuffle, count=steps_per_epoch is None)
+        order = pipeline.Order(strategies.common_seed(self.distribute_strategy))
+        how = {"order": order, "shuffle": shuffle, "count": steps_per_epoch is None}
+        dataset = self._examples(x, y, batch_size, **how)
         if validation_data is not None:
             pair = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             validation_data = self._examples(*pair, batch_size=batch_size, seed=EVALUATION_SEED)
@@ -164,6 +171,8 @@ class MaskedLM(Task):
             epochs=epochs,
             validation_data=validation_data,
             steps_per_epoch=steps_per_epoch,
+            shuffle=shuffle,
+            order=order,
             **kwargs,
         )
 
@@ -173,7 +182,7 @@ class MaskedLM(Task):
         dataset = self._examples(x, y, batch_size, seed=EVALUATION_SEED, count=count)
         return super().evaluate(dataset, verbose=verbose, **kwargs)
 
-    def _examples(self, x, y=None, batch_size=32, shuffle=False, seed=None, count=True):
+    def _examples(self, x, y=None, batch_size=32, order=None, shuffle=False, seed=None, count=True):
         """What the user gave -> a dataset of (inputs, targets, weights) in batches."""
         if pretraining.holds_texts(x):
             if y is not None or self.second_task:
@@ -184,12 +193,11 @@ class MaskedLM(Task):
                 )
             masking = {name: getattr(self, name) for name in MASKING}
             dataset = pretraining.masked_texts(
-                x, self.preprocessor, batch_size, shuffle, seed, **masking
+                x, self.preprocessor, batch_size, order, shuffle, seed, **masking
             )
         elif isinstance(x, dict) and isinstance(y, dict):
-            dataset = tf.data.Dataset.from_tensor_slices((self.rename_inputs(x), y))
-            dataset = dataset.shuffle(len(dataset)) if shuffle else dataset
-            dataset = dataset.batch(batch_size)
+            columns = (self.rename_inputs(x), y)
+            dataset = pipeline.batches(columns, dict, batch_size, order if shuffle else None)
         elif isinstance(x, tf.data.Dataset):
             dataset = x
         else:

@@ -7,6 +7,7 @@ Killed and started again with the same lines, the run ends with the weights of o
 
 import json
 import logging
+import math
 import os
 import re
 import shutil
@@ -31,11 +32,13 @@ class Checkpoints(keras.callbacks.Callback):
     Saved are weights, the optimizer's slots and step (so the learning rate), the random state of
     every dropout, the order of the data and the place in it, the metrics of the epoch so far, and
     the history. For `Task.fit`, on texts in memory or on a dataset that gives the same batches each
-    time. The state of other callbacks is theirs; for `EarlyStopping` the count starts anew.
+    time. The state of other callbacks is theirs; for `EarlyStopping` the count starts anew, but a
+    run that it has ended stays ended.
 
-    Each checkpoint is a folder `step-<number>-epoch-<number>`, written under another name, flushed
-    to the disk and then renamed: one that can be seen is whole. If saving fails (a full disk), that
-    is logged, the older ones stay, and training goes on; if the last try fails, `fit` raises.
+    Each checkpoint is a folder `epoch-<done>-step-<of the next>`, written under another name,
+    flushed to the disk and then renamed: one that can be seen is whole. If saving fails (a full
+    disk), that is logged, the older ones stay, and training goes on; if the last try fails, `fit`
+    raises.
     On SIGTERM the step at hand is finished, saved, and the process ends with 143 (not with several
     workers, which would not stop at the same step). Of several workers the chief writes; all read
     the folder, so it must be one they share.
@@ -50,7 +53,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     Raises:
         ValueError: `every` or `keep` below 1, an unknown `mode`; or, in `fit`, a checkpoint of
-            another run: of another model, or other data, batch size or epochs.
+            another run: of another model, recipe, batch size, or number of batches or epochs.
     """
 
     def __init__(self, folder, every=None, keep=2, monitor=None, mode=None):
@@ -86,18 +89,24 @@ class Checkpoints(keras.callbacks.Callback):
         state = json.loads((found[-1] / STATE).read_text())
         self._check_same_run(found[-1], state)
         variables = _named_variables(model)
-        if sorted(variables) != sorted(state["variables"]):
-            differing = sorted(set(variables) ^ set(state["variables"]))
+        shapes = {name: list(variable.shape) for name, variable in variables.items()}
+        if shapes != state["variables"]:
+            differing = sorted(
+                name
+                for name in {**shapes, **state["variables"]}
+                if shapes.get(name) != state["variables"].get(name)
+            )
             raise ValueError(
-                f"{found[-1]} is of another model or optimizer: {differing[:5]} are only in one of "
-                "the two. Give another folder, or remove this one to start anew."
+                f"{found[-1]} is of another model or optimizer: {differing[:5]} are not in both, "
+                "or of another shape. Give another folder, or remove this one to start anew."
             )
         _read(found[-1] / VARIABLES, variables)
         self.run, self.history = state["run"], state["history"]
         self.resumed = (state["epoch"], state["step"])
         self._metric_values = [np.asarray(v.value) for v in model.metrics_variables]
         LOGGER.warning("going on from %s", found[-1])
-        return state["epoch"], state["step"], state["run"]["shuffle_seed"]
+        epoch = run["epochs"] if state["finished"] else state["epoch"]
+        return epoch, state["step"], state["run"]["shuffle_seed"]
 
     def _check_same_run(self, place, state):
         told = {name: value for name, value in state["run"].items() if name != "shuffle_seed"}
@@ -108,18 +117,18 @@ class Checkpoints(keras.callbacks.Callback):
         }
         if state["format"] != FORMAT or differing:
             raise ValueError(
-                f"{place} is of another run: {differing or state['format']}. Give another folder, "
+                f"{place} is of another run: {differing or state}. Give another folder, "
                 "or remove this one to start anew."
             )
 
     def found(self):
         """The folders of whole checkpoints, the newest last."""
-        return sorted(path.parent for path in self.folder.glob(f"step-*/{STATE}"))
+        return sorted(path.parent for path in self.folder.glob(f"epoch-*/{STATE}"))
 
     def clear(self):
         """Removes all checkpoints, for a run that is to start anew."""
         for path in self.found():
-            shutil.rmtree(path)
+            _remove(path)
 
     # --- What Keras calls. ------------------------------------------------------------------------
 
@@ -130,14 +139,23 @@ class Checkpoints(keras.callbacks.Callback):
             self._handler = signal.signal(signal.SIGTERM, self._terminate)
 
     def on_train_end(self, logs=None):
-        if self._handler is not None:
-            signal.signal(signal.SIGTERM, self._handler)
-            self._handler = None
+        if self.model.stop_training:  # perhaps with other weights than at the last save
+            self.save(self.epoch + 1, 0, finished=True)
         if self.failure is not None:
             raise self.failure
 
+    def release(self):
+        """Gives SIGTERM back to whom it belonged; `fit` calls it however it ends."""
+        if self._handler is not None:
+            signal.signal(signal.SIGTERM, self._handler)
+            self._handler = None
+
     def _terminate(self, *_):
         self._terminated = True
+
+    def _end_if_terminated(self):
+        if self._terminated:
+            raise SystemExit(128 + signal.SIGTERM)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch, self.saved_at = epoch, 0
@@ -150,73 +168,69 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         step = batch + 1
-        if self.resumed and self.resumed[0] == self.epoch and step <= self.resumed[1]:
-            return  # passed over
+        passed_over = self.resumed and self.resumed[0] == self.epoch and step <= self.resumed[1]
         due = self.every and step // self.every > self.saved_at // self.every
-        if due or self._terminated:
+        if (due or self._terminated) and not passed_over:
             self.save(self.epoch, step)
             self.saved_at = step
-        if self._terminated:
-            self.on_train_end()
-            raise SystemExit(128 + signal.SIGTERM)
+        self._end_if_terminated()
 
     def on_epoch_end(self, epoch, logs=None):
-        for name, value in (logs or {}).items():
-            self.history.setdefault(name, []).append(float(value))
-        score = (logs or {}).get(self.monitor)
-        if self.monitor and score is None:
-            raise ValueError(
-                f"`monitor` must be one of {sorted(logs or {})}. Received: {self.monitor!r}"
-            )
-        self.save(epoch + 1, 0, None if score is None else float(score))
+        logs = {name: float(value) for name, value in (logs or {}).items()}
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+        score = logs.get(self.monitor, math.nan)
+        self.save(epoch + 1, 0, None if math.isnan(score) else score)
+        due = not (self.monitor or "").startswith("val_") or any(n.startswith("val_") for n in logs)
+        if self.monitor and self.monitor not in logs and due:
+            raise ValueError(f"`monitor` must be one of {sorted(logs)}. Received: {self.monitor!r}")
+        self._end_if_terminated()
 
     # --- Writing. ---------------------------------------------------------------------------------
 
-    def save(self, epoch, step, score=None):
-        """Writes a checkpoint: `step` steps of `epoch` are done."""
+    def save(self, epoch, step, score=None, finished=False):
+        """Writes a checkpoint: `epoch` epochs and `step` steps of the next are done."""
         variables = _named_variables(self.model)
+        # All workers take part in reading what is summed over them.
+        values = {name: tf.convert_to_tensor(v.value) for name, v in variables.items()}
         if not strategies.is_chief(self.model.distribute_strategy):
-            # All replicas take part in reading what is summed over them.
-            _values(variables)
             return
-        number = int(self.model.optimizer.iterations.numpy())
-        done = epoch  # in the name, since the last step of an epoch may be saved twice
-        final = self.folder / f"step-{number:09d}-epoch-{done:04d}"
+        final = self.folder / f"epoch-{epoch:04d}-step-{step:09d}"
         state = {
             "format": FORMAT,
             "epoch": epoch,
             "step": step,
+            "finished": finished,
             "score": score,
             "run": self.run,
             "history": self.history,
-            "variables": list(variables),
+            "variables": {name: list(value.shape) for name, value in values.items()},
         }
         try:
-            self._write(final, state, variables)
+            self._write(final, state, values)
+            self._prune()
+            self.failure = None
         except (OSError, tf.errors.OpError) as error:
             self.failure = OSError(f"saving {final} failed: {error}")
             LOGGER.warning("%s. Earlier checkpoints are whole; training goes on.", self.failure)
-            return
-        self.failure = None
-        self._prune()
 
-    def _write(self, final, state, variables):
+    def _write(self, final, state, values):
         self.folder.mkdir(parents=True, exist_ok=True)
         draft = self.folder / f".{final.name}.{os.getpid()}"
         shutil.rmtree(draft, ignore_errors=True)
         try:
             draft.mkdir()
-            values = _values(variables)
-            prefix, none = str(draft / VARIABLES), [""] * len(values)
             tf.raw_ops.SaveV2(
-                prefix=prefix, tensor_names=list(values), shape_and_slices=none,
+                prefix=str(draft / VARIABLES),
+                tensor_names=list(values),
+                shape_and_slices=[""] * len(values),
                 tensors=list(values.values()),
-            )  # fmt: skip
+            )
             (draft / STATE).write_text(json.dumps(state, indent=1))
             for path in [*draft.iterdir(), draft]:
                 _flush(path)
-            if final.exists():
-                shutil.rmtree(final)
+            if final.exists():  # the same place again, with what other callbacks changed since
+                os.replace(final, self.folder / f".{final.name}.old")
             os.replace(draft, final)
             _flush(self.folder)
         except BaseException:
@@ -230,9 +244,16 @@ class Checkpoints(keras.callbacks.Callback):
         best = max(scored, key=lambda path: self.sign * scores[path], default=None)
         for path in found[: -self.keep]:
             if path != best:
-                shutil.rmtree(path)
-        for draft in self.folder.glob(".step-*"):  # of a process that was killed
+                _remove(path)
+        for draft in self.folder.glob(".epoch-*"):  # of a process that was killed, too
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def _remove(path):
+    """Removes a checkpoint, so that none is ever seen in part."""
+    aside = path.with_name(f".{path.name}.old")
+    os.replace(path, aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _named_variables(model):
@@ -254,10 +275,6 @@ def _stable_name(variable):
     return re.sub(r"_\d+(?=/)", "", variable.path)
 
 
-def _values(variables):
-    return {name: tf.convert_to_tensor(variable.value) for name, variable in variables.items()}
-
-
 def _read(prefix, variables):
     """Fills variables from a file, one by one, so that memory holds no second copy of all."""
     for name, variable in variables.items():
@@ -267,8 +284,6 @@ def _read(prefix, variables):
             shape_and_slices=[""],
             dtypes=[variable.value.dtype],
         )
-        if value.shape != variable.shape:
-            raise ValueError(f"{prefix}: {name} is {value.shape}; here it is {variable.shape}")
         variable.assign(value)
 
 

@@ -1,8 +1,9 @@
 """What of Keras is overridden so that `tf.distribute` trains rightly, and why.
 
-Everything private to Keras that this package relies on for training is in this file. Tested with
-Keras 3.15; `tests/training/test_keras_hooks.py` fails when Keras repairs what is repaired here, or
-changes what this stands on.
+What is private to Keras and needed for training is in this file, but for the update of our own
+optimizer (`optimizers.py`, "Keras hooks"). Tested with Keras 3.15;
+`tests/training/test_keras_hooks.py` fails when Keras repairs what is repaired here, or changes what
+this stands on.
 """
 
 import contextlib
@@ -56,15 +57,21 @@ class DistributedModel(keras.Model):
 
         if not self.run_eagerly:
             several_steps = tf.function(several_steps, reduce_retracing=True)
+            compiled = _compiles(self)
+            on_batch = tf.function(one_step, reduce_retracing=True, jit_compile=compiled)
+        else:
+            on_batch = one_step
+        on_batch = self._autoconvert_optionals(on_batch)
         step_of = _traced_by_spec(one_step, self)
+        training = step_function == self.train_step
 
         def function(iterator):
             if not isinstance(iterator, tf.data.Iterator | tf.distribute.DistributedIterator):
-                return self._autoconvert_optionals(one_step)(next(iterator))  # `train_on_batch`
-            while self.batches_to_drop:
+                return on_batch(next(iterator))  # of `train_on_batch`
+            while training and self.batches_to_drop:
                 self.batches_to_drop -= 1
                 next(iterator)
-            if self.steps_to_pass:
+            if training and self.steps_to_pass:
                 passing = min(steps, self.steps_to_pass)
                 self.steps_to_pass -= passing
                 for _ in range(passing):
@@ -106,7 +113,7 @@ class DistributedModel(keras.Model):
             self._symbolic_build(data_batch=dataset.element_spec)
 
     def pass_over(self, batches, steps):
-        """Has the next `fit` begin later in its data.
+        """Has the next `fit` begin later in its data; zeros undo it.
 
         Args:
             batches: of earlier epochs, to be dropped where one iteration spans epochs.
@@ -135,8 +142,6 @@ def _traced_by_spec(one_step, model):
     Traced from the batches, the first would be computed by a graph of its own, which knows its
     shape; that costs a second trace, and rounds otherwise.
     """
-    # With several replicas sums cross devices, which XLA cannot compile.
-    compiled = model.jit_compile and model.distribute_strategy.num_replicas_in_sync == 1
     traced = []
 
     def step_of(iterator):
@@ -146,11 +151,16 @@ def _traced_by_spec(one_step, model):
         for known, step in traced:
             if known == spec:
                 return step
-        step = tf.function(one_step, input_signature=[spec], jit_compile=compiled)
+        step = tf.function(one_step, input_signature=[spec], jit_compile=_compiles(model))
         traced.append((spec, step))
         return step
 
     return step_of
+
+
+def _compiles(model):
+    """Whether XLA compiles the step: with several replicas sums cross devices, which it cannot."""
+    return bool(model.jit_compile) and model.distribute_strategy.num_replicas_in_sync == 1
 
 
 def _local_spec(spec):

@@ -120,7 +120,7 @@ def _gradients_in_parts(task, totals, x, y, weight):
 def _part_size(task, x):
     """Rows of a micro-batch: an int under XLA, which needs to know it; else a scalar tensor."""
     parts, first = task.micro_batches, tf.nest.flatten(x)[0]
-    if not task.jit_compile:
+    if not task.jit_compile or task.distribute_strategy.num_replicas_in_sync > 1:
         rows = tf.shape(first)[0]
         return tf.maximum((rows + parts - 1) // parts, 1)
     known = first.shape[0]

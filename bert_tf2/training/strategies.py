@@ -86,9 +86,9 @@ def is_multi_worker(strategy):
 
 def is_chief(strategy):
     """Whether this process is the one that writes files."""
-    resolver = strategy.cluster_resolver
-    if resolver is None or not resolver.task_type:
+    if not is_multi_worker(strategy):
         return True
+    resolver = strategy.cluster_resolver
     has_chief = "chief" in resolver.cluster_spec().jobs
     return resolver.task_type == "chief" or (not has_chief and resolver.task_id == 0)
 

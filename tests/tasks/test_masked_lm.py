@@ -8,7 +8,7 @@ import tensorflow as tf
 import tiny_masked_lm
 from tiny_masked_lm import TEXTS, TOKENIZER
 
-from bert_tf2 import Encoder, MaskedLM, Preprocessor, TextClassifier, weights
+from bert_tf2 import Checkpoints, Encoder, MaskedLM, Preprocessor, TextClassifier, weights
 from bert_tf2.data import pretraining
 from bert_tf2.training.optimizers import AdamW
 from bert_tf2.weights import names
@@ -123,6 +123,25 @@ def test_every_form_of_texts_gives_the_same_loss():
     one_by_one = tf.data.Dataset.from_tensor_slices(TEXTS)
     for x in (np.array(TEXTS), one_by_one.batch(3)):
         assert task.evaluate(x, verbose=0) == pytest.approx(want, rel=1e-6)
+
+
+def test_an_interrupted_run_hides_the_same_words_again(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    def fit(*callbacks):
+        keras.utils.set_random_seed(4)
+        task = tiny_masked_lm.make()
+        task.fit(TEXTS, batch_size=8, epochs=2, callbacks=list(callbacks), verbose=0)
+        return [np.array(v) for v in task.named_variables().values()]
+
+    alone = fit()
+    checkpoints = Checkpoints(tmp_path, every=3)
+    with pytest.raises(KeyboardInterrupt):
+        fit(checkpoints, Stop())
+    for got, want in zip(fit(Checkpoints(tmp_path)), alone, strict=True):
+        np.testing.assert_allclose(got, want, atol=2e-6)
 
 
 @pytest.mark.full

@@ -91,7 +91,7 @@ def test_the_newest_and_the_best_are_kept(tmp_path):
     checkpoints = bert_tf2.Checkpoints(tmp_path, every=1, keep=2, monitor="loss", mode="max")
     fit(classifier(0.0), checkpoints)  # the loss falls, so the first epoch has the "best"
     names = [path.name for path in checkpoints.found()]
-    assert names == [f"step-{s:09d}-epoch-{e:04d}" for s, e in [(3, 1), (9, 2), (9, 3)]]
+    assert names == [f"epoch-{e:04d}-step-{s:09d}" for e, s in [(1, 0), (2, 3), (3, 0)]]
 
 
 def test_another_run_is_refused(tmp_path):
@@ -131,7 +131,7 @@ def test_sigterm_saves_the_step_at_hand(tmp_path):
         fit(classifier(), bert_tf2.Checkpoints(tmp_path), Terminate())
     assert stopped.value.code == 143
     assert signal.getsignal(signal.SIGTERM) is before
-    assert bert_tf2.Checkpoints(tmp_path).found()[-1].name == "step-000000005-epoch-0001"
+    assert bert_tf2.Checkpoints(tmp_path).found()[-1].name == "epoch-0001-step-000000002"
 
 
 # --- Processes that are killed, disks that are full. ----------------------------------------------
@@ -220,7 +220,7 @@ def test_a_full_disk_costs_no_checkpoint(tmp_path):
         with pytest.raises(OSError, match=r"saving .* failed"):
             fit(task, checkpoints)
         found = checkpoints.found()
-        assert found and not list(folder.glob(".step-*"))
+        assert found and not list(folder.glob(".epoch-*"))
         assert len(found) < 12  # and not all of them
         (folder / found[0].name / "state.json").unlink()  # makes room
         for path in (folder / found[0].name).iterdir():
