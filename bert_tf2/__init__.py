@@ -16,6 +16,8 @@ _HOMES = {
     "Encoder": "bert_tf2.modeling.encoder",
     "AdamW": "bert_tf2.training.optimizers",
     "Checkpoints": "bert_tf2.training.checkpoints",
+    "RunLog": "bert_tf2.training.runlog",
+    "AverageWeights": "bert_tf2.training.averaging",
     "strategy": "bert_tf2.training.strategies",
     "TextClassifier": "bert_tf2.tasks.text_classifier",
     "MaskedLM": "bert_tf2.tasks.masked_lm",

@@ -58,6 +58,11 @@ TINIES = {
 }
 
 
+def with_dropout(config, rate):
+    rates = {name: rate for name in config.to_dict() if name.endswith("dropout_prob")}
+    return dataclasses.replace(config, **rates)
+
+
 def random_weights(shapes, seed=0):
     """name -> float32 array: norms around 1, everything else N(0, 0.3)."""
     generator = np.random.default_rng(seed)

@@ -2,10 +2,11 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
+
+from bert_tf2.cli.launch import free_ports
 
 TESTS = Path(__file__).parent
 PROGRAM = TESTS / "training" / "trajectory.py"
@@ -30,14 +31,6 @@ def finish(process, status=0):
     output, _ = process.communicate(timeout=600)
     assert process.returncode == status, output[-3000:]
     return output
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
 
 
 def two_workers(folder, **settings):

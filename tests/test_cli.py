@@ -79,7 +79,8 @@ def evaluation(argv, output):
 
 def test_finetune_writes_model_and_metrics(work):
     metrics = json.loads((work / "run" / "metrics.json").read_text("utf-8"))
-    assert sorted(path.name for path in (work / "run").iterdir()) == ["metrics.json", "model.keras"]
+    names = ["metrics.json", "metrics.jsonl", "model.keras", "run.json", "tensorboard"]
+    assert sorted(path.name for path in (work / "run").iterdir()) == names
     assert metrics["classes"] == LABELS
     assert metrics["rows"] == {"train": 24, "dev": 9}
     assert [epoch["epoch"] for epoch in metrics["epochs"]] == [1, 2]
@@ -95,7 +96,9 @@ def test_a_run_is_resumed(work, capsys):
     assert cli.main(saved) == 0
     first = json.loads((work / "saved" / "metrics.json").read_text())["epochs"]
     fails(capsys, 1, saved, "exists", "--overwrite")
-    assert cli.main([*saved, "--resume"]) == 0
+    # Nothing but the folder need be said again; what is said must be as it was.
+    assert cli.main(["finetune", f"--output_dir={work}/saved", "--resume"]) == 0
+    fails(capsys, 1, [*saved, "--resume", "--train_batch_size=7"], "another run", "batch_size")
     assert json.loads((work / "saved" / "metrics.json").read_text())["epochs"] == first
     assert cli.main([*saved, "--overwrite", "--num_train_epochs=1"]) == 0
     again = json.loads((work / "saved" / "metrics.json").read_text())["epochs"]
@@ -263,7 +266,8 @@ def test_list_names_every_published_checkpoint(capsys):
     [
         (["fly"], ["'fly'", "finetune", "--help"]),
         (["finetune", "--trian_file=x"], ["trian_file", "bert_tf2 finetune --help"]),
-        (["finetune", "--train_file=x"], ["--init_checkpoint", "--output_dir", "must be given"]),
+        (["finetune", "--train_file=x"], ["--output_dir must be given"]),
+        (["finetune", "--output_dir=x", "--resume"], ["--init_checkpoint and --train_file must"]),
         (["finetune", "--train_batch_size=0"], ["train_batch_size", "positive"]),
         (["finetune", "--train_batch_size=many"], ["train_batch_size", "many"]),
         (["export", "--model=a", "--export_dir=b", "extra"], ["extra"]),

@@ -13,14 +13,9 @@ TEXTS = (FIXTURE / "text.txt").read_text("utf-8").splitlines()
 TOKENIZER = WordPieceTokenizer(FIXTURE / "vocab_uncased.txt", lowercase=True)
 
 
-def without_dropout(config):
-    rates = {name: 0.0 for name in config.to_dict() if name.endswith("dropout_prob")}
-    return dataclasses.replace(config, **rates)
-
-
 def make(config=oracle.TINY, dropout=False, dtype=None, pad=False, **kwargs):
     """A MaskedLM of a tiny config on the committed vocabulary, with seeded random weights."""
-    config = config if dropout else without_dropout(config)
+    config = config if dropout else oracle.with_dropout(config, 0.0)
     config = dataclasses.replace(config, vocab_size=TOKENIZER.vocabulary_size)
     preprocessor = Preprocessor(TOKENIZER, config.max_length, pad_to_max_length=pad)
     task = MaskedLM(Encoder(config, dtype=dtype), preprocessor, **kwargs)

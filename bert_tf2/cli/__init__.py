@@ -34,7 +34,8 @@ VERBS = {
         "train a text classifier on a CSV, TSV or JSONL file",
         "bert_tf2.cli.training:finetune",
         flags.finetune,
-        ("init_checkpoint", "train_file", "output_dir"),
+        ("output_dir",),
+        "--init_checkpoint=… --train_file=… | --resume",
     ),
     "launch": Verb(
         "run a command as several workers on this machine",

@@ -33,14 +33,19 @@ def parse(command, define, argv, required=()):
         arguments = values([command, *argv])[1:]
     except absl_flags.Error as error:
         raise UsageError(str(error), command) from error
-    missing = [f"--{name}" for name in required if values[name].value is None]
-    if missing:
-        raise UsageError(f"{' and '.join(missing)} must be given", command)
     # A FlagValues takes flags only as attributes, so the two strings travel as flags too.
     absl_flags.DEFINE_list("arguments", None, "", flag_values=values)
     absl_flags.DEFINE_string("command", None, "", flag_values=values)
     values.arguments, values.command = arguments, command
+    require(values, *required)
     return values
+
+
+def require(values, *names):
+    """Raises a UsageError if flags have no value."""
+    missing = [f"--{name}" for name in names if values[name].value is None]
+    if missing:
+        raise UsageError(f"{' and '.join(missing)} must be given", values.command)
 
 
 def describe(define):
@@ -141,7 +146,7 @@ def finetune(values):
     _string(values, "test_file", None, "file to evaluate on at the end")
     _columns(values)
     _list(values, "labels", "the classes in order, a,b,c (default: those of --train_file, sorted)")
-    _string(values, "output_dir", None, "folder for model.keras and metrics.json")
+    _string(values, "output_dir", None, "folder for model.keras and what is told of the run")
     _overwrite(values)
     absl_flags.DEFINE_enum(
         "pooling",
@@ -176,6 +181,27 @@ def finetune(values):
     absl_flags.DEFINE_float(
         "warmup_proportion", 0.1, "share of the steps that warm up", flag_values=values
     )
+    absl_flags.DEFINE_enum(
+        "schedule",
+        "linear",
+        ["linear", "polynomial", "cosine", "constant", "one_cycle"],
+        "how the rate goes on after the warm-up: linear is Google's, polynomial a line from the "
+        "warm-up's end to 0",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_enum(
+        "optimizer",
+        "adamw",
+        ["adamw", "lamb"],
+        "lamb takes higher rates: 3e-4 to 5e-4",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_float(
+        "layer_decay",
+        None,
+        "each layer's rate is that of the next times this, 0.8 or 0.9 in ELECTRA; not for ALBERT",
+        flag_values=values,
+    )
     absl_flags.DEFINE_integer("seed", 1, "of the head, the order and dropout", flag_values=values)
     _list(values, "seeds", "several seeds, 1,2,3: train once with each, into OUTPUT_DIR/seed_N")
     absl_flags.DEFINE_enum(
@@ -192,7 +218,41 @@ def finetune(values):
         None,
         "save the run after so many steps, and after epochs, in OUTPUT_DIR/checkpoints",
     )
-    _boolean(values, "resume", False, "go on with the run that was saved there")
+    _boolean(
+        values,
+        "resume",
+        False,
+        "go on with the run that was saved there; flags that are left out are as they were",
+    )
+    _count(
+        values,
+        "save_summary_steps",
+        100,
+        "write loss and learning rate after so many steps, and after epochs, to metrics.jsonl and "
+        "tensorboard/ in OUTPUT_DIR",
+    )
+    absl_flags.DEFINE_enum(
+        "nonfinite",
+        None,
+        ["skip", "stop"],
+        "leave out a step with a gradient that is NaN or infinite, or stop there and save its "
+        "batch (default: take it)",
+        flag_values=values,
+    )
+    absl_flags.DEFINE_float(
+        "fgm",
+        0.0,
+        "move the token table so far against the model and train on that, too; 1.0 is usual",
+        lower_bound=0,
+        flag_values=values,
+    )
+    absl_flags.DEFINE_float(
+        "r_drop",
+        0.0,
+        "train two dropouts to agree, with this weight; 1 to 5",
+        lower_bound=0,
+        flag_values=values,
+    )
 
 
 def launch(values):

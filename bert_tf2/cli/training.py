@@ -1,15 +1,19 @@
 """`bert_tf2 finetune`: a checkpoint and a labelled file in, a trained classifier out."""
 
-import platform
 import time
 from pathlib import Path
 
 from bert_tf2.cli import console, files
-from bert_tf2.cli.flags import UsageError
+from bert_tf2.cli.flags import UsageError, require
+
+NOT_OF_A_RUN = ("help", "resume", "overwrite", "output_dir", "arguments", "command")
 
 
 def finetune(flags):
     """Trains once for each seed: `model.keras`, `metrics.json`, and a table of several seeds."""
+    if flags.resume:
+        _recall(flags)
+    require(flags, "init_checkpoint", "train_file")
     seeds, epochs = _seeds(flags), _whole_epochs(flags)
     files.refuse_existing(flags.output_dir, flags.overwrite or flags.resume)
     paths = {"train": flags.train_file, "dev": flags.dev_file, "test": flags.test_file}
@@ -35,15 +39,18 @@ def _train(flags, seed, epochs, data, classes, folder):
 
     from bert_tf2.training import strategies
     from bert_tf2.training.checkpoints import Checkpoints
+    from bert_tf2.training.runlog import RunLog, versions
 
     keras.utils.clear_session()
     print(f"\nseed {seed}, {len(classes)} classes, {epochs} epochs", flush=True)
     strategy = _strategy(flags)
-    callbacks = []
+    settings = {flag: flags[flag].value for flag in flags if flag not in NOT_OF_A_RUN}
+    callbacks = [RunLog(folder, every=flags.save_summary_steps, settings=settings)]
     if flags.save_checkpoints_steps or flags.resume:
-        callbacks = [Checkpoints(folder / "checkpoints", every=flags.save_checkpoints_steps)]
+        saved = Checkpoints(folder / "checkpoints", every=flags.save_checkpoints_steps)
+        callbacks.append(saved)
         if not flags.resume and strategies.is_chief(strategy):
-            callbacks[0].clear()  # before the variables, at which workers wait for each other
+            saved.clear()  # before the variables, at which workers wait for each other
     with strategy.scope():
         keras.utils.set_random_seed(seed)
         model = _model(flags, classes)
@@ -57,7 +64,7 @@ def _train(flags, seed, epochs, data, classes, folder):
         callbacks=callbacks,
         verbose=console.keras_verbosity(),
     ).history
-    metrics = _metrics(flags, seed, data, classes, history)
+    metrics = _metrics(flags, seed, data, classes, history) | {"versions": versions()}
     metrics["seconds"] = round(time.perf_counter() - started, 1)
     if "test" in data:
         metrics["test"] = _evaluate(model, data["test"], flags.eval_batch_size)
@@ -66,8 +73,22 @@ def _train(flags, seed, epochs, data, classes, folder):
         with files.whole(folder / "model.keras") as draft:
             model.save(draft)
         files.write_json(folder / "metrics.json", metrics)
-        print(f"trained in {metrics['seconds']:.0f} s; written: {folder}/model.keras, metrics.json")
+        print(
+            f"trained in {metrics['seconds']:.0f} s; written to {folder}: model.keras, "
+            "metrics.json, run.json, metrics.jsonl, tensorboard/"
+        )
     return metrics
+
+
+def _recall(flags):
+    """Gives flags that are not on the command line the values of the run that goes on."""
+    from bert_tf2.training.runlog import read_run
+
+    place = Path(flags.output_dir)
+    runs = [run for run in map(read_run, [place, *sorted(place.glob("seed_*"))]) if run]
+    for name, value in runs[0]["settings"].items() if runs else ():
+        if name in flags and not flags[name].present:
+            flags[name].value = value
 
 
 def _strategy(flags):
@@ -97,8 +118,17 @@ def _model(flags, classes):
         recompute=flags.recompute,
     )
     model.compile(
-        {"learning_rate": flags.learning_rate, "warmup_proportion": flags.warmup_proportion},
+        {
+            "learning_rate": flags.learning_rate,
+            "warmup_proportion": flags.warmup_proportion,
+            "schedule": flags.schedule,
+            "optimizer": flags.optimizer,
+            "layer_decay": flags.layer_decay,
+        },
         micro_batches=flags.micro_batches,
+        nonfinite=flags.nonfinite,
+        fgm=flags.fgm,
+        r_drop=flags.r_drop,
     )
     return model
 
@@ -148,19 +178,7 @@ def _metrics(flags, seed, data, classes, history):
         "classes": classes,
         "rows": {split: len(examples) for split, examples in data.items()},
         "epochs": epochs,
-        "versions": _versions(),
     }
-
-
-def _versions():
-    import keras
-    import tensorflow as tf
-
-    import bert_tf2
-
-    modules = {"bert_tf2": bert_tf2, "keras": keras, "tensorflow": tf}
-    versions = {name: module.__version__ for name, module in modules.items()}
-    return versions | {"python": platform.python_version()}
 
 
 def _seed_table(results):

@@ -195,15 +195,27 @@ def tokenized(dataset, preprocess):
 
 
 def triple(data):
-    """(x, y) or (x, y, weight) -> (x, y, weight)."""
-    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
-        raise ValueError("`validation_data` must be (x, y), (x, y, sample_weight) or a dataset.")
-    return (*data, None)[:3]
+    """What `validation_data` may be, (x, y), (x, y, weight) or x alone -> (x, y, weight)."""
+    several = isinstance(data, tuple | list) and len(data) in (2, 3)
+    if several and not isinstance(data[0], str | bytes):
+        return (*data, None)[:3]
+    return data, None, None
 
 
-def count(dataset):
-    """Batches in one pass, counted by one where the dataset cannot tell."""
+def counted(dataset):
+    """The same dataset, which now knows how many batches it has.
+
+    The recipe asks for it. A dataset that does not know is gone through once.
+
+    Raises:
+        ValueError: it has none, or never ends.
+    """
     size = int(dataset.cardinality())
     if size == tf.data.INFINITE_CARDINALITY:
         raise ValueError("The dataset never ends: give `steps_per_epoch`.")
-    return size if size >= 0 else sum(1 for _ in dataset)
+    if size == tf.data.UNKNOWN_CARDINALITY:
+        size = int(dataset.reduce(tf.constant(0, tf.int64), lambda count, *_: count + 1))
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
+    if size == 0:
+        raise ValueError("There must be at least one row to learn from. Received: none.")
+    return dataset

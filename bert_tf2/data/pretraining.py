@@ -81,36 +81,26 @@ def _cut(ids, is_end, tokenizer, max_length):
     }
 
 
-def masked_batches(rows, tokenizer, batch_size=32, seed=None, order=None, **masking):
-    """Hides words of rows, others on each pass or always the same.
+def masked_batches(rows, tokenizer, order, batch_size=32, **masking):
+    """Hides words of rows, others in each epoch (Liu et al. 2019, section 4.1).
 
     Args:
-        rows: dataset of dicts of (L,), as from `full_rows`.
+        rows: dataset of dicts of (ROWS_AT_ONCE, L), of rows as from `full_rows`.
         tokenizer: the tokenizer that made them.
+        order: a `pipeline.Order`. Which words are hidden is a function of its seed and epoch, and
+            of a row's place; the batch size is not in it.
         batch_size: rows a batch; the last one may be smaller.
-        seed: int: the same words are hidden on every pass, whatever the batch size. None: others on
-            each pass (Liu et al. 2019, section 4.1), from `order`, or from TensorFlow's global seed
-            where there is none.
-        order: a `pipeline.Order`, of whose seed and epoch the words that are hidden are a function.
         **masking: of `mask_words`; `max_predictions` must be there, since batches have one P.
 
     Returns:
         `tf.data.Dataset` of (inputs, targets).
     """
-    if seed is None and order is None:
-        draws = tf.data.Dataset.random(rerandomize_each_iteration=True)
-    else:
-        draws = tf.data.Dataset.counter(dtype=tf.int64)
 
-    def mask(batch, draw):
-        if seed is None and order is not None:
-            first, second = tf.unstack(tf.random.experimental.stateless_fold_in(order.state, draw))
-        else:
-            first, second = draw, tf.constant(seed or 0, tf.int64)
-        return mask_words(batch, tf.stack([first, second]), tokenizer, **masking)
+    def mask(number, batch):
+        seed = tf.random.experimental.stateless_fold_in(order.state, number)
+        return mask_words(batch, seed, tokenizer, **masking)
 
-    dataset = tf.data.Dataset.zip(rows.batch(ROWS_AT_ONCE), draws)
-    dataset = dataset.map(mask, num_parallel_calls=BATCHES_AHEAD)
+    dataset = rows.enumerate().map(mask, num_parallel_calls=BATCHES_AHEAD)
     dataset = dataset.rebatch(batch_size)
     if rows.cardinality() == tf.data.INFINITE_CARDINALITY:  # which `rebatch` forgets
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(-1))
@@ -120,10 +110,10 @@ def masked_batches(rows, tokenizer, batch_size=32, seed=None, order=None, **mask
 def masked_texts(
     texts,
     preprocessor,
+    order,
     batch_size=32,
-    order=None,
     shuffle=False,
-    seed=None,
+    endless=False,
     rate=0.15,
     max_predictions=None,
     whole_words=False,
@@ -133,36 +123,36 @@ def masked_texts(
     Args:
         texts: see `full_rows`.
         preprocessor: a `Preprocessor`.
-        batch_size, seed: see `masked_batches`.
-        order: see `masked_batches`.
-        shuffle: the rows come in this order, all kept in memory; those of a dataset stay in theirs.
+        order, batch_size: see `masked_batches`.
+        shuffle: the rows come in this order, too, all kept in memory.
+        endless: one pass after another, instead of one. A dataset of texts has its own order and
+            end: these two are not for it.
         rate, max_predictions, whole_words: see `mask_words`; by default at most as many predictions
             as the rate asks for in a full row.
     """
     tokenizer, length = preprocessor.tokenizer, preprocessor.max_length
     rows = full_rows(texts, tokenizer, length)
-    if shuffle and not isinstance(texts, tf.data.Dataset):
-        rows = _in_order(rows, order)
+    in_memory = not isinstance(texts, tf.data.Dataset)
+    if in_memory and shuffle:
+        rows = _in_order(rows, order, endless)
+    else:
+        rows = rows.repeat() if in_memory and endless else rows
+        rows = rows.batch(ROWS_AT_ONCE)
     masking = {
         "rate": rate,
         "max_predictions": max_predictions or max(1, round(rate * length)),
         "whole_words": whole_words,
     }
-    return masked_batches(rows, tokenizer, batch_size, seed, order, **masking)
+    return masked_batches(rows, tokenizer, order, batch_size, **masking)
 
 
-def _in_order(rows, order):
+def _in_order(rows, order, endless):
     """The rows of a dataset that fits memory, in the order of each pass."""
-    batches = list(rows.batch(4096))
-    if not batches:
-        return rows
-    columns = {name: tf.concat([batch[name] for batch in batches], 0) for name in batches[0]}
-    count = int(columns["token_ids"].shape[0])
-    numbers = tf.data.Dataset.range(1).flat_map(
-        lambda _: tf.data.Dataset.from_tensor_slices(order(count))
-    )
-    numbers = numbers.apply(tf.data.experimental.assert_cardinality(count))
-    return numbers.map(lambda row: {name: x[row] for name, x in columns.items()})
+    parts = list(rows.batch(4096))
+    if not parts:
+        return rows.batch(ROWS_AT_ONCE)
+    columns = {name: tf.concat([part[name] for part in parts], 0) for name in parts[0]}
+    return pipeline.batches((columns,), dict, ROWS_AT_ONCE, order, endless=endless)
 
 
 def holds_texts(x):
@@ -201,20 +191,3 @@ def weighted(dataset, second_task=None):
         return inputs, {"mlm": ids, second_task: labels}, {"mlm": weights, second_task: ones}
 
     return dataset.map(split)
-
-
-def counted(dataset):
-    """The same dataset, which now knows how many batches it has.
-
-    Keras and the recipe ask for it. A dataset that does not know is gone through once.
-
-    Raises:
-        ValueError: it has none.
-    """
-    size = dataset.cardinality()
-    if size == tf.data.UNKNOWN_CARDINALITY:
-        size = dataset.reduce(tf.constant(0, tf.int64), lambda count, *_: count + 1)
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
-    if size == 0:
-        raise ValueError("There must be at least one row to learn from. Received: none.")
-    return dataset

@@ -7,6 +7,8 @@ Sources: Devlin et al. 2018, figure 2; google-research/bert and albert `modeling
 RoBERTa in transformers.
 """
 
+import contextlib
+
 import keras
 import numpy as np
 from keras import ops
@@ -61,6 +63,7 @@ class Embeddings(TokenLayer):
         super().__init__(settings, **kwargs)
         self.normalize = self.norm(epsilon)
         self.seeds = keras.random.SeedGenerator()
+        self.other_table = None
         self.project = self.dense(output_width, "projection", initializer) if output_width else None
 
     def build(self, *shapes):
@@ -95,17 +98,31 @@ class Embeddings(TokenLayer):
         positions = layout.positions()
         if padding_id is not None:
             positions = layout.flat(_count_from(padding_id, token_ids))
-        x = self._look_up("token", layout.flat(token_ids)) + self._look_up("position", positions)
+        x = self._look_up(self.token_table(), layout.flat(token_ids))
+        x = x + self._look_up(self.tables["position"], positions)
         if segments == 1:
             x = x + ops.cast(self.tables["segment"], self.compute_dtype)  # (1, D)
         elif segments:
-            x = x + self._look_up("segment", layout.flat(segment_ids))
+            x = x + self._look_up(self.tables["segment"], layout.flat(segment_ids))
         seed = self.seeds.next() if training else None
         x = dropout(self.normalize(x, training=training), self._settings["dropout"], seed)
         return self.project(x) if self.project else x
 
     def _look_up(self, table, ids):
-        return ops.cast(ops.take(self.tables[table], ids, axis=0), self.compute_dtype)
+        return ops.cast(ops.take(table, ids, axis=0), self.compute_dtype)
+
+    def token_table(self):
+        """What words are looked up in, (V, E): the variable, or what `reading` has put there."""
+        return self.tables["token"] if self.other_table is None else self.other_table
+
+    @contextlib.contextmanager
+    def reading(self, table):
+        """Within it, words are looked up in a tensor (V, E) in place of the variable."""
+        self.other_table = table
+        try:
+            yield
+        finally:
+            self.other_table = None
 
     def compute_output_spec(self, token_ids, segment_ids, layout, training=False):
         width = self._settings["output_width"] or self._settings["width"]

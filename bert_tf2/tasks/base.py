@@ -39,7 +39,7 @@ class Task(TextModel):
         self.drop_padding = drop_padding
         self.takes_pairs = False
         self.load_report = None
-        self._was_trained = True  # whether a file that is loaded has an optimizer's slots
+        self.was_trained = True  # whether a file that is loaded has an optimizer's slots
         self.compile()
 
     @classmethod
@@ -119,7 +119,7 @@ class Task(TextModel):
             "drop_padding": self.drop_padding,
             "takes_pairs": self.takes_pairs,
             "recipe": self.recipe,
-            "micro_batches": self.micro_batches,
+            "step": self.step_settings,
             "trained": self.optimizer.built,
             "name": self.name,
         }
@@ -133,18 +133,18 @@ class Task(TextModel):
             for key, value in config.items()
         }
         takes_pairs, recipe = config.pop("takes_pairs"), config.pop("recipe")
-        trained, parts = config.pop("trained", True), config.pop("micro_batches", 1)
+        trained, step = config.pop("trained", True), config.pop("step", {})
         task = cls(**config)
-        task.takes_pairs, task._was_trained = takes_pairs, trained
-        task.compile(recipe, micro_batches=parts)
+        task.takes_pairs, task.was_trained = takes_pairs, trained
+        task.compile(recipe, **step)
         return task
 
     def compile_from_config(self, config):
         recipe = self.recipe
         config = {k: keras.saving.deserialize_keras_object(v) for k, v in config.items()}
-        self.compile(**config, micro_batches=self.micro_batches)
+        self.compile(**config, **self.step_settings)
         self.recipe = recipe
-        if self._was_trained:  # else the file has no slots to load
+        if self.was_trained:  # else the file has no slots to load
             self.optimizer.build(self.trainable_variables)
 
     def save_assets(self, folder):

@@ -1,19 +1,21 @@
 """`compile`, `fit`, `evaluate` and `predict` on raw text, under any strategy, to the last step."""
 
 import functools
+import math
+from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from bert_tf2.data import pipeline
-from bert_tf2.modeling.encoder import rename_inputs
+from bert_tf2.tasks.inputs import TextInputs
 from bert_tf2.training import step, strategies
 from bert_tf2.training.checkpoints import Checkpoints
-from bert_tf2.training.keras_hooks import DistributedModel
+from bert_tf2.training.nonfinite import ACTIONS, FiniteSteps
 from bert_tf2.training.recipes import finetuning_optimizer
 
 
-class TextModel(DistributedModel):
+class TextModel(TextInputs):
     """The part of a `Task` that is trained and asked; see there for what `x` may be.
 
     A subclass has `preprocessor`, `encoder`, `drop_padding`, and says in `default_loss`,
@@ -21,7 +23,6 @@ class TextModel(DistributedModel):
     compiles something else.
     """
 
-    rename_inputs = staticmethod(rename_inputs)  # for a task with further inputs to replace
     loss_reductions = ("mean", "sum_over_batch_size")  # of losses that parts of a batch add up to
     _seeds_separated = False
 
@@ -32,6 +33,9 @@ class TextModel(DistributedModel):
         metrics=None,
         jit_compile=False,
         micro_batches=1,
+        nonfinite=None,
+        fgm=0.0,
+        r_drop=0.0,
         **kwargs,
     ):
         """As Keras's, with Google's fine-tuning recipe for what is left out.
@@ -45,14 +49,25 @@ class TextModel(DistributedModel):
                 `pad_to_max_length=True` it compiles once, else once a length.
             micro_batches: compute each batch in that many parts, one after another, in the memory
                 of one; the step is the same, but for what dropout draws.
+            nonfinite: what becomes of a step with a gradient that is NaN or infinite. None: it is
+                taken, as in Keras, and spoils the weights. "skip": it is left out, and told at the
+                end of the epoch. "stop": it is left out, and `fit` raises FloatingPointError with
+                the batch in a file (beside `Checkpoints`, or in the working directory).
+            fgm: train on adversarial texts, too (Miyato et al. 2017, "Adversarial training methods
+                for semi-supervised text classification"): the length by which the token table is
+                moved to where the loss grows fastest. 1.0 is usual; a step takes twice as long.
+            r_drop: train two dropouts to agree (Liang et al. 2021): the weight of their divergence
+                beside the mean of their losses, 1 to 5. A step takes twice as long.
             **kwargs: as in `keras.Model.compile`.
 
         Raises:
             ValueError: XLA asked for a model with dynamic shapes; `micro_batches` below 1, or above
                 1 with an optimizer that reproduces Google's norm, which takes whole batches, or a
-                loss that is not a mean over rows.
+                loss that is not a mean over rows; another `nonfinite`, or one beside an optimizer
+                that scales the loss, which skips such steps itself; `fgm` or `r_drop` below 0.
         """
         self._check_parts(optimizer, loss, micro_batches)
+        _check_settings(optimizer, nonfinite, fgm, r_drop)
         if jit_compile is True and self.drop_padding:
             raise ValueError(
                 "XLA needs static shapes: build the model with `drop_padding=False` to compile it."
@@ -68,7 +83,16 @@ class TextModel(DistributedModel):
         settings = kwargs | {"loss": loss, "metrics": metrics, "jit_compile": jit_compile}
         self._compile_with = functools.partial(super().compile, **settings)
         self._compile_with(optimizer=optimizer)
-        self.micro_batches = micro_batches
+        self.micro_batches, self.fgm, self.r_drop = micro_batches, float(fgm), float(r_drop)
+        with self.distribute_strategy.scope():
+            self.finite_steps = nonfinite and FiniteSteps(nonfinite)
+        self.watches_steps = nonfinite == "stop"
+        self.step_settings = {
+            "micro_batches": micro_batches,
+            "nonfinite": nonfinite,
+            "fgm": self.fgm,
+            "r_drop": self.r_drop,
+        }
 
     def _check_parts(self, optimizer, loss, parts):
         if not isinstance(parts, int) or parts < 1:
@@ -98,7 +122,6 @@ class TextModel(DistributedModel):
         initial_epoch=0,
         steps_per_epoch=None,
         callbacks=None,
-        order=None,
         **kwargs,
     ):
         """As Keras's `fit`, on raw text.
@@ -108,11 +131,10 @@ class TextModel(DistributedModel):
             y: labels; None where `x` is a dataset that holds them.
             batch_size: texts a step; 32 is the published recipe's.
             epochs: passes over the data; 3 is the published recipe's.
-            validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset.
+            validation_data: `(x, y)`, `(x, y, sample_weight)`, or x alone where it needs no y.
             shuffle: a new order each epoch (not applied to a dataset).
             sample_weight: (n,) float.
             callbacks: Keras's, and `Checkpoints`, with which a run survives.
-            order: the `pipeline.Order` that a dataset given as x was made with.
             initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`.
 
         Returns:
@@ -124,37 +146,37 @@ class TextModel(DistributedModel):
         """
         if kwargs.get("validation_split"):
             raise ValueError("`validation_split` is not supported: pass `validation_data`.")
-        order = order or pipeline.Order(strategies.common_seed(self.distribute_strategy))
-        endless = steps_per_epoch is not None
-        how = {"order": order if shuffle else None, "endless": endless}
+        order = pipeline.Order(strategies.common_seed(self.distribute_strategy))
+        how = {"order": order, "shuffle": shuffle, "endless": steps_per_epoch is not None}
         dataset = self._dataset(x, y, sample_weight, batch_size, **how)
-        if isinstance(validation_data, tf.data.Dataset):
-            validation_data = self._dataset(validation_data)
-        elif validation_data is not None:
+        if validation_data is not None:
             validation_data = self._dataset(*pipeline.triple(validation_data), batch_size)
         if kwargs.get("class_weight"):
             kwargs["class_weight"] = self.class_numbers(kwargs["class_weight"])
         self.takes_pairs = pipeline.is_pair(x)
-        with self.distribute_strategy.scope():
-            if self.recipe is not None:
-                steps = steps_per_epoch or pipeline.count(dataset)
-                self._start_recipe(steps * epochs, initial_epoch)
-            _check_loss_scaling(self.encoder.policy, self.optimizer)
-            # Variables created inside the step would have it traced twice, seconds each time.
-            self.optimizer.build(self.trainable_variables)
+        if self.recipe is not None and steps_per_epoch is None:
+            dataset = pipeline.counted(dataset)
+        batches = int(dataset.cardinality())
+        self._prepare_optimizer((steps_per_epoch or batches) * epochs, initial_epoch)
         run = {
             "batch_size": batch_size,
             "epochs": int(epochs),
             "steps_per_epoch": steps_per_epoch,
-            "batches": int(dataset.cardinality()),
+            "batches": batches,
             "shuffle": bool(shuffle),
             "recipe": self.recipe,
         }
         callbacks, checkpoints = _sorted(callbacks)
-        initial_epoch = self._resume(checkpoints, dataset, order, run, initial_epoch)
-        if run["batches"] != tf.data.INFINITE_CARDINALITY:
+        self.run_folder = Path() if checkpoints is None else checkpoints.folder
+        initial_epoch = self._resume(callbacks, checkpoints, dataset, order, run, initial_epoch)
+        if batches != tf.data.INFINITE_CARDINALITY:
             start = keras.callbacks.LambdaCallback(on_epoch_begin=lambda i, _: order.start(i))
             callbacks.append(start)
+        if self.finite_steps is not None:
+            report = keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda *_: self.finite_steps.report()
+            )
+            callbacks.insert(0, report)
         try:
             fitted = super().fit(
                 dataset,
@@ -175,29 +197,41 @@ class TextModel(DistributedModel):
             fitted.epoch = list(range(len(checkpoints.history.get("loss", []))))
         return fitted
 
-    def _resume(self, checkpoints, dataset, order, run, initial_epoch):
+    def _prepare_optimizer(self, total_steps, initial_epoch):
+        """Has all that a step needs built, with a recipe's schedule of so many steps."""
+        with self.distribute_strategy.scope():
+            if self.recipe is not None:
+                self._start_recipe(total_steps, initial_epoch)
+            _check_loss_scaling(self.encoder.policy, self.optimizer)
+            # Variables created inside the step would have it traced twice, seconds each time.
+            self.optimizer.build(self.trainable_variables)
+
+    def _resume(self, callbacks, checkpoints, dataset, order, run, initial_epoch):
         """Goes on with a run of which there are checkpoints. -> the first epoch."""
         found = None
         if checkpoints is not None:
-            per_epoch = run["steps_per_epoch"]
-            if per_epoch is not None and run["batches"] != tf.data.INFINITE_CARDINALITY:
-                raise ValueError(
-                    "With `Checkpoints` and `steps_per_epoch`, the dataset must not end: call "
-                    f"`.repeat()` on it. Received: a dataset of {run['batches']} batches"
-                )
+            _check_endless(run)
             self.build_metrics(dataset)
-            found = checkpoints.restore(self, run | {"shuffle_seed": order.seed})
-            if found:
-                initial_epoch, step, seed = found
-                order.start(0, seed)
-                # Keras runs whole executions, also at the end of an epoch.
-                executions = -(-(per_epoch or 0) // self.steps_per_execution)
-                if initial_epoch < run["epochs"]:
-                    self.pass_over(initial_epoch * executions * self.steps_per_execution, step)
+            run |= {"shuffle_seed": order.seed}
+            found = checkpoints.restore(self, run, [c for c in callbacks if c is not checkpoints])
+        if found:
+            initial_epoch, done, seed = found
+            order.start(0, seed)
+            # Keras runs whole executions, also at the end of an epoch.
+            executions = -(-(run["steps_per_epoch"] or 0) // self.steps_per_execution)
+            if initial_epoch < run["epochs"]:
+                self.pass_over(initial_epoch * executions * self.steps_per_execution, done)
         if found or not self._seeds_separated:
             strategies.separate_seeds(self.distribute_strategy, self)
             self._seeds_separated = True
         return initial_epoch
+
+    def class_numbers(self, by_class):
+        """`class_weight` as Keras takes it, by number, for a task that has classes."""
+        raise ValueError(
+            f"`class_weight` must be left out: a {type(self).__name__} has no classes. "
+            f"Received: {by_class}"
+        )
 
     def train_step(self, data):
         """One step of `fit` on each replica (see `training/step.py`); -> its own metrics."""
@@ -208,6 +242,11 @@ class TextModel(DistributedModel):
         """One step of `evaluate`, likewise."""
         step.test_step(self, data)
         return self.get_metrics_result()
+
+    def after_step(self, data):
+        """With `nonfinite="stop"`, ends the run at a step that could not be taken."""
+        done = int(self.optimizer.iterations.numpy())
+        self.finite_steps.end_if_seen(data, self.distribute_strategy, self.run_folder, done)
 
     def loss_sizes(self, x, y, sample_weight):
         """What each part of the loss is a mean over: a list of float32 scalars, here the rows."""
@@ -238,50 +277,6 @@ class TextModel(DistributedModel):
         dataset = self._dataset(x, batch_size=batch_size, labelled=False)
         return super().predict(dataset, verbose=verbose, **kwargs)
 
-    def _dataset(self, x, y=None, weight=None, batch_size=32, labelled=True, order=None, **how):
-        """Whatever the user gave -> a dataset of (ids, targets, weights) in batches."""
-        if isinstance(x, tf.data.Dataset):
-            if y is not None or weight is not None:
-                raise ValueError("A dataset brings its labels along: leave out `y`.")
-            return self._from_dataset(x)
-        if not pipeline.is_sized(x):
-            raise TypeError(
-                "Texts must be a list, an array, a tensor, a dict or a tf.data.Dataset; wrap a "
-                f"generator with tf.data.Dataset.from_generator. Received: {type(x).__name__}"
-            )
-        if labelled and y is None:
-            raise ValueError("`y`, the labels, must be given with texts. Received: None")
-        if isinstance(x, dict) and not set(x) & set(pipeline.TEXT_KEYS):
-            inputs, preprocess = self.rename_inputs(x), dict
-            count, groups = len(inputs["token_ids"]), None
-        else:
-            sides, preprocess = pipeline.as_texts(x), self.preprocessor
-            inputs, count = sides if len(sides) == 2 else sides[0], int(sides[0].shape[0])
-            grouped = order and self.preprocessor.length_buckets
-            groups = self.preprocessor.buckets(inputs) if grouped else None
-        columns = (inputs,)
-        if labelled:
-            columns += (self.targets(y, count),)
-        if weight is not None:
-            columns += (pipeline.as_weights(weight, count),)
-        return pipeline.batches(columns, preprocess, batch_size or 32, order, groups, **how)
-
-    def _from_dataset(self, dataset):
-        spec = dataset.element_spec
-        x = spec[0] if isinstance(spec, tuple) else spec
-        first = tf.nest.flatten(x)[0]
-        if first.dtype != tf.string:
-            preprocess = self.rename_inputs
-        elif first.shape.rank == 0:
-            raise ValueError("The dataset must be batched: call `.batch(32)` on it.")
-        else:
-            preprocess = self.preprocessor
-        if not isinstance(spec, tuple):
-            dataset = dataset.map(lambda x: (x,))
-        elif len(spec) > 1:
-            dataset = dataset.map(lambda x, y, *rest: (x, self.targets_in_graph(y), *rest))
-        return pipeline.tokenized(dataset, preprocess)
-
 
 def _sorted(callbacks):
     """Keras callbacks in any form -> a list, and the `Checkpoints` in it, which come last."""
@@ -292,6 +287,34 @@ def _sorted(callbacks):
         raise ValueError(f"There must be one `Checkpoints`. Received: {len(checkpoints)}")
     others = [c for c in listed if c not in checkpoints]
     return others + checkpoints, checkpoints[0] if checkpoints else None
+
+
+def _check_settings(optimizer, nonfinite, fgm, r_drop):
+    """Raises for settings of a step that have no meaning."""
+    if nonfinite not in ACTIONS:
+        raise ValueError(f"`nonfinite` must be one of {list(ACTIONS)}. Received: {nonfinite!r}")
+    if nonfinite and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError(
+            "`nonfinite` must be left out with a LossScaleOptimizer, which skips such steps and "
+            f"scales the loss down. Received: nonfinite={nonfinite!r}"
+        )
+    for name, value in {"fgm": fgm, "r_drop": r_drop}.items():
+        if not 0 <= value < math.inf:
+            raise ValueError(f"`{name}` must be 0 or more. Received: {value}")
+    if fgm and getattr(optimizer, "reproduce", None):
+        raise ValueError(
+            "`fgm` must be 0 where the optimizer reproduces Google's norm, which knows one "
+            f"gradient a word. Received: fgm={fgm}"
+        )
+
+
+def _check_endless(run):
+    """Raises for a dataset that ends before its epochs do: the place in it could not be found."""
+    if run["steps_per_epoch"] is not None and run["batches"] != tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "With `Checkpoints` and `steps_per_epoch`, the dataset must not end: call "
+            f"`.repeat()` on it. Received: a dataset of {run['batches']} batches"
+        )
 
 
 def _check_loss_scaling(policy, optimizer):

@@ -8,10 +8,9 @@ import tensorflow as tf
 
 from bert_tf2.data import pipeline, pretraining
 from bert_tf2.modeling.encoder import input_tensors, published_initializer, rename_inputs
-from bert_tf2.modeling.heads import MASKED_WORDS_VARIABLES, MaskedWords, NextSentence
+from bert_tf2.modeling.heads import MASKED_WORDS_VARIABLES, MaskedWords
 from bert_tf2.tasks.base import Task
 from bert_tf2.text.masking import masked_inputs
-from bert_tf2.training import strategies
 from bert_tf2.training.metrics import Perplexity
 
 SECOND_TASKS = (None, "nsp", "sop")
@@ -32,7 +31,9 @@ class MaskedLM(Task):
 
     The model maps int32 `token_ids`, `segment_ids`, `padding_mask` (B, L) and `masked_positions`
     (B, P) to float32 logits (B, P, V). With `second_task` its output is a dict of these, "mlm", and
-    of "nsp" or "sop", logits (B, 2) (see `heads.NextSentence`); the losses are added up, each a
+    of "nsp" or "sop", logits (B, 2): do two texts stand in this order? Class 0 is "yes"; for BERT
+    the other class is a second text from elsewhere (Devlin et al. 2018, section 3.1, task 2), for
+    ALBERT the two texts swapped (Lan et al. 2019, section 3.1). The losses are added up, each a
     mean: over all predictions of a batch, by weight, and over its rows, as in
     google-research/bert and albert `run_pretraining.py` (which add 1e-5 to the weights' sum).
 
@@ -41,9 +42,12 @@ class MaskedLM(Task):
             time or in batches. They are joined into rows of the preprocessor's `max_length`, with
             no padding between (`pretraining.full_rows`), and masked: anew on each epoch (Liu et
             al. 2019, sections 4.1 and 4.2), the same way by each `evaluate`. There is no y.
+            To be shuffled, texts in memory are all kept as ids.
         records: a batched `tf.data.Dataset` of (inputs, targets), as `data.records.read_records`
             gives, or the two dicts of arrays as x and y: inputs as above; targets `masked_ids`
             (B, P), `masked_weights` (B, P), and `next_sentence_labels` (B,) for a second task.
+    The default recipe needs the number of steps: `fit` goes once through data that cannot tell,
+    unless there is `steps_per_epoch`.
 
     Args:
         encoder: an `Encoder`.
@@ -93,11 +97,16 @@ class MaskedLM(Task):
         positions = keras.Input((None,), dtype="int32", name="masked_positions")  # (B, P)
         inputs["masked_positions"] = positions
         initializer = published_initializer(encoder.config)
-        head = MaskedWords.for_encoder(encoder, initializer)
+        embeddings = encoder.parts["embeddings"]
+        head = MaskedWords(
+            embeddings, encoder.config, initializer, name="mlm", dtype=encoder.policy
+        )
         outputs = head(states["sequence_output"], positions)  # (B, P, V)
         self.head_variables = MASKED_WORDS_VARIABLES
         if second_task:
-            second = NextSentence(kernel_initializer=initializer, name=second_task)
+            second = keras.layers.Dense(
+                2, kernel_initializer=initializer, name=second_task, dtype="float32"
+            )
             outputs = {"mlm": outputs, second_task: second(states["pooled_output"])}
             self.head_variables += (f"{second_task}/kernel", f"{second_task}/bias")
         self.second_task, self.rate = second_task, rate
@@ -127,77 +136,39 @@ class MaskedLM(Task):
         """
         if kwargs.get("loss_weights") is not None:
             raise ValueError("`loss_weights` must be left out: the losses are added up as they are")
+        if kwargs.get("r_drop"):
+            raise ValueError(
+                "`r_drop` must be 0: it compares answers to whole texts. "
+                f"Received: r_drop={kwargs['r_drop']}"
+            )
         if metrics is None and weighted_metrics is None:
             weighted_metrics = self.default_weighted_metrics()
         super().compile(optimizer, loss, metrics, weighted_metrics=weighted_metrics, **kwargs)
 
-    def fit(
+    def _dataset(
         self,
-        x=None,
+        x,
         y=None,
+        weight=None,
         batch_size=32,
-        epochs=3,
-        validation_data=None,
-        shuffle=True,
-        steps_per_epoch=None,
-        **kwargs,
+        labelled=True,
+        order=None,
+        shuffle=False,
+        endless=False,
     ):
-        """Trains on texts, or on records.
-
-        Args:
-            x, y: see the class.
-            batch_size, epochs: rows a step, and passes over the data.
-            validation_data: texts, a dataset, or (x, y); masked as by `evaluate`.
-            shuffle: a new order of the rows on each epoch; all are then kept in memory, as ids (not
-                applied to a dataset, whose order is its own).
-            steps_per_epoch: as in Keras's `fit`. Default: all; texts, and records, are then gone
-                through once to count them.
-            **kwargs: as in `Task.fit`.
-
-        Returns:
-            a `keras.callbacks.History`.
-
-        Raises:
-            TypeError, ValueError: x or y is not of the form above.
-        """
-        order = pipeline.Order(strategies.common_seed(self.distribute_strategy))
-        how = {"order": order, "shuffle": shuffle, "count": steps_per_epoch is None}
-        dataset = self._examples(x, y, batch_size, **how)
-        if validation_data is not None:
-            pair = validation_data if isinstance(validation_data, tuple) else (validation_data,)
-            validation_data = self._examples(*pair, batch_size=batch_size, seed=EVALUATION_SEED)
-        return super().fit(
-            dataset,
-            epochs=epochs,
-            validation_data=validation_data,
-            steps_per_epoch=steps_per_epoch,
-            shuffle=shuffle,
-            order=order,
-            **kwargs,
-        )
-
-    def evaluate(self, x=None, y=None, batch_size=32, verbose="auto", **kwargs):
-        """Loss and metrics on texts, always masked the same way, or on records. See `fit`."""
-        count = kwargs.get("steps") is None
-        dataset = self._examples(x, y, batch_size, seed=EVALUATION_SEED, count=count)
-        return super().evaluate(dataset, verbose=verbose, **kwargs)
-
-    def _examples(self, x, y=None, batch_size=32, order=None, shuffle=False, seed=None, count=True):
         """What the user gave -> a dataset of (inputs, targets, weights) in batches."""
-        if pretraining.holds_texts(x):
-            if y is not None or self.second_task:
-                raise ValueError(
-                    "Texts bring their words to predict along, and nothing else: leave out `y`, "
-                    "and train a second task on records (`data.records.read_records`). "
-                    f"Received: second_task={self.second_task!r}, y of type {type(y).__name__}"
-                )
-            masking = {name: getattr(self, name) for name in MASKING}
-            dataset = pretraining.masked_texts(
-                x, self.preprocessor, batch_size, order, shuffle, seed, **masking
+        if not labelled:
+            return super()._dataset(x, batch_size=batch_size, labelled=False)
+        if weight is not None:
+            raise ValueError(
+                "`sample_weight` must be left out: records have `masked_weights`, and every word "
+                "of a text counts the same."
             )
+        if pretraining.holds_texts(x):
+            dataset = self._masked(x, y, order, batch_size or 32, shuffle, endless)
         elif isinstance(x, dict) and isinstance(y, dict):
-            columns = (self.rename_inputs(x), y)
-            dataset = pipeline.batches(columns, dict, batch_size, order if shuffle else None)
+            columns, order = (self.rename_inputs(x), y), order if shuffle else None
+            dataset = pipeline.batches(columns, dict, batch_size or 32, order, endless=endless)
         elif isinstance(x, tf.data.Dataset):
             dataset = x
         else:
@@ -206,8 +177,24 @@ class MaskedLM(Task):
                 "(inputs, targets), or the two as dicts of arrays. "
                 f"Received: x of type {type(x).__name__}, y of type {type(y).__name__}"
             )
-        dataset = pretraining.weighted(dataset, self.second_task)
-        return pretraining.counted(dataset) if count else dataset
+        return pretraining.weighted(dataset, self.second_task)
+
+    def _masked(self, texts, y, order, *how):
+        """Texts -> a dataset of (inputs, targets); without an order as in every `evaluate`."""
+        if y is not None or self.second_task:
+            raise ValueError(
+                "Texts bring their words to predict along, and nothing else: leave out `y`, "
+                "and train a second task on records (`data.records.read_records`). "
+                f"Received: second_task={self.second_task!r}, y of type {type(y).__name__}"
+            )
+        masking = {name: getattr(self, name) for name in MASKING}
+        order = order or pipeline.Order(EVALUATION_SEED)
+        dataset = pretraining.masked_texts(texts, self.preprocessor, order, *how, **masking)
+        # Keras warns at the end of what it does not know the length of. Rows in memory are quickly
+        # counted; the length of a dataset is its maker's business.
+        in_memory = not isinstance(texts, tf.data.Dataset)
+        endless = dataset.cardinality() == tf.data.INFINITE_CARDINALITY
+        return pipeline.counted(dataset) if in_memory and not endless else dataset
 
     def targets_in_graph(self, y):
         return y

@@ -31,8 +31,9 @@ class Checkpoints(keras.callbacks.Callback):
     Saved are weights, the optimizer's slots and step (so the learning rate), the random state of
     every dropout, the order of the data and the place in it, the metrics of the epoch so far, and
     the history. For `Task.fit`, on texts in memory or on a dataset that gives the same batches each
-    time. The state of other callbacks is theirs; for `EarlyStopping` the count starts anew, but a
-    run that it has ended stays ended.
+    time. Of other callbacks, the variables are saved that a method `state_variables(model)` gives,
+    as `AverageWeights` has one; for `EarlyStopping` the count starts anew, but a run that it has
+    ended stays ended.
 
     Each checkpoint is a folder `epoch-<done>-step-<of the next>`, written under another name,
     flushed to the disk and then renamed: one that can be seen is whole. If saving fails (a full
@@ -71,23 +72,27 @@ class Checkpoints(keras.callbacks.Callback):
 
     # --- Going on. --------------------------------------------------------------------------------
 
-    def restore(self, model, run):
+    def restore(self, model, run, callbacks=()):
         """Fills the variables of a built and compiled model from the newest checkpoint.
 
         Args:
             model: a `Task` whose optimizer and metrics are built.
             run: dict that tells runs apart; its "shuffle_seed" may differ.
+            callbacks: the others of the run.
 
         Returns:
             (epoch, step, shuffle seed) to go on from; None where there is no checkpoint.
         """
         self.run, self.history, self.failure, self.resumed = run, {}, None, None
+        self._callbacks = [
+            c.state_variables(model) for c in callbacks if hasattr(c, "state_variables")
+        ]
         found = self.found()
         if not found:
             return None
         state = json.loads((found[-1] / STATE).read_text())
         self._check_same_run(found[-1], state)
-        variables = _named_variables(model)
+        variables = _named_variables(model, self._callbacks)
         shapes = {name: list(variable.shape) for name, variable in variables.items()}
         if shapes != state["variables"]:
             differing = sorted(
@@ -191,7 +196,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def save(self, epoch, step, score=None, finished=False):
         """Writes a checkpoint: `epoch` epochs and `step` steps of the next are done."""
-        variables = _named_variables(self.model)
+        variables = _named_variables(self.model, self._callbacks)
         # All workers take part in reading what is summed over them.
         values = {name: tf.convert_to_tensor(v.value) for name, v in variables.items()}
         if not strategies.is_chief(self.model.distribute_strategy):
@@ -257,13 +262,14 @@ def _remove(path):
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _named_variables(model):
-    """Everything that changes in training, by name: the model's, the optimizer's, the metrics'."""
+def _named_variables(model, callbacks):
+    """Everything that changes in training, by name."""
     groups = {
         "model": model.variables,
         "optimizer": model.optimizer.variables,
         "metrics": model.metrics_variables,
     }
+    groups |= {f"callback_{i}": variables for i, variables in enumerate(callbacks)}
     return {
         f"{group}/{i}/{_stable_name(variable)}": variable
         for group, variables in groups.items()

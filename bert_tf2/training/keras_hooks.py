@@ -21,6 +21,7 @@ class DistributedModel(keras.Model):
     """
 
     batches_to_drop = steps_to_pass = 0  # see `pass_over`
+    watches_steps = False  # whether `after_step` is called after each step of `fit`
 
     def _make_function(self, step_function):
         """A function that takes an iterator and runs `steps_per_execution` steps.
@@ -29,69 +30,7 @@ class DistributedModel(keras.Model):
         where replicas see unequal numbers of rows, and its loop over several steps fails under
         every strategy (a placeholder without a shape).
         """
-        strategy, steps = self.distribute_strategy, self.steps_per_execution
-        executed = tf.Variable(0, dtype=tf.int64, trainable=False, name="executed_steps")
-
-        @tf.autograph.experimental.do_not_convert
-        def one_step(data):
-            strategy.run(step_function, args=(data,))
-            return self.get_metrics_result()  # here, across replicas, each metric is summed first
-
-        @tf.autograph.experimental.do_not_convert
-        def several_steps(iterator):
-            def body(step, _):
-                batch = iterator.get_next_as_optional()
-
-                def take():
-                    logs = step_of(iterator)(batch.get_value())
-                    with tf.control_dependencies(tf.nest.flatten(logs)):
-                        return tf.identity(executed.assign_add(1)) > 0
-
-                return step + 1, tf.cond(batch.has_value(), take, lambda: False)
-
-            start = tf.constant(0), tf.constant(True)
-            tf.while_loop(
-                lambda step, more: (step < steps) & more, body, start, parallel_iterations=1
-            )
-            return self.get_metrics_result()
-
-        if not self.run_eagerly:
-            several_steps = tf.function(several_steps, reduce_retracing=True)
-            compiled = _compiles(self)
-            on_batch = tf.function(one_step, reduce_retracing=True, jit_compile=compiled)
-        else:
-            on_batch = one_step
-        on_batch = self._autoconvert_optionals(on_batch)
-        step_of = _traced_by_spec(one_step, self)
-        training = step_function == self.train_step
-
-        def function(iterator):
-            if not isinstance(iterator, tf.data.Iterator | tf.distribute.DistributedIterator):
-                return on_batch(next(iterator))  # of `train_on_batch`
-            while training and self.batches_to_drop:
-                self.batches_to_drop -= 1
-                next(iterator)
-            if training and self.steps_to_pass:
-                passing = min(steps, self.steps_to_pass)
-                self.steps_to_pass -= passing
-                for _ in range(passing):
-                    next(iterator)
-                return self.get_metrics_result()
-            if steps > 1 and isinstance(iterator, tf.data.Iterator):
-                before = int(executed)
-                logs = several_steps(iterator)
-                if int(executed) == before:
-                    raise StopIteration
-                return logs
-            # `next` is not in the graph: where the data end, the graph would still run what needs
-            # none of them, such as the count of steps.
-            step = step_of(iterator)
-            logs = step(next(iterator))
-            for data in itertools.islice(iterator, steps - 1):
-                logs = step(data)
-            return logs
-
-        return function
+        return _Executor(self, step_function, training=step_function == self.train_step)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Creates metrics in the strategy's scope, from the shapes of a batch.
@@ -102,6 +41,7 @@ class DistributedModel(keras.Model):
         if self._distribute_strategy is None:
             return  # as Keras: the first trace builds them
         if iterator is not None:
+            # keras-private: Keras hands over its `TFEpochIterator`, whose dataset has no other name
             spec = iterator._distributed_dataset.element_spec
             data_batch = tf.nest.map_structure(_local_spec, spec)
         with self.distribute_strategy.scope():
@@ -121,6 +61,9 @@ class DistributedModel(keras.Model):
         """
         self.batches_to_drop, self.steps_to_pass = batches, steps
 
+    def after_step(self, data):
+        """Called outside the graph with the batch of each step that `fit` takes, if asked for."""
+
     def record_loss(self, loss, rows):
         """Adds a batch's mean loss, a scalar, to the metric "loss"; it counts as `rows` rows."""
         self._loss_tracker.update_state(loss, sample_weight=rows)
@@ -136,36 +79,107 @@ class DistributedModel(keras.Model):
         return loss * tf.cast(self.distribute_strategy.num_replicas_in_sync, loss.dtype)
 
 
-def _traced_by_spec(one_step, model):
-    """Iterator -> the step as a graph, traced once for all shapes that its dataset may give.
+class _Executor:
+    """Runs steps of one kind, `steps_per_execution` a call, under the model's strategy."""
 
-    Traced from the batches, the first would be computed by a graph of its own, which knows its
-    shape; that costs a second trace, and rounds otherwise.
-    """
-    traced = []
+    def __init__(self, model, step_function, training):
+        self.model, self.step_function, self.training = model, step_function, training
+        # With several replicas sums cross devices, which XLA cannot.
+        alone = model.distribute_strategy.num_replicas_in_sync == 1
+        self.compiles = bool(model.jit_compile) and alone
+        self.executed = tf.Variable(0, dtype=tf.int64, trainable=False, name="executed_steps")
+        self.traced = []  # (spec of a batch, the step as a graph)
+        self.loop = self._graph(self._loop)
+        # keras-private: a function of a batch that some replicas may have no part of
+        self.on_batch = model._autoconvert_optionals(self._graph(self._step, self.compiles))
 
-    def step_of(iterator):
-        if model.run_eagerly:
-            return one_step
+    def __call__(self, iterator):
+        """Takes the next steps; -> the metrics so far. StopIteration where the data end."""
+        if not isinstance(iterator, tf.data.Iterator | tf.distribute.DistributedIterator):
+            return self.on_batch(next(iterator))  # of `train_on_batch`
+        model, steps = self.model, self.model.steps_per_execution
+        if self.training and (model.batches_to_drop or model.steps_to_pass):
+            passed = self._pass_over(iterator, steps)
+            if passed:
+                return model.get_metrics_result()
+        watched = self.training and model.watches_steps
+        if steps > 1 and isinstance(iterator, tf.data.Iterator) and not watched:
+            return self._several(iterator)
+        # `next` is not in the graph: where the data end, the graph would still run what needs
+        # none of them, such as the count of steps.
+        step, first = self._step_of(iterator), next(iterator)
+        for data in itertools.chain([first], itertools.islice(iterator, steps - 1)):
+            logs = step(data)
+            if watched:
+                model.after_step(data)
+        return logs
+
+    def _pass_over(self, iterator, steps):
+        """See `DistributedModel.pass_over`; -> how many steps of this call are not taken."""
+        for _ in range(self.model.batches_to_drop):
+            next(iterator)
+        passing = min(steps, self.model.steps_to_pass)
+        for _ in range(passing):
+            next(iterator)
+        self.model.pass_over(0, self.model.steps_to_pass - passing)
+        return passing
+
+    def _several(self, iterator):
+        before = int(self.executed)
+        logs = self.loop(iterator)
+        if int(self.executed) == before:
+            raise StopIteration
+        return logs
+
+    def _step(self, data):
+        strategy = self.model.distribute_strategy
+        strategy.run(self.step_function, args=(data,))
+        return self.model.get_metrics_result()  # here, across replicas, each metric is summed first
+
+    def _loop(self, iterator):
+        """Steps until there are enough, or no more data."""
+        steps, step_of = self.model.steps_per_execution, self._step_of(iterator)
+
+        def body(step, _):
+            batch = iterator.get_next_as_optional()
+
+            def take():
+                logs = step_of(batch.get_value())
+                with tf.control_dependencies(tf.nest.flatten(logs)):
+                    return tf.identity(self.executed.assign_add(1)) > 0
+
+            return step + 1, tf.cond(batch.has_value(), take, lambda: False)
+
+        start = tf.constant(0), tf.constant(True)
+        tf.while_loop(lambda step, more: (step < steps) & more, body, start, parallel_iterations=1)
+        return self.model.get_metrics_result()
+
+    def _graph(self, function, jit_compile=False, **how):
+        if self.model.run_eagerly:
+            return function
+        how = {"reduce_retracing": True} | how
+        return tf.function(function, autograph=False, jit_compile=jit_compile, **how)
+
+    def _step_of(self, iterator):
+        """The step as a graph, traced once for all shapes that an iterator may give.
+
+        Traced from the batches, the first would be computed by a graph of its own, which knows its
+        shape; that costs a second trace, and rounds otherwise.
+        """
         spec = iterator.element_spec
-        for known, step in traced:
+        for known, step in self.traced:
             if known == spec:
                 return step
-        step = tf.function(one_step, input_signature=[spec], jit_compile=_compiles(model))
-        traced.append((spec, step))
+        step = self._graph(
+            self._step, self.compiles, input_signature=[spec], reduce_retracing=False
+        )
+        self.traced.append((spec, step))
         return step
-
-    return step_of
-
-
-def _compiles(model):
-    """Whether XLA compiles the step: with several replicas sums cross devices, which it cannot."""
-    return bool(model.jit_compile) and model.distribute_strategy.num_replicas_in_sync == 1
 
 
 def _local_spec(spec):
     """What one replica sees of a distributed dataset's element."""
-    values = getattr(spec, "_value_specs", None)  # of a PerReplicaSpec
+    values = getattr(spec, "_value_specs", None)  # keras-private: TensorFlow's, of a PerReplicaSpec
     return values[0] if values else spec
 
 

@@ -1,16 +1,30 @@
-"""The optimizer that BERT was trained and fine-tuned with.
+"""The optimizers that BERT and ALBERT were trained and fine-tuned with.
 
-Source: google-research/bert `optimization.py`, `AdamWeightDecayOptimizer` and `create_optimizer`.
+Sources: google-research/bert `optimization.py`, `AdamWeightDecayOptimizer` and `create_optimizer`;
+google-research/albert `lamb_optimizer.py`, `LAMBOptimizer`.
 """
 
-import functools
 import re
 
 import keras
 import tensorflow as tf
 
+from bert_tf2.training import schedules, updates
+from bert_tf2.training.layer_decay import rate_factors
+
 # Names as Google's checkpoints spell them, and as our layers do (`layer_0/attention/norm/gamma`).
 NO_DECAY = ("LayerNorm", "layer_norm", "(^|/)norm/", "bias")
+
+# What arguments may be: name -> (test, in words).
+_RANGES = {
+    "beta_1": (lambda x: 0 <= x < 1, "in [0, 1)"),
+    "beta_2": (lambda x: 0 <= x < 1, "in [0, 1)"),
+    "epsilon": (lambda x: x > 0, "above 0"),
+    "weight_decay": (lambda x: x is not None and x >= 0, "0 or more; 0 switches it off"),
+    "clip_norm": (lambda x: x is None or x > 0, "above 0; None switches clipping off"),
+    "reproduce": (lambda x: x in (None, "google"), 'None or "google"'),
+    "layer_decay": (lambda x: x is None or 0 < x <= 1, "above 0, at most 1, or None"),
+}
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
@@ -37,13 +51,20 @@ class AdamW(keras.optimizers.Optimizer):
             is found does not decay. Defaults to `NO_DECAY`.
         reproduce: None, or "google" to repeat a flaw of the original step for step: its global norm
             counts the gradients of a repeated embedding row one by one instead of their sum.
+        layer_decay: float above 0, at most 1: every layer has a learning rate so much lower than
+            the one above it, the embeddings the lowest, pooler and heads the full rate (see
+            `layer_decay.rate_factors`). It counts for weight decay too. None (default) for one rate
+            everywhere.
         name: str, the optimizer's name.
         **kwargs: `use_ema`, `ema_momentum`, `ema_overwrite_frequency`, `loss_scale_factor`,
             `gradient_accumulation_steps`, as every Keras optimizer takes them.
 
     Raises:
-        ValueError: an argument is outside its range.
+        ValueError: an argument is outside its range; or, once variables are known, `layer_decay`
+            for a model without layers or with shared ones.
     """
+
+    next_values = staticmethod(updates.adamw_values)
 
     def __init__(
         self,
@@ -55,6 +76,7 @@ class AdamW(keras.optimizers.Optimizer):
         clip_norm=1.0,
         exclude_from_weight_decay=NO_DECAY,
         reproduce=None,
+        layer_decay=None,
         name="adamw",
         **kwargs,
     ):
@@ -63,38 +85,24 @@ class AdamW(keras.optimizers.Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.clip_norm = clip_norm
-        self.no_decay_patterns = _checked_patterns(exclude_from_weight_decay)
+        self.no_decay_patterns = _checked_patterns(
+            "exclude_from_weight_decay", exclude_from_weight_decay
+        )
         self.reproduce = reproduce
+        self.layer_decay = layer_decay
         self._check_arguments()
 
     def _check_arguments(self):
-        for name in ("beta_1", "beta_2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(
-                    f"`{name}` must be in [0, 1). Received: {name}={getattr(self, name)}"
-                )
-        if self.epsilon <= 0:
-            raise ValueError(f"`epsilon` must be above 0. Received: epsilon={self.epsilon}")
-        if self.weight_decay is None or self.weight_decay < 0:
-            raise ValueError(
-                "`weight_decay` must be 0 or more; 0 switches it off. "
-                f"Received: weight_decay={self.weight_decay}"
-            )
-        if self.clip_norm is not None and self.clip_norm <= 0:
-            raise ValueError(
-                "`clip_norm` must be above 0; None switches clipping off. "
-                f"Received: clip_norm={self.clip_norm}"
-            )
+        for name, (allowed, words) in _RANGES.items():
+            value = getattr(self, name)
+            if not allowed(value):
+                raise ValueError(f"`{name}` must be {words}. Received: {name}={value!r}")
         for name in ("clipnorm", "clipvalue", "global_clipnorm"):
             if getattr(self, name) is not None:
                 raise ValueError(
                     f"`{name}` must be left out: this optimizer clips by global norm, to "
                     f"`clip_norm`. Received: {name}={getattr(self, name)}"
                 )
-        if self.reproduce not in (None, "google"):
-            raise ValueError(
-                f'`reproduce` must be None or "google". Received: reproduce={self.reproduce!r}'
-            )
         if self.reproduce and (self.gradient_accumulation_steps or self.loss_scale_factor):
             raise ValueError(  # Both turn IndexedSlices into sums before they get here.
                 "`reproduce` must be None when gradients are accumulated or scaled. "
@@ -111,24 +119,32 @@ class AdamW(keras.optimizers.Optimizer):
         self._momentums, self._velocities = self.add_optimizer_variables(
             variables, ["adam_m", "adam_v"]
         )
-        self._decays = [self._decay_of(variable) for variable in variables]
+        self._settings = [self._settings_of(variable) for variable in variables]
+        self._rate_factors = [1.0] * len(variables)
+        if self.layer_decay is not None:
+            paths = [_path(variable) for variable in variables]
+            self._rate_factors = rate_factors(paths, self.layer_decay)
         # Compiled, the update is one pass over memory instead of a dozen. On MiniLM's shapes and
         # two cores a whole step (norm, clipping, update) takes 0.4 of the time of the same lines
         # uncompiled and 0.8 of that of TensorFlow's fused Adam kernel. Compiling variable by
         # variable, once per shape, takes less than half the time of one program for all.
-        self._compiled_update = tf.function(adamw_update, jit_compile=True)
-        self._compiled_values = tf.function(adamw_values, jit_compile=True)
+        self._update = updates.in_place(self.next_values)
+        self._compiled_update = tf.function(self._update, jit_compile=True)
+        self._compiled_values = updates.in_place(tf.function(self.next_values, jit_compile=True))
 
     @property
     def schedule_steps(self):
         """The steps after which the learning rate is 0; infinite without such a schedule."""
-        return getattr(self._learning_rate, "total_steps", float("inf"))
+        return schedules.steps_until_zero(self._learning_rate)
 
-    def _decay_of(self, variable):
-        path = getattr(variable, "path", variable.name)
-        excluded = any(re.search(pattern, path) for pattern in self.no_decay_patterns)
+    def _settings_of(self, variable):
+        """What `next_values` takes for this variable alone, a tuple of Python values."""
+        return (self.weight_decay if self._may_decay(variable) else 0.0,)
+
+    def _may_decay(self, variable):
         # `_use_weight_decay` knows what was named through Keras's `exclude_from_weight_decay()`.
-        return 0.0 if excluded or not self._use_weight_decay(variable) else self.weight_decay
+        named = _matches(self.no_decay_patterns, variable)
+        return not named and self._use_weight_decay(variable)
 
     def apply(self, grads, trainable_variables=None):
         """Takes one step.
@@ -141,7 +157,7 @@ class AdamW(keras.optimizers.Optimizer):
             ValueError: no gradient at all, or a variable the optimizer was not built with.
         """
         if self.loss_scale_factor:  # Keras divides by it, which IndexedSlices do not know.
-            grads = [None if g is None else _dense(g) for g in grads]
+            grads = [None if g is None else updates.dense(g) for g in grads]
         super().apply(grads, trainable_variables)
 
     # --- Keras hooks (tested with 3.15) ---------------------------------------------------------
@@ -155,8 +171,8 @@ class AdamW(keras.optimizers.Optimizer):
         variables = [v.value if isinstance(v, keras.Variable) else v for v in trainable_variables]
         pairs = self._all_reduce_sum_gradients(list(zip(grads, variables, strict=True)))
         grads = [gradient for gradient, _ in pairs]
-        dense = [_dense(gradient) for gradient in grads]
-        clip_scale = _clip_scale(grads if self.reproduce else dense, self.clip_norm)
+        dense = [updates.dense(gradient) for gradient in grads]
+        clip_scale = updates.clip_scale(grads if self.reproduce else dense, self.clip_norm)
         tf.__internal__.distribute.interim.maybe_merge_call(
             self._update_everywhere,
             tf.distribute.get_strategy(),
@@ -169,10 +185,11 @@ class AdamW(keras.optimizers.Optimizer):
         update = self._update_function(strategy)
         for index, variable, gradient in updates:
             m, v = self._momentums[index].value, self._velocities[index].value
-            decay = self._decays[index]
+            settings = (self.beta_1, self.beta_2, self.epsilon, *self._settings[index])
+            factor = self._rate_factors[index]
 
-            def step(w, m, v, g, rate, scale, decay=decay):
-                update(w, m, v, g, rate, scale, decay, self.beta_1, self.beta_2, self.epsilon)
+            def step(w, m, v, g, rate, scale, factor=factor, settings=settings):
+                update(w, m, v, g, rate * factor, scale, *settings)
 
             strategy.extended.update(
                 variable, step, args=(m, v, gradient, learning_rate, clip_scale), group=False
@@ -181,12 +198,12 @@ class AdamW(keras.optimizers.Optimizer):
     def _update_function(self, strategy):
         if tf.executing_eagerly():
             # Compiled, it would compile at the first step of every shape, and be warned of that.
-            return adamw_update
+            return self._update
         if strategy.num_replicas_in_sync == 1:
             return self._compiled_update
         # A tf.function called with one mirrored variable after another goes on to write to the
         # first one it met of each shape (TensorFlow 2.21), so here it gets and gives tensors.
-        return functools.partial(adamw_update, values=self._compiled_values)
+        return self._compiled_values
 
     def get_config(self):
         """Returns the constructor's arguments."""
@@ -200,14 +217,73 @@ class AdamW(keras.optimizers.Optimizer):
             "clip_norm": self.clip_norm,
             "exclude_from_weight_decay": list(self.no_decay_patterns),
             "reproduce": self.reproduce,
+            "layer_decay": self.layer_decay,
         }
 
 
-def _checked_patterns(patterns):
+@keras.saving.register_keras_serializable("bert_tf2")
+class LAMB(AdamW):
+    """AdamW whose update of a variable is as long as the variable itself, as ALBERT was trained.
+
+    `w -= rate * |w| / |u| * u`, where u is AdamW's update with its decay (You et al. 2020,
+    "Large Batch Optimization for Deep Learning", algorithm 2, as google-research/albert has it);
+    the ratio is 1 where a norm is 0, and for what does not decay. So a rate means a relative
+    change, and suits batches of thousands; for fine-tuning, ALBERT's authors name 3e-4 to 5e-4.
+
+    `keras.optimizers.Lamb` trains differently: it corrects the moments for their start at zero,
+    decays weights apart from the update, before the norms are taken and outside the ratio, and
+    adapts every variable, norms and biases too.
+
+    Args:
+        learning_rate: as AdamW's. Defaults to 0.00176, of ALBERT's pretraining at batches of 4096.
+        exclude_from_layer_adaptation: list of regular expressions. A variable in whose path one of
+            them is found has the ratio 1. None (default): those that are excluded from decay.
+        name: str, the optimizer's name.
+        **kwargs: AdamW's other arguments, with the same defaults.
+
+    Raises:
+        ValueError: as AdamW.
+    """
+
+    next_values = staticmethod(updates.lamb_values)
+
+    def __init__(
+        self, learning_rate=1.76e-3, exclude_from_layer_adaptation=None, name="lamb", **kwargs
+    ):
+        super().__init__(learning_rate, name=name, **kwargs)
+        self.no_adaptation_patterns = exclude_from_layer_adaptation
+        if exclude_from_layer_adaptation is not None:
+            self.no_adaptation_patterns = _checked_patterns(
+                "exclude_from_layer_adaptation", exclude_from_layer_adaptation
+            )
+
+    def _settings_of(self, variable):
+        if self.no_adaptation_patterns is None:
+            adapted = self._may_decay(variable)
+        else:
+            adapted = not _matches(self.no_adaptation_patterns, variable)
+        return (*super()._settings_of(variable), adapted)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        patterns = self.no_adaptation_patterns
+        patterns = None if patterns is None else list(patterns)
+        return super().get_config() | {"exclude_from_layer_adaptation": patterns}
+
+
+def _path(variable):
+    return getattr(variable, "path", variable.name)
+
+
+def _matches(patterns, variable):
+    return any(re.search(pattern, _path(variable)) for pattern in patterns)
+
+
+def _checked_patterns(name, patterns):
     """Returns the regular expressions as a tuple, each known to compile."""
     if isinstance(patterns, str):
         raise ValueError(
-            "`exclude_from_weight_decay` must be a list of regular expressions. "
+            f"`{name}` must be a list of regular expressions. "
             f"Received: {patterns!r}; write [{patterns!r}]"
         )
     for pattern in patterns or ():
@@ -215,47 +291,6 @@ def _checked_patterns(patterns):
             re.compile(pattern)
         except re.error as error:
             raise ValueError(
-                "`exclude_from_weight_decay` must hold regular expressions. "
-                f"Received: {pattern!r} ({error})"
+                f"`{name}` must hold regular expressions. Received: {pattern!r} ({error})"
             ) from error
     return tuple(patterns or ())
-
-
-def _dense(gradient):
-    """Returns the gradient as a tensor; rows that occur more than once are summed."""
-    if not isinstance(gradient, tf.IndexedSlices):
-        return gradient
-    rows = gradient.dense_shape[0]
-    return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, rows)
-
-
-def _clip_scale(gradients, clip_norm):
-    """Returns the float32 factor, at most 1, that brings the global norm down to `clip_norm`."""
-    if clip_norm is None:
-        return tf.constant(1.0)
-    values = [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
-    norm = tf.sqrt(2.0 * tf.add_n([tf.nn.l2_loss(tf.cast(v, "float32")) for v in values]))
-    return clip_norm * tf.minimum(1.0 / norm, 1.0 / clip_norm)
-
-
-def adamw_values(w, m, v, g, rate, scale, decay, beta_1, beta_2, epsilon):
-    """The next values of a variable `w` and its moments `m` and `v`, three tensors.
-
-    `w`, `m`, `v` and `g` are of one shape; `rate` and `scale` are float32 scalars, the rest Python
-    floats. The arithmetic is in the dtype of `w`.
-    """
-    rate, scale = tf.cast(rate, w.dtype), tf.cast(scale, w.dtype)
-    g = tf.cast(g, w.dtype) * scale
-    next_m = beta_1 * m + (1.0 - beta_1) * g
-    next_v = beta_2 * v + (1.0 - beta_2) * tf.square(g)
-    update = next_m / (tf.sqrt(next_v) + epsilon)
-    if decay:
-        update += decay * w
-    return w - rate * update, next_m, next_v
-
-
-def adamw_update(w, m, v, *args, values=adamw_values):
-    """Updates the `tf.Variable`s `w`, `m` and `v` in place; see `adamw_values`."""
-    now = [tf.convert_to_tensor(variable) for variable in (w, m, v)]
-    for variable, value in zip((w, m, v), values(*now, *args), strict=True):
-        variable.assign(value)

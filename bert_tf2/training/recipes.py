@@ -1,13 +1,23 @@
 """Published recipes, ready to hand to `compile`."""
 
-from bert_tf2.training.optimizers import AdamW
-from bert_tf2.training.schedules import LinearWarmupDecay
+from bert_tf2.training.optimizers import LAMB, AdamW
+from bert_tf2.training.schedules import SCHEDULES
+
+OPTIMIZERS = {"adamw": AdamW, "lamb": LAMB}
 
 
 def finetuning_optimizer(
-    total_steps=None, learning_rate=5e-5, warmup_proportion=0.1, weight_decay=0.01, clip_norm=1.0
+    total_steps=None,
+    learning_rate=5e-5,
+    warmup_proportion=0.1,
+    weight_decay=0.01,
+    clip_norm=1.0,
+    schedule="linear",
+    optimizer="adamw",
+    layer_decay=None,
+    power=None,
 ):
-    """Returns Google's optimizer for fine-tuning BERT.
+    """Returns Google's optimizer for fine-tuning BERT, or a relative of it.
 
     The defaults are those of google-research/bert: `run_classifier.py` (flags `learning_rate` and
     `warmup_proportion`; `num_warmup_steps = int(num_train_steps * warmup_proportion)`) and
@@ -16,23 +26,49 @@ def finetuning_optimizer(
     Args:
         total_steps: int, batches per epoch times epochs. The rate falls to 0 at this step. None
             (default), where it is not known, keeps the rate constant.
-        learning_rate: float, where the warm-up aims.
+        learning_rate: float, where the warm-up aims. For "lamb", ALBERT's authors name 3e-4 to
+            5e-4.
         warmup_proportion: float from 0 to 1, the share of the steps that warms up.
         weight_decay: float, 0 for none. Norms and biases never decay.
         clip_norm: float, the largest global norm of a step's gradients, or None.
+        schedule: a name in `schedules.SCHEDULES`: "linear", Google's; "polynomial", which falls
+            from the warm-up's end; "cosine"; "constant", which stays after the warm-up; or
+            "one_cycle".
+        optimizer: "adamw" or "lamb".
+        layer_decay: float above 0, at most 1, by which each layer's rate is lower than that of the
+            next; None (default) for one rate everywhere. ELECTRA has 0.8 (small, base) and 0.9
+            (large).
+        power: float above 0, of the schedule "polynomial". Defaults to 1, a line.
 
     Returns:
-        A `bert_tf2.training.optimizers.AdamW` with a `LinearWarmupDecay` schedule.
+        a `bert_tf2.training.optimizers.AdamW` or `LAMB`.
 
     Raises:
-        ValueError: an argument is outside its range.
+        ValueError: an unknown name, or an argument outside its range.
     """
+    _check_known("schedule", schedule, SCHEDULES)
+    _check_known("optimizer", optimizer, OPTIMIZERS)
+    if learning_rate < 0:
+        raise ValueError(f"`learning_rate` must be 0 or more. Received: {learning_rate}")
     if not 0 <= warmup_proportion <= 1:
         raise ValueError(
             "`warmup_proportion` must lie between 0 and 1. "
             f"Received: warmup_proportion={warmup_proportion}"
         )
-    rate = learning_rate
+    if power is not None and (schedule != "polynomial" or power <= 0):
+        raise ValueError(
+            '`power` must be above 0, and left out unless `schedule` is "polynomial". '
+            f"Received: power={power}, schedule={schedule!r}"
+        )
+    rate, options = float(learning_rate), {} if power is None else {"power": power}
     if total_steps is not None:
-        rate = LinearWarmupDecay(rate, total_steps, int(total_steps * warmup_proportion))
-    return AdamW(rate, weight_decay=weight_decay, clip_norm=clip_norm)
+        warmup_steps = int(total_steps * warmup_proportion)
+        rate = SCHEDULES[schedule](rate, total_steps, warmup_steps, **options)
+    return OPTIMIZERS[optimizer](
+        rate, weight_decay=weight_decay, clip_norm=clip_norm, layer_decay=layer_decay
+    )
+
+
+def _check_known(argument, name, table):
+    if name not in list(table):
+        raise ValueError(f"`{argument}` must be one of {list(table)}. Received: {name!r}")

@@ -4,7 +4,11 @@ The loss of a step is a mean over everything in its batch, wherever the pieces o
 each piece (a replica's share of the batch, and of that a micro-batch) weighs by what it holds: its
 gradients are those of `mean * size / total size`, and their plain sum is the batch's gradient.
 After that sum, and only then, come unscaling, the check for overflow, clipping and one update.
+
+Letters: B rows of a piece, C classes.
 """
+
+import functools
 
 import keras
 import tensorflow as tf
@@ -18,28 +22,38 @@ def train_step(task, data):
     Runs on each replica.
 
     Args:
-        task: a compiled model with `loss_sizes` and `loss_means` (see `Task`).
+        task: a compiled model with `loss_sizes`, `loss_means` and the settings of a step (see
+            `TextModel.compile`).
         data: (x, y) or (x, y, sample_weight), this replica's rows; there may be none.
     """
     x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
     totals = sum_replicas([rows_of(x), *task.loss_sizes(x, y, weight)])
-    if task.micro_batches == 1:
-        gradients = _gradients(task, totals, x, y, weight)
-    else:
-        gradients = _gradients_in_parts(task, totals, x, y, weight)
-    apply(task.optimizer, gradients, task.trainable_variables)
+    find = _gradients if task.micro_batches == 1 else _gradients_in_parts
+    find = functools.partial(find, task, totals, x, y, weight)
+    loss, gradients = find()
+    if task.fgm:
+        gradients = _with_adversary(task, gradients, find)
+    finite = apply(task, gradients)
+    _record(task, totals, x, loss, finite)
 
 
 def test_step(task, data):
     """Adds a batch to the loss and the metrics of `evaluate`. Runs on each replica."""
     x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
     totals = sum_replicas([rows_of(x), *task.loss_sizes(x, y, weight)])
-    _loss(task, totals, x, y, weight, training=False)
+    loss = _loss(task, totals, x, y, weight, training=False)
+    _record(task, totals, x, loss)
 
 
-def apply(optimizer, gradients, variables):
-    """Sums gradients over replicas and takes one optimizer step with them."""
-    pairs = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+def apply(task, gradients):
+    """Sums gradients over replicas and takes one optimizer step with them.
+
+    Returns:
+        whether it was taken, a bool scalar; always True without `nonfinite`.
+    """
+    optimizer = task.optimizer
+    pairs = [(g, v) for g, v in zip(gradients, task.trainable_variables, strict=True)]
+    pairs = [(g, v) for g, v in pairs if g is not None]
     if not pairs:
         raise ValueError("The loss depends on none of the trainable variables: nothing to train.")
     gradients, variables = zip(*pairs, strict=True)
@@ -50,9 +64,16 @@ def apply(optimizer, gradients, variables):
         g if google and v.path.endswith("embeddings/token") else tf.convert_to_tensor(g)
         for g, v in zip(gradients, variables, strict=True)
     ]
+
+    def take(gradients):
+        with keras_hooks.gradients_summed(optimizer):
+            optimizer.apply(gradients, variables)
+
     gradients = sum_replicas(gradients)
-    with keras_hooks.gradients_summed(optimizer):
-        optimizer.apply(gradients, variables)
+    if task.finite_steps is None:
+        take(gradients)
+        return True
+    return task.finite_steps.guard(take, gradients)
 
 
 def sum_replicas(tensors):
@@ -68,31 +89,88 @@ def rows_of(x):
     return tf.cast(tf.shape(tf.nest.flatten(x)[0])[0], tf.float32)
 
 
-def _loss(task, totals, x, y, weight, training):
-    """This piece's share of the loss of the whole batch. Updates loss and metrics."""
+def _record(task, totals, x, loss, taken=True):
+    """Adds this replica's share of a batch's loss to the loss of the epoch, if the step counts."""
+    rows = rows_of(x)
+    mean = loss * tf.math.divide_no_nan(totals[0], rows)
+    # A step that is left out must not make the whole epoch's mean loss NaN.
+    task.record_loss(tf.where(taken, mean, 0.0), tf.where(taken, rows, 0.0))
+
+
+def _loss(task, totals, x, y, weight, training, recorded=True):
+    """This piece's share of the loss of the whole batch. Updates the metrics."""
     y_pred = task(x, training=training)
     means = task.loss_means(x, y, y_pred, weight, training)
     all_rows, *totals = totals
     sizes = task.loss_sizes(x, y, weight)
+    if training and task.r_drop:
+        again = task(x, training=True)
+        others = task.loss_means(x, y, again, weight, training)
+        means = [(mean + other) / 2 for mean, other in zip(means, others, strict=True)]
+        means.append(task.r_drop * divergence(y_pred, again))
+        sizes, totals = [*sizes, rows_of(x)], [*totals, all_rows]
     # A piece without anything to learn from has no mean (0 / 0), and adds nothing.
     shares = [
         tf.where(size > 0, mean, 0.0) * tf.math.divide_no_nan(size, total)
         for mean, size, total in zip(means, sizes, totals, strict=True)
     ]
-    loss, rows = tf.add_n(shares), rows_of(x)
-    task.record_loss(loss * tf.math.divide_no_nan(all_rows, rows), rows)
-    task.compute_metrics(x, y, y_pred, sample_weight=weight)
-    return loss
+    if recorded:
+        task.compute_metrics(x, y, y_pred, sample_weight=weight)
+    return tf.add_n(shares)
 
 
-def _gradients(task, totals, x, y, weight):
-    """This piece's share of the gradients, one per trainable variable; None where there is none."""
+def divergence(logits, others):
+    """How far two answers lie apart (Liang et al. 2021, "R-Drop", equation 2).
+
+    Args:
+        logits, others: (B, C).
+
+    Returns:
+        the mean over rows of the mean of both Kullback-Leibler divergences, a scalar.
+    """
+    one, two = tf.nn.log_softmax(logits), tf.nn.log_softmax(others)
+    both = tf.reduce_sum((tf.exp(one) - tf.exp(two)) * (one - two), axis=-1)  # (B,)
+    return tf.reduce_mean(both) / 2
+
+
+def _with_adversary(task, gradients, find):
+    """Adds the gradients at token rows moved to where the loss grows fastest (Miyato et al. 2017).
+
+    All rows are moved by `task.fgm` in all, along the gradient of the whole batch.
+    """
+    embeddings, variables = task.encoder.parts["embeddings"], task.trainable_variables
+    table = embeddings.token_table()
+    index = next(i for i, variable in enumerate(variables) if variable is table)
+    gradients = [None if g is None else tf.convert_to_tensor(g) for g in gradients]
+    (slope,) = sum_replicas([gradients[index]])
+    moved = table + task.fgm * tf.math.divide_no_nan(slope, tf.norm(slope))
+    with embeddings.reading(moved):
+        _, again = find(moved=(index, moved))
+    return [g if a is None else g + a for g, a in zip(gradients, again, strict=True)]
+
+
+def _gradients(task, totals, x, y, weight, moved=None):
+    """This piece's share of the loss and of its gradients.
+
+    Args:
+        moved: the index of a variable, and the values that the model reads in its place. Metrics
+            are then not recorded.
+
+    Returns:
+        a scalar, and a list of one gradient per trainable variable, scaled as the optimizer wants
+        it; None where there is none.
+    """
+    sources = list(task.trainable_variables)
     with tf.GradientTape() as tape:
-        loss = task.optimizer.scale_loss(_loss(task, totals, x, y, weight, training=True))
-    return tape.gradient(loss, task.trainable_variables)
+        if moved is not None:
+            index, sources[index] = moved
+            tape.watch(sources[index])
+        loss = _loss(task, totals, x, y, weight, training=True, recorded=moved is None)
+        scaled = task.optimizer.scale_loss(loss)
+    return loss, tape.gradient(scaled, sources)
 
 
-def _gradients_in_parts(task, totals, x, y, weight):
+def _gradients_in_parts(task, totals, x, y, weight, moved=None):
     """The same, of one micro-batch after another, in the memory of one."""
     data = (x, y, weight)
     rows = tf.shape(tf.nest.flatten(x)[0])[0]
@@ -100,21 +178,21 @@ def _gradients_in_parts(task, totals, x, y, weight):
     variables = task.trainable_variables
     reached = [False] * len(variables)
 
-    def body(start, *sums):
+    def body(start, loss, *sums):
         part = tf.nest.map_structure(lambda t: _rows(t, start, size), data)
-        found = _gradients(task, totals, *part)
+        more, found = _gradients(task, totals, *part, moved=moved)
         reached[:] = [g is not None for g in found]
         added = [s if g is None else s + g for s, g in zip(sums, found, strict=True)]
-        return start + size, *added
+        return start + size, loss + more, *added
 
     zeros = [tf.zeros(v.shape, v.dtype) for v in variables]
-    _, *sums = tf.while_loop(
+    _, loss, *sums = tf.while_loop(
         lambda start, *_: start < rows,
         body,
-        (tf.constant(0), *zeros),
+        (tf.constant(0), tf.constant(0.0), *zeros),
         parallel_iterations=1,
     )
-    return [s if found else None for s, found in zip(sums, reached, strict=True)]
+    return loss, [s if found else None for s, found in zip(sums, reached, strict=True)]
 
 
 def _part_size(task, x):

@@ -34,11 +34,11 @@ def strategy(name="auto", tpu=""):
 
     Raises:
         ValueError: an unknown name, a GPU or a TPU that is not there, no `TF_CONFIG`, or a
-            parameter server, which Keras 3 cannot train with.
-        NotImplementedError: `keras.distribution` is set, which Keras ignores on TensorFlow.
+            parameter server, which Keras 3 cannot train with; `keras.distribution` is set, which
+            Keras ignores on TensorFlow.
     """
     if keras.distribution.distribution() is not None:
-        raise NotImplementedError(
+        raise ValueError(
             "keras.distribution must not be set: Keras ignores it on TensorFlow and would train on "
             "one device. Call keras.distribution.set_distribution(None), and create the model in "
             "the scope of a tf.distribute strategy."
@@ -64,7 +64,7 @@ def strategy(name="auto", tpu=""):
 
 _PARAMETER_SERVER = (
     "A parameter server cannot be used: Keras 3 has no coordinator loop, and what it would train "
-    'is not one step of one batch. Use "multi_worker", which also survives a restarted worker.'
+    'is not one step of one batch. Use "multi_worker", with `Checkpoints` to go on after a crash.'
 )
 
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bert_tf2 import WordPieceTokenizer
-from bert_tf2.data import pretraining
+from bert_tf2 import Preprocessor, WordPieceTokenizer
+from bert_tf2.data import pipeline, pretraining
 from bert_tf2.data.records import read_records
 
 PAD, UNK, CLS, SEP, MASK = range(5)
@@ -96,10 +96,11 @@ def test_no_more_is_read_than_is_needed():
 # --- Masking. -------------------------------------------------------------------------------------
 
 
-def batches(seed=None, batch_size=2, texts=TEXTS, **settings):
-    rows = pretraining.full_rows(texts, TOKENIZER, 7)
+def batches(order=None, batch_size=2, texts=TEXTS, **settings):
+    rows = pretraining.full_rows(texts, TOKENIZER, 7).batch(pretraining.ROWS_AT_ONCE)
     settings = {"max_predictions": 2, "rate": 0.3} | settings
-    return pretraining.masked_batches(rows, TOKENIZER, batch_size, seed, **settings)
+    order = order or pipeline.Order(0)
+    return pretraining.masked_batches(rows, TOKENIZER, order, batch_size, **settings)
 
 
 def a_pass(dataset):
@@ -110,13 +111,18 @@ def a_pass(dataset):
     return np.concatenate(parts).tolist()
 
 
-def test_other_words_are_hidden_on_each_pass():
-    keras.utils.set_random_seed(1)
-    dataset = batches()
-    first, second = a_pass(dataset), a_pass(dataset)
+def test_other_words_are_hidden_in_each_epoch():
+    order = pipeline.Order(1)
+    dataset = batches(order)
+    first = a_pass(dataset)
+    assert a_pass(dataset) == first
+    order.start(1)
+    second = a_pass(dataset)
     assert first != second
-    keras.utils.set_random_seed(1)
-    assert a_pass(batches()) == first
+    order.start(0)
+    assert a_pass(dataset) == first
+    order.start(1)
+    assert a_pass(dataset) == second
 
 
 def test_what_is_hidden_is_told():
@@ -131,10 +137,10 @@ def test_what_is_hidden_is_told():
 
 
 def test_the_same_words_are_hidden_with_a_seed_whatever_the_batch_size():
-    want = a_pass(batches(seed=3))
-    assert a_pass(batches(seed=3)) == want
-    assert a_pass(batches(seed=3, batch_size=5)) == want
-    assert a_pass(batches(seed=4)) != want
+    want = a_pass(batches(pipeline.Order(3)))
+    assert a_pass(batches(pipeline.Order(3))) == want
+    assert a_pass(batches(pipeline.Order(3), batch_size=5)) == want
+    assert a_pass(batches(pipeline.Order(4))) != want
 
 
 def test_texts_without_end_are_known_to_be():
@@ -145,10 +151,30 @@ def test_texts_without_end_are_known_to_be():
 
 
 def test_rows_are_counted():
-    dataset = pretraining.counted(batches())
+    dataset = pipeline.counted(batches())
     assert int(dataset.cardinality()) == len(list(dataset)) == -(-len(rows_of(TEXTS)) // 2)
     with pytest.raises(ValueError, match="at least one row"):
-        pretraining.counted(batches(texts=["", " "]))
+        pipeline.counted(batches(texts=["", " "]))
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_endless_rows_of_texts_in_memory(shuffle):
+    """Each pass hides other words; shuffled, it comes in another order."""
+    preprocessor, count = Preprocessor(TOKENIZER, 7), len(rows_of(TEXTS))
+    how = {"batch_size": 2, "shuffle": shuffle, "rate": 0.3}
+    dataset = pretraining.masked_texts(TEXTS, preprocessor, pipeline.Order(1), endless=True, **how)
+    assert dataset.cardinality() == tf.data.INFINITE_CARDINALITY
+    rows = []
+    for inputs, targets in dataset.unbatch().take(2 * count).as_numpy_iterator():
+        row, hidden = inputs["token_ids"].copy(), targets["masked_weights"] > 0
+        row[inputs["masked_positions"][hidden]] = targets["masked_ids"][hidden]
+        rows.append((inputs["token_ids"].tolist(), row.tolist()))
+    shown, told = zip(*rows, strict=True)
+    want = [padded for _, padded in rows_by_hand(TEXTS, 7)]
+    for part in (told[:count], told[count:]):
+        assert sorted(part) == sorted(want)
+        assert (list(part) == want) is not shuffle
+    assert sorted(shown[:count]) != sorted(shown[count:])
 
 
 # --- Records. -------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import json
 import zlib
 
+import googles
 import keras
 import numpy as np
 import pytest
@@ -25,11 +26,6 @@ GOOGLES = {
 WITH_EDGES = ("bert_tiny", "albert_tiny_v2")
 
 
-def inputs_of(arrays, prefix=""):
-    names = {"token_ids": "input_ids", "padding_mask": "input_mask", "segment_ids": "segment_ids"}
-    return {o: arrays[prefix + t] for o, t in names.items() if prefix + t in arrays}
-
-
 def compare_layers(outputs, golden, prefix="encoder_layer_"):
     assert f"{prefix}{len(outputs['layer_outputs'])}" not in golden
     for i, got in enumerate(outputs["layer_outputs"]):
@@ -40,7 +36,7 @@ def compare_layers(outputs, golden, prefix="encoder_layer_"):
 def test_layers(assets, name):
     golden = np.load(assets / "reference" / name / "golden.npz")
     encoder = Encoder.from_preset(assets / "reference" / name)
-    outputs = encoder(inputs_of(golden))
+    outputs = encoder(googles.inputs_of(golden))
     compare_layers(outputs, golden)
     np.testing.assert_allclose(outputs["pooled_output"], golden["pooled_output"], atol=TOLERANCE)
 
@@ -50,7 +46,7 @@ def test_layers(assets, name):
 def test_odd_masks(assets, name, drop_padding):
     folder = assets / "reference" / name
     edge, encoder = np.load(folder / "edge.npz"), Encoder.from_preset(folder)
-    inputs, symbolic = inputs_of(edge), input_tensors()
+    inputs, symbolic = googles.inputs_of(edge), input_tensors()
     outputs = keras.Model(symbolic, encoder.encode(symbolic, drop_padding=drop_padding))(inputs)
     mask = inputs["padding_mask"]
     computed = np.where(mask[:, :1] == 0, 1, mask) if drop_padding else np.ones_like(mask)
@@ -79,7 +75,7 @@ def test_gradients(assets, name):
     head, _ = weights.load(weights.open_checkpoint(folder), heads)
     variables = encoder.named_variables()
     with tf.GradientTape() as tape:
-        outputs = encoder(inputs_of(golden))
+        outputs = encoder(googles.inputs_of(golden))
         table = variables["embeddings/token"]
         loss = _pretraining_loss(outputs, golden, head, table, GOOGLES[name])
     found = tape.gradient(loss, [v.value for v in variables.values()])
@@ -124,7 +120,7 @@ def test_chinese_albert_in_googles_own_graph(assets):
     )
     for name, variable in zip(theirs, variables.values(), strict=True):
         variable.assign(values(name, tuple(variable.shape)))
-    outputs = encoder(inputs_of(golden, "in_"))
+    outputs = encoder(googles.inputs_of(golden, "in_"))
     for i, got in enumerate(outputs["layer_outputs"]):
         np.testing.assert_allclose(got[..., :128], golden[f"out_layer_{i}"], atol=2e-5)
     np.testing.assert_allclose(outputs["pooled_output"][:, :128], golden["out_pooled"], atol=2e-5)
@@ -139,7 +135,7 @@ def values(name, shape):
 def test_distilbert(assets):
     folder = assets / "reference" / "distilbert_tiny"
     golden, encoder = np.load(folder / "golden.npz"), Encoder.from_preset(folder)
-    outputs = encoder(inputs_of(golden))
+    outputs = encoder(googles.inputs_of(golden))
     assert "pooled_output" not in outputs
     compare_layers(outputs, golden)
     got = encoder({"token_ids": golden["input_ids"]})["sequence_output"]
@@ -164,7 +160,7 @@ def test_distilbert_classifier(assets, tmp_path):
     report = load_variables(checkpoint, classifier.named_variables())
     assert (report.missing, report.skipped) == ([], [])
     assert classifier.dropout == 0.2
-    logits = classifier(inputs_of(golden))
+    logits = classifier(googles.inputs_of(golden))
     np.testing.assert_allclose(logits, golden["seqcls_logits"], atol=TOLERANCE)
 
 
@@ -182,7 +178,7 @@ def test_electra(assets, tmp_path, family, part, prefix):
     config = sizes[part] | {"embedding_size": sizes["embedding_size"], "family": family}
     (tmp_path / "config.json").write_text(json.dumps(config))
     encoder = Encoder.from_preset(folder, config_file=tmp_path / "config.json")
-    compare_layers(encoder(inputs_of(golden)), golden, prefix)
+    compare_layers(encoder(googles.inputs_of(golden)), golden, prefix)
     heads = weights.expected_shapes(encoder.config, ("rtd" if part == "discriminator" else "mlm",))
     checkpoint = weights.open_checkpoint(folder, config_file=tmp_path / "config.json")
     _, report = weights.load(checkpoint, heads, optional_heads=False)

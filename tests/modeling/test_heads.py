@@ -1,7 +1,8 @@
-"""Pretraining heads against NumPy in float64, and against the original implementations."""
+"""The pretraining head, with a second task beside it, against NumPy and the originals."""
 
 import json
 
+import googles
 import keras
 import numpy as np
 import oracle
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 from bert_tf2 import Encoder, weights
 from bert_tf2.modeling.encoder import input_tensors, load_variables, published_initializer
-from bert_tf2.modeling.heads import MASKED_WORDS_VARIABLES, MaskedWords, NextSentence
+from bert_tf2.modeling.heads import MASKED_WORDS_VARIABLES, MaskedWords
 
 POSITIONS = np.array([[1, 3, 7], [0, 2, 0], [5, 0, 0], [0, 0, 0], [4, 6, 7]], "int32")
 TOLERANCE = 5e-6  # the references' own float32 noise is up to 3e-6
@@ -22,11 +23,14 @@ def pretraining_model(encoder, second=None):
     outputs = encoder.encode(inputs)
     inputs["masked_positions"] = keras.Input((None,), dtype="int32", name="masked_positions")
     initializer = published_initializer(encoder.config)
-    head = MaskedWords.for_encoder(encoder, initializer)
+    embeddings = encoder.parts["embeddings"]
+    head = MaskedWords(embeddings, encoder.config, initializer, name="mlm", dtype=encoder.policy)
     found = {"mlm": head(outputs["sequence_output"], inputs["masked_positions"])}
     layers = [head]
     if second:
-        layers.append(NextSentence(kernel_initializer=initializer, name=second))
+        layers.append(
+            keras.layers.Dense(2, kernel_initializer=initializer, name=second, dtype="float32")
+        )
         found[second] = layers[1](outputs["pooled_output"])
     named = {v.path: v for layer in layers for v in layer.variables}
     return keras.Model(inputs, found), encoder.named_variables() | named
@@ -141,8 +145,7 @@ def loaded(folder, second=None, config_file=None):
 
 
 def inputs_of(golden, positions=None):
-    names = {"token_ids": "input_ids", "padding_mask": "input_mask", "segment_ids": "segment_ids"}
-    inputs = {ours: golden[theirs] for ours, theirs in names.items() if theirs in golden}
+    inputs = googles.inputs_of(golden)
     inputs.setdefault("segment_ids", np.zeros_like(inputs["token_ids"]))
     positions = golden["masked_lm_positions"] if positions is None else positions
     return inputs | {"masked_positions": positions}

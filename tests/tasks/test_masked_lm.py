@@ -9,7 +9,7 @@ import tiny_masked_lm
 from tiny_masked_lm import TEXTS, TOKENIZER
 
 from bert_tf2 import Checkpoints, Encoder, MaskedLM, Preprocessor, TextClassifier, weights
-from bert_tf2.data import pretraining
+from bert_tf2.data import pipeline, pretraining
 from bert_tf2.training.optimizers import AdamW
 from bert_tf2.weights import names
 
@@ -105,7 +105,8 @@ def test_metrics_are_those_of_all_predictions():
     got = task.evaluate(TEXTS, batch_size=5, verbose=0, return_dict=True)
     logits, ids, weight = [], [], []
     settings = {"rate": 0.3, "whole_words": True}
-    for inputs, targets in pretraining.masked_texts(TEXTS, task.preprocessor, seed=0, **settings):
+    order = pipeline.Order(0)
+    for inputs, targets in pretraining.masked_texts(TEXTS, task.preprocessor, order, **settings):
         assert inputs["masked_positions"].shape[1] == 6  # 0.3 of 20
         logits.append(task(inputs))
         ids.append(targets["masked_ids"])
@@ -170,6 +171,8 @@ def test_the_recipe_counts_the_rows():
     assert int(task.optimizer.iterations.numpy()) == 6
     with pytest.raises(ValueError, match="never ends"):
         task.fit(endless, verbose=0)
+    task.fit(TEXTS, batch_size=4, epochs=1, steps_per_epoch=rows, verbose=0)  # four passes
+    assert int(task.optimizer.iterations.numpy()) == rows
 
 
 @pytest.mark.full
@@ -225,6 +228,15 @@ def test_fit_in_fewer_bits():
 def test_bad_data_is_refused(x, y, second, error, message):
     with pytest.raises(error, match=message):
         tiny_masked_lm.make(second_task=second).fit(x, y, verbose=0)
+
+
+def test_weights_that_have_no_meaning_are_refused():
+    task = tiny_masked_lm.make()
+    with pytest.raises(ValueError, match=r"`class_weight` must be left out: a MaskedLM"):
+        task.fit(TEXTS, class_weight={0: 2.0}, verbose=0)
+    for call in (task.fit, task.evaluate):
+        with pytest.raises(ValueError, match=r"`sample_weight` must be left out"):
+            call(TEXTS, sample_weight=[1.0] * len(TEXTS), verbose=0)
 
 
 # --- Answers. -------------------------------------------------------------------------------------

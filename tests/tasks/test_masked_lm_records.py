@@ -4,8 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import googles
 import keras
 import numpy as np
+import oracle
 import pytest
 import tensorflow as tf
 import tiny_masked_lm
@@ -14,7 +16,6 @@ from tiny_masked_lm import TOKENIZER
 from bert_tf2 import Encoder, MaskedLM, Preprocessor, WordPieceTokenizer, weights
 from bert_tf2.training.optimizers import AdamW
 from bert_tf2.training.schedules import LinearWarmupDecay
-from bert_tf2.weights import names
 
 
 @pytest.mark.parametrize("second", [None, "nsp", "sop"])
@@ -103,22 +104,12 @@ def test_records_without_labels_for_the_second_task():
 # --- The original, step by step. ------------------------------------------------------------------
 
 
-def googles_variables(task, recorded, prefix):
-    """Our name -> array, as recorded under Google's names."""
-    table = names.variables(task.encoder.config, "google")
-    arrays = {}
-    for name in task.named_variables():
-        array = recorded[f"{prefix}/{table[name].theirs}"]
-        arrays[name] = array.T if table[name].transposed else array
-    return arrays
-
-
 @pytest.mark.full
 @pytest.mark.parametrize("drop_padding", [False, True])
 def test_eight_steps_of_googles_pretraining(assets, drop_padding):
     recorded = np.load(assets / "reference" / "training" / "bert_pretrain.npz")
     folder = assets / "reference" / "bert_tiny"
-    config = tiny_masked_lm.without_dropout(weights.open_checkpoint(folder).config)
+    config = oracle.with_dropout(weights.open_checkpoint(folder).config, 0.0)
     tokenizer = WordPieceTokenizer(TOKENIZER.vocabulary[: config.vocab_size])
     task = MaskedLM(
         Encoder(config),
@@ -126,14 +117,10 @@ def test_eight_steps_of_googles_pretraining(assets, drop_padding):
         second_task="nsp",
         drop_padding=drop_padding,
     )
-    for name, array in googles_variables(task, recorded, "init").items():
+    for name, array in googles.variables_of(task, recorded, "init").items():
         task.named_variables()[name].assign(array)
-    inputs = {
-        "input_word_ids": recorded["in/input_ids"],
-        "input_mask": recorded["in/input_mask"],
-        "input_type_ids": recorded["in/segment_ids"],
-        "masked_positions": recorded["in/masked_lm_positions"],
-    }
+    inputs = googles.inputs_of(recorded, "in/")
+    inputs["masked_positions"] = recorded["in/masked_lm_positions"]
     targets = {
         "masked_ids": recorded["in/masked_lm_ids"],
         "masked_weights": recorded["in/masked_lm_weights"],
@@ -146,7 +133,7 @@ def test_eight_steps_of_googles_pretraining(assets, drop_padding):
     for step in range(8):
         losses += task.fit(one_batch, epochs=1, verbose=0).history["loss"]
         if step + 1 in (2, 4, 8):
-            want = googles_variables(task, recorded, f"step{step + 1}")
+            want = googles.variables_of(task, recorded, f"step{step + 1}")
             for name, variable in task.named_variables().items():
                 np.testing.assert_allclose(
                     variable, want[name], atol=1e-5, err_msg=f"{name}, step {step + 1}"

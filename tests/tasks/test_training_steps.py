@@ -1,7 +1,5 @@
 """A task's training step, in every form it has, against the long way: padding kept, plain forms."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import oracle
@@ -13,11 +11,6 @@ from bert_tf2 import Encoder, TextClassifier
 LABELS = ["tea", "stone", "rain"]
 TEXTS = ["The kettle hums.", "", "stone, rain & tea", "tea", "rain rain tea", "x", "stone", "a b"]
 TARGETS = [LABELS[i % 3] for i in range(len(TEXTS))]
-
-
-def without_dropout(config):
-    rates = {name: 0.0 for name in config.to_dict() if name.endswith("dropout_prob")}
-    return dataclasses.replace(config, **rates)
 
 
 def loss_and_gradients(classifier, training):
@@ -39,7 +32,7 @@ def loss_and_gradients(classifier, training):
 @pytest.mark.parametrize("family", oracle.TINIES)
 def test_every_family_and_pooling(family, pooling):
     """Dropping padding, the first token only, and gradients by hand change no number."""
-    config = without_dropout(oracle.TINIES[family])
+    config = oracle.with_dropout(oracle.TINIES[family], 0.0)
     steps = []
     for drop_padding in (False, True):
         classifier = oracle.tiny_classifier(
@@ -55,7 +48,7 @@ def test_every_family_and_pooling(family, pooling):
 
 
 def classifier_in(policy):
-    base = oracle.tiny_classifier(config=without_dropout(oracle.TINY))
+    base = oracle.tiny_classifier(config=oracle.with_dropout(oracle.TINY, 0.0))
     classifier = TextClassifier(
         Encoder(base.encoder.config, dtype=policy), base.preprocessor, LABELS, dropout=0.0
     )

@@ -1,23 +1,18 @@
 """Runs that are killed and started again end as one that was left alone."""
 
-import json
 import os
-import random
 import signal
 import subprocess
-import time
 
 import keras
 import numpy as np
 import oracle
 import pytest
-from processes import finish, start, two_workers
 
 import bert_tf2
 
 TEXTS = ["tea tea", "The kettle hums.", "stone, rain & tea", "tea", "rain tea rain"] * 4
 LABELS = [["tea", "stone", "rain"][i % 3] for i in range(len(TEXTS))]
-RUN = {"dropout": 0.1, "epochs": 3, "deterministic": True}  # nine steps
 
 
 class StopAt(keras.callbacks.Callback):
@@ -134,77 +129,7 @@ def test_sigterm_saves_the_step_at_hand(tmp_path):
     assert bert_tf2.Checkpoints(tmp_path).found()[-1].name == "epoch-0001-step-000000002"
 
 
-# --- Processes that are killed, disks that are full. ----------------------------------------------
-
-
-def same_bits(got, want):
-    got, want = np.load(got), np.load(want)
-    assert got.files == want.files
-    return [name for name in want.files if not np.array_equal(got[name], want[name])]
-
-
-def alone(folder, **settings):
-    finish(start([RUN | settings | {"out": str(folder / "alone.npz")}]))
-    return folder / "alone.npz"
-
-
-@pytest.mark.full
-def test_killed_at_random_steps(tmp_path):
-    """SIGKILL after a random step, as often as it takes; then bit for bit the undisturbed run."""
-    want = alone(tmp_path)
-    generator = random.Random(11)
-    for i in range(5):
-        folder, out = tmp_path / f"run_{i}", tmp_path / f"{i}.npz"
-        saved = {"folder": str(folder), "every": generator.choice([1, 2, 3])}
-        settings = RUN | {"checkpoints": saved, "out": str(out)}
-        for step in sorted(generator.sample(range(1, 9), 2)):
-            finish(start([settings | {"kill_at": step}]), -signal.SIGKILL)
-        finish(start([settings]))
-        assert not same_bits(out, want), saved
-
-
-@pytest.mark.full
-def test_killed_at_random_moments(tmp_path):
-    """SIGKILL from outside, in the middle of whatever it does, of a run that saves at each step."""
-    want = alone(tmp_path, epochs=40)
-    generator = random.Random(12)
-    folder, out = tmp_path / "run", tmp_path / "out.npz"
-    settings = RUN | {"epochs": 40, "checkpoints": {"folder": str(folder), "every": 1}}
-    for _ in range(6):
-        process, before = start([settings | {"out": str(out)}]), len(list(folder.glob("*")))
-        while process.poll() is None and len(list(folder.glob("*"))) <= before:
-            time.sleep(0.05)
-        time.sleep(generator.uniform(0, 1.5))
-        process.kill()
-        process.communicate()
-        for found in bert_tf2.Checkpoints(folder).found():
-            json.loads((found / "state.json").read_text())
-    finish(start([settings | {"out": str(out)}]))
-    assert not same_bits(out, want)
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("victim", [0, 1])
-def test_one_of_two_workers_is_killed(tmp_path, victim):
-    """The chief or the other one; the survivor is stopped, and both are started again."""
-    settings = RUN | {"checkpoints": {"folder": str(tmp_path / "run"), "every": 1}}
-    undisturbed, files = two_workers(tmp_path, **RUN)
-    for process in undisturbed:
-        finish(process)
-    want = dict(np.load(files[0]))
-    processes, _ = two_workers(tmp_path, **settings | {"kill_at": 5, "killed": victim})
-    processes[victim].wait(timeout=300)
-    processes[1 - victim].kill()
-    for process in processes:
-        process.communicate()
-    processes, files = two_workers(tmp_path, **settings)
-    for process in processes:
-        finish(process)
-    for file in files:
-        got = np.load(file)
-        for name in want:  # two processes: sums may come in another order
-            if name.startswith(("weight", "history")):
-                np.testing.assert_allclose(got[name], want[name], atol=1e-6, err_msg=name)
+# --- A disk that is full. -------------------------------------------------------------------------
 
 
 @pytest.mark.full

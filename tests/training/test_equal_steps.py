@@ -25,6 +25,9 @@ def assert_equal_runs(got, want, tolerance=TOLERANCE):
 
 
 _OVERFLOW = {"optimizer": "scaled", "epochs": 1, "overflow_row": 5, "shuffle": False}
+_LEFT_OUT = {"compile": {"nonfinite": "skip"}, "epochs": 2, "overflow_row": 5, "shuffle": False}
+_FGM = {"compile": {"fgm": 0.5}}
+_R_DROP = {"compile": {"r_drop": 2.0}}
 RUNS = {
     "one device": {},
     "two replicas, micro-batches, two steps at a time": {
@@ -32,6 +35,8 @@ RUNS = {
         "compile": {"micro_batches": 2, "steps_per_execution": 2},
     },
     "overflow on replica 1": _OVERFLOW | {"replicas": 2},
+    "left out": _LEFT_OUT,
+    "left out on two replicas": _LEFT_OUT | {"replicas": 2},
 }
 MORE_RUNS = {
     "two replicas": {"replicas": 2},
@@ -41,6 +46,11 @@ MORE_RUNS = {
     "overflow again": _OVERFLOW | {"replicas": 2},
     "adam": {"optimizer": "keras_adam"},
     "adam on two replicas": {"optimizer": "keras_adam", "replicas": 2},
+    "fgm": _FGM,
+    "fgm on two replicas": _FGM | {"replicas": 2},
+    "fgm in micro-batches": {"compile": {"fgm": 0.5, "micro_batches": 2}},
+    "r_drop": _R_DROP,
+    "r_drop on two replicas": _R_DROP | {"replicas": 2},
     "sgd": {"optimizer": "keras_clipnorm"},
     "sgd on two replicas": {"optimizer": "keras_clipnorm", "replicas": 2},
     "albert": {"family": "albert"},
@@ -49,7 +59,11 @@ MORE_RUNS = {
 FOUR = {"four replicas, one without rows": {"replicas": 4}}  # in a process of its own, says TF
 LIKE = {
     "overflow again": "overflow",
+    "left out on two replicas": "left out",
     "adam on two replicas": "adam",
+    "fgm on two replicas": "fgm",
+    "fgm in micro-batches": "fgm",
+    "r_drop on two replicas": "r_drop",
     "sgd on two replicas": "sgd",
     "albert on two replicas, padded": "albert",
 }
@@ -74,7 +88,7 @@ def all_finished(finished, tmp_path_factory):
     return finished | more | run_all(FOUR, tmp_path_factory.mktemp("four"))
 
 
-@pytest.mark.parametrize("name", [n for n in RUNS if n.startswith("two")])
+@pytest.mark.parametrize("name", [n for n in RUNS if "two" in n])
 def test_same_run(finished, name):
     assert_equal_runs(finished[name], finished[LIKE.get(name, "one device")])
 

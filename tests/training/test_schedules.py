@@ -1,13 +1,23 @@
 """The warm-up and decay of the learning rate."""
 
 import json
+import math
 import re
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from keras.optimizers.schedules import CosineDecay, PolynomialDecay
 
-from bert_tf2.training.schedules import LinearWarmupDecay
+from bert_tf2.training.optimizers import AdamW
+from bert_tf2.training.schedules import (
+    SCHEDULES,
+    Joined,
+    LinearWarmupDecay,
+    polynomial,
+    steps_until_zero,
+)
 
 
 def google_rate(step, init_lr, total_steps, warmup_steps):
@@ -54,6 +64,115 @@ def test_config_round_trip():
 def test_bad_arguments(arguments, named):
     with pytest.raises(ValueError, match=rf"`{named}` must .*Received: "):
         LinearWarmupDecay(*arguments)
+
+
+# --- By name: the highest rate is 2, warm-up ends at step 4, all ends at step 12. -----------------
+
+
+def half_wave(progress):
+    return (1 - math.cos(math.pi * progress)) / 2
+
+
+RISING = {
+    "linear": lambda step: 2 * step / 4,
+    "polynomial": lambda step: 2 * step / 4,
+    "cosine": lambda step: 2 * step / 4,
+    "constant": lambda step: 2 * step / 4,
+    "one_cycle": lambda step: 2 / 25 + (2 - 2 / 25) * half_wave(step / 4),
+}
+FALLING = {  # of the part of all steps, and of the part of those after the warm-up, that is done
+    "linear": lambda whole, rest: 2 * (1 - whole),
+    "polynomial": lambda whole, rest: 2 * (1 - rest),
+    "cosine": lambda whole, rest: 2 * (1 - half_wave(rest)),
+    "constant": lambda whole, rest: 2,
+    "one_cycle": lambda whole, rest: 2 * (1 - half_wave(rest)),
+}
+
+
+def rates(schedule, steps=range(15)):
+    if not callable(schedule):
+        return [schedule for _ in steps]
+    compiled = tf.function(schedule)
+    for step in steps:
+        np.testing.assert_allclose(schedule(step), compiled(tf.constant(step, tf.int64)), rtol=1e-6)
+    return [float(schedule(step)) for step in steps]
+
+
+@pytest.mark.parametrize("warmup_steps", [0, 4])
+@pytest.mark.parametrize("name", list(SCHEDULES))
+def test_equals_closed_form(name, warmup_steps):
+    def expected(step):
+        if step < warmup_steps:
+            return RISING[name](step)
+        step = min(step, 12)
+        return FALLING[name](step / 12, (step - warmup_steps) / (12 - warmup_steps))
+
+    found = rates(SCHEDULES[name](2.0, 12, warmup_steps))
+    np.testing.assert_allclose(found, [expected(step) for step in range(15)], atol=2e-6)
+
+
+def test_polynomial_of_another_power():
+    found = rates(polynomial(2.0, 12, 4, power=2.0))[4:]
+    np.testing.assert_allclose(found[:8], [2 * (1 - i / 8) ** 2 for i in range(8)], atol=1e-6)
+    assert found[8:] == [0.0] * 3
+
+
+@pytest.mark.parametrize("name", ["polynomial", "cosine", "one_cycle"])
+def test_warm_up_to_the_end(name):
+    found = rates(SCHEDULES[name](2.0, 4, 4), range(7))
+    np.testing.assert_allclose(found, [RISING[name](step) for step in range(5)] + [0, 0], atol=2e-6)
+
+
+@pytest.mark.parametrize("warmup_steps", [0, 4])
+@pytest.mark.parametrize("name", list(SCHEDULES))
+def test_when_the_rate_is_zero(name, warmup_steps):
+    schedule = SCHEDULES[name](2.0, 12, warmup_steps)
+    end = steps_until_zero(schedule)
+    assert end == AdamW(schedule).schedule_steps == (math.inf if name == "constant" else 12)
+    if end == 12:
+        assert rates(schedule)[11] > 0
+        assert rates(schedule)[12:] == [0.0] * 3
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        3e-5,
+        CosineDecay(1.0, 10, alpha=0.1),
+        PolynomialDecay(1.0, 10, 1e-4),
+        PolynomialDecay(1.0, 10, 0.0, cycle=True),
+        keras.optimizers.schedules.ExponentialDecay(1.0, 10, 0.5),
+        Joined(PolynomialDecay(1.0, 10, 0.0), 5, CosineDecay(1.0, 10, alpha=0.1)),
+    ],
+)
+def test_a_rate_that_is_never_zero(schedule):
+    assert steps_until_zero(schedule) == math.inf
+
+
+@pytest.mark.parametrize("name", list(SCHEDULES))
+def test_saved_with_a_model(tmp_path, name):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(AdamW(SCHEDULES[name](2.0, 12, 4)), loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras").optimizer
+    assert again.get_config() == model.optimizer.get_config()
+    assert again.schedule_steps == model.optimizer.schedule_steps
+    for each in (model.optimizer, again):
+        each.iterations.assign(6)
+    assert float(again.learning_rate) == float(model.optimizer.learning_rate) > 0
+
+
+def test_joined_needs_a_first_part():
+    with pytest.raises(ValueError, match=r"`steps` must .*Received: steps=0"):
+        Joined(CosineDecay(1.0, 1), 0, CosineDecay(1.0, 1))
+
+
+@pytest.mark.parametrize("name", ["linear", "polynomial", "cosine", "one_cycle"])
+@pytest.mark.parametrize("total_steps", [0, 10.5])
+def test_bad_total_steps(name, total_steps):
+    with pytest.raises(ValueError, match=f"`total_steps` must .*Received: .*{total_steps}"):
+        SCHEDULES[name](1.0, total_steps, 0)
 
 
 @pytest.mark.full

@@ -7,7 +7,6 @@ weights and slots.
 """
 
 import contextlib
-import dataclasses
 import functools
 import json
 import os
@@ -69,11 +68,6 @@ def optimizer(name):
     return make[name]()
 
 
-def with_dropout(config, rate):
-    rates = {name: rate for name in config.to_dict() if name.endswith("dropout_prob")}
-    return dataclasses.replace(config, **rates)
-
-
 def callbacks(given):
     """What saves the run, and what kills it."""
     import keras
@@ -97,7 +91,7 @@ def run(given):
     with scope(given["replicas"]):
         keras.utils.set_random_seed(3)
         task = oracle.tiny_classifier(
-            config=with_dropout(oracle.TINIES[given["family"]], given["dropout"]),
+            config=oracle.with_dropout(oracle.TINIES[given["family"]], given["dropout"]),
             dropout=given["dropout"],
             drop_padding=given["drop_padding"],
             pad=not given["drop_padding"],

@@ -1,0 +1,156 @@
+"""What a run was, and how it went: files that people, programs and TensorBoard read."""
+
+import json
+import os
+import platform
+import time
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from bert_tf2.training import strategies
+
+RUN, METRICS, EVENTS = "run.json", "metrics.jsonl", "tensorboard"
+
+
+class RunLog(keras.callbacks.Callback):
+    """Writes a run down as it goes.
+
+        clf.fit(texts, labels, callbacks=[bert_tf2.RunLog("runs/mine")])
+
+    In the folder there are then
+        run.json: the task, its encoder's config, the compiled step, versions, the strategy, when it
+            was started (again), and the settings given here;
+        metrics.jsonl: a line for each epoch, and each `every` steps: `step`, `epoch` (from 1),
+            `seconds` since the (last) start, `learning_rate`, and the metrics, of the epoch so far;
+        tensorboard/: the same numbers by step, for `tensorboard --logdir`.
+
+    With `Checkpoints`, a run that goes on where it stopped goes on in the same folder; lines of
+    metrics.jsonl beyond that step are dropped. Of several workers the chief writes.
+
+    Args:
+        folder: where; created if it is not there.
+        every: also write after this many steps. Default: only after epochs.
+        settings: dict to be kept in run.json, whatever JSON can say.
+
+    Raises:
+        ValueError: `every` below 1.
+    """
+
+    def __init__(self, folder, every=None, settings=None):
+        super().__init__()
+        if every is not None and every < 1:
+            raise ValueError(f"`every` must be 1 or more. Received: {every}")
+        self.folder, self.every, self.settings = Path(folder), every, settings or {}
+        self.writer = None
+
+    # --- What Keras calls. ------------------------------------------------------------------------
+
+    def on_train_begin(self, logs=None):
+        self.writes = strategies.is_chief(self.model.distribute_strategy)
+        self.epoch, self.started = 0, time.perf_counter()
+        self.last = self._step()
+        if not self.writes:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        starts = read_run(self.folder).get("started", []) if self.last else []
+        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        _write_whole(self.folder / RUN, json.dumps(self._run([*starts, now]), indent=1) + "\n")
+        kept = [line for line in read_metrics(self.folder) if line["step"] <= self.last]
+        kept = kept if self.last else []
+        _write_whole(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
+        self.writer = tf.summary.create_file_writer(str(self.folder / EVENTS))
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.every:
+            step = self._step()
+            if step // self.every > self.last // self.every:
+                self._write(step, logs)
+            self.last = step
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._write(self._step(), logs, whole_epoch=True)
+
+    def on_train_end(self, logs=None):
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
+
+    # --- Writing. ---------------------------------------------------------------------------------
+
+    def _step(self):
+        return int(self.model.optimizer.iterations.numpy())
+
+    def _run(self, started):
+        strategy = self.model.distribute_strategy
+        return {
+            "task": type(self.model).__name__,
+            "encoder": self.model.encoder.config.to_dict(),
+            "dtype": self.model.encoder.policy.name,
+            "parameters": self.model.count_params(),
+            "recipe": self.model.recipe,
+            "step": self.model.step_settings,
+            "strategy": type(strategy).__name__,
+            "replicas": strategy.num_replicas_in_sync,
+            "versions": versions(),
+            "started": started,
+            "settings": self.settings,
+        }
+
+    def _write(self, step, logs, whole_epoch=False):
+        if not self.writes:
+            return
+        numbers = {name: float(value) for name, value in (logs or {}).items()}
+        numbers["learning_rate"] = float(self.model.optimizer.learning_rate)
+        seconds = round(time.perf_counter() - self.started, 3)
+        line = {"step": step, "epoch": self.epoch + 1, "whole_epoch": whole_epoch}
+        with open(self.folder / METRICS, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line | {"seconds": seconds} | numbers) + "\n")
+        with self.writer.as_default(step):
+            for name, value in numbers.items():
+                _write_scalar(f"epoch_{name}" if whole_epoch else f"batch_{name}", value)
+        self.writer.flush()
+
+
+def read_run(folder):
+    """What run.json in a folder says; empty where there is none."""
+    file = Path(folder) / RUN
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def read_metrics(folder):
+    """The lines of metrics.jsonl in a folder, as dicts, without one that was cut off."""
+    file = Path(folder) / METRICS
+    lines = []
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:  # the process was killed while it wrote
+            break
+    return lines
+
+
+def versions():
+    """dict: of this package, Keras, TensorFlow and Python."""
+    import bert_tf2
+
+    modules = {"bert_tf2": bert_tf2, "keras": keras, "tensorflow": tf}
+    found = {name: module.__version__ for name, module in modules.items()}
+    return found | {"python": platform.python_version()}
+
+
+def _write_whole(file, text):
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, file)
+
+
+def _write_scalar(name, value):
+    """As `tf.summary.scalar`, which needs the package tensorboard only to say what follows."""
+    metadata = tf.compat.v1.SummaryMetadata()
+    metadata.plugin_data.plugin_name = "scalars"
+    tf.summary.write(name, tf.constant(value, tf.float32), metadata=metadata)

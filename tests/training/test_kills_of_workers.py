@@ -1,0 +1,40 @@
+"""One of two workers is killed, twenty times over: the chief or the other one."""
+
+import random
+
+import numpy as np
+import pytest
+from processes import finish, two_workers
+
+KILLS = 20
+RUN = {"dropout": 0.1, "epochs": 10, "deterministic": True}  # three steps each
+
+
+@pytest.mark.full
+def test_one_of_two_workers_is_killed(tmp_path):
+    """At a random step; the survivor is stopped, and both are started again."""
+    undisturbed, files = two_workers(tmp_path, **RUN)
+    for process in undisturbed:
+        finish(process)
+    want = dict(np.load(files[0]))
+    for file in files:
+        file.unlink()
+    generator = random.Random(13)
+    settings = RUN | {"checkpoints": {"folder": str(tmp_path / "run"), "every": 1}}
+    victims = [0, 1] * (KILLS // 2)
+    generator.shuffle(victims)
+    steps = sorted(generator.sample(range(1, 30), KILLS))
+    for victim, step in zip(victims, steps, strict=True):
+        processes, _ = two_workers(tmp_path, **settings | {"kill_at": step, "killed": victim})
+        assert processes[victim].wait(timeout=300) == -9
+        processes[1 - victim].kill()
+        for process in processes:
+            process.communicate()
+    processes, files = two_workers(tmp_path, **settings)
+    for process in processes:
+        finish(process)
+    for file in files:
+        got = np.load(file)
+        for name in want:  # two processes: sums may come in another order
+            if name.startswith(("weight", "history")):
+                np.testing.assert_allclose(got[name], want[name], atol=1e-6, err_msg=name)
