@@ -15,6 +15,7 @@ _HOMES = {
     "Preprocessor": "bert_tf2.text.packing",
     "Encoder": "bert_tf2.modeling.encoder",
     "AdamW": "bert_tf2.training.optimizers",
+    "LAMB": "bert_tf2.training.optimizers",
     "Checkpoints": "bert_tf2.training.checkpoints",
     "RunLog": "bert_tf2.training.runlog",
     "AverageWeights": "bert_tf2.training.averaging",

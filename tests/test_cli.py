@@ -160,6 +160,17 @@ def test_precision_and_recompute(work, tmp_path, capsys):
     assert answers["rows"] == 9
 
 
+def test_recipes_from_the_shell(work):
+    recipe = {"schedule": "cosine", "optimizer": "lamb", "layer_decay": 0.9, "learning_rate": 3e-4}
+    step = {"fgm": 0.5, "r_drop": 1.0, "nonfinite": "skip", "micro_batches": 2}
+    flags = [f"--{name}={value}" for name, value in (recipe | step).items()]
+    assert cli.main(finetune(work, "recipe", *flags, "--num_train_epochs=1")) == 0
+    run = json.loads((work / "recipe" / "run.json").read_text("utf-8"))
+    assert run["recipe"] == recipe | {"warmup_proportion": 0.1}
+    assert run["step"] == step
+    assert run["settings"]["train_file"] == f"{work}/train.tsv"
+
+
 def test_saved_models_that_are_none_of_ours(work, tmp_path, capsys):
     served = tmp_path / "served" / "1"
     cli.main(["export", f"--model={work}/run/model.keras", f"--export_dir={served}"])
