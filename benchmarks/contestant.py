@@ -39,6 +39,7 @@ class Contestant:
     Args:
         label: "peer" or "peer:variant".
         threads: how many the libraries may use.
+        **words: of the environment, beside and before those of `environment`.
 
     Attributes:
         started: `time.perf_counter()` when the process was started; its environment was there.
@@ -47,7 +48,7 @@ class Contestant:
         RuntimeError, OSError: the environment cannot be built, or the process not be started.
     """
 
-    def __init__(self, label, threads):
+    def __init__(self, label, threads, **words):
         peer = label.partition(":")[0]
         python = venvs.python_of(peer)  # may take minutes, the first time
         log = materials.WORK / "logs" / f"{label.replace(':', '_')}.log"
@@ -60,7 +61,7 @@ class Contestant:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 cwd=ROOT,
-                env=environment(threads),
+                env=environment(threads) | words,
                 text=True,
                 start_new_session=True,  # Ctrl-C is for the runner
             )
