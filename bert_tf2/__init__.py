@@ -39,7 +39,8 @@ def __dir__():
 
 # Keras finds a class on loading only if it is registered, so all are imported at once; it costs
 # little beside `import tensorflow`. The shell command imports what each verb needs instead, and
-# answers `--help` without TensorFlow.
-if os.path.basename(sys.argv[0] if sys.argv else "") != "bert_tf2":
+# answers `--help` without TensorFlow. On another backend the encoder and its heads run without it.
+_shell = os.path.basename(sys.argv[0] if sys.argv else "") == "bert_tf2"
+if not _shell and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
     for _home in _HOMES.values():
         importlib.import_module(_home)

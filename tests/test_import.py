@@ -1,5 +1,6 @@
 """`import bert_tf2` brings every class, and nothing heavy beside TensorFlow."""
 
+import os
 import subprocess
 import sys
 
@@ -30,3 +31,17 @@ def test_import_is_light_and_complete():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+def test_other_backends_do_without_tensorflow():
+    """The encoder itself runs on JAX in `python -m benchmarks.accelerator`."""
+    code = (
+        "import sys, bert_tf2\n"
+        "assert 'Encoder' in dir(bert_tf2)\n"
+        "print('tensorflow' in sys.modules)\n"
+    )
+    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr

@@ -134,7 +134,15 @@ class Order:
         return tf.random.experimental.stateless_shuffle(rows, seed)
 
 
-def batches(columns, preprocess, batch_size=32, order=None, groups=None, endless=False):
+def batches(
+    columns,
+    preprocess,
+    batch_size=32,
+    order=None,
+    groups=None,
+    endless=False,
+    drop_remainder=False,
+):
     """In-memory columns -> batches ready for a model.
 
     Args:
@@ -145,6 +153,7 @@ def batches(columns, preprocess, batch_size=32, order=None, groups=None, endless
         groups: int (n,): batches then hold rows of one group only, in the order in which they
             fill; a group's last batch, at the end of the epoch, may be smaller.
         endless: one pass after another, instead of one.
+        drop_remainder: leave out what does not fill a batch, so that all have one known size.
 
     Returns:
         a tf.data.Dataset of (inputs, …).
@@ -159,15 +168,18 @@ def batches(columns, preprocess, batch_size=32, order=None, groups=None, endless
         passing = order(rows, passes) if order else tf.range(rows, dtype=tf.int64)
         passing = tf.data.Dataset.from_tensor_slices(passing)
         if groups is None:
-            return passing.batch(batch_size)
+            return passing.batch(batch_size, drop_remainder)
         return passing.group_by_window(
             key_func=lambda row: groups[row],
-            reduce_func=lambda _, window: window.batch(batch_size),
+            reduce_func=lambda _, window: window.batch(batch_size, drop_remainder),
             window_size=batch_size,
         )
 
     sizes = [rows] if groups is None else np.unique(groups, return_counts=True)[1]
-    steps = sum(-(-int(size) // batch_size) for size in sizes)
+    steps = sum(
+        (int(size) if drop_remainder else int(size) + batch_size - 1) // batch_size
+        for size in sizes
+    )
     steps = tf.data.INFINITE_CARDINALITY if endless else steps
     dataset = tf.data.Dataset.range(np.iinfo("int64").max if endless else 1).flat_map(numbers)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))

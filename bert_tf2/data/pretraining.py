@@ -81,7 +81,7 @@ def _cut(ids, is_end, tokenizer, max_length):
     }
 
 
-def masked_batches(rows, tokenizer, order, batch_size=32, **masking):
+def masked_batches(rows, tokenizer, order, batch_size=32, drop_remainder=False, **masking):
     """Hides words of rows, others in each epoch (Liu et al. 2019, section 4.1).
 
     Args:
@@ -90,6 +90,7 @@ def masked_batches(rows, tokenizer, order, batch_size=32, **masking):
         order: a `pipeline.Order`. Which words are hidden is a function of its seed and epoch, and
             of a row's place; the batch size is not in it.
         batch_size: rows a batch; the last one may be smaller.
+        drop_remainder: leave that one out, so that all have one known size.
         **masking: of `mask_words`; `max_predictions` must be there, since batches have one P.
 
     Returns:
@@ -101,7 +102,7 @@ def masked_batches(rows, tokenizer, order, batch_size=32, **masking):
         return mask_words(batch, seed, tokenizer, **masking)
 
     dataset = rows.enumerate().map(mask, num_parallel_calls=BATCHES_AHEAD)
-    dataset = dataset.rebatch(batch_size)
+    dataset = dataset.rebatch(batch_size, drop_remainder)
     if rows.cardinality() == tf.data.INFINITE_CARDINALITY:  # which `rebatch` forgets
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(-1))
     return dataset.prefetch(BATCHES_AHEAD)
@@ -114,6 +115,7 @@ def masked_texts(
     batch_size=32,
     shuffle=False,
     endless=False,
+    drop_remainder=False,
     rate=0.15,
     max_predictions=None,
     whole_words=False,
@@ -123,7 +125,7 @@ def masked_texts(
     Args:
         texts: see `full_rows`.
         preprocessor: a `Preprocessor`.
-        order, batch_size: see `masked_batches`.
+        order, batch_size, drop_remainder: see `masked_batches`.
         shuffle: the rows come in this order, too, all kept in memory.
         endless: one pass after another, instead of one. A dataset of texts has its own order and
             end: these two are not for it.
@@ -143,7 +145,7 @@ def masked_texts(
         "max_predictions": max_predictions or max(1, round(rate * length)),
         "whole_words": whole_words,
     }
-    return masked_batches(rows, tokenizer, order, batch_size, **masking)
+    return masked_batches(rows, tokenizer, order, batch_size, drop_remainder, **masking)
 
 
 def _in_order(rows, order, endless):

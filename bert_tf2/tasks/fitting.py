@@ -122,6 +122,7 @@ class TextModel(TextInputs):
         initial_epoch=0,
         steps_per_epoch=None,
         callbacks=None,
+        drop_remainder=None,
         **kwargs,
     ):
         """As Keras's `fit`, on raw text.
@@ -135,6 +136,8 @@ class TextModel(TextInputs):
             shuffle: a new order each epoch (not applied to a dataset).
             sample_weight: (n,) float.
             callbacks: Keras's, and `Checkpoints`, with which a run survives.
+            drop_remainder: leave out of each epoch what does not fill a batch (not applied to a
+                dataset). Default: on TPUs, which must know all shapes.
             initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`.
 
         Returns:
@@ -147,7 +150,10 @@ class TextModel(TextInputs):
         if kwargs.get("validation_split"):
             raise ValueError("`validation_split` is not supported: pass `validation_data`.")
         order = pipeline.Order(strategies.common_seed(self.distribute_strategy))
+        if drop_remainder is None:
+            drop_remainder = strategies.is_tpu(self.distribute_strategy)
         how = {"order": order, "shuffle": shuffle, "endless": steps_per_epoch is not None}
+        how["drop_remainder"] = drop_remainder
         dataset = self._dataset(x, y, sample_weight, batch_size, **how)
         if validation_data is not None:
             validation_data = self._dataset(*pipeline.triple(validation_data), batch_size)

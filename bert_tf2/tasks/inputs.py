@@ -26,12 +26,13 @@ class TextInputs(DistributedModel):
         order=None,
         shuffle=False,
         endless=False,
+        drop_remainder=False,
     ):
         """Whatever the user gave -> a dataset of (ids, targets, weights) in batches.
 
         Args:
             order: the `pipeline.Order` of a training run. shuffle: whether the rows follow it.
-            endless: one pass after another.
+            endless, drop_remainder: see `pipeline.batches`.
         """
         order = order if shuffle else None
         if isinstance(x, tf.data.Dataset):
@@ -58,7 +59,9 @@ class TextInputs(DistributedModel):
             columns += (self.targets(y, count),)
         if weight is not None:
             columns += (pipeline.as_weights(weight, count),)
-        return pipeline.batches(columns, preprocess, batch_size or 32, order, groups, endless)
+        return pipeline.batches(
+            columns, preprocess, batch_size or 32, order, groups, endless, drop_remainder
+        )
 
     def _from_dataset(self, dataset):
         spec = dataset.element_spec

@@ -155,6 +155,7 @@ class MaskedLM(Task):
         order=None,
         shuffle=False,
         endless=False,
+        drop_remainder=False,
     ):
         """What the user gave -> a dataset of (inputs, targets, weights) in batches."""
         if not labelled:
@@ -165,10 +166,12 @@ class MaskedLM(Task):
                 "of a text counts the same."
             )
         if pretraining.holds_texts(x):
-            dataset = self._masked(x, y, order, batch_size or 32, shuffle, endless)
+            how = (batch_size or 32, shuffle, endless, drop_remainder)
+            dataset = self._masked(x, y, order, *how)
         elif isinstance(x, dict) and isinstance(y, dict):
             columns, order = (self.rename_inputs(x), y), order if shuffle else None
-            dataset = pipeline.batches(columns, dict, batch_size or 32, order, endless=endless)
+            how = {"endless": endless, "drop_remainder": drop_remainder}
+            dataset = pipeline.batches(columns, dict, batch_size or 32, order, **how)
         elif isinstance(x, tf.data.Dataset):
             dataset = x
         else:

@@ -79,6 +79,11 @@ def workers():
     return len(cluster.get("chief", [])) + len(cluster.get("worker", [])) or 1
 
 
+def is_tpu(strategy):
+    """Whether it trains on TPUs."""
+    return isinstance(strategy, tf.distribute.TPUStrategy)
+
+
 def is_multi_worker(strategy):
     """Whether other processes take part."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

@@ -52,3 +52,14 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     endless = pipeline.batches((tf.range(50), tf.range(50)), tf.identity, 8, order, endless=True)
     rows = [int(x) for _, numbers in endless.take(14) for x in numbers]
     assert (rows[:50], rows[50:]) == (first, second)
+
+
+@pytest.mark.parametrize("groups", [None, [0, 1] * 5])
+def test_batches_of_one_known_size(groups):
+    """Of ten rows in threes, or of two groups of five."""
+    order, steps = pipeline.Order(1), 3 if groups is None else 2
+    dataset = pipeline.batches(
+        (tf.range(10),), lambda x: {"x": x}, 3, order, groups, drop_remainder=True
+    )
+    assert dataset.element_spec["x"].shape == (3,)
+    assert int(dataset.cardinality()) == len(list(dataset)) == steps

@@ -157,6 +157,16 @@ def test_rows_are_counted():
         pipeline.counted(batches(texts=["", " "]))
 
 
+def test_batches_of_one_known_size():
+    count = len(rows_of(TEXTS))
+    dataset = pretraining.masked_texts(
+        TEXTS, Preprocessor(TOKENIZER, 7), pipeline.Order(1), 4, drop_remainder=True
+    )
+    for part in dataset.element_spec:
+        assert all(spec.shape[0] == 4 for spec in part.values())
+    assert count % 4 and len(list(dataset)) == count // 4
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_endless_rows_of_texts_in_memory(shuffle):
     """Each pass hides other words; shuffled, it comes in another order."""
