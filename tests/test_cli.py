@@ -160,13 +160,24 @@ def test_precision_and_recompute(work, tmp_path, capsys):
     assert answers["rows"] == 9
 
 
+def test_nothing_to_resume(work, capsys):
+    fails(capsys, 1, ["finetune", f"--output_dir={work}/none", "--resume"], "none", "no run.json")
+
+
+def test_a_run_that_ends_at_a_nan(work, capsys):
+    argv = finetune(work, "nan", "--learning_rate=1e38", "--warmup_proportion=0")
+    said = fails(capsys, 1, [*argv, "--nonfinite=stop"], "not finite", "--nonfinite=skip")
+    assert "nan/nonfinite-after-step-" in said
+    assert len(list((work / "nan").glob("nonfinite-after-step-*.npz"))) == 1
+
+
 def test_recipes_from_the_shell(work):
     recipe = {"schedule": "cosine", "optimizer": "lamb", "layer_decay": 0.9, "learning_rate": 3e-4}
     step = {"fgm": 0.5, "r_drop": 1.0, "nonfinite": "skip", "micro_batches": 2}
     flags = [f"--{name}={value}" for name, value in (recipe | step).items()]
     assert cli.main(finetune(work, "recipe", *flags, "--num_train_epochs=1")) == 0
     run = json.loads((work / "recipe" / "run.json").read_text("utf-8"))
-    assert run["recipe"] == recipe | {"warmup_proportion": 0.1}
+    assert run["run"]["recipe"] == recipe | {"warmup_proportion": 0.1}
     assert run["step"] == step
     assert run["settings"]["train_file"] == f"{work}/train.tsv"
 
@@ -278,7 +289,7 @@ def test_list_names_every_published_checkpoint(capsys):
         (["fly"], ["'fly'", "finetune", "--help"]),
         (["finetune", "--trian_file=x"], ["trian_file", "bert_tf2 finetune --help"]),
         (["finetune", "--train_file=x"], ["--output_dir must be given"]),
-        (["finetune", "--output_dir=x", "--resume"], ["--init_checkpoint and --train_file must"]),
+        (["finetune", "--output_dir=x"], ["--init_checkpoint and --train_file must be given"]),
         (["finetune", "--train_batch_size=0"], ["train_batch_size", "positive"]),
         (["finetune", "--train_batch_size=many"], ["train_batch_size", "many"]),
         (["export", "--model=a", "--export_dir=b", "extra"], ["extra"]),

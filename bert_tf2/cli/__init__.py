@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bert_tf2.cli import flags
+from bert_tf2.cli import flags, verb_flags
 
 
 class Verb(NamedTuple):
@@ -28,60 +28,65 @@ VERBS = {
     "quickstart": Verb(
         "train, test, export and serve a small classifier in a few minutes",
         "bert_tf2.cli.quickstart:quickstart",
-        flags.quickstart,
+        verb_flags.quickstart,
     ),
     "finetune": Verb(
         "train a text classifier on a CSV, TSV or JSONL file",
         "bert_tf2.cli.training:finetune",
-        flags.finetune,
+        verb_flags.finetune,
         ("output_dir",),
         "--init_checkpoint=… --train_file=… | --resume",
+    ),
+    "plan": Verb(
+        "predict a training step's memory, and what makes it fit",
+        "bert_tf2.cli.plan:plan",
+        verb_flags.plan,
     ),
     "launch": Verb(
         "run a command as several workers on this machine",
         "bert_tf2.cli.launch:launch",
-        flags.launch,
+        verb_flags.launch,
         arguments="-- VERB [flags]",
     ),
     "evaluate": Verb(
         "accuracy and a score for each class on a labelled file",
         "bert_tf2.cli.models:evaluate",
-        flags.evaluate,
+        verb_flags.evaluate,
         ("input_file",),
     ),
     "predict": Verb(
         "classify the rows of a file, or texts given as arguments",
         "bert_tf2.cli.models:predict",
-        flags.predict,
+        verb_flags.predict,
         arguments="[TEXT …]",
     ),
     "export": Verb(
         "write a SavedModel that takes raw strings, for TF Serving",
         "bert_tf2.cli.models:export",
-        flags.export,
+        verb_flags.export,
         ("model", "export_dir"),
     ),
     "convert": Verb(
         "write a checkpoint in Google's TensorFlow format",
         "bert_tf2.cli.checkpoints:convert",
-        flags.convert,
+        verb_flags.convert,
         ("output_dir",),
     ),
     "inspect": Verb(
         "show a checkpoint's family, sizes and variables",
         "bert_tf2.cli.checkpoints:inspect",
-        flags.inspect,
+        verb_flags.inspect,
         ("init_checkpoint",),
     ),
     "list": Verb(
         "list the published checkpoints that can be named",
         "bert_tf2.cli.checkpoints:list_published",
-        flags.nothing,
+        verb_flags.nothing,
     ),
     "download": Verb(
         "bring a published checkpoint onto this machine",
         "bert_tf2.cli.checkpoints:download",
-        flags.download,
+        verb_flags.download,
         arguments="NAME",
     ),
 }
@@ -130,7 +135,7 @@ def _run_verb(name, argv):
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone: `bert_tf2 inspect … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, FloatingPointError) as error:
         if values.debug:
             raise
         print(f"bert_tf2: error: {error}", file=sys.stderr)

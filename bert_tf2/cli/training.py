@@ -46,11 +46,18 @@ def _train(flags, seed, epochs, data, classes, folder):
     strategy = _strategy(flags)
     settings = {flag: flags[flag].value for flag in flags if flag not in NOT_OF_A_RUN}
     callbacks = [RunLog(folder, every=flags.save_summary_steps, settings=settings)]
+    saved = Checkpoints(
+        folder / "checkpoints",
+        every=flags.save_checkpoints_steps,
+        keep=flags.keep_checkpoint_max,
+        monitor=flags.monitor,
+    )
     if flags.save_checkpoints_steps or flags.resume:
-        saved = Checkpoints(folder / "checkpoints", every=flags.save_checkpoints_steps)
         callbacks.append(saved)
-        if not flags.resume and strategies.is_chief(strategy):
-            saved.clear()  # before the variables, at which workers wait for each other
+    if flags.resume and not saved.found():
+        print(f"no checkpoint in {saved.folder}: the run starts anew", flush=True)
+    if not flags.resume and strategies.is_chief(strategy):
+        saved.clear()  # before the variables, at which workers wait for each other
     with strategy.scope():
         keras.utils.set_random_seed(seed)
         model = _model(flags, classes)
@@ -85,8 +92,13 @@ def _recall(flags):
     from bert_tf2.training.runlog import read_run
 
     place = Path(flags.output_dir)
-    runs = [run for run in map(read_run, [place, *sorted(place.glob("seed_*"))]) if run]
-    for name, value in runs[0]["settings"].items() if runs else ():
+    runs = [run for run in map(read_run, [place, *place.glob("seed_*")]) if run]
+    if not runs and not flags.train_file:
+        raise FileNotFoundError(
+            f"{place} must hold a run to go on with: there is no run.json in it"
+        )
+    newest = max(runs, key=lambda run: run["started"][-1], default={"settings": {}})
+    for name, value in newest["settings"].items():
         if name in flags and not flags[name].present:
             flags[name].value = value
 

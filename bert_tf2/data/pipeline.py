@@ -229,5 +229,8 @@ def counted(dataset):
         size = int(dataset.reduce(tf.constant(0, tf.int64), lambda count, *_: count + 1))
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
     if size == 0:
-        raise ValueError("There must be at least one row to learn from. Received: none.")
+        raise ValueError(
+            "There must be at least one row to learn from, or one full batch of them with "
+            "`drop_remainder`. Received: none."
+        )
     return dataset

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bert_tf2.data import pipeline
@@ -13,6 +14,7 @@ from bert_tf2.training import step, strategies
 from bert_tf2.training.checkpoints import Checkpoints
 from bert_tf2.training.nonfinite import ACTIONS, FiniteSteps
 from bert_tf2.training.recipes import finetuning_optimizer
+from bert_tf2.training.runlog import RunLog
 
 
 class TextModel(TextInputs):
@@ -68,12 +70,17 @@ class TextModel(TextInputs):
         """
         self._check_parts(optimizer, loss, micro_batches)
         _check_settings(optimizer, nonfinite, fgm, r_drop)
-        if jit_compile is True and self.drop_padding:
+        compiled = jit_compile is True or strategies.is_tpu(self.distribute_strategy)
+        if compiled and self.drop_padding:
             raise ValueError(
-                "XLA needs static shapes: build the model with `drop_padding=False` to compile it."
+                "XLA, and so a TPU, needs static shapes: build the model with `drop_padding=False`."
             )
         self.recipe = {} if optimizer is None else optimizer
         if isinstance(self.recipe, dict):
+            self.recipe = {  # to be written as JSON
+                name: value.item() if isinstance(value, np.generic) else value
+                for name, value in self.recipe.items()
+            }
             optimizer = finetuning_optimizer(**self.recipe)  # `fit` will know the steps
         else:
             self.recipe = None
@@ -147,6 +154,7 @@ class TextModel(TextInputs):
             TypeError, ValueError: x or y is not of the form above; the message says where.
             ValueError: an encoder in float16 without an optimizer that scales the loss.
         """
+        strategies.refuse_keras_distribution()
         if kwargs.get("validation_split"):
             raise ValueError("`validation_split` is not supported: pass `validation_data`.")
         order = pipeline.Order(strategies.common_seed(self.distribute_strategy))
@@ -163,22 +171,26 @@ class TextModel(TextInputs):
         if self.recipe is not None and steps_per_epoch is None:
             dataset = pipeline.counted(dataset)
         batches = int(dataset.cardinality())
-        self._prepare_optimizer((steps_per_epoch or batches) * epochs, initial_epoch)
-        run = {
+        steps = self._whole_executions(steps_per_epoch) or batches
+        self._prepare_optimizer(steps * epochs, initial_epoch)
+        self.run = run = {
             "batch_size": batch_size,
             "epochs": int(epochs),
             "steps_per_epoch": steps_per_epoch,
+            "steps_per_execution": self.steps_per_execution,
             "batches": batches,
             "shuffle": bool(shuffle),
             "recipe": self.recipe,
         }
         callbacks, checkpoints = _sorted(callbacks)
-        self.run_folder = Path() if checkpoints is None else checkpoints.folder
+        places = [c.folder for c in callbacks if isinstance(c, RunLog | Checkpoints)]
+        self.run_folder = places[0] if places else Path()
         initial_epoch = self._resume(callbacks, checkpoints, dataset, order, run, initial_epoch)
         if batches != tf.data.INFINITE_CARDINALITY:
             start = keras.callbacks.LambdaCallback(on_epoch_begin=lambda i, _: order.start(i))
             callbacks.append(start)
         if self.finite_steps is not None:
+            self.finite_steps.forget()
             report = keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda *_: self.finite_steps.report()
             )
@@ -203,6 +215,10 @@ class TextModel(TextInputs):
             fitted.epoch = list(range(len(checkpoints.history.get("loss", []))))
         return fitted
 
+    def _whole_executions(self, steps):
+        """The steps that Keras takes for so many: it runs whole executions; 0 for None."""
+        return -(-(steps or 0) // self.steps_per_execution) * self.steps_per_execution
+
     def _prepare_optimizer(self, total_steps, initial_epoch):
         """Has all that a step needs built, with a recipe's schedule of so many steps."""
         with self.distribute_strategy.scope():
@@ -223,10 +239,9 @@ class TextModel(TextInputs):
         if found:
             initial_epoch, done, seed = found
             order.start(0, seed)
-            # Keras runs whole executions, also at the end of an epoch.
-            executions = -(-(run["steps_per_epoch"] or 0) // self.steps_per_execution)
             if initial_epoch < run["epochs"]:
-                self.pass_over(initial_epoch * executions * self.steps_per_execution, done)
+                per_epoch = self._whole_executions(run["steps_per_epoch"])
+                self.pass_over(initial_epoch * per_epoch, done)
         if found or not self._seeds_separated:
             strategies.separate_seeds(self.distribute_strategy, self)
             self._seeds_separated = True
@@ -285,14 +300,19 @@ class TextModel(TextInputs):
 
 
 def _sorted(callbacks):
-    """Keras callbacks in any form -> a list, and the `Checkpoints` in it, which come last."""
+    """Keras callbacks in any form -> a list, and the `Checkpoints` in it.
+
+    They come last, after all that changes weights; but before what puts the moving average in their
+    place for a while.
+    """
     listed = getattr(callbacks, "callbacks", None)  # of a CallbackList
     listed = keras.tree.flatten(callbacks or []) if listed is None else list(listed)
     checkpoints = [c for c in listed if isinstance(c, Checkpoints)]
     if len(checkpoints) > 1:
         raise ValueError(f"There must be one `Checkpoints`. Received: {len(checkpoints)}")
-    others = [c for c in listed if c not in checkpoints]
-    return others + checkpoints, checkpoints[0] if checkpoints else None
+    swapping = [c for c in listed if isinstance(c, keras.callbacks.SwapEMAWeights)]
+    others = [c for c in listed if c not in checkpoints + swapping]
+    return others + checkpoints + swapping, checkpoints[0] if checkpoints else None
 
 
 def _check_settings(optimizer, nonfinite, fgm, r_drop):

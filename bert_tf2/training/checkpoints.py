@@ -174,6 +174,8 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         step = batch + 1
+        if self.run.get("batches", 0) > 0:  # the last execution may have had fewer steps to run
+            step = min(step, self.run["batches"])
         passed_over = self.resumed and self.resumed[0] == self.epoch and step <= self.resumed[1]
         due = self.every and step // self.every > self.saved_at // self.every
         if (due or self._terminated) and not passed_over:
@@ -202,6 +204,8 @@ class Checkpoints(keras.callbacks.Callback):
         if not strategies.is_chief(self.model.distribute_strategy):
             return
         final = self.folder / f"epoch-{epoch:04d}-step-{step:09d}"
+        while final.exists():  # the same place again, with what other callbacks changed since
+            final = final.with_name(f"{final.name}b")
         state = {
             "format": FORMAT,
             "epoch": epoch,
@@ -235,8 +239,6 @@ class Checkpoints(keras.callbacks.Callback):
             (draft / STATE).write_text(json.dumps(state, indent=1))
             for path in [*draft.iterdir(), draft]:
                 _flush(path)
-            if final.exists():  # the same place again, with what other callbacks changed since
-                os.replace(final, self.folder / f".{final.name}.old")
             os.replace(draft, final)
             _flush(self.folder)
         except BaseException:

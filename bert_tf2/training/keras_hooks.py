@@ -38,19 +38,19 @@ class DistributedModel(keras.Model):
         Keras's adds up a batch over replicas for this, which fails for unequal batches and with
         several worker processes.
         """
-        if self._distribute_strategy is None:
+        if self._distribute_strategy is None:  # keras-private: set by `compile` in a scope
             return  # as Keras: the first trace builds them
         if iterator is not None:
-            # keras-private: Keras hands over its `TFEpochIterator`, whose dataset has no other name
-            spec = iterator._distributed_dataset.element_spec
+            dataset = iterator._distributed_dataset  # keras-private: of a TFEpochIterator
+            spec = dataset.element_spec
             data_batch = tf.nest.map_structure(_local_spec, spec)
         with self.distribute_strategy.scope():
-            self._symbolic_build(data_batch=data_batch)
+            self._symbolic_build(data_batch=data_batch)  # keras-private: creates the metrics
 
     def build_metrics(self, dataset):
         """Creates the metrics' variables before the first step does."""
         with self.distribute_strategy.scope():
-            self._symbolic_build(data_batch=dataset.element_spec)
+            self._symbolic_build(data_batch=dataset.element_spec)  # keras-private: as above
 
     def pass_over(self, batches, steps):
         """Has the next `fit` begin later in its data; zeros undo it.
@@ -66,7 +66,7 @@ class DistributedModel(keras.Model):
 
     def record_loss(self, loss, rows):
         """Adds a batch's mean loss, a scalar, to the metric "loss"; it counts as `rows` rows."""
-        self._loss_tracker.update_state(loss, sample_weight=rows)
+        self._loss_tracker.update_state(loss, sample_weight=rows)  # keras-private: the metric
 
     def batch_loss(self, x, y, y_pred, sample_weight, training):
         """The compiled loss of a batch, a scalar, undivided by the number of replicas.
@@ -116,12 +116,12 @@ class _Executor:
 
     def _pass_over(self, iterator, steps):
         """See `DistributedModel.pass_over`; -> how many steps of this call are not taken."""
-        for _ in range(self.model.batches_to_drop):
+        dropping, steps_to_pass = self.model.batches_to_drop, self.model.steps_to_pass
+        passing = min(steps, steps_to_pass)
+        self.model.pass_over(0, 0)  # also if the data end here
+        for _ in range(dropping + passing):
             next(iterator)
-        passing = min(steps, self.model.steps_to_pass)
-        for _ in range(passing):
-            next(iterator)
-        self.model.pass_over(0, self.model.steps_to_pass - passing)
+        self.model.pass_over(0, steps_to_pass - passing)
         return passing
 
     def _several(self, iterator):

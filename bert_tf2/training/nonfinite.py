@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_tf2.training import strategies
+
 LOGGER = logging.getLogger("bert_tf2")
 ACTIONS = (None, "skip", "stop")
 
@@ -62,7 +64,11 @@ class FiniteSteps:
         count = int(self.left_out.numpy())
         if count:
             LOGGER.warning("%d steps were left out: their gradients were not finite", count)
-            self.left_out.assign(0)
+        self.forget()
+
+    def forget(self):
+        """Starts counting anew."""
+        self.left_out.assign(0)
 
     def end_if_seen(self, data, strategy, folder, step):
         """Ends the run if the last step was left out.
@@ -78,11 +84,14 @@ class FiniteSteps:
         """
         if not int(self.left_out.numpy()):
             return
-        self.left_out.assign(0)
-        file = save_batch(data, strategy, Path(folder) / f"nonfinite-after-step-{step}.npz")
+        self.forget()
+        worker = f"-worker-{strategies.worker(strategy)}" * strategies.is_multi_worker(strategy)
+        name = f"nonfinite-after-step-{step}{worker}.npz"
+        file = save_batch(data, strategy, Path(folder) / name)
         raise FloatingPointError(
             f"After step {step} came a batch with gradients that are not finite. The weights are "
-            f'those before it; it is saved in {file}. `compile(nonfinite="skip")` goes on without.'
+            f'those before it; it is saved in {file}. `compile(nonfinite="skip")`, in the shell '
+            "--nonfinite=skip, goes on without."
         )
 
 

@@ -16,6 +16,7 @@ def finetuning_optimizer(
     optimizer="adamw",
     layer_decay=None,
     power=None,
+    ema_momentum=None,
 ):
     """Returns Google's optimizer for fine-tuning BERT, or a relative of it.
 
@@ -39,6 +40,9 @@ def finetuning_optimizer(
             next; None (default) for one rate everywhere. ELECTRA has 0.8 (small, base) and 0.9
             (large).
         power: float above 0, of the schedule "polynomial". Defaults to 1, a line.
+        ema_momentum: float from 0 to 1: also keep the moving average of the weights, such as 0.999,
+            for `keras.callbacks.SwapEMAWeights` or `optimizer.finalize_variable_values`. None
+            (default): do not.
 
     Returns:
         a `bert_tf2.training.optimizers.AdamW` or `LAMB`.
@@ -64,8 +68,9 @@ def finetuning_optimizer(
     if total_steps is not None:
         warmup_steps = int(total_steps * warmup_proportion)
         rate = SCHEDULES[schedule](rate, total_steps, warmup_steps, **options)
+    average = {} if ema_momentum is None else {"use_ema": True, "ema_momentum": ema_momentum}
     return OPTIMIZERS[optimizer](
-        rate, weight_decay=weight_decay, clip_norm=clip_norm, layer_decay=layer_decay
+        rate, weight_decay=weight_decay, clip_norm=clip_norm, layer_decay=layer_decay, **average
     )
 
 

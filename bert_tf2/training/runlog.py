@@ -1,6 +1,7 @@
 """What a run was, and how it went: files that people, programs and TensorBoard read."""
 
 import json
+import logging
 import os
 import platform
 import time
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from bert_tf2.training import strategies
 
+LOGGER = logging.getLogger("bert_tf2")
 RUN, METRICS, EVENTS = "run.json", "metrics.jsonl", "tensorboard"
 
 
@@ -20,11 +22,12 @@ class RunLog(keras.callbacks.Callback):
         clf.fit(texts, labels, callbacks=[bert_tf2.RunLog("runs/mine")])
 
     In the folder there are then
-        run.json: the task, its encoder's config, the compiled step, versions, the strategy, when it
-            was started (again), and the settings given here;
+        run.json: the task, its encoder's config, what `fit` was given, the optimizer, the compiled
+            step, versions, the strategy, when it was started (again), and the settings given here;
         metrics.jsonl: a line for each epoch, and each `every` steps: `step`, `epoch` (from 1),
             `seconds` since the (last) start, `learning_rate`, and the metrics, of the epoch so far;
-        tensorboard/: the same numbers by step, for `tensorboard --logdir`.
+        tensorboard/: the same numbers by step, for `tensorboard --logdir`; steps that a run took
+            once more after a kill are in it twice.
 
     With `Checkpoints`, a run that goes on where it stopped goes on in the same folder; lines of
     metrics.jsonl beyond that step are dropped. Of several workers the chief writes.
@@ -43,7 +46,7 @@ class RunLog(keras.callbacks.Callback):
         if every is not None and every < 1:
             raise ValueError(f"`every` must be 1 or more. Received: {every}")
         self.folder, self.every, self.settings = Path(folder), every, settings or {}
-        self.writer = None
+        self.writer, self.torn = None, False  # whether the last line may be cut off
 
     # --- What Keras calls. ------------------------------------------------------------------------
 
@@ -60,6 +63,8 @@ class RunLog(keras.callbacks.Callback):
         kept = [line for line in read_metrics(self.folder) if line["step"] <= self.last]
         kept = kept if self.last else []
         _write_whole(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
+        for file in () if self.last else (self.folder / EVENTS).glob("events.out.*"):
+            file.unlink()
         self.writer = tf.summary.create_file_writer(str(self.folder / EVENTS))
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -92,7 +97,8 @@ class RunLog(keras.callbacks.Callback):
             "encoder": self.model.encoder.config.to_dict(),
             "dtype": self.model.encoder.policy.name,
             "parameters": self.model.count_params(),
-            "recipe": self.model.recipe,
+            "run": self.model.run,
+            "optimizer": keras.saving.serialize_keras_object(self.model.optimizer),
             "step": self.model.step_settings,
             "strategy": type(strategy).__name__,
             "replicas": strategy.num_replicas_in_sync,
@@ -108,12 +114,19 @@ class RunLog(keras.callbacks.Callback):
         numbers["learning_rate"] = float(self.model.optimizer.learning_rate)
         seconds = round(time.perf_counter() - self.started, 3)
         line = {"step": step, "epoch": self.epoch + 1, "whole_epoch": whole_epoch}
-        with open(self.folder / METRICS, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line | {"seconds": seconds} | numbers) + "\n")
-        with self.writer.as_default(step):
-            for name, value in numbers.items():
-                _write_scalar(f"epoch_{name}" if whole_epoch else f"batch_{name}", value)
-        self.writer.flush()
+        try:
+            with open(self.folder / METRICS, "a", encoding="utf-8") as file:
+                file.write(
+                    "\n" * self.torn + json.dumps(line | {"seconds": seconds} | numbers) + "\n"
+                )
+            self.torn = False
+            with self.writer.as_default(step):
+                for name, value in numbers.items():
+                    _write_scalar(f"epoch_{name}" if whole_epoch else f"batch_{name}", value)
+            self.writer.flush()
+        except (OSError, tf.errors.OpError) as error:  # a full disk; the run is worth more
+            self.torn = True
+            LOGGER.warning("writing to %s failed: %s. Training goes on.", self.folder, error)
 
 
 def read_run(folder):
@@ -129,8 +142,8 @@ def read_metrics(folder):
     for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
         try:
             lines.append(json.loads(line))
-        except json.JSONDecodeError:  # the process was killed while it wrote
-            break
+        except json.JSONDecodeError:  # the process was killed, or the disk full, while it wrote
+            continue
     return lines
 
 

@@ -140,7 +140,9 @@ def _with_adversary(task, gradients, find):
     """
     embeddings, variables = task.encoder.parts["embeddings"], task.trainable_variables
     table = embeddings.token_table()
-    index = next(i for i, variable in enumerate(variables) if variable is table)
+    index = next((i for i, variable in enumerate(variables) if variable is table), None)
+    if index is None:
+        raise ValueError("`fgm` moves the token table, which must be trainable here, and is not.")
     gradients = [None if g is None else tf.convert_to_tensor(g) for g in gradients]
     (slope,) = sum_replicas([gradients[index]])
     moved = table + task.fgm * tf.math.divide_no_nan(slope, tf.norm(slope))

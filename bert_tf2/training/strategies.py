@@ -37,12 +37,7 @@ def strategy(name="auto", tpu=""):
             parameter server, which Keras 3 cannot train with; `keras.distribution` is set, which
             Keras ignores on TensorFlow.
     """
-    if keras.distribution.distribution() is not None:
-        raise ValueError(
-            "keras.distribution must not be set: Keras ignores it on TensorFlow and would train on "
-            "one device. Call keras.distribution.set_distribution(None), and create the model in "
-            "the scope of a tf.distribute strategy."
-        )
+    refuse_keras_distribution()
     if isinstance(name, tf.distribute.Strategy):
         _check_supported(name)
         return name
@@ -68,6 +63,16 @@ _PARAMETER_SERVER = (
 )
 
 
+def refuse_keras_distribution():
+    """Raises a ValueError if `keras.distribution` is set."""
+    if keras.distribution.distribution() is not None:
+        raise ValueError(
+            "keras.distribution must not be set: Keras ignores it on TensorFlow and would train on "
+            "one device. Call keras.distribution.set_distribution(None), and create the model in "
+            "the scope of a tf.distribute strategy."
+        )
+
+
 def _check_supported(given):
     if isinstance(given, tf.distribute.experimental.ParameterServerStrategy):
         raise ValueError(_PARAMETER_SERVER)
@@ -87,6 +92,11 @@ def is_tpu(strategy):
 def is_multi_worker(strategy):
     """Whether other processes take part."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def worker(strategy):
+    """The number of this process among the workers of its kind."""
+    return strategy.cluster_resolver.task_id if is_multi_worker(strategy) else 0
 
 
 def is_chief(strategy):

@@ -86,6 +86,14 @@ def test_fgm_reaches_a_tied_table():
     assert losses[1][1] < losses[0][1] < losses[0][0]
 
 
+def test_fgm_needs_a_table_to_move():
+    task = classifier(fgm=0.5)
+    task.encoder.trainable = False
+    task.compile("sgd", fgm=0.5)
+    with pytest.raises(ValueError, match="token table, which must be trainable"):
+        task.fit(TEXTS, LABELS, **FIT)
+
+
 def test_divergence():
     generator = np.random.default_rng(0)
     one, two = generator.normal(size=(2, 4, 3)).astype("float32")

@@ -74,6 +74,27 @@ def test_steps_per_epoch_that_are_no_whole_pass(tmp_path):
     assert_same(weights_of(again), weights_of(alone))
 
 
+def test_interrupted_after_an_execution_that_the_data_did_not_fill(tmp_path):
+    """Three batches, two steps at a time; the run ends while the first epoch is validated."""
+
+    class Stop(keras.callbacks.Callback):
+        def on_test_begin(self, logs=None):
+            raise KeyboardInterrupt
+
+    def run(*callbacks):
+        task = classifier()
+        task.compile({"learning_rate": 1e-3}, steps_per_execution=2)
+        fit(task, *callbacks, validation_data=(TEXTS[:8], LABELS[:8]))
+        return task
+
+    alone = run()
+    with pytest.raises(KeyboardInterrupt):
+        run(bert_tf2.Checkpoints(tmp_path, every=1), Stop())
+    again = run(bert_tf2.Checkpoints(tmp_path, every=1))
+    assert int(again.optimizer.iterations.numpy()) == 9
+    assert_same(weights_of(again), weights_of(alone))
+
+
 def test_a_finished_run_is_not_trained_again(tmp_path):
     first, second = classifier(), classifier()
     want = fit(first, bert_tf2.Checkpoints(tmp_path)).history
@@ -102,6 +123,22 @@ def test_another_run_is_refused(tmp_path):
             callbacks=[bert_tf2.Checkpoints(tmp_path)],
             verbose=0,
         )
+
+
+def test_a_moving_average_is_not_taken_for_the_weights(tmp_path):
+    """`SwapEMAWeights` has the average in their place at the end of an epoch."""
+
+    def run(*callbacks):
+        task = classifier()
+        task.compile({"learning_rate": 1e-3, "ema_momentum": 0.5})
+        swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+        fit(task, swap, *callbacks)
+        return task
+
+    alone = run()
+    with pytest.raises(KeyboardInterrupt):
+        run(bert_tf2.Checkpoints(tmp_path), StopAt(5))
+    assert_same(weights_of(run(bert_tf2.Checkpoints(tmp_path))), weights_of(alone))
 
 
 @pytest.mark.parametrize("setting", [{"every": 0}, {"keep": 0}, {"mode": "best"}])

@@ -8,7 +8,7 @@ import oracle
 import pytest
 from absl import flags as absl_flags
 
-from bert_tf2.cli import flags
+from bert_tf2.cli import verb_flags
 from bert_tf2.training import recipes, schedules
 from bert_tf2.training.optimizers import LAMB, AdamW
 from bert_tf2.training.recipes import finetuning_optimizer
@@ -95,7 +95,7 @@ def test_a_recipe_by_name_trains_and_ends():
 
 def test_the_shell_knows_the_same_names():
     values = absl_flags.FlagValues()
-    flags.finetune(values)
+    verb_flags.finetune(values)
     assert values["schedule"].parser.enum_values == list(schedules.SCHEDULES)
     assert values["optimizer"].parser.enum_values == list(recipes.OPTIMIZERS)
     defaults = inspect.signature(finetuning_optimizer).parameters

@@ -56,7 +56,9 @@ def test_a_run_is_written_down(tmp_path):
     run = runlog.read_run(tmp_path)
     assert run["task"] == "TextClassifier" and run["settings"] == {"file": "train.tsv"}
     assert run["encoder"]["hidden_size"] == oracle.TINY.hidden_size
-    assert run["step"]["micro_batches"] == 2 and run["recipe"] == {"learning_rate": 1e-3}
+    assert run["step"]["micro_batches"] == 2 and run["run"]["recipe"] == {"learning_rate": 1e-3}
+    assert (run["run"]["batch_size"], run["run"]["epochs"], run["run"]["batches"]) == (2, 2, 5)
+    assert run["optimizer"]["config"]["clip_norm"] == 1.0
     assert run["versions"]["keras"] == keras.__version__
     assert len(run["started"]) == 1 and run["replicas"] == 1
 
@@ -104,6 +106,15 @@ def test_a_new_run_starts_its_files_anew(tmp_path):
         fit(bert_tf2.RunLog(tmp_path))
     assert len(runlog.read_metrics(tmp_path)) == 2
     assert len(runlog.read_run(tmp_path)["started"]) == 1
+
+
+def test_a_full_disk_costs_lines_only(tmp_path, monkeypatch, caplog):
+    """/dev/full is a file on a disk that is always full."""
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+    log = bert_tf2.RunLog(tmp_path)
+    monkeypatch.setattr(runlog.os, "replace", lambda *_: None)  # it would take the link away
+    assert len(fit(log)["loss"]) == 2
+    assert "Training goes on" in caplog.text
 
 
 def test_nothing_there_and_bad_settings(tmp_path):

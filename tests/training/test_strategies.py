@@ -41,6 +41,8 @@ def test_keras_distribution_is_refused():
     try:
         with pytest.raises(ValueError, match="ignores it on TensorFlow"):
             bert_tf2.strategy("cpu")
+        with pytest.raises(ValueError, match="ignores it on TensorFlow"):
+            tiny_classifier().fit(["tea", "rain"], ["tea", "rain"], verbose=0)
     finally:
         keras.distribution.set_distribution(None)
 
