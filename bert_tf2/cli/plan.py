@@ -1,0 +1,185 @@
+"""`bert_tf2 plan`: whether a fine-tuning step fits into memory, and what makes it fit."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from bert_tf2.cli import console
+from bert_tf2.cli.flags import UsageError
+
+GIB = 2**30
+# What a prediction may be off by: tests/training/test_memory.py holds it to that.
+TOLERANCE = 0.2
+MOMENTS = {
+    "turn": "as the backward pass begins",
+    "bottom": "as the backward pass reaches the first block",
+    "update": "as the optimizer updates the weights",
+}
+
+
+def plan(flags):
+    """Prints where a step's memory goes, whether it fits, and the cheapest settings that do."""
+    from bert_tf2.training import memory
+
+    config = _config(flags)
+    device = flags.device or ("gpu" if _gpu_bytes() else "cpu")
+    given = flags.memory_gb
+    available = _available(device) if given is None else given * GIB
+    asked = memory.Step(
+        batch_size=flags.train_batch_size,
+        length=flags.max_seq_length or min(128, config.max_length),
+        recompute=flags.recompute,
+        micro_batches=flags.micro_batches,
+        dtype={"bfloat16": "mixed_bfloat16"}.get(flags.precision, flags.precision),
+        pooling=flags.pooling,
+    )
+    prediction = memory.predict(config, asked, device)
+    print(f"A training step of {asked.batch_size} texts, {asked.length} tokens each:\n")
+    print(_terms(prediction))
+    print(f"\nThe peak comes {MOMENTS[prediction.moment]}. Texts with padding take less.")
+    print(f"Memory: {available / GIB:.1f} GiB ({_origin(flags, device)}).", end=" ")
+    fits = prediction.peak <= available
+    print("It fits." if fits else "It does not fit.")
+    if device == "gpu":
+        print("Predictions for GPUs were not measured.")
+    if not fits:
+        print(f"\nFrom the cheapest change on:\n\n{_tried(config, asked, available, device)}")
+    chosen, prediction = memory.suggest(config, asked, available, device)
+    if prediction.peak > available:
+        print(
+            f"\nNothing fits. The least is {prediction.peak / GIB:.2f} GiB, with {_named(chosen)}: "
+            "take shorter texts or a smaller model."
+        )
+        return
+    if prediction.peak * (1 + TOLERANCE) > available:
+        print(f"\nIt is tight: predictions may be off by {TOLERANCE:.0%}.")
+    print(f"\n{_how(flags, chosen)}")
+
+
+def _terms(prediction):
+    """Where memory goes, a line each."""
+    rows = [["what", "GiB", ""]]
+    rows += [[term.name, f"{term.size / GIB:.2f}", term.why] for term in prediction.terms]
+    rows.append(["peak", f"{prediction.peak / GIB:.2f}", ""])
+    return console.table(rows, right=(1,))
+
+
+def _tried(config, asked, available, device):
+    """The settings in order of cost up to the first that fits, with their peaks."""
+    from bert_tf2.training import memory
+
+    rows = [["settings", "GiB", ""]]
+    for step in memory.in_order_of_cost(asked):
+        peak = memory.predict(config, step, device).peak
+        rows.append([_named(step), f"{peak / GIB:.2f}", "fits" if peak <= available else ""])
+        if peak <= available:
+            break
+    return console.table(rows, right=(1,))
+
+
+def _settings(step):
+    """The settings that save memory, as flags."""
+    named = {
+        "--precision=bfloat16": step.dtype == "mixed_bfloat16",
+        "--recompute": step.recompute,
+        f"--micro_batches={step.micro_batches}": step.micro_batches > 1,
+    }
+    return [flag for flag, used in named.items() if used]
+
+
+def _named(step):
+    return " ".join(_settings(step)) or "as it is"
+
+
+def _how(flags, step):
+    """The flags and the Python lines of a step."""
+    preset = flags.init_checkpoint or "CHECKPOINT"
+    words = [f"--train_batch_size={step.batch_size}", f"--max_seq_length={step.length}"]
+    words += [f"--pooling={step.pooling}"] * (step.pooling != "first") + _settings(step)
+    made = [f'"{preset}"', "labels=labels", f"max_length={step.length}"]
+    made += [f'pooling="{step.pooling}"'] * (step.pooling != "first")
+    made += [f'dtype="{step.dtype}"'] * (step.dtype != "float32")
+    made += ["recompute=True"] * step.recompute
+    lines = [
+        f"bert_tf2 finetune --init_checkpoint={preset} {' '.join(words)} …",
+        "",
+        f"model = bert_tf2.TextClassifier.from_preset({', '.join(made)})",
+    ]
+    if step.micro_batches > 1:
+        lines.append(f"model.compile(micro_batches={step.micro_batches})")
+    return "\n".join([*lines, f"model.fit(texts, y, batch_size={step.batch_size})"])
+
+
+# === What is planned for, and on what =============================================================
+
+
+def _config(flags):
+    """The encoder's sizes: from a config, a checkpoint on disk, or the published table."""
+    from bert_tf2.config import read_config
+    from bert_tf2.variants import VARIANTS
+    from bert_tf2.weights import registry
+
+    if flags.bert_config_file:
+        return read_config(flags.bert_config_file)
+    given = flags.init_checkpoint
+    if not given:
+        raise UsageError("give --init_checkpoint or --bert_config_file", flags.command)
+    path = Path(given).expanduser()
+    if path.exists() or path.with_name(path.name + ".index").is_file():
+        return _opened(path)
+    if given in VARIANTS:
+        return VARIANTS[given]
+    name = registry.find(given).name
+    if name in VARIANTS:
+        return VARIANTS[name]
+    if (registry.checkpoints_folder() / name).is_dir():
+        return _opened(registry.checkpoints_folder() / name)
+    raise ValueError(
+        f"The sizes of {name} are known once it is here: bert_tf2 download {name}, or give its "
+        "--bert_config_file."
+    )
+
+
+def _opened(path):
+    """The config of a checkpoint on this machine."""
+    console.import_tensorflow()
+    from bert_tf2 import weights
+
+    return weights.open_checkpoint(path).config
+
+
+def _origin(flags, device):
+    if flags.memory_gb is not None:
+        return f"as given, on a {device.upper()}"
+    return "of the first GPU" if device == "gpu" else "available on this machine"
+
+
+def _available(device):
+    """Bytes that a step may take here: a GPU's, or what the machine and its container have left."""
+    if device == "gpu":
+        if not (found := _gpu_bytes()):
+            raise ValueError("There is no GPU that nvidia-smi lists: give --memory_gb.")
+        return found
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    meminfo, group = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
+    if meminfo.is_file():
+        rows = [line.split() for line in meminfo.read_text("ascii").splitlines()]
+        limits += [int(row[1]) * 1024 for row in rows if row[0] == "MemAvailable:"]
+    if group.is_file() and (limit := group.read_text("ascii").strip()).isdigit():
+        limits.append(int(limit))
+    return min(limits)
+
+
+def _gpu_bytes():
+    """The memory of the first GPU that nvidia-smi lists and is not hidden; 0 if there is none."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    if hidden or not shutil.which("nvidia-smi"):
+        return 0
+    asked = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    first = said.split("\n")[0].strip()
+    return int(first) * 2**20 if first.isdigit() else 0
