@@ -58,8 +58,9 @@ class TextModel(TextInputs):
             fgm: train on adversarial texts, too (Miyato et al. 2017, "Adversarial training methods
                 for semi-supervised text classification"): the length by which the token table is
                 moved to where the loss grows fastest. 1.0 is usual; a step takes twice as long.
-            r_drop: train two dropouts to agree (Liang et al. 2021): the weight of their divergence
-                beside the mean of their losses, 1 to 5. A step takes twice as long.
+            r_drop: train two dropouts to agree (Liang et al. 2021): the weight of their divergence,
+                in which all rows count the same, beside the mean of their losses, 1 to 5. A step
+                takes twice as long.
             **kwargs: as in `keras.Model.compile`.
 
         Raises:
@@ -183,18 +184,8 @@ class TextModel(TextInputs):
             "recipe": self.recipe,
         }
         callbacks, checkpoints = _sorted(callbacks)
-        places = [c.folder for c in callbacks if isinstance(c, RunLog | Checkpoints)]
-        self.run_folder = places[0] if places else Path()
         initial_epoch = self._resume(callbacks, checkpoints, dataset, order, run, initial_epoch)
-        if batches != tf.data.INFINITE_CARDINALITY:
-            start = keras.callbacks.LambdaCallback(on_epoch_begin=lambda i, _: order.start(i))
-            callbacks.append(start)
-        if self.finite_steps is not None:
-            self.finite_steps.forget()
-            report = keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda *_: self.finite_steps.report()
-            )
-            callbacks.insert(0, report)
+        callbacks = self._with_ours(callbacks, order, batches)
         try:
             fitted = super().fit(
                 dataset,
@@ -214,6 +205,21 @@ class TextModel(TextInputs):
             fitted.history = checkpoints.history
             fitted.epoch = list(range(len(checkpoints.history.get("loss", []))))
         return fitted
+
+    def _with_ours(self, callbacks, order, batches):
+        """The callbacks of a run, and those that set its order and tell of steps left out."""
+        places = [c.folder for c in callbacks if isinstance(c, RunLog | Checkpoints)]
+        self.run_folder = places[0] if places else Path()
+        if batches != tf.data.INFINITE_CARDINALITY:
+            start = keras.callbacks.LambdaCallback(on_epoch_begin=lambda i, _: order.start(i))
+            callbacks = [*callbacks, start]
+        if self.finite_steps is not None:
+            self.finite_steps.forget()
+            tell = keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda *_: self.finite_steps.report()
+            )
+            callbacks = [tell, *callbacks]
+        return callbacks
 
     def _whole_executions(self, steps):
         """The steps that Keras takes for so many: it runs whole executions; 0 for None."""
