@@ -28,7 +28,7 @@ def start(runs, **more):
 
 
 def finish(process, status=0):
-    output, _ = process.communicate(timeout=600)
+    output, _ = process.communicate(timeout=1800)
     assert process.returncode == status, output[-3000:]
     return output
 
