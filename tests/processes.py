@@ -28,7 +28,11 @@ def start(runs, **more):
 
 
 def finish(process, status=0):
-    output, _ = process.communicate(timeout=1800)
+    try:
+        output, _ = process.communicate(timeout=1800)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
     assert process.returncode == status, output[-3000:]
     return output
 
