@@ -43,7 +43,7 @@ def test_killed_at_random_steps(tmp_path):
 
 def test_killed_at_random_moments(tmp_path):
     """SIGKILL from outside, in the middle of whatever it does, of a run that saves at each step."""
-    epochs = 200
+    epochs = 300
     want = alone(tmp_path, epochs=epochs)
     generator = random.Random(12)
     folder, out = tmp_path / "run", tmp_path / "out.npz"
