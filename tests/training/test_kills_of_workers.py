@@ -1,4 +1,4 @@
-"""One of two workers is killed, twenty times over: the chief or the other one."""
+"""One of two workers is killed, ten times over: the chief or the other one."""
 
 import random
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from processes import finish, two_workers
 
-KILLS = 20
+KILLS = 10
 RUN = {"dropout": 0.1, "epochs": 10, "deterministic": True}  # three steps each
 
 
