@@ -5,6 +5,14 @@ import numpy as np
 from bert_tf2.weights import names
 
 INPUTS = {"token_ids": "input_ids", "padding_mask": "input_mask", "segment_ids": "segment_ids"}
+# References written by Google's own code -> the head of their second pretraining task.
+SECOND_TASKS = {
+    "bert_tiny": "nsp",
+    "albert_tiny_v1": "sop",
+    "albert_tiny_v2": "sop",
+    "albert_tiny_groups2": "sop",
+    "albert_tiny_inner2": "sop",
+}
 CLASSIFIER = {"classifier/kernel": "output_weights", "classifier/bias": "output_bias"}
 
 

@@ -1,12 +1,10 @@
 """Task files as the verbs read and write them."""
 
-import contextlib
 import json
-import os
 from collections import Counter
 from pathlib import Path
 
-from bert_tf2.data.files import read_examples
+from bert_tf2.data.files import read_examples, whole
 
 
 def read(flags, path, labelled=True):
@@ -52,19 +50,6 @@ def refuse_existing(path, overwrite):
     taken = any(path.iterdir()) if path.is_dir() else path.exists()
     if taken and not overwrite:
         raise FileExistsError(f"{path} exists: give another name, or --overwrite to replace it")
-
-
-@contextlib.contextmanager
-def whole(path):
-    """Yields a temporary path with the same suffix that becomes `path` when the block ends well."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        yield draft
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def write_json(path, values):

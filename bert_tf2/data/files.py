@@ -7,6 +7,7 @@
 All are UTF-8, with or without a byte order mark. Blank lines are skipped.
 """
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -245,11 +246,18 @@ def write_predictions(path, rows, overwrite=False):
             raise ValueError(
                 f"{path}: row {number} must have the keys {list(rows[0])}. Received: {list(row)}"
             )
+    with whole(path) as draft, open(draft, "w", encoding="utf-8", newline="") as file:
+        _write_rows(file, rows, suffix)
+
+
+@contextlib.contextmanager
+def whole(path):
+    """Yields a temporary path with the same suffix that becomes `path` when the block ends well."""
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        with open(draft, "w", encoding="utf-8", newline="") as file:
-            _write_rows(file, rows, suffix)
+        yield draft
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Python lists of texts -> tf.data: shuffled, batched, tokenized in parallel with the step."""
 
 import os
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -134,30 +135,40 @@ class Order:
         return tf.random.experimental.stateless_shuffle(rows, seed)
 
 
-def batches(
-    columns,
-    preprocess,
-    batch_size=32,
-    order=None,
-    groups=None,
-    endless=False,
-    drop_remainder=False,
-):
+class Passing(NamedTuple):
+    """How a training run goes through its data; as it stands here, any other pass does.
+
+    Attributes:
+        order: the `Order` of the run, or None.
+        shuffle: whether the rows come in it.
+        endless: one pass after another, instead of one.
+        drop_remainder: leave out what does not fill a batch, so that all have one known size.
+    """
+
+    order: Order | None = None
+    shuffle: bool = False
+    endless: bool = False
+    drop_remainder: bool = False
+
+
+ONCE = Passing()
+
+
+def batches(columns, preprocess, batch_size=32, passing=ONCE, groups=None):
     """In-memory columns -> batches ready for a model.
 
     Args:
         columns: tuple (texts, …): texts as from `as_texts`, then arrays of the same length.
         preprocess: in-graph function of a tuple of string tensors -> model inputs.
         batch_size: rows a batch; the last one may be smaller.
-        order: an `Order`; default the order in which the rows are given.
+        passing: a `Passing`.
         groups: int (n,): batches then hold rows of one group only, in the order in which they
             fill; a group's last batch, at the end of the epoch, may be smaller.
-        endless: one pass after another, instead of one.
-        drop_remainder: leave out what does not fill a batch, so that all have one known size.
 
     Returns:
         a tf.data.Dataset of (inputs, …).
     """
+    order, shuffle, endless, drop_remainder = passing
     columns = tf.nest.map_structure(tf.convert_to_tensor, columns)
     rows = int(tf.nest.flatten(columns)[0].shape[0])
     if groups is not None:
@@ -165,11 +176,11 @@ def batches(
 
     def numbers(passes):
         """One pass over the row numbers, in batches."""
-        passing = order(rows, passes) if order else tf.range(rows, dtype=tf.int64)
-        passing = tf.data.Dataset.from_tensor_slices(passing)
+        chosen = order(rows, passes) if shuffle else tf.range(rows, dtype=tf.int64)
+        chosen = tf.data.Dataset.from_tensor_slices(chosen)
         if groups is None:
-            return passing.batch(batch_size, drop_remainder)
-        return passing.group_by_window(
+            return chosen.batch(batch_size, drop_remainder)
+        return chosen.group_by_window(
             key_func=lambda row: groups[row],
             reduce_func=lambda _, window: window.batch(batch_size, drop_remainder),
             window_size=batch_size,

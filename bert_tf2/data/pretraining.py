@@ -111,11 +111,8 @@ def masked_batches(rows, tokenizer, order, batch_size=32, drop_remainder=False, 
 def masked_texts(
     texts,
     preprocessor,
-    order,
+    passing,
     batch_size=32,
-    shuffle=False,
-    endless=False,
-    drop_remainder=False,
     rate=0.15,
     max_predictions=None,
     whole_words=False,
@@ -125,36 +122,36 @@ def masked_texts(
     Args:
         texts: see `full_rows`.
         preprocessor: a `Preprocessor`.
-        order, batch_size, drop_remainder: see `masked_batches`.
-        shuffle: the rows come in this order, too, all kept in memory.
-        endless: one pass after another, instead of one. A dataset of texts has its own order and
-            end: these two are not for it.
+        passing: a `pipeline.Passing` with an order, in which words are hidden and, if it shuffles,
+            rows come, all kept in memory. A dataset of texts has its own order and end.
+        batch_size: see `masked_batches`.
         rate, max_predictions, whole_words: see `mask_words`; by default at most as many predictions
             as the rate asks for in a full row.
     """
     tokenizer, length = preprocessor.tokenizer, preprocessor.max_length
     rows = full_rows(texts, tokenizer, length)
     in_memory = not isinstance(texts, tf.data.Dataset)
-    if in_memory and shuffle:
-        rows = _in_order(rows, order, endless)
+    if in_memory and passing.shuffle:
+        rows = _in_order(rows, passing._replace(drop_remainder=False))
     else:
-        rows = rows.repeat() if in_memory and endless else rows
+        rows = rows.repeat() if in_memory and passing.endless else rows
         rows = rows.batch(ROWS_AT_ONCE)
     masking = {
         "rate": rate,
         "max_predictions": max_predictions or max(1, round(rate * length)),
         "whole_words": whole_words,
     }
+    order, drop_remainder = passing.order, passing.drop_remainder
     return masked_batches(rows, tokenizer, order, batch_size, drop_remainder, **masking)
 
 
-def _in_order(rows, order, endless):
+def _in_order(rows, passing):
     """The rows of a dataset that fits memory, in the order of each pass."""
     parts = list(rows.batch(4096))
     if not parts:
         return rows.batch(ROWS_AT_ONCE)
     columns = {name: tf.concat([part[name] for part in parts], 0) for name in parts[0]}
-    return pipeline.batches((columns,), dict, ROWS_AT_ONCE, order, endless=endless)
+    return pipeline.batches((columns,), dict, ROWS_AT_ONCE, passing)
 
 
 def holds_texts(x):

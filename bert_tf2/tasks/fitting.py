@@ -1,7 +1,6 @@
 """`compile`, `fit`, `evaluate` and `predict` on raw text, under any strategy, to the last step."""
 
 import functools
-import math
 from pathlib import Path
 
 import keras
@@ -9,10 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2.data import pipeline
+from bert_tf2.tasks import checks
 from bert_tf2.tasks.inputs import TextInputs
 from bert_tf2.training import step, strategies
 from bert_tf2.training.checkpoints import Checkpoints
-from bert_tf2.training.nonfinite import ACTIONS, FiniteSteps
+from bert_tf2.training.nonfinite import FiniteSteps
 from bert_tf2.training.recipes import finetuning_optimizer
 from bert_tf2.training.runlog import RunLog
 
@@ -54,7 +54,7 @@ class TextModel(TextInputs):
             nonfinite: what becomes of a step with a gradient that is NaN or infinite. None: it is
                 taken, as in Keras, and spoils the weights. "skip": it is left out, and told at the
                 end of the epoch. "stop": it is left out, and `fit` raises FloatingPointError with
-                the batch in a file (beside `Checkpoints`, or in the working directory).
+                the batch in a file (in the folder of `RunLog` or `Checkpoints`, or here).
             fgm: train on adversarial texts, too (Miyato et al. 2017, "Adversarial training methods
                 for semi-supervised text classification"): the length by which the token table is
                 moved to where the loss grows fastest. 1.0 is usual; a step takes twice as long.
@@ -69,8 +69,9 @@ class TextModel(TextInputs):
                 loss that is not a mean over rows; another `nonfinite`, or one beside an optimizer
                 that scales the loss, which skips such steps itself; `fgm` or `r_drop` below 0.
         """
-        self._check_parts(optimizer, loss, micro_batches)
-        _check_settings(optimizer, nonfinite, fgm, r_drop)
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        checks.check_parts(optimizer, loss, micro_batches, replicas, self.loss_reductions)
+        checks.check_settings(optimizer, nonfinite, fgm, r_drop)
         compiled = jit_compile is True or strategies.is_tpu(self.distribute_strategy)
         if compiled and self.drop_padding:
             raise ValueError(
@@ -101,22 +102,6 @@ class TextModel(TextInputs):
             "fgm": self.fgm,
             "r_drop": self.r_drop,
         }
-
-    def _check_parts(self, optimizer, loss, parts):
-        if not isinstance(parts, int) or parts < 1:
-            raise ValueError(f"`micro_batches` must be an int from 1. Received: {parts!r}")
-        several = parts > 1 or self.distribute_strategy.num_replicas_in_sync > 1
-        reduction = getattr(loss, "reduction", None)
-        if several and reduction not in (None, *self.loss_reductions):
-            raise ValueError(
-                "In micro-batches or on several replicas, the loss must be a mean over rows. "
-                f"Received: a loss with reduction={reduction!r}"
-            )
-        if parts > 1 and getattr(optimizer, "reproduce", None):
-            raise ValueError(
-                "`micro_batches` must be 1 where the optimizer reproduces Google's norm. Received: "
-                f"micro_batches={parts}"
-            )
 
     def fit(
         self,
@@ -161,15 +146,15 @@ class TextModel(TextInputs):
         order = pipeline.Order(strategies.common_seed(self.distribute_strategy))
         if drop_remainder is None:
             drop_remainder = strategies.is_tpu(self.distribute_strategy)
-        how = {"order": order, "shuffle": shuffle, "endless": steps_per_epoch is not None}
-        how["drop_remainder"] = drop_remainder
-        dataset = self._dataset(x, y, sample_weight, batch_size, **how)
+        endless = steps_per_epoch is not None
+        passing = pipeline.Passing(order, bool(shuffle), endless, drop_remainder)
+        dataset = self._dataset(x, y, sample_weight, batch_size, passing=passing)
         if validation_data is not None:
             validation_data = self._dataset(*pipeline.triple(validation_data), batch_size)
         if kwargs.get("class_weight"):
             kwargs["class_weight"] = self.class_numbers(kwargs["class_weight"])
         self.takes_pairs = pipeline.is_pair(x)
-        if self.recipe is not None and steps_per_epoch is None:
+        if self.recipe is not None and not endless:
             dataset = pipeline.counted(dataset)
         batches = int(dataset.cardinality())
         steps = self._whole_executions(steps_per_epoch) or batches
@@ -230,7 +215,7 @@ class TextModel(TextInputs):
         with self.distribute_strategy.scope():
             if self.recipe is not None:
                 self._start_recipe(total_steps, initial_epoch)
-            _check_loss_scaling(self.encoder.policy, self.optimizer)
+            checks.check_loss_scaling(self.encoder.policy, self.optimizer)
             # Variables created inside the step would have it traced twice, seconds each time.
             self.optimizer.build(self.trainable_variables)
 
@@ -238,7 +223,7 @@ class TextModel(TextInputs):
         """Goes on with a run of which there are checkpoints. -> the first epoch."""
         found = None
         if checkpoints is not None:
-            _check_endless(run)
+            checks.check_endless(run)
             self.build_metrics(dataset)
             run |= {"shuffle_seed": order.seed}
             found = checkpoints.restore(self, run, [c for c in callbacks if c is not checkpoints])
@@ -319,42 +304,3 @@ def _sorted(callbacks):
     swapping = [c for c in listed if isinstance(c, keras.callbacks.SwapEMAWeights)]
     others = [c for c in listed if c not in checkpoints + swapping]
     return others + checkpoints + swapping, checkpoints[0] if checkpoints else None
-
-
-def _check_settings(optimizer, nonfinite, fgm, r_drop):
-    """Raises for settings of a step that have no meaning."""
-    if nonfinite not in ACTIONS:
-        raise ValueError(f"`nonfinite` must be one of {list(ACTIONS)}. Received: {nonfinite!r}")
-    if nonfinite and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        raise ValueError(
-            "`nonfinite` must be left out with a LossScaleOptimizer, which skips such steps and "
-            f"scales the loss down. Received: nonfinite={nonfinite!r}"
-        )
-    for name, value in {"fgm": fgm, "r_drop": r_drop}.items():
-        if not 0 <= value < math.inf:
-            raise ValueError(f"`{name}` must be 0 or more. Received: {value}")
-    if fgm and getattr(optimizer, "reproduce", None):
-        raise ValueError(
-            "`fgm` must be 0 where the optimizer reproduces Google's norm, which knows one "
-            f"gradient a word. Received: fgm={fgm}"
-        )
-
-
-def _check_endless(run):
-    """Raises for a dataset that ends before its epochs do: the place in it could not be found."""
-    if run["steps_per_epoch"] is not None and run["batches"] != tf.data.INFINITE_CARDINALITY:
-        raise ValueError(
-            "With `Checkpoints` and `steps_per_epoch`, the dataset must not end: call "
-            f"`.repeat()` on it. Received: a dataset of {run['batches']} batches"
-        )
-
-
-def _check_loss_scaling(policy, optimizer):
-    """Raises for float16, whose small gradients become zero, unless the loss is scaled up."""
-    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    if policy.compute_dtype == "float16" and not scaled:
-        raise ValueError(
-            "Training in float16 needs a keras.optimizers.LossScaleOptimizer in `compile`; "
-            '"mixed_bfloat16" needs none. Received: '
-            f"dtype={policy.name!r} and {type(optimizer).__name__}"
-        )

@@ -16,25 +16,8 @@ class TextInputs(DistributedModel):
 
     rename_inputs = staticmethod(rename_inputs)  # for a task with further inputs to replace
 
-    def _dataset(
-        self,
-        x,
-        y=None,
-        weight=None,
-        batch_size=32,
-        labelled=True,
-        order=None,
-        shuffle=False,
-        endless=False,
-        drop_remainder=False,
-    ):
-        """Whatever the user gave -> a dataset of (ids, targets, weights) in batches.
-
-        Args:
-            order: the `pipeline.Order` of a training run. shuffle: whether the rows follow it.
-            endless, drop_remainder: see `pipeline.batches`.
-        """
-        order = order if shuffle else None
+    def _dataset(self, x, y=None, weight=None, batch_size=32, labelled=True, passing=pipeline.ONCE):
+        """Whatever the user gave -> a dataset of (ids, targets, weights) in batches."""
         if isinstance(x, tf.data.Dataset):
             if y is not None or weight is not None:
                 raise ValueError("A dataset brings its labels along: leave out `y`.")
@@ -52,16 +35,14 @@ class TextInputs(DistributedModel):
         else:
             sides, preprocess = pipeline.as_texts(x), self.preprocessor
             inputs, count = sides if len(sides) == 2 else sides[0], int(sides[0].shape[0])
-            grouped = order and self.preprocessor.length_buckets
+            grouped = passing.shuffle and self.preprocessor.length_buckets
             groups = self.preprocessor.buckets(inputs) if grouped else None
         columns = (inputs,)
         if labelled:
             columns += (self.targets(y, count),)
         if weight is not None:
             columns += (pipeline.as_weights(weight, count),)
-        return pipeline.batches(
-            columns, preprocess, batch_size or 32, order, groups, endless, drop_remainder
-        )
+        return pipeline.batches(columns, preprocess, batch_size or 32, passing, groups)
 
     def _from_dataset(self, dataset):
         spec = dataset.element_spec

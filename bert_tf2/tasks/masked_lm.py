@@ -145,18 +145,7 @@ class MaskedLM(Task):
             weighted_metrics = self.default_weighted_metrics()
         super().compile(optimizer, loss, metrics, weighted_metrics=weighted_metrics, **kwargs)
 
-    def _dataset(
-        self,
-        x,
-        y=None,
-        weight=None,
-        batch_size=32,
-        labelled=True,
-        order=None,
-        shuffle=False,
-        endless=False,
-        drop_remainder=False,
-    ):
+    def _dataset(self, x, y=None, weight=None, batch_size=32, labelled=True, passing=pipeline.ONCE):
         """What the user gave -> a dataset of (inputs, targets, weights) in batches."""
         if not labelled:
             return super()._dataset(x, batch_size=batch_size, labelled=False)
@@ -166,12 +155,10 @@ class MaskedLM(Task):
                 "of a text counts the same."
             )
         if pretraining.holds_texts(x):
-            how = (batch_size or 32, shuffle, endless, drop_remainder)
-            dataset = self._masked(x, y, order, *how)
+            dataset = self._masked(x, y, batch_size or 32, passing)
         elif isinstance(x, dict) and isinstance(y, dict):
-            columns, order = (self.rename_inputs(x), y), order if shuffle else None
-            how = {"endless": endless, "drop_remainder": drop_remainder}
-            dataset = pipeline.batches(columns, dict, batch_size or 32, order, **how)
+            columns = (self.rename_inputs(x), y)
+            dataset = pipeline.batches(columns, dict, batch_size or 32, passing)
         elif isinstance(x, tf.data.Dataset):
             dataset = x
         else:
@@ -182,7 +169,7 @@ class MaskedLM(Task):
             )
         return pretraining.weighted(dataset, self.second_task)
 
-    def _masked(self, texts, y, order, *how):
+    def _masked(self, texts, y, batch_size, passing):
         """Texts -> a dataset of (inputs, targets); without an order as in every `evaluate`."""
         if y is not None or self.second_task:
             raise ValueError(
@@ -191,8 +178,9 @@ class MaskedLM(Task):
                 f"Received: second_task={self.second_task!r}, y of type {type(y).__name__}"
             )
         masking = {name: getattr(self, name) for name in MASKING}
-        order = order or pipeline.Order(EVALUATION_SEED)
-        dataset = pretraining.masked_texts(texts, self.preprocessor, order, *how, **masking)
+        if passing.order is None:
+            passing = passing._replace(order=pipeline.Order(EVALUATION_SEED))
+        dataset = pretraining.masked_texts(texts, self.preprocessor, passing, batch_size, **masking)
         # Keras warns at the end of what it does not know the length of. Rows in memory are quickly
         # counted; the length of a dataset is its maker's business.
         in_memory = not isinstance(texts, tf.data.Dataset)

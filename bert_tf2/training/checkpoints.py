@@ -260,6 +260,9 @@ class Checkpoints(keras.callbacks.Callback):
 def _remove(path):
     """Removes a checkpoint, so that none is ever seen in part."""
     aside = path.with_name(f".{path.name}.old")
+    shutil.rmtree(
+        aside, ignore_errors=True
+    )  # of a process that was killed at the next line but one
     os.replace(path, aside)
     shutil.rmtree(aside, ignore_errors=True)
 

@@ -1,13 +1,13 @@
 """Steps whose gradients are not finite: left out, or the end of the run."""
 
 import logging
-import os
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_tf2.data.files import whole
 from bert_tf2.training import strategies
 
 LOGGER = logging.getLogger("bert_tf2")
@@ -103,8 +103,6 @@ def save_batch(data, strategy, file):
         part, *rest = path if len(path) else (0,)
         name = "/".join([("x", "y", "sample_weight")[part], *map(str, rest)])
         arrays[name] = np.concatenate([np.asarray(x) for x in parts])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.{os.getpid()}.npz")
-    np.savez(draft, **arrays)
-    os.replace(draft, file)
+    with whole(file) as draft:
+        np.savez(draft, **arrays)
     return file

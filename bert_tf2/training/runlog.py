@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import platform
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from bert_tf2.data.files import whole
 from bert_tf2.training import strategies
 
 LOGGER = logging.getLogger("bert_tf2")
@@ -56,7 +56,6 @@ class RunLog(keras.callbacks.Callback):
         self.last = self._step()
         if not self.writes:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         starts = read_run(self.folder).get("started", []) if self.last else []
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         _write_whole(self.folder / RUN, json.dumps(self._run([*starts, now]), indent=1) + "\n")
@@ -157,9 +156,8 @@ def versions():
 
 
 def _write_whole(file, text):
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, file)
+    with whole(file) as draft:
+        draft.write_text(text, encoding="utf-8")
 
 
 def _write_scalar(name, value):

@@ -23,7 +23,8 @@ def test_the_tuner_is_off_unless_the_user_chose(chosen):
 @pytest.mark.parametrize("order", [None, pipeline.Order(7)])
 def test_every_row_once_in_order_or_not(order, groups):
     columns = (tf.strings.as_string(tf.range(100)), tf.range(100))
-    dataset = pipeline.batches(columns, tf.strings.to_number, 8, order, groups)
+    passing = pipeline.Passing(order, shuffle=order is not None)
+    dataset = pipeline.batches(columns, tf.strings.to_number, 8, passing, groups)
     batches = list(dataset)
     sizes = [8] * 12 + [4] if groups is None else [8] * 12 + [2, 1, 1]
     assert sorted(map(len, (texts for texts, _ in batches))) == sorted(sizes)
@@ -39,7 +40,7 @@ def test_every_row_once_in_order_or_not(order, groups):
 def test_the_order_is_a_function_of_seed_and_epoch():
     def passes(seed, epochs):
         order, rows = pipeline.Order(seed), tf.range(50)
-        dataset = pipeline.batches((rows, rows), tf.identity, 8, order)
+        dataset = pipeline.batches((rows, rows), tf.identity, 8, pipeline.Passing(order, True))
         for epoch in epochs:
             order.start(epoch)
             yield [int(x) for _, numbers in dataset for x in numbers]
@@ -49,7 +50,8 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     assert next(passes(1, [1])) == second
     assert next(passes(2, [0])) != first
     order = pipeline.Order(1)
-    endless = pipeline.batches((tf.range(50), tf.range(50)), tf.identity, 8, order, endless=True)
+    passing = pipeline.Passing(order, shuffle=True, endless=True)
+    endless = pipeline.batches((tf.range(50), tf.range(50)), tf.identity, 8, passing)
     rows = [int(x) for _, numbers in endless.take(14) for x in numbers]
     assert (rows[:50], rows[50:]) == (first, second)
 
@@ -57,9 +59,8 @@ def test_the_order_is_a_function_of_seed_and_epoch():
 @pytest.mark.parametrize("groups", [None, [0, 1] * 5])
 def test_batches_of_one_known_size(groups):
     """Of ten rows in threes, or of two groups of five."""
-    order, steps = pipeline.Order(1), 3 if groups is None else 2
-    dataset = pipeline.batches(
-        (tf.range(10),), lambda x: {"x": x}, 3, order, groups, drop_remainder=True
-    )
+    passing = pipeline.Passing(pipeline.Order(1), shuffle=True, drop_remainder=True)
+    steps = 3 if groups is None else 2
+    dataset = pipeline.batches((tf.range(10),), lambda x: {"x": x}, 3, passing, groups)
     assert dataset.element_spec["x"].shape == (3,)
     assert int(dataset.cardinality()) == len(list(dataset)) == steps

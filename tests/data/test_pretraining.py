@@ -159,9 +159,8 @@ def test_rows_are_counted():
 
 def test_batches_of_one_known_size():
     count = len(rows_of(TEXTS))
-    dataset = pretraining.masked_texts(
-        TEXTS, Preprocessor(TOKENIZER, 7), pipeline.Order(1), 4, drop_remainder=True
-    )
+    passing = pipeline.Passing(pipeline.Order(1), drop_remainder=True)
+    dataset = pretraining.masked_texts(TEXTS, Preprocessor(TOKENIZER, 7), passing, 4)
     for part in dataset.element_spec:
         assert all(spec.shape[0] == 4 for spec in part.values())
     assert count % 4 and len(list(dataset)) == count // 4
@@ -171,8 +170,9 @@ def test_batches_of_one_known_size():
 def test_endless_rows_of_texts_in_memory(shuffle):
     """Each pass hides other words; shuffled, it comes in another order."""
     preprocessor, count = Preprocessor(TOKENIZER, 7), len(rows_of(TEXTS))
-    how = {"batch_size": 2, "shuffle": shuffle, "rate": 0.3}
-    dataset = pretraining.masked_texts(TEXTS, preprocessor, pipeline.Order(1), endless=True, **how)
+    how = {"batch_size": 2, "rate": 0.3}
+    passing = pipeline.Passing(pipeline.Order(1), shuffle, endless=True)
+    dataset = pretraining.masked_texts(TEXTS, preprocessor, passing, **how)
     assert dataset.cardinality() == tf.data.INFINITE_CARDINALITY
     rows = []
     for inputs, targets in dataset.unbatch().take(2 * count).as_numpy_iterator():

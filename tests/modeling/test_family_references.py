@@ -15,14 +15,6 @@ from bert_tf2.modeling.encoder import input_tensors
 
 pytestmark = pytest.mark.full
 TOLERANCE = 5e-6  # the references' own float32 noise is up to 3e-6
-# Written by Google's own code -> the head of its second pretraining task.
-GOOGLES = {
-    "bert_tiny": "nsp",
-    "albert_tiny_v1": "sop",
-    "albert_tiny_v2": "sop",
-    "albert_tiny_groups2": "sop",
-    "albert_tiny_inner2": "sop",
-}
 WITH_EDGES = ("bert_tiny", "albert_tiny_v2")
 
 
@@ -32,7 +24,7 @@ def compare_layers(outputs, golden, prefix="encoder_layer_"):
         np.testing.assert_allclose(got, golden[f"{prefix}{i}"], atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("name", GOOGLES)
+@pytest.mark.parametrize("name", googles.SECOND_TASKS)
 def test_layers(assets, name):
     golden = np.load(assets / "reference" / name / "golden.npz")
     encoder = Encoder.from_preset(assets / "reference" / name)
@@ -65,19 +57,19 @@ def test_defaults_and_full_length(assets, name):
     np.testing.assert_allclose(got, edge["full_sequence_output"], atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("name", GOOGLES)
+@pytest.mark.parametrize("name", googles.SECOND_TASKS)
 def test_gradients(assets, name):
     """d(total loss)/d(variable) with both pretraining heads, computed here from their weights."""
     folder = assets / "reference" / name
     golden, want = np.load(folder / "golden.npz"), np.load(folder / "golden_grads.npz")
     encoder = Encoder.from_preset(folder)
-    heads = weights.expected_shapes(encoder.config, heads=("mlm", GOOGLES[name]))
+    heads = weights.expected_shapes(encoder.config, heads=("mlm", googles.SECOND_TASKS[name]))
     head, _ = weights.load(weights.open_checkpoint(folder), heads)
     variables = encoder.named_variables()
     with tf.GradientTape() as tape:
         outputs = encoder(googles.inputs_of(golden))
         table = variables["embeddings/token"]
-        loss = _pretraining_loss(outputs, golden, head, table, GOOGLES[name])
+        loss = _pretraining_loss(outputs, golden, head, table, googles.SECOND_TASKS[name])
     found = tape.gradient(loss, [v.value for v in variables.values()])
     assert float(loss) == pytest.approx(float(golden["total_loss"]), abs=1e-5)
     names = weights.to_format(

@@ -126,14 +126,6 @@ def test_logits_are_float32_in_every_policy(policy, tolerance):
 
 # --- The original implementations. ----------------------------------------------------------------
 
-GOOGLES = {
-    "bert_tiny": "nsp",
-    "albert_tiny_v1": "sop",
-    "albert_tiny_v2": "sop",
-    "albert_tiny_groups2": "sop",
-    "albert_tiny_inner2": "sop",
-}
-
 
 def loaded(folder, second=None, config_file=None):
     checkpoint = weights.open_checkpoint(folder, config_file=config_file)
@@ -156,9 +148,9 @@ def log_probabilities(logits):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", GOOGLES)
+@pytest.mark.parametrize("name", googles.SECOND_TASKS)
 def test_googles_outputs_and_gradients(assets, name):
-    folder, second = assets / "reference" / name, GOOGLES[name]
+    folder, second = assets / "reference" / name, googles.SECOND_TASKS[name]
     model, variables, golden = loaded(folder, second)
     with tf.GradientTape() as tape:
         outputs = model(inputs_of(golden))

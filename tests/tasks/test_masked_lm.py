@@ -105,8 +105,8 @@ def test_metrics_are_those_of_all_predictions():
     got = task.evaluate(TEXTS, batch_size=5, verbose=0, return_dict=True)
     logits, ids, weight = [], [], []
     settings = {"rate": 0.3, "whole_words": True}
-    order = pipeline.Order(0)
-    for inputs, targets in pretraining.masked_texts(TEXTS, task.preprocessor, order, **settings):
+    passing = pipeline.Passing(pipeline.Order(0))
+    for inputs, targets in pretraining.masked_texts(TEXTS, task.preprocessor, passing, **settings):
         assert inputs["masked_positions"].shape[1] == 6  # 0.3 of 20
         logits.append(task(inputs))
         ids.append(targets["masked_ids"])

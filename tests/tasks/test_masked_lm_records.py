@@ -1,14 +1,11 @@
 """Masked words learnt from records: both losses, several replicas, and Google's steps."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import googles
 import keras
 import numpy as np
 import oracle
 import pytest
+import replicas
 import tensorflow as tf
 import tiny_masked_lm
 from tiny_masked_lm import TOKENIZER
@@ -56,41 +53,27 @@ def test_both_tasks_learn():
     assert history["val_nsp_accuracy"][-1] == 1.0
 
 
-ONE_AND_TWO_REPLICAS = """
-import sys
-sys.path.insert(0, {tests!r})
-import numpy as np
-import tensorflow as tf
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-import keras
-import tiny_masked_lm
-
 def steps(strategy):
+    """Losses and weights of a few steps."""
     with strategy.scope():
         task = tiny_masked_lm.make(second_task="nsp")
         task.compile(keras.optimizers.SGD(0.5))
     dataset = tf.data.Dataset.from_tensor_slices(tiny_masked_lm.records(7))
     loss = task.fit(dataset.batch(4), epochs=2, verbose=0).history["loss"]
-    weights = [v.numpy().ravel() for v in task.named_variables().values()]
+    weights = [np.ravel(v) for v in task.named_variables().values()]
     return np.concatenate([loss, *weights])
 
-np.savetxt(sys.stdout, [steps(tf.distribute.get_strategy()), steps(two)])
-"""
+
+def one_and_two_replicas(two):
+    one_device, two_devices = steps(tf.distribute.get_strategy()), steps(two)
+    assert len(one_device) > 10_000
+    np.testing.assert_allclose(two_devices, one_device, atol=2e-6)
 
 
 @pytest.mark.full
 def test_two_replicas_take_the_step_of_one():
     """Their shares of the rows and of the predictions are unequal: 2, 2; 2, 1 and 7, 5; 3, 1."""
-    code = ONE_AND_TWO_REPLICAS.format(tests=str(Path(__file__).parents[1]))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    one, two = (np.array(line.split(), "float64") for line in done.stdout.splitlines()[-2:])
-    assert len(one) > 10_000
-    np.testing.assert_allclose(two, one, atol=2e-6)
+    replicas.call(__file__, "one_and_two_replicas")
 
 
 def test_records_without_labels_for_the_second_task():

@@ -8,23 +8,12 @@ import keras
 import numpy as np
 import oracle
 import pytest
+from interrupted import StopAt
 
 import bert_tf2
 
 TEXTS = ["tea tea", "The kettle hums.", "stone, rain & tea", "tea", "rain tea rain"] * 4
 LABELS = [["tea", "stone", "rain"][i % 3] for i in range(len(TEXTS))]
-
-
-class StopAt(keras.callbacks.Callback):
-    """Ends a run as an exception would, after so many steps in all."""
-
-    def __init__(self, steps):
-        super().__init__()
-        self.steps = steps
-
-    def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.optimizer.iterations.numpy()) == self.steps:
-            raise KeyboardInterrupt
 
 
 def classifier(dropout=0.1, seed=5):

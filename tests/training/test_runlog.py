@@ -6,22 +6,13 @@ import keras
 import oracle
 import pytest
 import tensorflow as tf
+from interrupted import StopAt
 
 import bert_tf2
 from bert_tf2.training import runlog
 
 TEXTS = ["tea tea", "The kettle hums.", "stone, rain & tea", "tea", "rain tea rain"] * 2
 LABELS = [["tea", "stone", "rain"][i % 3] for i in range(len(TEXTS))]
-
-
-class StopAt(keras.callbacks.Callback):
-    def __init__(self, steps):
-        super().__init__()
-        self.steps = steps
-
-    def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.optimizer.iterations.numpy()) == self.steps:
-            raise KeyboardInterrupt
 
 
 def fit(*callbacks, seed=1):
@@ -112,7 +103,7 @@ def test_a_full_disk_costs_lines_only(tmp_path, monkeypatch, caplog):
     """/dev/full is a file on a disk that is always full."""
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
     log = bert_tf2.RunLog(tmp_path)
-    monkeypatch.setattr(runlog.os, "replace", lambda *_: None)  # it would take the link away
+    monkeypatch.setattr("os.replace", lambda *_: None)  # it would take the link away
     assert len(fit(log)["loss"]) == 2
     assert "Training goes on" in caplog.text
 

@@ -21,14 +21,6 @@ from bert_tf2.modeling.encoder import load_variables
 
 pytestmark = pytest.mark.full
 TOLERANCE = 5e-6  # the references' own float32 noise is up to 3e-6
-# Written by Google's own code -> the head of its second pretraining task.
-GOOGLES = {
-    "bert_tiny": "nsp",
-    "albert_tiny_v1": "sop",
-    "albert_tiny_v2": "sop",
-    "albert_tiny_groups2": "sop",
-    "albert_tiny_inner2": "sop",
-}
 TARGETS = {
     "masked_ids": "masked_lm_ids",
     "masked_weights": "masked_lm_weights",
@@ -45,7 +37,7 @@ def pretrainer(folder, strategy=None, drop_padding=True, micro_batches=1):
         task = MaskedLM(
             Encoder(config),
             Preprocessor(tokenizer, config.max_length),
-            second_task=GOOGLES[folder.name],
+            second_task=googles.SECOND_TASKS[folder.name],
             drop_padding=drop_padding,
         )
         assert load_variables(checkpoint, task.named_variables()).missing == []
@@ -83,7 +75,7 @@ def assert_googles(folder, gradients):
         pytest.param({"micro_batches": 2}, id="two micro-batches, padding dropped"),
     ],
 )
-@pytest.mark.parametrize("name", GOOGLES)
+@pytest.mark.parametrize("name", googles.SECOND_TASKS)
 def test_one_device(assets, name, how):
     folder = assets / "reference" / name
     task = pretrainer(folder, **how)
@@ -91,7 +83,11 @@ def test_one_device(assets, name, how):
 
 
 # Family, and how many micro-batches each of two replicas takes.
-ON_REPLICAS = [*((name, 1) for name in GOOGLES), ("bert_tiny", 2), ("albert_tiny_v1", 2)]
+ON_REPLICAS = [
+    *((name, 1) for name in googles.SECOND_TASKS),
+    ("bert_tiny", 2),
+    ("albert_tiny_v1", 2),
+]
 
 
 def step_everywhere(strategy, folder, out):
