@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "EncoderConfig": "bert_tf2.config",
+    "convert": "bert_tf2.weights.conversion",
     "WordPieceTokenizer": "bert_tf2.text.wordpiece",
     "Preprocessor": "bert_tf2.text.packing",
     "Encoder": "bert_tf2.modeling.encoder",

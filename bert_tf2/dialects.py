@@ -202,6 +202,11 @@ def write(fields: Mapping, dialect: str) -> dict:
     return written
 
 
+def words(family: str, dialect: str) -> Mapping[str, str]:
+    """Our field -> the word for it that a publisher's own code reads."""
+    return _DIALECTS[family, dialect].words
+
+
 def recognise(values: Mapping, source: str) -> tuple[str, str]:
     """-> family and dialect of a parsed JSON."""
     if "model_type" in values or "architectures" in values:

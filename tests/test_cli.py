@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import saved
 import tensorflow as tf
 
 from bert_tf2 import TextClassifier, cli, weights
@@ -35,7 +36,7 @@ def work(tmp_path_factory, reference):
     keras.utils.set_random_seed(3)
     encoder = Encoder(config)
     arrays = {name: np.array(v) for name, v in encoder.named_variables().items()}
-    weights.save_google(folder / "tiny_uncased", config, arrays, vocabulary)
+    saved.google(folder / "tiny_uncased", config, arrays, vocabulary)
     write_tsv(folder / "train.tsv", 24)
     write_tsv(folder / "dev.tsv", 9)
     assert cli.main(finetune(folder, "run", "--dev_file=%s/dev.tsv", "--num_train_epochs=2")) == 0

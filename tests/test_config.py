@@ -89,7 +89,8 @@ def test_random_configs_come_back_and_have_names_of_their_own(config):
     written = {"google": config.to_google, "huggingface": config.to_huggingface}
     for family, format in names.NAMES:
         if family == config.family:
-            assert parse_config(json.loads(json.dumps(written[format]()))) == config
+            if format in written:
+                assert parse_config(json.loads(json.dumps(written[format]()))) == config
             table = names.variables(config, format)
             assert len({row.theirs for row in table.values()}) == len(table)
             assert set(expected_shapes(config)) <= set(table)

@@ -7,65 +7,28 @@ from bert_tf2.cli.flags import UsageError, one_of
 
 
 def convert(flags):
-    """Writes a checkpoint, heads included, as Google publishes them; says what was left out."""
+    """Writes a checkpoint, heads included, in another format; says what was left out."""
     from bert_tf2 import weights
     from bert_tf2.cli.files import refuse_existing
 
     refuse_existing(flags.output_dir, overwrite=False)
-    trained = one_of(flags, "init_checkpoint", "model") == "model"
-    config, arrays, vocabulary = _read_trained(flags) if trained else _read_checkpoint(flags)
-    weights.save_google(flags.output_dir, config, arrays, vocabulary)
-    print(f"written: {len(arrays)} variables, in Google's format:")
-    for file in sorted(Path(flags.output_dir).iterdir()):
+    if one_of(flags, "init_checkpoint", "model") == "model":
+        from bert_tf2.cli.models import load_classifier
+
+        contents = load_classifier(flags.model).contents()
+    else:
+        contents, report = weights.contents_of(_open(flags))
+        print(report)
+    weights.save(flags.output_dir, contents, flags.to, flags.dtype)
+    about = weights.FORMATS[flags.to].about
+    print(f"written: {len(contents.arrays)} variables, {flags.dtype}, as {about}:")
+    for file in sorted(path for path in Path(flags.output_dir).rglob("*") if path.is_file()):
         print(f"  {file}  ({file.stat().st_size:,} bytes)")
-    if vocabulary is None:
+    if not contents.tokenizer_files:
         print("warning: no vocabulary lies beside the weights, so none was written")
-    if config.hidden_act == "gelu_erf":
+    if flags.to == "google" and contents.config.hidden_act == "gelu_erf":
         print("note: the activation is the exact GELU. bert_config.json calls it gelu_erf, a word")
         print("that bert_tf2 reads and Google's own code, which only has tanh GELU, refuses.")
-
-
-def _read_checkpoint(flags):
-    """A checkpoint's config, arrays with its heads, and vocabulary; says what is left out."""
-    from bert_tf2 import weights
-
-    checkpoint = _open(flags)
-    arrays, report = weights.load(checkpoint, _shapes_in(checkpoint), optional_heads=False)
-    print(report)
-    return checkpoint.config, arrays, _vocabulary_of(checkpoint)
-
-
-def _read_trained(flags):
-    """The same of a model that `bert_tf2 finetune` wrote."""
-    from bert_tf2.cli.models import load_classifier
-
-    model = load_classifier(flags.model)
-    arrays = {name: variable.numpy() for name, variable in model.named_variables().items()}
-    return model.encoder.config, arrays, model.preprocessor.tokenizer.vocabulary
-
-
-def _shapes_in(checkpoint):
-    """Our name -> shape of a whole encoder and of the pooler and heads that the file has."""
-    from bert_tf2.weights import names
-    from bert_tf2.weights.loading import match
-
-    found = match(checkpoint).found
-    heads = tuple({names.head_of(ours) for ours in found} - {None})
-    labels = None
-    if "classifier/bias" in found:
-        ((labels,), _) = checkpoint.variables[found["classifier/bias"]]
-    shapes = names.expected_shapes(checkpoint.config, heads, labels)
-    has_pooler = any(ours.startswith("pooler/") for ours in found)
-    return {n: s for n, s in shapes.items() if has_pooler or not n.startswith("pooler/")}
-
-
-def _vocabulary_of(checkpoint):
-    """The entries of the vocabulary file, or None."""
-    if checkpoint.vocab_file is None:
-        return None
-    # Only "\n" ends an entry: Chinese vocabularies hold U+2028 inside one.
-    lines = checkpoint.vocab_file.read_bytes().decode("utf-8").removesuffix("\n").split("\n")
-    return [line.removesuffix("\r") for line in lines]
 
 
 def inspect(flags):

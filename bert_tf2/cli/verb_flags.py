@@ -263,9 +263,10 @@ def convert(values):
     flags.choice(
         values,
         "to",
-        ["google"],
+        ["huggingface", "google", "bert_tf2"],
         "the format to write",
     )
+    flags.choice(values, "dtype", ["float32", "bfloat16", "float16"], "of the stored numbers")
     flags.string(values, "output_dir", None, "a new folder")
 
 

@@ -164,6 +164,19 @@ class Encoder(keras.Model):
         encoder.load_report = load_variables(checkpoint, encoder.named_variables())
         return encoder
 
+    def contents(self):
+        """All that a checkpoint of this encoder holds: a `weights.Contents`."""
+        variables = self.named_variables().items()
+        arrays = {name: ops.convert_to_numpy(variable) for name, variable in variables}
+        return weights.Contents(self.config, arrays)
+
+    def save_to_preset(self, folder, format="bert_tf2", dtype="float32"):
+        """Writes config and weights for `from_preset`, or for another library.
+
+        Args, returns and errors are those of `weights.save`.
+        """
+        return weights.save(folder, self.contents(), format, dtype)
+
     def get_config(self):
         return {
             "config": self.config.to_dict(),

@@ -30,6 +30,7 @@ class Task(TextModel):
     """
 
     head_variables: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()  # arguments of the task itself, in their order
 
     def __init__(self, encoder, preprocessor, inputs, outputs, drop_padding, name):
         _check_fit(encoder.config, preprocessor)
@@ -48,8 +49,8 @@ class Task(TextModel):
         preset,
         *args,
         max_length=None,
-        pad_to_max_length=False,
-        length_buckets=(),
+        pad_to_max_length=None,
+        length_buckets=None,
         lowercase=None,
         vocab_file=None,
         config_file=None,
@@ -62,11 +63,11 @@ class Task(TextModel):
 
         Args:
             preset: a registry name, a folder, a TF1 checkpoint prefix or a safetensors file.
-            *args, **kwargs: of the task itself, e.g. `labels`.
+            *args, **kwargs: of the task itself, e.g. `labels`; by default what the checkpoint says.
             max_length: longest sequence in tokens, `[CLS]` and `[SEP]` included. Default: the
-                longest the encoder has positions for.
-            pad_to_max_length: pad every text to it, for static shapes; default: to the longest
-                text of a batch.
+                preset's, or the longest the encoder has positions for.
+            pad_to_max_length: pad every text to it, for static shapes; default: the preset's, or
+                to the longest text of a batch.
             length_buckets: ints: pad to the first that is long enough (see `Preprocessor`).
             lowercase: of the tokenizer; default: as the checkpoint says.
             vocab_file, config_file: the vocabulary and the JSON config, where they are not those
@@ -84,17 +85,22 @@ class Task(TextModel):
         """
         checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file=config_file)
         if vocab_file is not None:
-            checkpoint = dataclasses.replace(checkpoint, vocab_file=Path(vocab_file))
+            files = checkpoint.tokenizer_files | {"vocab.txt": Path(vocab_file)}
+            checkpoint = dataclasses.replace(checkpoint, tokenizer_files=files)
         weights.check_vocabulary(checkpoint)  # before anything is built; names the file
         if load_weights:
             checkpoint = weights.read_ahead(checkpoint)
         initializer = Unfilled(checkpoint.config) if load_weights else None
         encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
         tokenizer = WordPieceTokenizer.from_checkpoint(checkpoint, lowercase=lowercase)
-        if max_length is None:
-            max_length = checkpoint.config.max_length
-        preprocessor = Preprocessor(tokenizer, max_length, pad_to_max_length, length_buckets)
-        task = cls(encoder, preprocessor, *args, **kwargs)
+        lengths = {
+            "max_length": max_length,
+            "pad_to_max_length": pad_to_max_length,
+            "length_buckets": length_buckets,
+        }
+        preprocessor = Preprocessor(tokenizer, **_lengths(checkpoint, lengths))
+        given = dict(zip(cls.settings, args, strict=False)) | kwargs
+        task = cls(encoder, preprocessor, **_said(cls, checkpoint) | given)
         if load_weights:
             task.load_report = report = load_variables(checkpoint, task.named_variables())
             wants_eyes = report.missing or report.nonfinite or report.warnings
@@ -110,6 +116,32 @@ class Task(TextModel):
         head = {name: head[name] for name in self.head_variables}
         return self.encoder.named_variables() | head
 
+    # --- Saving: presets. -------------------------------------------------------------------------
+
+    def contents(self):
+        """All that a checkpoint of this task holds: a `weights.Contents`."""
+        preprocessor = self.preprocessor.get_config()
+        return dataclasses.replace(
+            self.encoder.contents(),
+            arrays={n: keras.ops.convert_to_numpy(v) for n, v in self.named_variables().items()},
+            tokenizer_files=self.preprocessor.tokenizer.files(),
+            lowercase=self.preprocessor.tokenizer.lowercase,
+            labels=getattr(self, "labels", None),
+            task={
+                "class": type(self).__name__,
+                "settings": {name: getattr(self, name) for name in self.settings},
+                "preprocessor": {name: preprocessor[name] for name in _LENGTHS},
+            },
+        )
+
+    def save_to_preset(self, folder, format="bert_tf2", dtype="float32"):
+        """Writes weights, config and vocabulary for `from_preset`, or for another library.
+
+        Args, returns and errors are those of `weights.save`. Only the format "bert_tf2" holds the
+        task's settings and the preprocessor's lengths; none holds the optimizer: `save` does.
+        """
+        return weights.save(folder, self.contents(), format, dtype)
+
     # --- Saving: Keras's own formats, with the vocabulary among the assets. -----------------------
 
     def get_config(self):
@@ -122,6 +154,7 @@ class Task(TextModel):
             "step": self.step_settings,
             "trained": self.optimizer.built,
             "name": self.name,
+            **{name: getattr(self, name) for name in self.settings},
         }
 
     @classmethod
@@ -154,6 +187,25 @@ class Task(TextModel):
     def load_assets(self, folder):
         """Called by Keras on loading: reads the vocabulary."""
         self.preprocessor.load_assets(Path(folder))
+
+
+_LENGTHS = ("max_length", "pad_to_max_length", "length_buckets")
+
+
+def _lengths(checkpoint, given):
+    """The preprocessor's lengths: as given, or as the preset says."""
+    said = (checkpoint.task or {}).get("preprocessor", {})
+    default = {"max_length": checkpoint.config.max_length} | said
+    return default | {name: value for name, value in given.items() if value is not None}
+
+
+def _said(task, checkpoint):
+    """What a checkpoint says of a task's settings."""
+    said = checkpoint.task or {}
+    settings = dict(said["settings"]) if said.get("class") == task.__name__ else {}
+    if "labels" in task.settings and checkpoint.labels:
+        settings.setdefault("labels", checkpoint.labels)
+    return settings
 
 
 def _check_fit(config, preprocessor):

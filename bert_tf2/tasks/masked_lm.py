@@ -70,6 +70,7 @@ class MaskedLM(Task):
     >>> text[0][0].word, text[0][0].probability  # of the first mask the likeliest
     """
 
+    settings = ("second_task", *MASKING)
     loss_reductions = ("mean_with_sample_weight",)
 
     def __init__(
@@ -278,7 +279,3 @@ class MaskedLM(Task):
         shares /= shares.sum()
         best = np.argsort(-shares, kind="stable")[:top]
         return [Filling(tokenizer.id_to_token(int(i)), float(shares[i])) for i in best]
-
-    def get_config(self):
-        own = {name: getattr(self, name) for name in ("second_task", *MASKING)}
-        return super().get_config() | own

@@ -72,6 +72,7 @@ class TextClassifier(Task):
         encoder: an `Encoder`.
         preprocessor: a `Preprocessor`.
         labels: the class names, in the order of the logits; or their number C, for "0" … "C-1".
+            `from_preset` takes them from a checkpoint that names its classes.
         dropout: before the logits, in training; default the config's `classifier_dropout_prob`.
         pooling: what stands for a text: "first", the pooled first token, as BERT is published; or
             "mean", the mean of all tokens, which sentence encoders such as all-MiniLM-L6-v2 were
@@ -92,12 +93,13 @@ class TextClassifier(Task):
     """
 
     head_variables = ("classifier/kernel", "classifier/bias")
+    settings = ("labels", "dropout", "pooling")
 
     def __init__(
         self,
         encoder,
         preprocessor,
-        labels,
+        labels=None,
         dropout=None,
         pooling="first",
         drop_padding=True,
@@ -106,8 +108,11 @@ class TextClassifier(Task):
         if pooling not in POOLINGS:
             raise ValueError(f"`pooling` must be one of {list(POOLINGS)}. Received: {pooling!r}")
         labels = [str(i) for i in range(labels)] if isinstance(labels, int) else labels
-        if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
-            raise ValueError(f"`labels` must be a list of str, or a number. Received: {labels!r}")
+        if not isinstance(labels, (list, tuple)) or any(not isinstance(x, str) for x in labels):
+            raise ValueError(
+                "`labels` must be a list of str, or a number; a checkpoint that names its classes "
+                f"may stand in. Received: {labels!r}"
+            )
         labels = list(labels)
         if any("\n" in label for label in labels):
             raise ValueError(f"`labels` must be single lines. Received: {labels}")
@@ -186,10 +191,3 @@ class TextClassifier(Task):
 
     def default_metrics(self):
         return ["accuracy"]
-
-    def get_config(self):
-        return super().get_config() | {
-            "labels": self.labels,
-            "dropout": self.dropout,
-            "pooling": self.pooling,
-        }

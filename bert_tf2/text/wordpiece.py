@@ -219,6 +219,10 @@ class WordPieceTokenizer:
         """Writes `vocab.txt` into a folder, byte for byte the file that was read."""
         Path(folder, _VOCABULARY_FILE).write_bytes(self._need_vocabulary().content)
 
+    def files(self):
+        """dict of file name to content, as `save_assets` writes them."""
+        return {_VOCABULARY_FILE: self._need_vocabulary().content}
+
     def load_assets(self, folder):
         """Reads `vocab.txt` from a folder."""
         self._set_vocabulary(Vocabulary.read(Path(folder, _VOCABULARY_FILE)))

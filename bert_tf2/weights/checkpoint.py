@@ -1,8 +1,6 @@
-"""Finding a checkpoint on disk: what format it is, and the config and vocabulary beside it."""
+"""An opened checkpoint: what format it is, its config and variables, and a way to read them."""
 
 import dataclasses
-import json
-import re
 from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
@@ -11,11 +9,9 @@ import numpy as np
 
 from bert_tf2.config import EncoderConfig, read_config
 from bert_tf2.variants import VARIANTS
-from bert_tf2.weights import huggingface, names, tf1
+from bert_tf2.weights import finding, names
+from bert_tf2.weights.containers import CONTAINERS
 from bert_tf2.weights.report import CheckpointError
-
-_READERS = {"google": tf1, "huggingface": huggingface}
-_NOT_A_MODEL_CONFIG = ("tokenizer_config.json", "generation_config.json")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,22 +19,34 @@ class Checkpoint:
     """An opened checkpoint. Its values are read by `read`, and not before.
 
     Attributes:
-        format: "google" (TensorFlow checkpoint) or "huggingface" (safetensors).
-        path: the checkpoint's prefix, the safetensors file or the shards' index.
+        format: what its variables are called: a key of `formats.FORMATS`.
+        container: what its file is: a key of `containers.CONTAINERS`.
+        path: the checkpoint's prefix, the file with the weights, or the shards' index.
         config: the encoder's sizes, from the JSON beside it.
-        vocab_file: the vocabulary beside it, if there is one.
+        tokenizer_files: what lies beside it of its tokenizer, by the names of
+            `finding.TOKENIZER_FILES`.
         lowercase: whether its text is lower-cased; None where nothing says so.
         variables: their name -> (shape, dtype).
+        labels: the class names of its classifier, where something says them.
+        task: what a preset of ours says of its task: class name and settings.
         ahead: what `loading.read_ahead` is reading, if anything: our name -> array.
     """
 
     format: str
+    container: str
     path: Path
     config: EncoderConfig
-    vocab_file: Path | None
+    tokenizer_files: dict[str, Path]
     lowercase: bool | None
     variables: dict[str, tuple[tuple[int, ...], np.dtype]]
+    labels: tuple[str, ...] | None = None
+    task: dict | None = None
     ahead: Future | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    @property
+    def vocab_file(self) -> Path | None:
+        """The WordPiece vocabulary, if there is one."""
+        return self.tokenizer_files.get("vocab.txt")
 
     def read(self, names: Iterable[str]) -> dict[str, np.ndarray]:
         """Their names -> arrays as stored (16-bit floats of safetensors as float32).
@@ -50,7 +58,7 @@ class Checkpoint:
         unknown = [name for name in names if name not in self.variables]
         if unknown:
             raise CheckpointError(f"{self.path} has no variables {', '.join(unknown)}.")
-        return _READERS[self.format].read(self.path, names)
+        return CONTAINERS[self.container].read(self.path, names)
 
 
 def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> Checkpoint:
@@ -66,20 +74,55 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
             or header is damaged.
         ValueError: the config is not one that `read_config` knows.
     """
-    format, place = _locate(Path(path))
+    container, place = finding.locate(Path(path))
+    variables = CONTAINERS[container].list_variables(place)
     folder = place.parent
-    variables = _READERS[format].list_variables(place)
-    config = None if config_file else _published_electra(folder, format, variables)
-    if config is None:
-        config = read_config(config_file or _find_config(folder, format))
+    settings = _settings(folder)
+    format = "bert_tf2" if settings else _FORMAT_IN[container]
+    if config_file:
+        config = read_config(config_file)
+    elif settings:
+        config = EncoderConfig(**settings["encoder"])
+    else:
+        config = _published_electra(folder, format, variables)
+        config = config or read_config(finding.find_config(folder, format))
     return Checkpoint(
         format=format,
+        container=container,
         path=place,
         config=names.as_found(config, format, variables),
-        vocab_file=_find_vocabulary(folder),
-        lowercase=_find_lowercase(folder),
+        tokenizer_files=finding.find_tokenizer_files(folder),
+        lowercase=settings.get("lowercase", finding.find_lowercase(folder)),
         variables=variables,
+        labels=_labels(folder, format, settings),
+        task=settings.get("task"),
     )
+
+
+_FORMAT_IN = {"bundle": "google", "safetensors": "huggingface"}
+
+
+def _settings(folder: Path) -> dict:
+    """What `bert_tf2.json` says, in a preset of ours; else nothing."""
+    file = folder / finding.SETTINGS_FILE
+    if not file.is_file():
+        return {}
+    settings = finding.read_json(file)
+    if not isinstance(settings.get("encoder"), dict):
+        raise CheckpointError(f"{file} must say what the `encoder` is. It has: {sorted(settings)}")
+    return settings
+
+
+def _labels(folder: Path, format: str, settings: dict) -> tuple[str, ...] | None:
+    """The class names, from our settings or Hugging Face's `id2label`."""
+    if said := settings.get("labels"):
+        return tuple(said)
+    file = folder / "config.json"
+    if format != "huggingface" or not file.is_file():
+        return None
+    named = finding.read_json(file).get("id2label") or {}
+    by_number = sorted((int(number), str(label)) for number, label in named.items())
+    return tuple(label for _, label in by_number) or None
 
 
 def check_vocabulary(checkpoint: Checkpoint) -> list[str]:
@@ -106,68 +149,6 @@ def check_vocabulary(checkpoint: Checkpoint) -> list[str]:
     return [f"{lengths}: the last {rows - entries} rows are unused"] if entries < rows else []
 
 
-# --- Finding things -------------------------------------------------------------------------------
-
-
-def _locate(path: Path) -> tuple[str, Path]:
-    """-> (format, place) of the one checkpoint at `path`."""
-    if path.is_dir():
-        return _the_one_in(path)
-    if path.is_file() and path.name.endswith((".safetensors", ".safetensors.index.json")):
-        return "huggingface", path
-    prefix = path.with_name(re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path.name))
-    if Path(f"{prefix}.index").is_file():
-        return "google", prefix
-    if path.is_file():
-        raise CheckpointError(
-            f"{path} is neither a .safetensors file nor part of a TensorFlow checkpoint with an "
-            f"index. {_OTHERS}"
-        )
-    raise FileNotFoundError(
-        f"No checkpoint at {path}. Looked for a folder, a .safetensors file and {prefix}.index."
-    )
-
-
-_OTHERS = (
-    "Pickled weights (pytorch_model.bin) are never opened, as they can run code: convert them to "
-    "safetensors first, with `save_pretrained(..., safe_serialization=True)` of transformers."
-)
-
-
-def _the_one_in(folder: Path) -> tuple[str, Path]:
-    indexes = sorted(folder.glob("*.safetensors.index.json"))
-    files = [] if indexes else sorted(folder.glob("*.safetensors"))
-    found = [("huggingface", file) for file in indexes + files]
-    found += [("google", file.with_suffix("")) for file in sorted(folder.glob("*.index"))]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise CheckpointError(
-            f"{folder} holds {len(found)} checkpoints: {', '.join(p.name for _, p in found)}. "
-            f"Name the one you want, such as {found[0][1]}."
-        )
-    pickles = [file.name for file in sorted(folder.glob("*.bin")) + sorted(folder.glob("*.pt"))]
-    raise CheckpointError(
-        f"{folder} holds no checkpoint. Looked for *.index (TensorFlow) and *.safetensors. "
-        + (f"Found {', '.join(pickles)}. {_OTHERS}" if pickles else f"Found {_listing(folder)}.")
-    )
-
-
-def _find_config(folder: Path, format: str) -> Path:
-    # The format's own dialect first: the two mean different functions by "gelu".
-    dialects = ("bert_config.json", "config.json")
-    for name in dialects if format == "google" else dialects[::-1]:
-        if (folder / name).is_file():
-            return folder / name
-    found = [p for p in sorted(folder.glob("*_config*.json")) if p.name not in _NOT_A_MODEL_CONFIG]
-    if len(found) == 1:
-        return found[0]
-    raise CheckpointError(
-        f"{folder} has {'several configs' if found else 'no config'}. Expected bert_config.json or "
-        f"config.json; found {_listing(folder)}. Name one with `config_file`."
-    )
-
-
 def _published_electra(folder: Path, format: str, variables: dict) -> EncoderConfig | None:
     """Google's ELECTRA comes without a config: that of the published size whose shapes agree."""
     if format != "google" or any(folder.glob("*config*.json")):
@@ -179,35 +160,3 @@ def _published_electra(folder: Path, format: str, variables: dict) -> EncoderCon
             if all(variables.get(row.theirs, (None,))[0] == row.shape for row in wanted):
                 return config
     return None
-
-
-def _find_vocabulary(folder: Path) -> Path | None:
-    found = {file.name: file for file in sorted(folder.glob("*vocab*.txt"))}
-    for name in ("vocab.txt", "vocab_chinese.txt"):
-        if name in found:
-            return found[name]
-    return next(iter(found.values())) if len(found) == 1 else None
-
-
-def _find_lowercase(folder: Path) -> bool | None:
-    settings = folder / "tokenizer_config.json"
-    if settings.is_file():
-        try:
-            says = json.loads(settings.read_text(encoding="utf-8")).get("do_lower_case")
-        except (ValueError, AttributeError) as error:
-            raise CheckpointError(f"{settings} is not a JSON object: {error}") from error
-        if says is not None:
-            return bool(says)
-    # Google says it in the folder's name alone: google-research/bert `tokenization.py`,
-    # validate_case_matches_checkpoint.
-    name = folder.resolve().name
-    for words, lowercase in (("uncased", True), ("cased", False), ("chinese|multilingual", True)):
-        if re.search(words, name, re.IGNORECASE):
-            return lowercase
-    return None
-
-
-def _listing(folder: Path) -> str:
-    names = sorted(file.name for file in folder.iterdir())
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return (", ".join(names[:8]) or "nothing") + more

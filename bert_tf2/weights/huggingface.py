@@ -1,122 +1,99 @@
-"""Hugging Face weights in safetensors form, one file or shards with an index: list and read.
+"""What Hugging Face's folders hold besides the weights, and what transformers computes otherwise.
 
-https://huggingface.co/docs/safetensors. Files are memory-mapped, and pickles are never opened.
+Source: the configuration_*.py and modeling_*.py of transformers.
 """
 
-import contextlib
-import json
-import math
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 
-from bert_tf2.weights.report import CheckpointError
+from bert_tf2 import dialects
+from bert_tf2.config import EncoderConfig
+from bert_tf2.weights import names
 
-_DTYPES = {
-    "F64": "float64",
-    "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "I64": "int64",
-    "I32": "int32",
-    "I16": "int16",
-    "I8": "int8",
-    "U8": "uint8",
-    "BOOL": "bool",
-}
-_MAPPED = 1 << 20  # bytes from which on a tensor is worth a mapping, which holds a file handle
-
-
-def list_variables(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
-    """Name -> (shape, dtype) of every tensor, from the headers.
-
-    Args:
-        path: a `.safetensors` file, or the `.safetensors.index.json` of a sharded one.
-
-    Raises:
-        CheckpointError: a file is missing, truncated or no safetensors, or a dtype is not known.
-    """
-    listed = {}
-    for file in _files(path):
-        with _open(file) as tensors:
-            for name in tensors.keys():  # noqa: SIM118 (a handle, no dict)
-                header = tensors.get_slice(name)
-                listed[name] = (tuple(header.get_shape()), _dtype(file, name, header.get_dtype()))
-    return dict(sorted(listed.items()))
+# The first row whose heads are all there names the class that reads the file as a whole. `{}` is
+# the family's part of the name.
+_ARCHITECTURES = (
+    ({"classifier"}, "{}ForSequenceClassification"),
+    ({"token_classifier"}, "{}ForTokenClassification"),
+    ({"span"}, "{}ForQuestionAnswering"),
+    ({"mlm", "nsp"}, "{}ForPreTraining"),
+    ({"mlm", "sop"}, "{}ForPreTraining"),
+    ({"rtd"}, "{}ForPreTraining"),
+    ({"mlm"}, "{}ForMaskedLM"),
+)
+_TOKENIZERS = {"albert": "AlbertTokenizer", "roberta": "RobertaTokenizer"}
+_TOKENIZERS |= {"xlm_roberta": "XLMRobertaTokenizer"}
+# Fields that change what is computed. Where Hugging Face has no word for one, nothing can be said.
+_COMPUTED = (
+    "layer_norm_eps",
+    "embedding_size",
+    "type_vocab_size",
+    "sinusoidal_positions",
+    "position_padding_id",
+    "num_hidden_groups",
+    "inner_group_num",
+)
 
 
-def read(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """The named tensors as arrays of their own dtype; 16-bit floats are widened to float32.
-
-    Large ones are read-only views of the file, which is mapped and not copied. They show what the
-    file holds when they are looked at: copy what is to outlive it.
+def config_of(contents) -> dict:
+    """The `config.json` of `saving.Contents`.
 
     Raises:
-        CheckpointError: as `list_variables`.
+        ValueError: transformers would compute something else.
     """
-    wanted, arrays = set(names), {}
-    for file in _files(path):
-        with _open(file) as tensors:  # which checks that header and file agree
-            here = wanted.intersection(tensors.keys())
-        start, header = _header(file)
-        for name in here:
-            entry = header[name]
-            dtype, place = _dtype(file, name, entry["dtype"]), start + entry["data_offsets"][0]
-            array = _view(file, place, entry["shape"], dtype)
-            small = array.dtype.name in ("float16", "bfloat16")
-            arrays[name] = array.astype(np.float32) if small else array
-    return arrays
-
-
-def _header(file: Path) -> tuple[int, dict[str, dict]]:
-    """Where the data begins, and each tensor's dtype, shape and place from there on."""
-    with open(file, "rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        return 8 + length, json.loads(stream.read(length))
-
-
-def _view(file: Path, start: int, shape: list[int], dtype: np.dtype) -> np.ndarray:
-    """The tensor at byte `start`, mapped for itself, so that its pages leave memory with it."""
-    count = math.prod(shape)
-    if count * dtype.itemsize < _MAPPED:
-        return np.fromfile(file, dtype, count, offset=start).reshape(shape)
-    return np.asarray(np.memmap(file, dtype, "r", start, tuple(shape)))
-
-
-def _files(path: Path) -> list[Path]:
-    """The files that hold the tensors: `path` itself, or the shards that an index lists."""
-    if path.suffix != ".json":
-        return [path]
-    try:
-        places = json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} must be JSON with a `weight_map`: {error!r}") from error
-    files = [path.parent / name for name in sorted(set(places))]
-    missing = [str(file) for file in files if not file.is_file()]
-    if missing:
-        raise CheckpointError(f"{path} lists shards that are not there: {', '.join(missing)}.")
-    return files
-
-
-@contextlib.contextmanager
-def _open(file: Path):
-    import ml_dtypes  # noqa: F401 (teaches NumPy the word bfloat16)
-    import safetensors
-
-    try:
-        with safetensors.safe_open(file, framework="numpy") as tensors:
-            yield tensors
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(
-            f"{file} ({file.stat().st_size} bytes) cannot be read as safetensors. It is truncated, "
-            f"damaged, or only a Git LFS pointer; get it again. safetensors says: {error}"
-        ) from error
-
-
-def _dtype(file: Path, name: str, word: str) -> np.dtype:
-    if word not in _DTYPES:
-        raise CheckpointError(
-            f"{file}: {name} is stored as {word}; known are {', '.join(_DTYPES)}."
+    config = contents.config
+    values = config.to_huggingface()
+    words = dialects.words(config.family, "huggingface").values()
+    unspoken = [name for name in _COMPUTED if name in values and name not in words]
+    if unspoken:
+        said = {name: values[name] for name in unspoken}
+        raise ValueError(
+            f"transformers' {config.family} has no setting for {said}: it would compute something "
+            "else. Write this model as bert_tf2 or google."
         )
-    return np.dtype(_DTYPES[word])
+    _check_groups(config)
+    if config.family != "electra_generator":  # whose class is what tells it from ELECTRA
+        base = values["architectures"][0].removesuffix("Model")
+        heads = {names.head_of(name) for name in contents.arrays}
+        named = [name.format(base) for wanted, name in _ARCHITECTURES if wanted <= heads]
+        values["architectures"] = [*named, values["architectures"][0]][:1]
+    if contents.labels:
+        values["id2label"] = {str(i): label for i, label in enumerate(contents.labels)}
+        values["label2id"] = {label: i for i, label in enumerate(contents.labels)}
+    return values
+
+
+def _check_groups(config: EncoderConfig) -> None:
+    """transformers divides layers into groups in another order of operations than Google."""
+    layers, groups = config.num_hidden_layers, config.num_hidden_groups
+    if groups is None:
+        return
+    google = [int(i / layers * groups) for i in range(layers)]
+    if google != [int(i / (layers / groups)) for i in range(layers)]:
+        raise ValueError(
+            f"transformers would give {layers} layers other ones of {groups} groups than Google's "
+            "code does. Write this model as bert_tf2 or google."
+        )
+
+
+def completed(contents, stored: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays with what transformers always has: ALBERT's projection, even between equals."""
+    config = contents.config
+    if config.family != "albert" or config.has_projection:
+        return dict(stored)
+    dtype = next(iter(stored.values())).dtype
+    projection = names.naming(config, "huggingface").names["embeddings/projection"]
+    return stored | {
+        f"{projection}.weight": np.eye(config.hidden_size, dtype=dtype),
+        f"{projection}.bias": np.zeros(config.hidden_size, dtype),
+    }
+
+
+def tokenizer_config_of(contents) -> dict:
+    """The `tokenizer_config.json` of `saving.Contents`."""
+    tokenizer = _TOKENIZERS.get(contents.config.family, "BertTokenizer")
+    if "vocab.txt" in contents.tokenizer_files:
+        tokenizer = "BertTokenizer"  # the Chinese ALBERTs have one, too
+    said = {"tokenizer_class": tokenizer, "model_max_length": contents.config.max_length}
+    return said if contents.lowercase is None else said | {"do_lower_case": contents.lowercase}

@@ -10,7 +10,6 @@ import numpy as np
 from bert_tf2.weights import names
 from bert_tf2.weights.checkpoint import Checkpoint, check_vocabulary
 from bert_tf2.weights.report import CheckpointError, Report, fold
-from bert_tf2.weights.tensors import transposed
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -142,8 +141,8 @@ def _compare_shapes(
     other_labels = set()
     for ours, theirs in taken.items():
         row, (got, _) = table[ours], checkpoint.variables[theirs]
-        got = got[::-1] if row.transposed else got
-        if got != tuple(expected[ours]):
+        if not row.fits(got, tuple(expected[ours])):
+            got = got[::-1] if row.transposed else got
             report.shape_differences.append((ours, tuple(expected[ours]), theirs, got))
             if None in row.shape:
                 other_labels.add(names.head_of(ours))
@@ -185,8 +184,7 @@ def _read(checkpoint: Checkpoint, taken: Mapping[str, str]) -> dict[str, np.ndar
     table = names.variables(checkpoint.config, checkpoint.format)
     values, arrays = checkpoint.read(taken.values()), {}
     for ours, theirs in taken.items():
-        array = values.pop(theirs).astype(np.float32, copy=False)
-        arrays[ours] = transposed(array) if table[ours].transposed else array
+        arrays[ours] = table[ours].ours_of(values.pop(theirs).astype(np.float32, copy=False))
     return arrays
 
 

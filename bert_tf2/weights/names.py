@@ -1,153 +1,52 @@
-"""What every variable is called here and in each format: the tables (tables.py), written out.
+"""What every variable is called here and in each format: the tables of formats/, written out.
 
 A format says how each kind of variable is stored; a table per family and format says where. A new
 family adds a table and no code.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
+
 from bert_tf2.config import EncoderConfig
-from bert_tf2.weights import tables
-
-# --- Formats: how a kind is stored. ---------------------------------------------------------------
-
-
-class Format(NamedTuple):
-    """How one checkpoint format stores things.
-
-    Attributes:
-        separator: between the parts of a name.
-        parts: kind -> {our last name: their last name}; "" adds none.
-        transposed: kinds whose kernel is stored (out, in).
-        skipped: regular expression -> why a name that matches it is no weight of the model.
-        aliases: (regular expression, replacement): other spellings of the names in the tables.
-    """
-
-    separator: str
-    parts: dict[str, dict[str, str]]
-    transposed: frozenset[str]
-    skipped: dict[str, str]
-    aliases: tuple[tuple[str, str], ...]
-
-
-FORMATS = {
-    "google": Format(
-        separator="/",
-        parts={
-            "table": {"": ""},
-            "vector": {"": ""},
-            "norm": {"gamma": "gamma", "beta": "beta"},
-            "dense": {"kernel": "kernel", "bias": "bias"},
-            "logits": {"kernel": "output_weights", "bias": "output_bias"},
-        },
-        transposed=frozenset({"logits"}),
-        skipped={
-            r"/(adam|lamb)_[mv]$": "optimizer slot",  # Google's AdamWeightDecay and LAMB
-            r"/(Adam|Adam_1|Momentum)$": "optimizer slot",  # TensorFlow's own
-            r"(^|/)beta[12]_power$": "optimizer slot",
-            r"/ExponentialMovingAverage$": "moving average of a weight",
-            r"^global_step$": "step counter",
-        },
-        aliases=(),
-    ),
-    "huggingface": Format(
-        separator=".",
-        parts={
-            "table": {"": "weight"},
-            "vector": {"": ""},
-            "norm": {"gamma": "weight", "beta": "bias"},
-            "dense": {"kernel": "weight", "bias": "bias"},
-            "logits": {"kernel": "weight", "bias": "bias"},
-        },
-        transposed=frozenset({"dense", "logits"}),
-        skipped={r"(^|\.)position_ids$": "constant 0, 1, 2, …"},
-        aliases=(
-            (r"LayerNorm\.gamma$", "LayerNorm.weight"),  # files converted before 2020
-            (r"LayerNorm\.beta$", "LayerNorm.bias"),
-        ),
-    ),
-}
-
-
-class Naming(NamedTuple):
-    """What one format calls the units of one family.
-
-    Attributes:
-        names: our unit -> theirs.
-        prefix: what files of the bare encoder leave out.
-        tied: their name -> the name that holds the same numbers; not loaded, but compared.
-        skipped: regular expression -> why, as in `Format`, of names only this family's files have.
-    """
-
-    names: dict[str, str]
-    prefix: str = ""
-    tied: Mapping[str, str] = MappingProxyType({})
-    skipped: Mapping[str, str] = MappingProxyType({})
-
-
-def _rows_of(text: str) -> list[list[str]]:
-    return [line.split() for line in text.splitlines() if line]
-
-
-_UNITS = _rows_of(tables.UNITS)
-_TIED = {
-    "bert": {
-        "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
-        "cls.predictions.decoder.bias": "cls.predictions.bias",
-    },
-    "albert": {
-        "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
-        "predictions.decoder.bias": "predictions.bias",
-    },
-    "distilbert": {"vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight"},
-    "electra": {"generator_lm_head.weight": "electra.embeddings.word_embeddings.weight"},
-    "roberta": {
-        "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
-        "lm_head.decoder.bias": "lm_head.bias",
-    },
-}
-
-
-def _google(text: str, **skipped) -> Naming:
-    return Naming(dict(_rows_of(text)), **skipped)
-
-
-def _huggingface(text: str, root: str) -> Naming:
-    return Naming(dict(_rows_of(text)), f"{root}.", _TIED[root])
-
-
-NAMES = {
-    ("bert", "google"): _google(tables.BERT_GOOGLE),
-    ("albert", "google"): _google(tables.ALBERT_GOOGLE),
-    ("electra", "google"): _google(
-        tables.ELECTRA_GOOGLE, skipped={r"^generator(_predictions)?/": "the generator's"}
-    ),
-    ("electra_generator", "google"): _google(
-        tables.ELECTRA_GENERATOR_GOOGLE,
-        skipped={r"^(electra|discriminator_predictions)/": "the discriminator's"},
-    ),
-    ("bert", "huggingface"): _huggingface(tables.BERT_HUGGINGFACE, "bert"),
-    ("albert", "huggingface"): _huggingface(tables.ALBERT_HUGGINGFACE, "albert"),
-    ("distilbert", "huggingface"): _huggingface(tables.DISTILBERT_HUGGINGFACE, "distilbert"),
-    ("electra", "huggingface"): _huggingface(tables.ELECTRA_HUGGINGFACE, "electra"),
-    ("electra_generator", "huggingface"): _huggingface(tables.ELECTRA_HUGGINGFACE, "electra"),
-    ("roberta", "huggingface"): _huggingface(tables.ROBERTA_HUGGINGFACE, "roberta"),
-    ("xlm_roberta", "huggingface"): _huggingface(tables.ROBERTA_HUGGINGFACE, "roberta"),
-}
-
-# --- The tables, written out for one configuration. -----------------------------------------------
+from bert_tf2.weights.formats import FORMATS, NAMES, Format, Naming
+from bert_tf2.weights.formats.units import PARTS, SIZES, UNITS
+from bert_tf2.weights.tensors import transposed
 
 
 class Variable(NamedTuple):
-    """One row: `theirs` is their name; `shape` is ours, None where the number of labels is free."""
+    """One row of a table.
+
+    Attributes:
+        theirs: their name.
+        shape: ours; None where the number of labels is free.
+        stored: the shape in the file.
+        transposed: whether a matrix is stored (out, in).
+    """
 
     theirs: str
-    transposed: bool
     shape: tuple[int | None, ...]
+    stored: tuple[int | None, ...]
+    transposed: bool
+
+    def fits(self, found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+        """Whether a shape in a file is this row's, for a model's variable of shape `wanted`."""
+        if len(self.stored) != len(self.shape):  # heads apart
+            return found == self.stored and wanted == self.shape
+        return (found[::-1] if self.transposed else found) == wanted
+
+    def ours_of(self, array: np.ndarray) -> np.ndarray:
+        """An array as stored -> as we have it."""
+        array = transposed(array) if self.transposed else array
+        return array if len(self.stored) == len(self.shape) else array.reshape(self.shape)
+
+    def theirs_of(self, array: np.ndarray) -> np.ndarray:
+        """An array of ours -> as it is stored."""
+        array = array.T if self.transposed else array
+        return array if len(self.stored) == len(self.shape) else array.reshape(self.stored)
 
 
 def naming(config: EncoderConfig, format: str) -> Naming:
@@ -169,11 +68,10 @@ def variables(config: EncoderConfig, format: str) -> dict[str, Variable]:
     stored, names = FORMATS[format], naming(config, format).names
     return {
         _join("/", unit.format(block=block), part): Variable(
-            theirs=_join(
-                stored.separator, names[unit].format(*_numbers(block)), stored.parts[kind][part]
-            ),
-            transposed=part == "kernel" and kind in stored.transposed,
+            theirs=_their_name(stored, names[unit], block, kind, part),
             shape=shape,
+            stored=_stored_shape(stored, config, kind, part, shape),
+            transposed=part == "kernel" and kind in stored.transposed,
         )
         for unit, block, kind, part, shape in _rows(config)
         if unit in names
@@ -234,23 +132,36 @@ def _rows(config: EncoderConfig):
         "pre_classifier": config.classifier_act is None,
     }
     blocks = list(dict.fromkeys(config.block_names()))
-    for unit, kind, letters in _UNITS:
+    for unit, (kind, letters) in UNITS.items():
         if absent.get(unit):
             continue
         shape = tuple(_size(config, letter) for letter in letters.split(","))
         for block in blocks if "{block}" in unit else ("",):
-            for part in tables.PARTS[kind]:
+            for part in PARTS[kind]:
                 yield unit, block, kind, part, shape[-1:] if part == "bias" else shape
 
 
-def _numbers(block: str) -> list[str]:
-    return re.findall(r"\d+", block)
+def _their_name(stored: Format, template: str, block: str, kind: str, part: str) -> str:
+    parts = stored.parts.get(kind, stored.parts["dense"])
+    return _join(
+        stored.separator, template.format(*re.findall(r"\d+", block), block=block), parts[part]
+    )
+
+
+def _stored_shape(stored: Format, config: EncoderConfig, kind: str, part: str, shape: tuple):
+    """Of our shape, theirs: heads apart, or the matrix transposed."""
+    if stored.splits_heads and kind.startswith("heads"):
+        heads = (config.num_attention_heads, config.hidden_size // config.num_attention_heads)
+        if kind == "heads_in":
+            return (*shape[:-1], *heads)
+        return (*heads, *shape[1:]) if part == "kernel" else shape
+    return shape[::-1] if part == "kernel" and kind in stored.transposed else shape
 
 
 def _size(config: EncoderConfig, letter: str) -> int | None:
     if letter == "K":
         return None
-    return int(letter) if letter.isdigit() else getattr(config, tables.SIZES[letter])
+    return int(letter) if letter.isdigit() else getattr(config, SIZES[letter])
 
 
 def _join(separator: str, first: str, last: str) -> str:

@@ -1,6 +1,7 @@
 """Writing checkpoints: the name tables run from our names to theirs."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -10,23 +11,95 @@ from pathlib import Path
 import numpy as np
 
 from bert_tf2.config import EncoderConfig
-from bert_tf2.weights import names, tf1
+from bert_tf2.weights import names
+from bert_tf2.weights.containers import bundle, safetensors
+from bert_tf2.weights.finding import SETTINGS_FILE
 from bert_tf2.weights.report import fold
+
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What there is to write, in whatever format.
+
+    Attributes:
+        config: the encoder's.
+        arrays: our name -> array: a whole encoder and any heads; the pooler may be left out, as
+            some models have none.
+        tokenizer_files: names, those of `finding.TOKENIZER_FILES`, -> contents.
+        lowercase: whether the tokenizer lower-cases; None where nobody knows.
+        labels: a classifier's class names.
+        task: what a preset of ours keeps of a task besides: class name and settings.
+    """
+
+    config: EncoderConfig
+    arrays: Mapping[str, np.ndarray]
+    tokenizer_files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    lowercase: bool | None = None
+    labels: tuple[str, ...] | None = None
+    task: Mapping | None = None
+
+
+def vocabulary_file(lines: Iterable[str]) -> dict[str, bytes]:
+    """The entries of a WordPiece vocabulary -> `tokenizer_files` of `Contents`."""
+    # As bytes, so that no platform's line ends get in.
+    return {"vocab.txt": "".join(f"{line}\n" for line in lines).encode("utf-8")}
+
+
+def save(folder: str | Path, contents: Contents, format: str, dtype: str = "float32") -> Path:
+    """Writes a folder as the owner of a format publishes them. It appears once it is complete.
+
+    Args:
+        folder: a new or empty folder.
+        contents: what to write.
+        format: a key of `WRITERS`.
+        dtype: of the stored numbers; "float16" and "bfloat16" where the format holds safetensors.
+
+    Returns:
+        the folder.
+
+    Raises:
+        FileExistsError: `folder` exists and is not empty.
+        ValueError: the format has no words for this model, or no place for an array; or the
+            vocabulary has more entries than the token table rows.
+        OSError: the files cannot be written; nothing is left behind.
+    """
+    folder = Path(folder)
+    if format not in WRITERS:
+        raise ValueError(f"`format` must be one of {list(WRITERS)}. Received: {format!r}")
+    if dtype not in DTYPES or (dtype != "float32" and format not in _IN_SAFETENSORS):
+        raise ValueError(
+            f"`dtype` must be float32, or for {' and '.join(_IN_SAFETENSORS)} one of {DTYPES}. "
+            f"Received: {dtype!r} for {format}"
+        )
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and is not empty. Name a new folder, or remove it.")
+    _check_vocabulary(contents)
+    stored = to_format(contents.arrays, contents.config, format, dtype)
+    with _complete_or_absent(folder) as partial:
+        WRITERS[format](partial, contents, stored)
+        for name, content in contents.tokenizer_files.items():
+            (partial / name).write_bytes(content)
+    return folder
 
 
 def to_format(
-    arrays: Mapping[str, np.ndarray], config: EncoderConfig, format: str
+    arrays: Mapping[str, np.ndarray], config: EncoderConfig, format: str, dtype: str = "float32"
 ) -> dict[str, np.ndarray]:
-    """Our name -> array becomes their name -> float32 array, laid out as `format` stores it.
+    """Our name -> array becomes their name -> array, laid out as `format` stores it.
 
     Args:
-        arrays: a whole encoder and any heads; the pooler may be left out, as some models have none.
-        format: "google" or "huggingface".
+        arrays: as in `Contents`.
+        format: a key of `formats.FORMATS`.
+        dtype: one of `DTYPES`.
 
     Raises:
         ValueError: a name has no place in the format, an encoder variable is missing, or a shape
             is not the config's.
     """
+    import ml_dtypes  # noqa: F401 (teaches NumPy the word bfloat16)
+
     table = names.variables(config, format)
     unknown = [name for name in arrays if name not in table]
     needed = [name for name in names.expected_shapes(config) if not name.startswith("pooler/")]
@@ -44,51 +117,57 @@ def to_format(
             raise ValueError(
                 f"{name}: the config says {shape} (None: any). Received: {np.shape(array)}"
             )
-    stored = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
     return {
-        table[name].theirs: np.ascontiguousarray(a.T if table[name].transposed else a)
-        for name, a in stored.items()
+        table[name].theirs: np.ascontiguousarray(table[name].theirs_of(np.asarray(array, dtype)))
+        for name, array in arrays.items()
     }
 
 
-def save_google(
-    folder: str | Path,
-    config: EncoderConfig,
-    arrays: Mapping[str, np.ndarray],
-    vocabulary_lines: Iterable[str] | None = None,
-    prefix: str = "bert_model.ckpt",
-) -> Path:
-    """Writes a folder as Google publishes them: config, checkpoint and `vocab.txt`.
-
-    The folder appears once everything in it is complete. -> the checkpoint's prefix in it.
-
-    Args:
-        folder: a new or empty folder.
-        arrays: our name -> array, as `to_format` takes them.
-        vocabulary_lines: the entries of the vocabulary; None writes no `vocab.txt`.
-
-    Raises:
-        FileExistsError: `folder` exists and is not empty.
-        ValueError: as `to_format`; or the vocabulary has more entries than the token table rows.
-    """
-    folder = Path(folder)
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise FileExistsError(f"{folder} exists and is not empty. Name a new folder, or remove it.")
-    words = config.to_google()
-    lines = None if vocabulary_lines is None else list(vocabulary_lines)
-    if lines is not None and len(lines) > config.vocab_size:
+def _check_vocabulary(contents: Contents) -> None:
+    entries = contents.tokenizer_files.get("vocab.txt", b"").count(b"\n")
+    if entries > contents.config.vocab_size:
         raise ValueError(
-            f"The vocabulary must have at most {config.vocab_size} entries, the config's "
-            f"vocab_size. Received: {len(lines)}"
+            f"The vocabulary must have at most {contents.config.vocab_size} entries, the config's "
+            f"vocab_size. Received: {entries}"
         )
-    theirs = to_format(arrays, config, "google")
-    with _complete_or_absent(folder) as partial:
-        text = json.dumps(words, indent=2, sort_keys=True) + "\n"
-        (partial / f"{config.family}_config.json").write_text(text, encoding="utf-8")
-        if lines is not None:  # as bytes, so that no platform's line ends get in
-            (partial / "vocab.txt").write_bytes("".join(f"{x}\n" for x in lines).encode("utf-8"))
-        tf1.write(partial / prefix, theirs)
-    return folder / prefix
+
+
+# --- One function a format: everything but the tokenizer's files, into a folder nobody sees yet. --
+
+
+def _write_ours(folder: Path, contents: Contents, stored: Mapping[str, np.ndarray]) -> None:
+    settings = {
+        "encoder": contents.config.to_dict(),
+        "lowercase": contents.lowercase,
+        "labels": contents.labels,
+        "task": contents.task,
+    }
+    _write_json(folder / SETTINGS_FILE, settings)
+    safetensors.write(folder / "model.safetensors", stored)
+
+
+def _write_google(folder: Path, contents: Contents, stored: Mapping[str, np.ndarray]) -> None:
+    family = contents.config.family
+    _write_json(folder / f"{family}_config.json", contents.config.to_google())
+    stem = {"bert": "bert_model.ckpt", "albert": "model.ckpt-best"}  # as they are published
+    bundle.write(folder / stem.get(family, family), stored)
+
+
+def _write_huggingface(folder: Path, contents: Contents, stored: Mapping[str, np.ndarray]) -> None:
+    from bert_tf2.weights import huggingface
+
+    _write_json(folder / "config.json", huggingface.config_of(contents))
+    if contents.tokenizer_files:
+        _write_json(folder / "tokenizer_config.json", huggingface.tokenizer_config_of(contents))
+    safetensors.write(folder / "model.safetensors", huggingface.completed(contents, stored))
+
+
+WRITERS = {"bert_tf2": _write_ours, "google": _write_google, "huggingface": _write_huggingface}
+_IN_SAFETENSORS = ("bert_tf2", "huggingface")
+
+
+def _write_json(file: Path, values: dict) -> None:
+    file.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager

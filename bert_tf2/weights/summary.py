@@ -7,7 +7,6 @@ from bert_tf2.weights.checkpoint import Checkpoint
 from bert_tf2.weights.loading import match
 from bert_tf2.weights.report import Report, fold
 
-_FORMATS = {"google": "Google (TensorFlow checkpoint)", "huggingface": "Hugging Face (safetensors)"}
 _CASE = {True: "lower-cased", False: "cased", None: "case not stated"}
 
 
@@ -22,7 +21,7 @@ def summary(checkpoint: Checkpoint) -> str:
     vocabulary = checkpoint.vocab_file.name if checkpoint.vocab_file else "no file"
     rows = [
         ("checkpoint", str(checkpoint.path)),
-        ("format", _FORMATS[checkpoint.format]),
+        ("format", names.FORMATS[checkpoint.format].about),
         ("family", config.family),
         (
             "sizes",

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import oracle
 import pytest
+import saved
 import tensorflow as tf
 import tiny_masked_lm
 from tiny_masked_lm import TEXTS, TOKENIZER
@@ -295,7 +296,7 @@ def test_checkpoints_bring_their_own_heads(tmp_path, caplog):
     arrays = {name: v.numpy() for name, v in task.named_variables().items()}
     vocabulary = TOKENIZER.vocabulary
     folder = tmp_path / "uncased_tiny"
-    weights.save_google(folder, task.encoder.config, arrays, vocabulary)
+    saved.google(folder, task.encoder.config, arrays, vocabulary)
 
     again = MaskedLM.from_preset(folder, second_task="nsp", whole_words=True)
     assert again.load_report.missing == [] and again.whole_words
@@ -306,7 +307,7 @@ def test_checkpoints_bring_their_own_heads(tmp_path, caplog):
     assert {why for _, why in alone.load_report.skipped} == {"nsp not used by this model"}
 
     bare = {name: array for name, array in arrays.items() if names.head_of(name) is None}
-    weights.save_google(tmp_path / "bare", task.encoder.config, bare, vocabulary)
+    saved.google(tmp_path / "bare", task.encoder.config, bare, vocabulary)
     fresh = MaskedLM.from_preset(tmp_path / "bare")
     assert set(fresh.load_report.missing) == set(task.head_variables[:5])
     assert "newly initialised: mlm/transform/kernel" in caplog.text
@@ -319,7 +320,7 @@ def test_checkpoints_bring_their_own_heads(tmp_path, caplog):
 def test_albert_writes_its_sentence_order_head(tmp_path):
     task = tiny_masked_lm.make(oracle.TINIES["albert"], second_task="sop")
     arrays = {name: v.numpy() for name, v in task.named_variables().items()}
-    prefix = weights.save_google(tmp_path / "albert", task.encoder.config, arrays)
+    prefix = saved.google(tmp_path / "albert", task.encoder.config, arrays)
     found = {name for name, _ in tf.train.list_variables(str(prefix))}
     assert {"cls/seq_relationship/output_weights", "cls/predictions/output_bias"} <= found
     other = MaskedLM(Encoder(task.encoder.config), task.preprocessor, "sop")

@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import oracle
 import pytest
+import saved
 import tensorflow as tf
 
-from bert_tf2 import AdamW, Encoder, Preprocessor, TextClassifier, weights
+from bert_tf2 import AdamW, Encoder, Preprocessor, TextClassifier
 
 TEXTS = ["The kettle hums.", "It is white", "stone on stone", "rain, and more rain", "", "tea"]
 NO_DROPOUT = dataclasses.replace(
@@ -235,7 +236,7 @@ def test_from_preset_reads_back_what_was_written(tmp_path, reference, caplog):
     arrays = {name: v.numpy() for name, v in model.named_variables().items()}
     vocabulary = model.preprocessor.tokenizer.vocabulary
     folder = tmp_path / "uncased_tiny"
-    weights.save_google(folder, model.encoder.config, arrays, vocabulary)
+    saved.google(folder, model.encoder.config, arrays, vocabulary)
 
     again = TextClassifier.from_preset(folder, labels=model.labels)
     assert again.load_report.missing == []

@@ -5,10 +5,11 @@ import json
 
 import numpy as np
 import pytest
+import saved
 
 from bert_tf2 import weights
 from bert_tf2.config import EncoderConfig
-from bert_tf2.weights import tf1
+from bert_tf2.weights.containers import bundle
 
 CONFIG = EncoderConfig(
     vocab_size=7,
@@ -30,7 +31,7 @@ def arrays():
 
 @pytest.fixture
 def folder(tmp_path, arrays):
-    weights.save_google(tmp_path / "ckpt", CONFIG, arrays, [f"w{i}" for i in range(7)])
+    saved.google(tmp_path / "ckpt", CONFIG, arrays, [f"w{i}" for i in range(7)])
     return tmp_path / "ckpt"
 
 
@@ -59,12 +60,12 @@ def test_missing_path(tmp_path):
 
 def test_folder_without_a_checkpoint(tmp_path):
     (tmp_path / "notes.md").write_text("hello")
-    with refuses(r"Looked for \*.index .* Found notes.md"):
+    with refuses(r"Known are .*\*.index. Found notes.md"):
         weights.open_checkpoint(tmp_path)
 
 
 def test_two_checkpoints_in_a_folder_are_ambiguous(folder, arrays):
-    tf1.write(folder / "model.ckpt-100", arrays)
+    bundle.write(folder / "model.ckpt-100", arrays)
     with refuses("holds 2 checkpoints: bert_model.ckpt, model.ckpt-100. Name the one"):
         weights.open_checkpoint(folder)
     assert weights.open_checkpoint(folder / "model.ckpt-100").path.name == "model.ckpt-100"
@@ -76,7 +77,7 @@ def test_two_checkpoints_in_a_folder_are_ambiguous(folder, arrays):
 
 
 def test_a_file_that_is_no_checkpoint(folder):
-    with refuses("neither a .safetensors file nor part of a TensorFlow checkpoint"):
+    with refuses(r"vocab.txt holds no weights that can be read. Known are \*"):
         weights.open_checkpoint(folder / "vocab.txt")
 
 
@@ -164,7 +165,7 @@ def test_unknown_and_missing_variables_are_named(folder, arrays):
     theirs = weights.to_format(arrays, CONFIG, "google")
     del theirs["bert/encoder/layer_1/output/dense/bias"]
     theirs["bert/encoder/layer_1/adapter/kernel"] = np.ones((4, 4), np.float32)
-    tf1.write(folder / "bert_model.ckpt", theirs)
+    bundle.write(folder / "bert_model.ckpt", theirs)
     with refuses(
         r"(?s)missing in the file: layer_1/ffn/output/bias \(bert/encoder/layer_1/output/dense/bias"
         r"\).*unknown in the file: bert/encoder/layer_1/adapter/kernel"
@@ -183,16 +184,17 @@ def test_reading_a_name_that_is_not_there(folder):
 def test_a_full_folder_is_never_written_to(folder, arrays):
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     with refuses("exists and is not empty. Name a new folder", FileExistsError):
-        weights.save_google(folder, CONFIG, arrays)
+        saved.google(folder, CONFIG, arrays)
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
 def test_a_failed_save_leaves_nothing_behind(tmp_path, arrays):
     (tmp_path / "empty").mkdir()
-    with refuses("cannot be written", OSError):  # a prefix in a folder that does not exist
-        weights.save_google(tmp_path / "empty", CONFIG, arrays, prefix="no/such/model.ckpt")
+    nowhere = weights.Contents(CONFIG, arrays, {"no/such/vocab.txt": b"x"})
+    with refuses("No such file", OSError):
+        weights.save(tmp_path / "empty", nowhere, "google")
     assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
-    weights.save_google(tmp_path / "empty", CONFIG, arrays)
+    saved.google(tmp_path / "empty", CONFIG, arrays)
     assert (tmp_path / "empty" / DATA).is_file()
 
 
@@ -200,22 +202,22 @@ def test_arrays_that_are_no_bert_are_refused(tmp_path, arrays):
     target = tmp_path / "new"
     wrong = arrays | {"embeddings/token": np.ones((6, 4), np.float32)}
     with refuses(r"embeddings/token: the config says \(7, 4\) .* Received: \(6, 4\)", ValueError):
-        weights.save_google(target, CONFIG, wrong)
+        saved.google(target, CONFIG, wrong)
     with refuses("Without a place: .'adapter/kernel'", ValueError):
-        weights.save_google(target, CONFIG, arrays | {"adapter/kernel": np.ones(2)})
+        saved.google(target, CONFIG, arrays | {"adapter/kernel": np.ones(2)})
     del arrays["layer_0/ffn/norm/beta"]
     with refuses("Missing: .'layer_0/ffn/norm/beta'", ValueError):
-        weights.save_google(target, CONFIG, arrays)
+        saved.google(target, CONFIG, arrays)
     assert not target.exists()
 
 
 def test_a_config_google_has_no_word_for_comes_back(tmp_path, arrays):
     other = dataclasses.replace(CONFIG, layer_norm_eps=1e-5, hidden_act="gelu_erf")
-    weights.save_google(tmp_path / "new", other, arrays)
+    saved.google(tmp_path / "new", other, arrays)
     assert weights.open_checkpoint(tmp_path / "new").config == other
 
 
 def test_a_vocabulary_longer_than_the_table_is_not_written(tmp_path, arrays):
     with refuses("at most 7 entries.*Received: 8", ValueError):
-        weights.save_google(tmp_path / "new", CONFIG, arrays, ["x"] * 8)
+        saved.google(tmp_path / "new", CONFIG, arrays, ["x"] * 8)
     assert list(tmp_path.iterdir()) == []

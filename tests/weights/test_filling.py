@@ -1,7 +1,6 @@
 """From a file into a model's variables: bit for bit, nothing left out, nothing shared with it."""
 
 import dataclasses
-import json
 
 import keras
 import ml_dtypes
@@ -14,7 +13,8 @@ from safetensors.numpy import save_file
 from bert_tf2 import Encoder, weights
 from bert_tf2.config import EncoderConfig
 from bert_tf2.modeling.encoder import load_variables
-from bert_tf2.weights import names, tf1
+from bert_tf2.weights import names
+from bert_tf2.weights.containers import bundle
 from bert_tf2.weights.tensors import to_array, transposed
 
 # Both the token table and the inner kernels are over 1 MiB: safetensors of that size are mapped.
@@ -27,7 +27,7 @@ CONFIG = EncoderConfig(
     max_position_embeddings=9,
 )
 DTYPES = (np.float16, ml_dtypes.bfloat16, np.float32, np.float64)
-FORMATS = ("google", "huggingface")
+FORMATS = ("google", "huggingface", "bert_tf2")
 PLACES = [
     (name, format)
     for name, config in oracle.TINIES.items()
@@ -39,17 +39,15 @@ PLACES = [
 def write(folder, format, dtype=np.float32, config=CONFIG):
     """-> (the file with the numbers, our name -> array as it should arrive)."""
     arrays = oracle.random_weights(weights.expected_shapes(config))
-    theirs = weights.to_format(arrays, config, format)
-    theirs = {name: array.astype(dtype) for name, array in theirs.items()}
-    folder.mkdir()
-    if format == "google":
-        tf1.write(folder / "bert_model.ckpt", theirs)
-        (folder / f"{config.family}_config.json").write_text(json.dumps(config.to_google()))
-        file = folder / "bert_model.ckpt.data-00000-of-00001"
-    else:
-        file = folder / "model.safetensors"
-        save_file(theirs, file)
-        (folder / "config.json").write_text(json.dumps(config.to_huggingface()))
+    weights.save(folder, weights.Contents(config, arrays), format)
+    file = next(f for f in folder.iterdir() if ".data-" in f.name or f.suffix == ".safetensors")
+    if dtype != np.float32:  # also those that we do not write
+        theirs = weights.to_format(arrays, config, format)
+        theirs = {name: array.astype(dtype) for name, array in theirs.items()}
+        if format == "google":
+            bundle.write(next(folder.glob("*.index")).with_suffix(""), theirs)
+        else:
+            save_file(theirs, file)
     return file, {name: array.astype(dtype).astype(np.float32) for name, array in arrays.items()}
 
 

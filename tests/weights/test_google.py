@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import saved
 import tensorflow as tf
 
 from bert_tf2 import weights
@@ -209,7 +210,7 @@ def test_nan_and_infinity_are_reported(tmp_path, arrays):
 def test_save_and_load_are_bitwise_equal(tmp_path, folder):
     first = weights.open_checkpoint(folder)
     before, _ = weights.load(first, expected("mlm", "nsp"))
-    prefix = weights.save_google(tmp_path / "deep" / "new", CONFIG, before, VOCABULARY)
+    prefix = saved.google(tmp_path / "deep" / "new", CONFIG, before, VOCABULARY)
     second = weights.open_checkpoint(tmp_path / "deep" / "new")
     assert second.path == prefix
     assert second.variables == first.variables
@@ -229,7 +230,7 @@ def test_save_and_load_are_bitwise_equal(tmp_path, folder):
 
 def test_tensorflow_reads_what_we_write(tmp_path, folder, arrays):
     got, _ = weights.load(weights.open_checkpoint(folder), expected("mlm", "nsp"))
-    prefix = str(weights.save_google(tmp_path / "new", CONFIG, got, prefix="other.ckpt"))
+    prefix = str(saved.google(tmp_path / "new", CONFIG, got))
     listed = {name: tuple(shape) for name, shape in tf.train.list_variables(prefix)}
     assert listed == google_shapes()
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:

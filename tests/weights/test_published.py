@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import saved
 
 from bert_tf2 import weights
 from bert_tf2.weights import loading
@@ -81,7 +82,7 @@ def test_tiny_models_hold_the_reference_weights_and_survive_a_round_trip(assets,
     assert set(theirs) == set(reference.files)
     for name in reference.files:
         assert theirs[name].tobytes() == reference[name].tobytes(), name
-    weights.save_google(tmp_path / "again", checkpoint.config, arrays)
+    saved.google(tmp_path / "again", checkpoint.config, arrays)
     again = weights.open_checkpoint(tmp_path / "again").read(reference.files)
     for name in reference.files:
         assert again[name].tobytes() == reference[name].tobytes(), name

@@ -1,0 +1,172 @@
+"""Finding a checkpoint on disk: which file holds it, and the config and vocabulary beside it."""
+
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from bert_tf2.weights.report import CheckpointError
+
+SETTINGS_FILE = "bert_tf2.json"  # of our own presets
+_NOT_A_MODEL_CONFIG = ("tokenizer_config.json", "generation_config.json", "preprocessor.json")
+
+
+class Source(NamedTuple):
+    """A kind of file that holds weights.
+
+    Attributes:
+        pattern: its name; the first row that fits a file counts.
+        container: the module of containers/ that reads it.
+        instead: the patterns that, in the same folder, hold the same model in a better form.
+    """
+
+    pattern: str
+    container: str
+    instead: tuple[str, ...] = ()
+
+
+_SHARDS = "*.safetensors.index.json"
+SOURCES = (
+    Source(_SHARDS, "safetensors"),
+    Source("*.safetensors", "safetensors", (_SHARDS,)),
+    Source("*.index", "bundle"),
+)
+
+
+def locate(path: Path) -> tuple[str, Path]:
+    """-> (container, place) of the one checkpoint at `path`.
+
+    Raises:
+        FileNotFoundError: there is nothing at `path`.
+        CheckpointError: a folder has no checkpoint or several, or the file is none.
+    """
+    if path.is_dir():
+        return _the_one_in(path)
+    # Of a TensorFlow checkpoint, its prefix or any of its files may be named.
+    index = Path(re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", str(path)) + ".index")
+    file = index if index.is_file() else path
+    source = next((source for source in SOURCES if file.match(source.pattern)), None)
+    if source and file.is_file():
+        return _place(source, file)
+    if path.is_file():
+        raise CheckpointError(f"{path} holds no weights that can be read. {_known()} {_OTHERS}")
+    raise FileNotFoundError(
+        f"No checkpoint at {path}. Looked for a folder, for that file and for {index}."
+    )
+
+
+_OTHERS = (
+    "Pickled weights (pytorch_model.bin) are never opened, as they can run code: convert them to "
+    "safetensors first, with `save_pretrained(..., safe_serialization=True)` of transformers."
+)
+
+
+def _place(source: Source, file: Path) -> tuple[str, Path]:
+    return source.container, file.with_suffix("") if source.container == "bundle" else file
+
+
+def _known() -> str:
+    return f"Known are {', '.join(source.pattern for source in SOURCES)}."
+
+
+def _the_one_in(folder: Path) -> tuple[str, Path]:
+    found = [
+        _place(source, file)
+        for source in SOURCES
+        if not any(any(folder.glob(pattern)) for pattern in source.instead)
+        for file in sorted(folder.glob(source.pattern))
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise CheckpointError(
+            f"{folder} holds {len(found)} checkpoints: {', '.join(p.name for _, p in found)}. "
+            f"Name the one you want, such as {found[0][1]}."
+        )
+    pickles = [file.name for file in sorted(folder.glob("*.bin")) + sorted(folder.glob("*.pt"))]
+    raise CheckpointError(
+        f"{folder} holds no checkpoint. {_known()} "
+        + (f"Found {', '.join(pickles)}. {_OTHERS}" if pickles else f"Found {listing(folder)}.")
+    )
+
+
+def find_config(folder: Path, format: str) -> Path:
+    """The config beside a checkpoint.
+
+    Raises:
+        CheckpointError: there is none, or several.
+    """
+    # The format's own dialect first: the two mean different functions by "gelu".
+    dialects = ("bert_config.json", "config.json")
+    for name in dialects if format == "google" else dialects[::-1]:
+        if (folder / name).is_file():
+            return folder / name
+    found = [p for p in sorted(folder.glob("*_config*.json")) if p.name not in _NOT_A_MODEL_CONFIG]
+    if len(found) == 1:
+        return found[0]
+    raise CheckpointError(
+        f"{folder} has {'several configs' if found else 'no config'}. Expected bert_config.json or "
+        f"config.json; found {listing(folder)}. Name one with `config_file`."
+    )
+
+
+# Our name of a tokenizer's file -> the names publishers give it, the likeliest first.
+TOKENIZER_FILES = {
+    "vocab.txt": ("vocab.txt", "vocab_chinese.txt", "*vocab*.txt"),
+    "spiece.model": ("spiece.model", "30k-clean.model"),
+    "sentencepiece.bpe.model": ("sentencepiece.bpe.model",),
+    "vocab.json": ("vocab.json",),
+    "merges.txt": ("merges.txt",),
+}
+
+
+def find_tokenizer_files(folder: Path) -> dict[str, Path]:
+    """The files of the tokenizer that lie beside a checkpoint, by our names for them."""
+    found = {}
+    for ours, patterns in TOKENIZER_FILES.items():
+        matches = [sorted(folder.glob(pattern)) for pattern in patterns]
+        if only := [files[0] for files in matches if len(files) == 1]:
+            found[ours] = only[0]
+    return found
+
+
+def find_lowercase(folder: Path) -> bool | None:
+    """Whether the text of a checkpoint is lower-cased; None where nothing says so.
+
+    Raises:
+        CheckpointError: a tokenizer_config.json that is no JSON object.
+    """
+    settings = folder / "tokenizer_config.json"
+    if settings.is_file():
+        says = read_json(settings).get("do_lower_case")
+        if says is not None:
+            return bool(says)
+    # Google says it in the folder's name alone: google-research/bert `tokenization.py`,
+    # validate_case_matches_checkpoint.
+    name = folder.resolve().name
+    for words, lowercase in (("uncased", True), ("cased", False), ("chinese|multilingual", True)):
+        if re.search(words, name, re.IGNORECASE):
+            return lowercase
+    return None
+
+
+def read_json(file: Path) -> dict:
+    """The object in a JSON file.
+
+    Raises:
+        CheckpointError: it is none.
+    """
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:  # covers bad JSON and bad UTF-8
+        raise CheckpointError(f"{file} is not a JSON file: {error}") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{file} must hold a JSON object. Received: {type(values).__name__}")
+    return values
+
+
+def listing(folder: Path) -> str:
+    """The first names in a folder, for a message."""
+    names = sorted(file.name for file in folder.iterdir())
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return (", ".join(names[:8]) or "nothing") + more

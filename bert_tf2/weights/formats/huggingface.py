@@ -1,0 +1,158 @@
+"""Hugging Face's names, from the modeling_*.py of transformers.
+
+`{block}` stands for a name of `EncoderConfig.block_names`, `{0}` and `{1}` for the numbers in it,
+capitals for what a family puts there.
+"""
+
+from bert_tf2.weights.formats.format import Format, Naming, rows
+
+FORMAT = Format(
+    about="Hugging Face",
+    separator=".",
+    parts={
+        "table": {"": "weight"},
+        "vector": {"": ""},
+        "norm": {"gamma": "weight", "beta": "bias"},
+        "dense": {"kernel": "weight", "bias": "bias"},
+        "logits": {"kernel": "weight", "bias": "bias"},
+    },
+    transposed=frozenset({"dense", "heads_in", "heads_out", "logits"}),
+    skipped={r"(^|\.)position_ids$": "constant 0, 1, 2, …"},
+    aliases=(
+        (r"LayerNorm\.gamma$", "LayerNorm.weight"),  # files converted before 2020
+        (r"LayerNorm\.beta$", "LayerNorm.bias"),
+    ),
+)
+
+_EMBEDDINGS = """
+embeddings/token             ROOT.embeddings.word_embeddings
+embeddings/position          ROOT.embeddings.position_embeddings
+embeddings/segment           ROOT.embeddings.token_type_embeddings
+embeddings/norm              ROOT.embeddings.LayerNorm
+"""
+_BLOCKS = """
+{block}/attention/query      ROOT.encoder.layer.{0}.attention.self.query
+{block}/attention/key        ROOT.encoder.layer.{0}.attention.self.key
+{block}/attention/value      ROOT.encoder.layer.{0}.attention.self.value
+{block}/attention/output     ROOT.encoder.layer.{0}.attention.output.dense
+{block}/attention/norm       ROOT.encoder.layer.{0}.attention.output.LayerNorm
+{block}/ffn/intermediate     ROOT.encoder.layer.{0}.intermediate.dense
+{block}/ffn/output           ROOT.encoder.layer.{0}.output.dense
+{block}/ffn/norm             ROOT.encoder.layer.{0}.output.LayerNorm
+"""
+
+_BERT = (_EMBEDDINGS + _BLOCKS).replace("ROOT", "bert")
+_BERT += """
+pooler                       bert.pooler.dense
+mlm/transform                cls.predictions.transform.dense
+mlm/norm                     cls.predictions.transform.LayerNorm
+mlm/bias                     cls.predictions.bias
+nsp                          cls.seq_relationship
+pre_classifier               bert.pooler.dense
+classifier                   classifier
+span                         qa_outputs
+"""
+
+_ALBERT_BLOCKS = """
+{block}/attention/query      GROUP.attention.query
+{block}/attention/key        GROUP.attention.key
+{block}/attention/value      GROUP.attention.value
+{block}/attention/output     GROUP.attention.dense
+{block}/attention/norm       GROUP.attention.LayerNorm
+{block}/ffn/intermediate     GROUP.ffn
+{block}/ffn/output           GROUP.ffn_output
+{block}/ffn/norm             GROUP.full_layer_layer_norm
+"""
+_ALBERT = _EMBEDDINGS.replace("ROOT", "albert")
+_ALBERT += _ALBERT_BLOCKS.replace(
+    "GROUP", "albert.encoder.albert_layer_groups.{0}.albert_layers.{1}"
+)
+_ALBERT += """
+embeddings/projection        albert.encoder.embedding_hidden_mapping_in
+pooler                       albert.pooler
+mlm/transform                predictions.dense
+mlm/norm                     predictions.LayerNorm
+mlm/bias                     predictions.bias
+sop                          sop_classifier.classifier
+pre_classifier               albert.pooler
+classifier                   classifier
+span                         qa_outputs
+"""
+
+_DISTILBERT = """
+embeddings/token             distilbert.embeddings.word_embeddings
+embeddings/position          distilbert.embeddings.position_embeddings
+embeddings/norm              distilbert.embeddings.LayerNorm
+{block}/attention/query      distilbert.transformer.layer.{0}.attention.q_lin
+{block}/attention/key        distilbert.transformer.layer.{0}.attention.k_lin
+{block}/attention/value      distilbert.transformer.layer.{0}.attention.v_lin
+{block}/attention/output     distilbert.transformer.layer.{0}.attention.out_lin
+{block}/attention/norm       distilbert.transformer.layer.{0}.sa_layer_norm
+{block}/ffn/intermediate     distilbert.transformer.layer.{0}.ffn.lin1
+{block}/ffn/output           distilbert.transformer.layer.{0}.ffn.lin2
+{block}/ffn/norm             distilbert.transformer.layer.{0}.output_layer_norm
+mlm/transform                vocab_transform
+mlm/norm                     vocab_layer_norm
+mlm/bias                     vocab_projector.bias
+pre_classifier               pre_classifier
+classifier                   classifier
+span                         qa_outputs
+"""
+
+_ELECTRA = (_EMBEDDINGS + _BLOCKS).replace("ROOT", "electra")
+_ELECTRA += """
+embeddings/projection        electra.embeddings_project
+mlm/transform                generator_predictions.dense
+mlm/norm                     generator_predictions.LayerNorm
+mlm/bias                     generator_lm_head.bias
+rtd/dense                    discriminator_predictions.dense
+rtd/logits                   discriminator_predictions.dense_prediction
+pre_classifier               classifier.dense
+classifier                   classifier.out_proj
+token_classifier             classifier
+span                         qa_outputs
+"""
+
+_ROBERTA = (_EMBEDDINGS + _BLOCKS).replace("ROOT", "roberta")
+_ROBERTA += """
+pooler                       roberta.pooler.dense
+mlm/transform                lm_head.dense
+mlm/norm                     lm_head.layer_norm
+mlm/bias                     lm_head.bias
+pre_classifier               classifier.dense
+classifier                   classifier.out_proj
+token_classifier             classifier
+span                         qa_outputs
+"""
+
+_TIED = {
+    "bert": {
+        "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+        "cls.predictions.decoder.bias": "cls.predictions.bias",
+    },
+    "albert": {
+        "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
+        "predictions.decoder.bias": "predictions.bias",
+    },
+    "distilbert": {"vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight"},
+    "electra": {"generator_lm_head.weight": "electra.embeddings.word_embeddings.weight"},
+    "roberta": {
+        "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
+        "lm_head.decoder.bias": "lm_head.bias",
+    },
+}
+
+
+def _naming(text: str, root: str) -> Naming:
+    return Naming(rows(text), f"{root}.", _TIED[root])
+
+
+NAMES = {
+    "bert": _naming(_BERT, "bert"),
+    "albert": _naming(_ALBERT, "albert"),
+    "distilbert": _naming(_DISTILBERT, "distilbert"),
+    "electra": _naming(_ELECTRA, "electra"),
+    "electra_generator": _naming(_ELECTRA, "electra"),
+    "roberta": _naming(_ROBERTA, "roberta"),
+    "xlm_roberta": _naming(_ROBERTA, "roberta"),
+}

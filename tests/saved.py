@@ -1,0 +1,11 @@
+"""Checkpoints in Google's format, written for a test."""
+
+from bert_tf2 import weights
+
+
+def google(folder, config, arrays, vocabulary=()):
+    """Writes a folder as Google publishes them. -> the checkpoint's prefix in it."""
+    files = weights.vocabulary_file(vocabulary) if vocabulary else {}
+    weights.save(folder, weights.Contents(config, arrays, files), "google")
+    (index,) = folder.glob("*.index")
+    return index.with_suffix("")
