@@ -1,6 +1,7 @@
 """An opened checkpoint: what format it is, its config and variables, and a way to read them."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
@@ -28,6 +29,7 @@ class Checkpoint:
         lowercase: whether its text is lower-cased; None where nothing says so.
         variables: their name -> (shape, dtype).
         labels: the class names of its classifier, where something says them.
+        of_tokens: whether that classifier is said to be one of tokens.
         task: what a preset of ours says of its task: class name and settings.
         ahead: what `loading.read_ahead` is reading, if anything: our name -> array.
     """
@@ -40,6 +42,7 @@ class Checkpoint:
     lowercase: bool | None
     variables: dict[str, tuple[tuple[int, ...], np.dtype]]
     labels: tuple[str, ...] | None = None
+    of_tokens: bool = False
     task: dict | None = None
     ahead: Future | None = dataclasses.field(default=None, repr=False, compare=False)
 
@@ -47,6 +50,11 @@ class Checkpoint:
     def vocab_file(self) -> Path | None:
         """The WordPiece vocabulary, if there is one."""
         return self.tokenizer_files.get("vocab.txt")
+
+    @functools.cached_property
+    def table(self) -> dict[str, names.Variable]:
+        """Our name -> what the format calls it and how it stores it."""
+        return names.variables(self.config, self.format, self.of_tokens)
 
     def read(self, names: Iterable[str]) -> dict[str, np.ndarray]:
         """Their names -> arrays as stored (16-bit floats of safetensors as float32).
@@ -94,12 +102,12 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
         tokenizer_files=finding.find_tokenizer_files(folder),
         lowercase=settings.get("lowercase", finding.find_lowercase(folder)),
         variables=variables,
-        labels=_labels(folder, format, settings),
         task=settings.get("task"),
+        **_classes(folder, format, settings),
     )
 
 
-_FORMAT_IN = {"bundle": "google", "safetensors": "huggingface"}
+_FORMAT_IN = {"bundle": "google", "safetensors": "huggingface", "torch": "huggingface"}
 
 
 def _settings(folder: Path) -> dict:
@@ -113,16 +121,19 @@ def _settings(folder: Path) -> dict:
     return settings
 
 
-def _labels(folder: Path, format: str, settings: dict) -> tuple[str, ...] | None:
-    """The class names, from our settings or Hugging Face's `id2label`."""
+def _classes(folder: Path, format: str, settings: dict) -> dict:
+    """What is said of the classes: `labels` and `of_tokens` of the checkpoint."""
     if said := settings.get("labels"):
-        return tuple(said)
+        return {"labels": tuple(said)}
     file = folder / "config.json"
     if format != "huggingface" or not file.is_file():
-        return None
-    named = finding.read_json(file).get("id2label") or {}
-    by_number = sorted((int(number), str(label)) for number, label in named.items())
-    return tuple(label for _, label in by_number) or None
+        return {}
+    values = finding.read_json(file)
+    by_number = sorted((int(number), label) for number, label in values.get("id2label", {}).items())
+    return {
+        "labels": tuple(str(label) for _, label in by_number) or None,
+        "of_tokens": "ForTokenClassification" in str(values.get("architectures")),
+    }
 
 
 def check_vocabulary(checkpoint: Checkpoint) -> list[str]:

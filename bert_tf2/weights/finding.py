@@ -25,10 +25,14 @@ class Source(NamedTuple):
     instead: tuple[str, ...] = ()
 
 
-_SHARDS = "*.safetensors.index.json"
+# Hugging Face's own folders hold one model several times over; safetensors is the plainest copy.
+_SAFE = ("*.safetensors.index.json", "*.safetensors")
+_PICKLED = ("pytorch_model*.bin.index.json", "pytorch_model*.bin")
 SOURCES = (
-    Source(_SHARDS, "safetensors"),
-    Source("*.safetensors", "safetensors", (_SHARDS,)),
+    Source(_SAFE[0], "safetensors"),
+    Source(_SAFE[1], "safetensors", _SAFE[:1]),
+    Source(_PICKLED[0], "torch", _SAFE),
+    Source(_PICKLED[1], "torch", (*_SAFE, _PICKLED[0])),
     Source("*.index", "bundle"),
 )
 
@@ -49,16 +53,10 @@ def locate(path: Path) -> tuple[str, Path]:
     if source and file.is_file():
         return _place(source, file)
     if path.is_file():
-        raise CheckpointError(f"{path} holds no weights that can be read. {_known()} {_OTHERS}")
+        raise CheckpointError(f"{path} holds no weights that can be read. {_known()}")
     raise FileNotFoundError(
         f"No checkpoint at {path}. Looked for a folder, for that file and for {index}."
     )
-
-
-_OTHERS = (
-    "Pickled weights (pytorch_model.bin) are never opened, as they can run code: convert them to "
-    "safetensors first, with `save_pretrained(..., safe_serialization=True)` of transformers."
-)
 
 
 def _place(source: Source, file: Path) -> tuple[str, Path]:
@@ -83,11 +81,7 @@ def _the_one_in(folder: Path) -> tuple[str, Path]:
             f"{folder} holds {len(found)} checkpoints: {', '.join(p.name for _, p in found)}. "
             f"Name the one you want, such as {found[0][1]}."
         )
-    pickles = [file.name for file in sorted(folder.glob("*.bin")) + sorted(folder.glob("*.pt"))]
-    raise CheckpointError(
-        f"{folder} holds no checkpoint. {_known()} "
-        + (f"Found {', '.join(pickles)}. {_OTHERS}" if pickles else f"Found {listing(folder)}.")
-    )
+    raise CheckpointError(f"{folder} holds no checkpoint. {_known()} Found {listing(folder)}.")
 
 
 def find_config(folder: Path, format: str) -> Path:

@@ -37,7 +37,7 @@ def match(checkpoint: Checkpoint) -> Match:
         CheckpointError: two variables of the file are spellings of the same name.
     """
     tied_to = names.naming(checkpoint.config, checkpoint.format).tied
-    table = names.variables(checkpoint.config, checkpoint.format)
+    table = checkpoint.table
     ours_of = {row.theirs: ours for ours, row in table.items()}
     found, skipped, unused, tied = {}, [], [], []
     for name in checkpoint.variables:
@@ -136,7 +136,7 @@ def _compare_shapes(
     report: Report, checkpoint: Checkpoint, matched: Match, expected: Mapping
 ) -> dict[str, str]:
     """-> our name -> their name of what is to be read; a classifier of other labels is left out."""
-    table = names.variables(checkpoint.config, checkpoint.format)
+    table = checkpoint.table
     taken = {ours: matched.found[ours] for ours in expected if ours in matched.found}
     other_labels = set()
     for ours, theirs in taken.items():
@@ -159,7 +159,7 @@ def _raise_unless_fit(
     unfit = [d for d in report.shape_differences if d[0] in taken or not optional_heads]
     problems = fold(Report(shape_differences=unfit).difference_texts())
     if absent:
-        table = names.variables(checkpoint.config, checkpoint.format)
+        table = checkpoint.table
         absent = [f"{n} ({table[n].theirs})" if n in table else n for n in absent]
         problems.append(f"missing in the file: {', '.join(fold(absent))}")
     if report.unused:
@@ -181,7 +181,7 @@ def _read(checkpoint: Checkpoint, taken: Mapping[str, str]) -> dict[str, np.ndar
                 f"{checkpoint.path}: {theirs} must be one of {', '.join(_FLOATS)}. Received: "
                 f"{dtype.name}. Quantised weights cannot be loaded; use the original ones."
             )
-    table = names.variables(checkpoint.config, checkpoint.format)
+    table = checkpoint.table
     values, arrays = checkpoint.read(taken.values()), {}
     for ours, theirs in taken.items():
         arrays[ours] = table[ours].ours_of(values.pop(theirs).astype(np.float32, copy=False))

@@ -63,9 +63,16 @@ def naming(config: EncoderConfig, format: str) -> Naming:
     return NAMES[config.family, format]
 
 
-def variables(config: EncoderConfig, format: str) -> dict[str, Variable]:
-    """Our name -> `Variable` for everything that `format` has a name for, heads included."""
+def variables(config: EncoderConfig, format: str, of_tokens=False) -> dict[str, Variable]:
+    """Our name -> `Variable` for everything that `format` has a name for, heads included.
+
+    Args:
+        of_tokens: whether a classifier there is one of tokens, where both have the same name.
+    """
     stored, names = FORMATS[format], naming(config, format).names
+    if of_tokens and "token_classifier" not in names:
+        names = {unit: name for unit, name in names.items() if not unit.endswith("classifier")}
+        names["token_classifier"] = naming(config, format).names["classifier"]
     return {
         _join("/", unit.format(block=block), part): Variable(
             theirs=_their_name(stored, names[unit], block, kind, part),

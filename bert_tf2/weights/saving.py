@@ -100,7 +100,8 @@ def to_format(
     """
     import ml_dtypes  # noqa: F401 (teaches NumPy the word bfloat16)
 
-    table = names.variables(config, format)
+    of_tokens = any(name.startswith("token_classifier/") for name in arrays)
+    table = names.variables(config, format, of_tokens)
     unknown = [name for name in arrays if name not in table]
     needed = [name for name in names.expected_shapes(config) if not name.startswith("pooler/")]
     missing = [name for name in needed if name not in arrays]

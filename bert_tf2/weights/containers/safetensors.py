@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bert_tf2.weights.containers.shards import files_of
 from bert_tf2.weights.report import CheckpointError
 
 _DTYPES = {
@@ -38,7 +39,7 @@ def list_variables(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
         CheckpointError: a file is missing, truncated or no safetensors, or a dtype is not known.
     """
     listed = {}
-    for file in _files(path):
+    for file in files_of(path):
         with _open(file) as tensors:
             for name in tensors.keys():  # noqa: SIM118 (a handle, no dict)
                 header = tensors.get_slice(name)
@@ -56,7 +57,7 @@ def read(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
         CheckpointError: as `list_variables`.
     """
     wanted, arrays = set(names), {}
-    for file in _files(path):
+    for file in files_of(path):
         with _open(file) as tensors:  # which checks that header and file agree
             here = wanted.intersection(tensors.keys())
         start, header = _header(file)
@@ -98,21 +99,6 @@ def _view(file: Path, start: int, shape: list[int], dtype: np.dtype) -> np.ndarr
     if count * dtype.itemsize < _MAPPED:
         return np.fromfile(file, dtype, count, offset=start).reshape(shape)
     return np.asarray(np.memmap(file, dtype, "r", start, tuple(shape)))
-
-
-def _files(path: Path) -> list[Path]:
-    """The files that hold the tensors: `path` itself, or the shards that an index lists."""
-    if path.suffix != ".json":
-        return [path]
-    try:
-        places = json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} must be JSON with a `weight_map`: {error!r}") from error
-    files = [path.parent / name for name in sorted(set(places))]
-    missing = [str(file) for file in files if not file.is_file()]
-    if missing:
-        raise CheckpointError(f"{path} lists shards that are not there: {', '.join(missing)}.")
-    return files
 
 
 @contextlib.contextmanager
