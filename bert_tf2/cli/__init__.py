@@ -78,6 +78,12 @@ VERBS = {
         verb_flags.inspect,
         ("init_checkpoint",),
     ),
+    "verify": Verb(
+        "compare a checkpoint with the numbers that are published for it",
+        "bert_tf2.cli.verify:verify",
+        verb_flags.verify,
+        arguments="NAME_OR_FOLDER",
+    ),
     "list": Verb(
         "list the published checkpoints that can be named, or all about some",
         "bert_tf2.cli.checkpoints:list_published",
