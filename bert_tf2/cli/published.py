@@ -74,12 +74,12 @@ class NotRun(Exception):
 # === The table ====================================================================================
 
 
-def published(name, table=TABLE):
+def published(name, table=None):
     """What is published for a model.
 
     Args:
         name: of the registry.
-        table: Path of a JSON file like `published.json`.
+        table: Path of a JSON file like `published.json`, which is the default.
 
     Returns:
         list of `Row`; and of what cannot be compared, a list of dicts with `of` and `why`.
@@ -89,7 +89,7 @@ def published(name, table=TABLE):
         named = [any(fnmatch.fnmatchcase(name, m) for m in record["models"]) for record in records]
         return [record for record, is_named in zip(records, named, strict=True) if is_named]
 
-    content = json.loads(Path(table).read_text(encoding="utf-8"))
+    content = json.loads(Path(table or TABLE).read_text(encoding="utf-8"))
     return [Row(**record) for record in chosen(content["rows"])], chosen(content["left_out"])
 
 
