@@ -132,7 +132,7 @@ def _size(path):
 
 
 def fetch_files(address, names, folder, label, timeout=60.0):
-    """Downloads files into `folder`, going on from those, and the parts, that are there already.
+    """Downloads files into `folder`, going on from those, and the `.part`s, that are there already.
 
     Args:
         address: http(s) address of the folder that they lie in.
@@ -148,13 +148,16 @@ def fetch_files(address, names, folder, label, timeout=60.0):
     if unsafe or not names:
         raise DownloadError(f"expected files inside the folder, received {unsafe or 'none'}")
     for name in names:
-        part = folder / name
+        whole, part = folder / name, folder / f"{name}.part"
+        if whole.exists():
+            continue
         part.parent.mkdir(parents=True, exist_ok=True)
         url = f"{address}/{urllib.parse.quote(name)}"
         try:
             fetch(url, part, f"{label} {name}", timeout=timeout)
         except DownloadError as error:
             raise DownloadError(f"{name}: {error}") from error
+        part.rename(whole)
 
 
 def fetch_wheel(requirement, folder, timeout=60.0):
