@@ -279,6 +279,14 @@ def test_list_names_every_published_checkpoint(capsys):
     lines = capsys.readouterr().out.splitlines()
     named = [line.split()[0] for line in lines[1:-2]]
     assert named == [entry.name for entry in registry.entries()]
+    assert next(line for line in lines if line.startswith("albert_base_v2")).split()[2] == "12"
+    assert cli.main(["list", "distil_bert_base_en_uncased", "electra_small"]) == 0
+    first, second = capsys.readouterr().out.split("\n\n")
+    entry = registry.find("distilbert_base_uncased")
+    for known in (entry.name, entry.address, entry.sha256["model.safetensors"], "66 M"):
+        assert known in first
+    assert "https://storage.googleapis.com/electra-data/electra_small.zip" in second
+    fails(capsys, 1, ["list", "electra_tiny"], "Did you mean", "electra_small")
 
 
 # --- Mistakes -------------------------------------------------------------------------------------

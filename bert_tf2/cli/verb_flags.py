@@ -274,6 +274,15 @@ def inspect(values):
     _checkpoint(values)
 
 
+def verify(values):
+    flags.string(
+        values,
+        "as",
+        None,
+        "the published name of what is in the folder, if the folder is called otherwise",
+    )
+
+
 def download(values):
     flags.boolean(values, "force", False, "download again and replace what is there")
 
