@@ -90,7 +90,7 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
     if config_file:
         config = read_config(config_file)
     elif settings:
-        config = EncoderConfig(**settings["encoder"])
+        config = settings["encoder"]
     else:
         config = _published_electra(folder, format, variables)
         config = config or read_config(finding.find_config(folder, format))
@@ -116,9 +116,12 @@ def _settings(folder: Path) -> dict:
     if not file.is_file():
         return {}
     settings = finding.read_json(file)
-    if not isinstance(settings.get("encoder"), dict):
-        raise CheckpointError(f"{file} must say what the `encoder` is. It has: {sorted(settings)}")
-    return settings
+    try:
+        return settings | {"encoder": EncoderConfig(**settings["encoder"])}
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{file} must say what the `encoder` is, in EncoderConfig's words: {error}"
+        ) from error
 
 
 def _classes(folder: Path, format: str, settings: dict) -> dict:

@@ -152,7 +152,7 @@ def read_json(file: Path) -> dict:
     """
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:  # covers bad JSON and bad UTF-8
+    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, or nested without end
         raise CheckpointError(f"{file} is not a JSON file: {error}") from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{file} must hold a JSON object. Received: {type(values).__name__}")

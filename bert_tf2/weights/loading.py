@@ -77,10 +77,11 @@ def read_ahead(checkpoint: Checkpoint) -> Checkpoint:
     -> a checkpoint whose first `load` takes them, and raises there what the thread met.
 
     Raises:
-        CheckpointError: as `match`.
+        CheckpointError: as `load`, of the encoder's names and shapes.
     """
-    found = match(checkpoint).found.items()
-    encoder = {ours: theirs for ours, theirs in found if names.head_of(ours) is None}
+    # Before anything of the config's sizes is made, which may be anything.
+    expected = names.expected_shapes(checkpoint.config)
+    _, encoder = _check(checkpoint, match(checkpoint), expected)
     pool = ThreadPoolExecutor(1)
     reading = pool.submit(_read, checkpoint, encoder)
     pool.shutdown(wait=False)
@@ -107,10 +108,7 @@ def load(
             knows, a shape differs, or the data cannot be read. It names the variables.
     """
     matched = match(checkpoint)
-    report = Report(skipped=list(matched.skipped), unused=list(matched.unused))
-    _sort_out_names(report, matched, expected)
-    taken = _compare_shapes(report, checkpoint, matched, expected)
-    _raise_unless_fit(report, checkpoint, taken, optional_heads)
+    report, taken = _check(checkpoint, matched, expected, optional_heads)
     report.warnings = check_vocabulary(checkpoint)
     arrays = _take_ahead(checkpoint, taken)
     arrays |= _read(checkpoint, {o: t for o, t in taken.items() if o not in arrays})
@@ -118,6 +116,17 @@ def load(
     report.loaded = list(arrays)
     report.nonfinite = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     return arrays, report
+
+
+def _check(
+    checkpoint: Checkpoint, matched: Match, expected: Mapping, optional_heads: bool = True
+) -> tuple[Report, dict[str, str]]:
+    """-> the report so far, and our name -> their name of what is to be read; or it raises."""
+    report = Report(skipped=list(matched.skipped), unused=list(matched.unused))
+    _sort_out_names(report, matched, expected)
+    taken = _compare_shapes(report, checkpoint, matched, expected)
+    _raise_unless_fit(report, checkpoint, taken, optional_heads)
+    return report, taken
 
 
 def _sort_out_names(report: Report, matched: Match, expected: Mapping) -> None:

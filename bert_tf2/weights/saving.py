@@ -119,9 +119,19 @@ def to_format(
                 f"{name}: the config says {shape} (None: any). Received: {np.shape(array)}"
             )
     return {
-        table[name].theirs: np.ascontiguousarray(table[name].theirs_of(np.asarray(array, dtype)))
+        table[name].theirs: np.ascontiguousarray(table[name].theirs_of(_cast(name, array, dtype)))
         for name, array in arrays.items()
     }
+
+
+def _cast(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
+    with np.errstate(over="ignore"):  # looked for below, with the name
+        cast = np.asarray(array, dtype)
+    if dtype == "float16" and np.isinf(cast).sum() > np.isinf(array).sum():
+        raise ValueError(
+            f"{name} holds values that float16 cannot, above 65504: choose bfloat16 or float32"
+        )
+    return cast
 
 
 def _check_vocabulary(contents: Contents) -> None:
