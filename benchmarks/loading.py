@@ -5,6 +5,7 @@ then it opens one folder, or converts one, and says how long that took and how m
 before it ever held. Rounds go around all rows; a row shows its median. "the file" is every byte of
 the checkpoint read once: what no loader can be quicker than. Writes LOADING.md.
 """
+
 import argparse
 import json
 import os

@@ -208,7 +208,7 @@ def test_pairs_need_two_columns_and_single_texts_one(work, tmp_path, capsys):
 
 def test_a_trained_model_is_converted_with_its_head(work, tmp_path, capsys):
     folder = tmp_path / "uncased_trained"
-    argv = ["convert", f"--model={work}/run/model.keras", f"--output_dir={folder}"]
+    argv = ["convert", f"--model={work}/run/model.keras", f"--output_dir={folder}", "--to=google"]
     assert cli.main(argv) == 0
     variables = dict(tf.train.list_variables(str(folder / "bert_model.ckpt")))
     assert variables["output_weights"] == [3, 16]
@@ -260,6 +260,8 @@ def test_given_vocabulary_and_labels(work, tmp_path, capsys):
 
 def test_convert_and_inspect(work, tmp_path, capsys):
     argv = ["convert", f"--init_checkpoint={work}/tiny_uncased", f"--output_dir={tmp_path}/out"]
+    fails(capsys, 2, argv, "--to must be given")
+    argv.append("--to=google")
     assert cli.main(argv) == 0
     assert "written: 23 variables" in capsys.readouterr().out
     for name in ("bert_config.json", "vocab.txt"):

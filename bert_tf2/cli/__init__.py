@@ -67,10 +67,10 @@ VERBS = {
         ("model", "export_dir"),
     ),
     "convert": Verb(
-        "write a checkpoint in Google's TensorFlow format",
+        "write a checkpoint in another format",
         "bert_tf2.cli.checkpoints:convert",
         verb_flags.convert,
-        ("output_dir",),
+        ("to", "output_dir"),
     ),
     "inspect": Verb(
         "show a checkpoint's family, sizes and variables",

@@ -11,6 +11,7 @@ def convert(flags):
     """Writes a checkpoint, heads included, in another format; says what was left out."""
     from bert_tf2 import weights
     from bert_tf2.cli.files import refuse_existing
+    from bert_tf2.conversion import write
 
     refuse_existing(flags.output_dir, overwrite=False)
     if one_of(flags, "init_checkpoint", "model") == "model":
@@ -20,11 +21,13 @@ def convert(flags):
     else:
         contents, report = weights.contents_of(_open(flags))
         print(report)
-    weights.save(flags.output_dir, contents, flags.to, flags.dtype)
+    left_out = write(contents, flags.output_dir, flags.to, flags.dtype)
     about = weights.FORMATS[flags.to].about
-    print(f"written: {len(contents.arrays)} variables, {flags.dtype}, as {about}:")
+    print(f"written: {len(contents.arrays) - len(left_out)} variables, {flags.dtype}, as {about}:")
     for file in sorted(path for path in Path(flags.output_dir).rglob("*") if path.is_file()):
         print(f"  {file}  ({file.stat().st_size:,} bytes)")
+    if left_out:
+        print(f"warning: left out, as that format has no place for them: {', '.join(left_out)}")
     if not contents.tokenizer_files:
         print("warning: no vocabulary lies beside the weights, so none was written")
     if flags.to == "google" and contents.config.hidden_act == "gelu_erf":

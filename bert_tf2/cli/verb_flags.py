@@ -263,8 +263,8 @@ def convert(values):
     flags.choice(
         values,
         "to",
-        ["huggingface", "google", "bert_tf2"],
-        "the format to write",
+        [None, "google", "huggingface", "tfhub", "bert_tf2"],
+        "whose format to write",
     )
     flags.choice(values, "dtype", ["float32", "bfloat16", "float16"], "of the stored numbers")
     flags.string(values, "output_dir", None, "a new folder")

@@ -4,7 +4,7 @@ TensorFlow and safetensors are imported only where a file of theirs is touched.
 """
 
 from bert_tf2.weights.checkpoint import Checkpoint, check_vocabulary, open_checkpoint
-from bert_tf2.weights.conversion import contents_of, convert
+from bert_tf2.weights.conversion import contents_of
 from bert_tf2.weights.formats import FORMATS
 from bert_tf2.weights.loading import load, read_ahead
 from bert_tf2.weights.names import expected_shapes
@@ -22,7 +22,6 @@ __all__ = [
     "Report",
     "check_vocabulary",
     "contents_of",
-    "convert",
     "expected_shapes",
     "load",
     "open_checkpoint",

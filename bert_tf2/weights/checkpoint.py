@@ -11,7 +11,8 @@ import numpy as np
 from bert_tf2.config import EncoderConfig, read_config
 from bert_tf2.variants import VARIANTS
 from bert_tf2.weights import finding, names
-from bert_tf2.weights.containers import CONTAINERS
+from bert_tf2.weights.containers import CONTAINERS, objects
+from bert_tf2.weights.derived import derive_config
 from bert_tf2.weights.report import CheckpointError
 
 
@@ -84,35 +85,62 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
     """
     container, place = finding.locate(Path(path))
     variables = CONTAINERS[container].list_variables(place)
-    folder = place.parent
+    if container == "bundle" and objects.GRAPH in variables:
+        container, variables = "objects", objects.list_variables(place)
+    folder = finding.home(place)
     settings = _settings(folder)
-    format = "bert_tf2" if settings else _FORMAT_IN[container]
+    format = "bert_tf2" if settings and container == "safetensors" else _FORMAT_IN[container]
     if config_file:
         config = read_config(config_file)
     elif settings:
         config = settings["encoder"]
     else:
         config = _published_electra(folder, format, variables)
+        config = config or _derived(folder, place, format, variables)
         config = config or read_config(finding.find_config(folder, format))
+    lowercase = finding.find_lowercase(folder)
+    if container == "objects":
+        lowercase = _lowercase_in(place, variables, lowercase)
     return Checkpoint(
         format=format,
         container=container,
         path=place,
         config=names.as_found(config, format, variables),
         tokenizer_files=finding.find_tokenizer_files(folder),
-        lowercase=settings.get("lowercase", finding.find_lowercase(folder)),
+        lowercase=settings.get("lowercase", lowercase),
         variables=variables,
         task=settings.get("task"),
         **_classes(folder, format, settings),
     )
 
 
-_FORMAT_IN = {"bundle": "google", "safetensors": "huggingface", "torch": "huggingface"}
+_FORMAT_IN = {
+    "bundle": "google",
+    "objects": "tfhub",
+    "safetensors": "huggingface",
+    "torch": "huggingface",
+}
+
+
+def _derived(folder: Path, place: Path, format: str, variables: dict) -> EncoderConfig | None:
+    """SavedModels and the Model Garden's checkpoints tell their config by themselves."""
+    if (format != "tfhub" and folder == place.parent) or any(folder.glob("*config*.json")):
+        return None
+    return derive_config(variables, format, folder)
+
+
+def _lowercase_in(place: Path, variables: dict, otherwise: bool | None) -> bool | None:
+    """The variable `do_lower_case` of a TF-Hub module, the only one that is no number."""
+    said = [name for name, (shape, dtype) in variables.items() if (shape, dtype.kind) == ((), "b")]
+    if len(said) != 1 or not any(place.parent.glob(f"{place.name}.data-*")):
+        return otherwise
+    return bool(objects.read(place, said)[said[0]])
 
 
 def _settings(folder: Path) -> dict:
-    """What `bert_tf2.json` says, in a preset of ours; else nothing."""
+    """What `bert_tf2.json` says, in a preset or a SavedModel of ours; else nothing."""
     file = folder / finding.SETTINGS_FILE
+    file = file if file.is_file() else folder / "assets" / finding.SETTINGS_FILE
     if not file.is_file():
         return {}
     settings = finding.read_json(file)

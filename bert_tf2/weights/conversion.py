@@ -1,36 +1,10 @@
-"""From a checkpoint of any format to one of another: everything it holds, nothing guessed."""
-
-from pathlib import Path
+"""All that a checkpoint of any format holds, ready to be written in another."""
 
 from bert_tf2.weights import names
-from bert_tf2.weights.checkpoint import Checkpoint, open_checkpoint
+from bert_tf2.weights.checkpoint import Checkpoint
 from bert_tf2.weights.loading import load, match
-from bert_tf2.weights.registry import resolve
 from bert_tf2.weights.report import Report
-from bert_tf2.weights.saving import Contents, save
-
-
-def convert(source, folder, to="huggingface", dtype="float32", config_file=None) -> Report:
-    """Writes a checkpoint in another format: encoder, heads, config and the tokenizer's files.
-
-    Args:
-        source: a registry name, a folder, a TF1 checkpoint prefix or a file with weights.
-        folder: a new or empty folder.
-        to: "google", "huggingface", "keras_hub", "tfhub" or "bert_tf2" (see `saving.WRITERS`).
-        dtype: of the stored numbers, see `saving.save`.
-        config_file: the JSON config, where it does not lie beside the weights.
-
-    Returns:
-        what was read and what was left out, with why.
-
-    Raises:
-        weights.CheckpointError: the checkpoint is damaged, or holds what nothing here knows.
-        ValueError, FileExistsError, OSError: as `saving.save`.
-    """
-    checkpoint = open_checkpoint(resolve(source), config_file=config_file)
-    contents, report = contents_of(checkpoint)
-    save(Path(folder), contents, to, dtype)
-    return report
+from bert_tf2.weights.saving import Contents
 
 
 def contents_of(checkpoint: Checkpoint) -> tuple[Contents, Report]:

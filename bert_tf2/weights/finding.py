@@ -33,6 +33,7 @@ SOURCES = (
     Source(_SAFE[1], "safetensors", _SAFE[:1]),
     Source(_PICKLED[0], "torch", _SAFE),
     Source(_PICKLED[1], "torch", (*_SAFE, _PICKLED[0])),
+    Source("variables/variables.index", "bundle"),  # of a SavedModel
     Source("*.index", "bundle"),
 )
 
@@ -44,6 +45,7 @@ def locate(path: Path) -> tuple[str, Path]:
         FileNotFoundError: there is nothing at `path`.
         CheckpointError: a folder has no checkpoint or several, or the file is none.
     """
+    path = path.parent if path.name == "saved_model.pb" else path
     if path.is_dir():
         return _the_one_in(path)
     # Of a TensorFlow checkpoint, its prefix or any of its files may be named.
@@ -57,6 +59,12 @@ def locate(path: Path) -> tuple[str, Path]:
     raise FileNotFoundError(
         f"No checkpoint at {path}. Looked for a folder, for that file and for {index}."
     )
+
+
+def home(place: Path) -> Path:
+    """The folder of a checkpoint's config and vocabulary: a SavedModel's is above its variables."""
+    inside = place.parts[-2:] == ("variables", "variables")
+    return place.parent.parent if inside else place.parent
 
 
 def _place(source: Source, file: Path) -> tuple[str, Path]:
@@ -115,10 +123,14 @@ TOKENIZER_FILES = {
 
 
 def find_tokenizer_files(folder: Path) -> dict[str, Path]:
-    """The files of the tokenizer that lie beside a checkpoint, by our names for them."""
+    """The files of the tokenizer that lie beside a checkpoint, by our names for them.
+
+    A SavedModel has them in its folder `assets`.
+    """
     found = {}
     for ours, patterns in TOKENIZER_FILES.items():
-        matches = [sorted(folder.glob(pattern)) for pattern in patterns]
+        places = [folder / "assets", folder]
+        matches = [sorted(place.glob(pattern)) for place in places for pattern in patterns]
         if only := [files[0] for files in matches if len(files) == 1]:
             found[ours] = only[0]
     return found

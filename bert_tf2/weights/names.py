@@ -85,6 +85,13 @@ def variables(config: EncoderConfig, format: str, of_tokens=False) -> dict[str, 
     }
 
 
+def spelling(format: str, name: str) -> str:
+    """A name of a file as the format's table spells it."""
+    for pattern, replacement in FORMATS[format].aliases:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
 def expected_shapes(
     config: EncoderConfig, heads: tuple[str, ...] = (), labels: int | None = None
 ) -> dict[str, tuple[int, ...]]:
@@ -108,7 +115,7 @@ def as_found(config: EncoderConfig, format: str, listed: Iterable[str]) -> Encod
     of its own. Hugging Face's ALBERT has a projection even between equal sizes.
     """
     names, prefix, *_ = naming(config, format)
-    listed = list(listed)
+    listed = [spelling(format, name) for name in listed]
 
     def has(unit):
         theirs = names.get(unit, " ")  # no name holds a space

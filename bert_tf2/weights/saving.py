@@ -73,8 +73,7 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
             f"`dtype` must be float32, or for {' and '.join(_IN_SAFETENSORS)} one of {DTYPES}. "
             f"Received: {dtype!r} for {format}"
         )
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise FileExistsError(f"{folder} exists and is not empty. Name a new folder, or remove it.")
+    check_is_new(folder)
     _check_vocabulary(contents)
     stored = to_format(contents.arrays, contents.config, format, dtype)
     with _complete_or_absent(folder) as partial:
@@ -82,6 +81,12 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
         for name, content in contents.tokenizer_files.items():
             (partial / name).write_bytes(content)
     return folder
+
+
+def check_is_new(folder: Path) -> None:
+    """Raises FileExistsError unless a folder is empty or absent."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and is not empty. Name a new folder, or remove it.")
 
 
 def to_format(
@@ -134,6 +139,17 @@ def _cast(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
     return cast
 
 
+def write_settings(folder: Path, contents: Contents) -> None:
+    """Writes `finding.SETTINGS_FILE`: everything but arrays and tokenizer."""
+    settings = {
+        "encoder": contents.config.to_dict(),
+        "lowercase": contents.lowercase,
+        "labels": contents.labels,
+        "task": contents.task,
+    }
+    _write_json(folder / SETTINGS_FILE, settings)
+
+
 def _check_vocabulary(contents: Contents) -> None:
     entries = contents.tokenizer_files.get("vocab.txt", b"").count(b"\n")
     if entries > contents.config.vocab_size:
@@ -147,13 +163,7 @@ def _check_vocabulary(contents: Contents) -> None:
 
 
 def _write_ours(folder: Path, contents: Contents, stored: Mapping[str, np.ndarray]) -> None:
-    settings = {
-        "encoder": contents.config.to_dict(),
-        "lowercase": contents.lowercase,
-        "labels": contents.labels,
-        "task": contents.task,
-    }
-    _write_json(folder / SETTINGS_FILE, settings)
+    write_settings(folder, contents)
     safetensors.write(folder / "model.safetensors", stored)
 
 

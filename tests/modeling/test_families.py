@@ -93,7 +93,7 @@ def test_the_config_comes_back_from_both_dialects(model):
     assert EncoderConfig(**config.to_dict()) == config
     formats = [format for family, format in names.NAMES if family == config.family]
     written = {"google": config.to_google, "huggingface": config.to_huggingface}
-    for format in formats:
+    for format in set(formats) & set(written):
         assert parse_config(written[format]()) == config
     if "google" not in formats:
         with pytest.raises(ValueError, match=f"no {config.family} in the google dialect"):

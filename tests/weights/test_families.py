@@ -12,13 +12,14 @@ from bert_tf2 import weights
 from bert_tf2.variants import VARIANTS
 from bert_tf2.weights import names
 from bert_tf2.weights.containers import bundle
+from bert_tf2.weights.saving import WRITERS
 
 HEADS = ("mlm", "nsp", "sop", "rtd", "pre_classifier", "classifier", "token_classifier", "span")
 PLACES = [
     (name, format)
     for name, config in oracle.TINIES.items()
     for family, format in names.NAMES
-    if family == config.family
+    if family == config.family and format in WRITERS
 ]
 
 
