@@ -140,8 +140,9 @@ def places():
     """(config, formats that it can be written in) of random small models of every family."""
 
     def sized(name, layers, heads, vocabulary, seed):
+        groups = oracle.TINIES[name].num_hidden_groups or 1
         values = {
-            "num_hidden_layers": layers,
+            "num_hidden_layers": max(layers, groups),
             "num_attention_heads": heads,
             "hidden_size": 4 * heads,
             "vocab_size": vocabulary,
