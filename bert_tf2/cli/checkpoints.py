@@ -17,7 +17,7 @@ def convert(flags):
 
         contents = load_classifier(flags.model).contents()
     else:
-        contents, report = weights.contents_of(_open(flags))
+        contents, report = weights.contents_of(_open(flags), flags.to)
         print(report)
     weights.save(flags.output_dir, contents, flags.to, flags.dtype)
     about = weights.FORMATS[flags.to].about

@@ -263,7 +263,7 @@ def convert(values):
     flags.choice(
         values,
         "to",
-        ["huggingface", "google", "bert_tf2"],
+        ["huggingface", "google", "bert_tf2", "keras_hub"],
         "the format to write",
     )
     flags.choice(values, "dtype", ["float32", "bfloat16", "float16"], "of the stored numbers")

@@ -9,7 +9,7 @@ import numpy as np
 
 from bert_tf2.config import EncoderConfig, read_config
 from bert_tf2.variants import VARIANTS
-from bert_tf2.weights import finding, names
+from bert_tf2.weights import finding, keras_hub, names
 from bert_tf2.weights.containers import CONTAINERS
 from bert_tf2.weights.report import CheckpointError
 
@@ -91,15 +91,19 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
         container=container,
         path=place,
         config=names.as_found(config, format, variables),
-        tokenizer_files=finding.find_tokenizer_files(folder),
-        lowercase=settings.get("lowercase", finding.find_lowercase(folder)),
+        tokenizer_files=_tokenizer_files(folder, format, config),
+        lowercase=_lowercase(folder, format, settings),
         variables=variables,
         labels=_labels(folder, format, settings),
         task=settings.get("task"),
     )
 
 
-_FORMAT_IN = {"bundle": "google", "safetensors": "huggingface"}
+_FORMAT_IN = {
+    "bundle": "google",
+    "keras_weights": "keras_hub",
+    "safetensors": "huggingface",
+}
 
 
 def _settings(folder: Path) -> dict:
@@ -111,6 +115,18 @@ def _settings(folder: Path) -> dict:
     if not isinstance(settings.get("encoder"), dict):
         raise CheckpointError(f"{file} must say what the `encoder` is. It has: {sorted(settings)}")
     return settings
+
+
+def _tokenizer_files(folder: Path, format: str, config: EncoderConfig) -> dict[str, Path]:
+    if format == "keras_hub":
+        return keras_hub.find_tokenizer_files(folder, config.family)
+    return finding.find_tokenizer_files(folder)
+
+
+def _lowercase(folder: Path, format: str, settings: dict) -> bool | None:
+    if format == "keras_hub":
+        return keras_hub.find_lowercase(folder)
+    return settings.get("lowercase", finding.find_lowercase(folder))
 
 
 def _labels(folder: Path, format: str, settings: dict) -> tuple[str, ...] | None:

@@ -30,6 +30,8 @@ SOURCES = (
     Source(_SHARDS, "safetensors"),
     Source("*.safetensors", "safetensors", (_SHARDS,)),
     Source("*.index", "bundle"),
+    Source("model.weights.json", "keras_weights"),
+    Source("model.weights.h5", "keras_weights", ("model.weights.json",)),
 )
 
 

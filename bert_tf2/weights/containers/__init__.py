@@ -1,5 +1,9 @@
 """The kinds of files that hold named arrays: each a module with `list_variables` and `read`."""
 
-from bert_tf2.weights.containers import bundle, safetensors
+from bert_tf2.weights.containers import bundle, keras_weights, safetensors
 
-CONTAINERS = {"bundle": bundle, "safetensors": safetensors}
+CONTAINERS = {
+    "bundle": bundle,
+    "keras_weights": keras_weights,
+    "safetensors": safetensors,
+}

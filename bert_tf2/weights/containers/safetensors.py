@@ -5,12 +5,13 @@ https://huggingface.co/docs/safetensors. Files are memory-mapped, and pickles ar
 
 import contextlib
 import json
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from bert_tf2.weights.containers import mapped
+from bert_tf2.weights.containers.shards import files_of_index
 from bert_tf2.weights.report import CheckpointError
 
 _DTYPES = {
@@ -25,7 +26,6 @@ _DTYPES = {
     "U8": "uint8",
     "BOOL": "bool",
 }
-_MAPPED = 1 << 20  # bytes from which on a tensor is worth a mapping, which holds a file handle
 
 
 def list_variables(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
@@ -63,9 +63,7 @@ def read(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
         for name in here:
             entry = header[name]
             dtype, place = _dtype(file, name, entry["dtype"]), start + entry["data_offsets"][0]
-            array = _view(file, place, entry["shape"], dtype)
-            small = array.dtype.name in ("float16", "bfloat16")
-            arrays[name] = array.astype(np.float32) if small else array
+            arrays[name] = mapped.widened(mapped.view(file, place, entry["shape"], dtype))
     return arrays
 
 
@@ -92,27 +90,9 @@ def _header(file: Path) -> tuple[int, dict[str, dict]]:
         return 8 + length, json.loads(stream.read(length))
 
 
-def _view(file: Path, start: int, shape: list[int], dtype: np.dtype) -> np.ndarray:
-    """The tensor at byte `start`, mapped for itself, so that its pages leave memory with it."""
-    count = math.prod(shape)
-    if count * dtype.itemsize < _MAPPED:
-        return np.fromfile(file, dtype, count, offset=start).reshape(shape)
-    return np.asarray(np.memmap(file, dtype, "r", start, tuple(shape)))
-
-
 def _files(path: Path) -> list[Path]:
     """The files that hold the tensors: `path` itself, or the shards that an index lists."""
-    if path.suffix != ".json":
-        return [path]
-    try:
-        places = json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} must be JSON with a `weight_map`: {error!r}") from error
-    files = [path.parent / name for name in sorted(set(places))]
-    missing = [str(file) for file in files if not file.is_file()]
-    if missing:
-        raise CheckpointError(f"{path} lists shards that are not there: {', '.join(missing)}.")
-    return files
+    return files_of_index(path) if path.suffix == ".json" else [path]
 
 
 @contextlib.contextmanager
