@@ -1,4 +1,4 @@
-"""What an encoder is made of: one frozen record of values, read from two JSON dialects."""
+"""What an encoder is made of: one frozen record of values, read from three JSON dialects."""
 
 import dataclasses
 import json
@@ -176,6 +176,16 @@ class EncoderConfig:
         """The content of a Hugging Face `config.json`."""
         return self._write("huggingface")
 
+    def to_keras_hub(self) -> dict:
+        """The content of a keras-hub `config.json`: a backbone as Keras serialises it.
+
+        Beside it stands what its class has no argument for, which keras-hub does not read.
+
+        Raises:
+            ValueError: keras-hub has no class for the family.
+        """
+        return self._write("keras_hub")
+
     def _write(self, dialect: str) -> dict:
         """Their words, and under our own names whatever these would be misunderstood in."""
         ours = self.to_dict()
@@ -203,7 +213,9 @@ def _check_field(field: dataclasses.Field, value) -> None:
 
 
 def parse_config(values: dict, source: str = "config") -> EncoderConfig:
-    """Reads one of the two dialects, told apart by `model_type`, which only Hugging Face writes.
+    """Reads one of the three dialects.
+
+    `model_type` is written by Hugging Face alone, `registered_name` by keras-hub.
 
     Args:
         values: the parsed JSON. Unknown keys are ignored, as the original readers do.
@@ -224,7 +236,7 @@ def parse_config(values: dict, source: str = "config") -> EncoderConfig:
 
 
 def read_config(path: str | Path) -> EncoderConfig:
-    """Reads a `bert_config.json`, an `albert_config.json` or a Hugging Face `config.json`.
+    """Reads a `bert_config.json`, an `albert_config.json` or a `config.json`.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -3,6 +3,7 @@
 It stands above weights/, whose files are tables of arrays, as a SavedModel is a program, too.
 """
 
+import dataclasses
 from pathlib import Path
 
 from bert_tf2 import weights
@@ -11,10 +12,12 @@ from bert_tf2 import weights
 def convert(source, folder, to, dtype="float32", config_file=None):
     """Writes a checkpoint in another format: encoder, heads, config and the tokenizer's files.
 
+    A head that the other format has no place for is left out, and the report says so.
+
     Args:
         source: a registry name, a folder, a TensorFlow checkpoint's prefix or a file with weights.
         folder: a new or empty folder.
-        to: a format of `weights.save`, or "tfhub", a reusable SavedModel (see
+        to: "google", "huggingface", "keras_hub", "bert_tf2", or "tfhub", a reusable SavedModel (see
             `serving.hub.export_text_encoder`).
         dtype: of the stored numbers, see `weights.save`.
         config_file: the JSON config, where it does not lie beside the weights.
@@ -39,12 +42,14 @@ def write(contents, folder, to, dtype="float32"):
 
     Args and errors are those of `convert`.
     """
-    folder = Path(folder)
+    folder, left_out = Path(folder), weights.without_a_place(contents, to)
+    arrays = {name: array for name, array in contents.arrays.items() if name not in left_out}
+    contents = dataclasses.replace(contents, arrays=arrays)
     if to != "tfhub":
         weights.save(folder, contents, to, dtype)
-        return []
+        return left_out
     if dtype != "float32":
         raise ValueError(f"`dtype` must be float32 for tfhub. Received: {dtype!r}")
     from bert_tf2.serving.hub import export_contents  # imports TensorFlow
 
-    return export_contents(contents, folder)
+    return left_out + export_contents(contents, folder)

@@ -1,12 +1,17 @@
-"""The two JSON dialects of configs: their words for our fields, and what they mean by silence.
+"""The three JSON dialects of configs: their words for our fields, and what they mean by silence.
 
-Google writes `bert_config.json` and `albert_config.json`, Hugging Face writes `config.json`. They
-share most names and differ in one meaning that costs 6e-4 when missed: Google's "gelu" is the tanh
-approximation, Hugging Face's is the exact erf form. Ours is always spelled out.
+Google writes `bert_config.json` and `albert_config.json`, Hugging Face and keras-hub write
+`config.json`. The first two share most names and differ in one meaning that costs 6e-4 when missed:
+Google's "gelu" is the tanh approximation, Hugging Face's is the exact erf form. Ours is always
+spelled out.
 
-Sources: the configs of google-research/bert, albert and electra, and of transformers.
+keras-hub has few settings: activation and epsilon are fixed by the class.
+
+Sources: the configs of google-research/bert, albert and electra, and of transformers; keras-hub's
+models/*/*_backbone.py.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -118,6 +123,27 @@ _HF_DISTILBERT = {
     "sinusoidal_positions": "sinusoidal_pos_embds",
     "classifier_dropout_prob": "seq_classif_dropout",
 }
+# keras-hub has one rate for every dropout (see `_sayings`), and no word for the activation.
+_KERAS = {
+    "vocab_size": "vocabulary_size",
+    "hidden_size": "hidden_dim",
+    "num_hidden_layers": "num_layers",
+    "num_attention_heads": "num_heads",
+    "intermediate_size": "intermediate_dim",
+    "hidden_dropout_prob": "dropout",
+    "max_position_embeddings": "max_sequence_length",
+}
+_KERAS_BERT = _KERAS | {"type_vocab_size": "num_segments"}
+_KERAS_ALBERT = _KERAS_BERT | {
+    "embedding_size": "embedding_dim",
+    "num_hidden_groups": "num_groups",
+    "inner_group_num": "num_inner_repetitions",
+}
+_KERAS_ELECTRA = _KERAS_BERT | {"vocab_size": "vocab_size", "embedding_size": "embedding_dim"}
+# It counts positions by column, adds no segment, and leaves the pooler to its classifier.
+_KERAS_ROBERTA = Dialect(
+    {}, _KERAS, {"type_vocab_size": 0, "position_padding_id": None, "pooler": False}
+)
 _DIALECTS = {
     ("bert", "google"): _dialect(_TANH, type_vocab_size=16),
     ("albert", "google"): _dialect(_TANH, _SHARING),
@@ -134,6 +160,14 @@ _DIALECTS = {
     ("electra_generator", "huggingface"): _HF_ELECTRA,
     ("roberta", "huggingface"): _HF_ROBERTA,
     ("xlm_roberta", "huggingface"): _HF_ROBERTA,
+    ("bert", "keras_hub"): Dialect({}, _KERAS_BERT, {}),
+    ("albert", "keras_hub"): Dialect({}, _KERAS_ALBERT, {"project_embeddings": True}),
+    ("distilbert", "keras_hub"): Dialect({}, _KERAS, {"attention_output_dropout_prob": None}),
+    ("electra", "keras_hub"): Dialect(
+        {}, _KERAS_ELECTRA, {"hidden_act": "gelu_tanh", "pooler": True}
+    ),
+    ("roberta", "keras_hub"): _KERAS_ROBERTA,
+    ("xlm_roberta", "keras_hub"): _KERAS_ROBERTA,
 }
 # Hugging Face's model_type, and its class for what we write.
 _MODEL_TYPES = {
@@ -145,10 +179,19 @@ _MODEL_TYPES = {
     "roberta": ("roberta", "RobertaModel"),
     "xlm_roberta": ("xlm-roberta", "XLMRobertaModel"),
 }
+# keras-hub's folder, and how its classes begin.
+_KERAS_CLASSES = {
+    "bert": ("bert", "Bert"),
+    "albert": ("albert", "Albert"),
+    "distilbert": ("distil_bert", "DistilBert"),
+    "electra": ("electra", "Electra"),
+    "roberta": ("roberta", "Roberta"),
+    "xlm_roberta": ("xlm_roberta", "XLMRoberta"),
+}
 
 
 def read(values: Mapping, names: Iterable[str], source: str) -> dict:
-    """A parsed JSON of either dialect -> our fields, as far as it and its family say them.
+    """A parsed JSON of any dialect -> our fields, as far as it and its family say them.
 
     Args:
         values: the parsed JSON. Unknown keys are ignored, as the original readers do.
@@ -159,6 +202,7 @@ def read(values: Mapping, names: Iterable[str], source: str) -> dict:
         ValueError: the family, activation or kind of positions is not supported.
     """
     family, dialect = recognise(values, source)
+    values = _sayings(values, source) if dialect == "keras_hub" else values
     if values.get("position_embedding_type", "absolute") != "absolute":
         raise ValueError(
             f"{source}: only absolute position embeddings are known. "
@@ -179,7 +223,7 @@ def read(values: Mapping, names: Iterable[str], source: str) -> dict:
 
 
 def write(fields: Mapping, dialect: str) -> dict:
-    """Our fields -> the words of "google" or "huggingface" for them; some fields have none.
+    """Our fields -> the words of "google", "huggingface" or "keras_hub"; some fields have none.
 
     An activation without a word keeps ours, which their code refuses: better than another one.
 
@@ -191,6 +235,8 @@ def write(fields: Mapping, dialect: str) -> dict:
         raise ValueError(f"There is no {family} in the {dialect} dialect.")
     activations, words, _ = _DIALECTS[family, dialect]
     written = {theirs: fields[ours] for ours, theirs in words.items()}
+    if dialect == "keras_hub":
+        return keras_object(family, "Backbone", written)
     spelled = {ours: theirs for theirs, ours in reversed(activations.items())}
     act = fields["hidden_act"]
     written[words["hidden_act"]] = spelled.get(act, act)
@@ -202,6 +248,27 @@ def write(fields: Mapping, dialect: str) -> dict:
     return written
 
 
+def keras_object(family: str, kind: str, config: Mapping) -> dict:
+    """A keras-hub object as Keras writes it, e.g. of `kind` "TextClassifierPreprocessor"."""
+    folder, first = _KERAS_CLASSES[family]
+    file = re.sub("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower()
+    return {
+        "module": f"keras_hub.src.models.{folder}.{folder}_{file}",
+        "class_name": first + kind,
+        "config": {"name": f"{folder}_{file}", "trainable": True} | config,
+        "registered_name": f"keras_hub>{first}{kind}",
+    }
+
+
+def _sayings(values: Mapping, source: str) -> dict:
+    """What a keras-hub object says, one level deep; what we wrote beside it counts most."""
+    config = values.get("config")
+    if not isinstance(config, Mapping):
+        raise ValueError(f"{source} must have a `config` of the class. Received: {config!r}")
+    both = {"attention_probs_dropout_prob": config["dropout"]} if "dropout" in config else {}
+    return both | config | values
+
+
 def words(family: str, dialect: str) -> Mapping[str, str]:
     """Our field -> the word for it that a publisher's own code reads."""
     return _DIALECTS[family, dialect].words
@@ -209,7 +276,11 @@ def words(family: str, dialect: str) -> Mapping[str, str]:
 
 def recognise(values: Mapping, source: str) -> tuple[str, str]:
     """-> family and dialect of a parsed JSON."""
-    if "model_type" in values or "architectures" in values:
+    if "registered_name" in values:
+        said, dialect = values.get("class_name"), "keras_hub"
+        found = {f"{first}Backbone": family for family, (_, first) in _KERAS_CLASSES.items()}
+        family = found.get(said) if isinstance(said, str) else None
+    elif "model_type" in values or "architectures" in values:
         said = values.get("model_type", "bert")
         found = {c: family for family, (kind, c) in _MODEL_TYPES.items() if kind == said}
         named = [found[c] for c in found if c in str(values.get("architectures"))]

@@ -263,7 +263,7 @@ def convert(values):
     flags.choice(
         values,
         "to",
-        [None, "google", "huggingface", "tfhub", "bert_tf2"],
+        [None, "google", "huggingface", "keras_hub", "tfhub", "bert_tf2"],
         "whose format to write",
     )
     flags.choice(values, "dtype", ["float32", "bfloat16", "float16"], "of the stored numbers")

@@ -10,7 +10,13 @@ from bert_tf2.weights.loading import load, read_ahead
 from bert_tf2.weights.names import expected_shapes
 from bert_tf2.weights.registry import resolve
 from bert_tf2.weights.report import CheckpointError, Report
-from bert_tf2.weights.saving import Contents, save, to_format, vocabulary_file
+from bert_tf2.weights.saving import (
+    Contents,
+    save,
+    to_format,
+    vocabulary_file,
+    without_a_place,
+)
 from bert_tf2.weights.summary import summary
 from bert_tf2.weights.tensors import to_tensor, unset
 
@@ -33,4 +39,5 @@ __all__ = [
     "to_tensor",
     "unset",
     "vocabulary_file",
+    "without_a_place",
 ]

@@ -77,7 +77,7 @@ def _found(family: str, format: str, variables: Mapping[str, tuple]) -> dict[str
     shared = {"num_hidden_groups": 1} if family == "albert" else {}
     most = EncoderConfig(1, 1, _MOST_LAYERS, 1, 1, family, project_embeddings=True, **shared)
     ours_of = {row.theirs: ours for ours, row in names.variables(most, format).items()}
-    spelled = {names.spelling(format, name): shape for name, (shape, _) in variables.items()}
+    spelled = {names.respelled(name, format): shape for name, (shape, _) in variables.items()}
     return {ours: spelled[theirs] for theirs, ours in ours_of.items() if theirs in spelled}
 
 

@@ -35,6 +35,8 @@ SOURCES = (
     Source(_PICKLED[1], "torch", (*_SAFE, _PICKLED[0])),
     Source("variables/variables.index", "bundle"),  # of a SavedModel
     Source("*.index", "bundle"),
+    Source("model.weights.json", "keras_weights"),
+    Source("model.weights.h5", "keras_weights", ("model.weights.json",)),
 )
 
 

@@ -59,7 +59,7 @@ def match(checkpoint: Checkpoint) -> Match:
 
 def _spelling(checkpoint: Checkpoint, name: str, known: Mapping[str, str]) -> str:
     """The table's spelling of a file's name: today's, and with the prefix that may be left out."""
-    name = names.spelling(checkpoint.format, name)
+    name = names.respelled(name, checkpoint.format)
     whole = names.naming(checkpoint.config, checkpoint.format).prefix + name
     return whole if whole in known else name
 

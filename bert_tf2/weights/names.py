@@ -70,12 +70,16 @@ def variables(config: EncoderConfig, format: str, of_tokens=False) -> dict[str, 
         of_tokens: whether a classifier there is one of tokens, where both have the same name.
     """
     stored, names = FORMATS[format], naming(config, format).names
-    if of_tokens and "token_classifier" not in names:
+    if of_tokens and "classifier" in names and "token_classifier" not in names:
         names = {unit: name for unit, name in names.items() if not unit.endswith("classifier")}
         names["token_classifier"] = naming(config, format).names["classifier"]
     return {
         _join("/", unit.format(block=block), part): Variable(
-            theirs=_their_name(stored, names[unit], block, kind, part),
+            theirs=_join(
+                stored.separator,
+                _their_unit(stored, config, names[unit], block),
+                stored.parts.get(kind, stored.parts["dense"])[part],
+            ),
             shape=shape,
             stored=_stored_shape(stored, config, kind, part, shape),
             transposed=part == "kernel" and kind in stored.transposed,
@@ -83,13 +87,6 @@ def variables(config: EncoderConfig, format: str, of_tokens=False) -> dict[str, 
         for unit, block, kind, part, shape in _rows(config)
         if unit in names
     }
-
-
-def spelling(format: str, name: str) -> str:
-    """A name of a file as the format's table spells it."""
-    for pattern, replacement in FORMATS[format].aliases:
-        name = re.sub(pattern, replacement, name)
-    return name
 
 
 def expected_shapes(
@@ -115,17 +112,24 @@ def as_found(config: EncoderConfig, format: str, listed: Iterable[str]) -> Encod
     of its own. Hugging Face's ALBERT has a projection even between equal sizes.
     """
     names, prefix, *_ = naming(config, format)
-    listed = [spelling(format, name) for name in listed]
+    listed = [respelled(name, format) for name in listed]
 
     def has(unit):
-        theirs = names.get(unit, " ")  # no name holds a space
+        theirs = _their_unit(FORMATS[format], config, names.get(unit, " "))  # no name has a space
         return any(name.startswith((theirs, theirs.removeprefix(prefix))) for name in listed)
 
-    if has("embeddings/projection"):
+    if config.family == "albert" and has("embeddings/projection"):
         config = replace(config, project_embeddings=True)
     if config.pooler and not has("pooler"):
         config = replace(config, pooler=False, classifier_act=config.classifier_act or "tanh")
     return config
+
+
+def respelled(name: str, format: str) -> str:
+    """A name in a file -> as the tables spell it, the prefix apart that files may leave out."""
+    for pattern, replacement in FORMATS[format].aliases:
+        name = re.sub(pattern, replacement, name)
+    return name
 
 
 def head_of(name: str) -> str | None:
@@ -145,7 +149,7 @@ def _rows(config: EncoderConfig):
         "pooler": not config.pooler,
         "pre_classifier": config.classifier_act is None,
     }
-    blocks = list(dict.fromkeys(config.block_names()))
+    blocks = _blocks(config)
     for unit, (kind, letters) in UNITS.items():
         if absent.get(unit):
             continue
@@ -155,11 +159,19 @@ def _rows(config: EncoderConfig):
                 yield unit, block, kind, part, shape[-1:] if part == "bias" else shape
 
 
-def _their_name(stored: Format, template: str, block: str, kind: str, part: str) -> str:
-    parts = stored.parts.get(kind, stored.parts["dense"])
-    return _join(
-        stored.separator, template.format(*re.findall(r"\d+", block), block=block), parts[part]
+def _blocks(config: EncoderConfig) -> list[str]:
+    """The names of the blocks, each once."""
+    return list(dict.fromkeys(config.block_names()))
+
+
+def _their_unit(stored: Format, config: EncoderConfig, template: str, block: str = "") -> str:
+    unit = template.format(
+        *re.findall(r"\d+", block),
+        block=block,
+        count=_blocks(config).index(block) if block else "",
+        projections=int(config.has_projection),
     )
+    return re.sub(r"_0(?=/|$)", "", unit) if stored.drops_zero else unit
 
 
 def _stored_shape(stored: Format, config: EncoderConfig, kind: str, part: str, shape: tuple):

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from bert_tf2.config import EncoderConfig
-from bert_tf2.weights import names
-from bert_tf2.weights.containers import bundle, safetensors
+from bert_tf2.weights import keras_hub, names
+from bert_tf2.weights.containers import bundle, keras_weights, safetensors
 from bert_tf2.weights.finding import SETTINGS_FILE
 from bert_tf2.weights.report import fold
 
@@ -75,11 +75,15 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
         )
     check_is_new(folder)
     _check_vocabulary(contents)
+    if format == "keras_hub":
+        keras_hub.check(contents.config)
     stored = to_format(contents.arrays, contents.config, format, dtype)
     with _complete_or_absent(folder) as partial:
         WRITERS[format](partial, contents, stored)
         for name, content in contents.tokenizer_files.items():
-            (partial / name).write_bytes(content)
+            file = partial / _TOKENIZER_PLACES.get(format, {}).get(name, name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
     return folder
 
 
@@ -127,6 +131,13 @@ def to_format(
         table[name].theirs: np.ascontiguousarray(table[name].theirs_of(_cast(name, array, dtype)))
         for name, array in arrays.items()
     }
+
+
+def without_a_place(contents: Contents, format: str) -> list[str]:
+    """Our names of the heads' arrays that a format has no name for."""
+    of_tokens = any(name.startswith("token_classifier/") for name in contents.arrays)
+    table = names.variables(contents.config, format, of_tokens)
+    return [n for n in contents.arrays if names.head_of(n) is not None and n not in table]
 
 
 def _cast(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
@@ -183,7 +194,21 @@ def _write_huggingface(folder: Path, contents: Contents, stored: Mapping[str, np
     safetensors.write(folder / "model.safetensors", huggingface.completed(contents, stored))
 
 
-WRITERS = {"bert_tf2": _write_ours, "google": _write_google, "huggingface": _write_huggingface}
+def _write_keras_hub(folder: Path, contents: Contents, stored: Mapping[str, np.ndarray]) -> None:
+    for name, values in keras_hub.settings_of(contents).items():
+        _write_json(folder / name, values)
+    file = folder / "model.weights.h5"
+    keras_weights.write(file, keras_hub.completed(contents, stored))
+
+
+WRITERS = {
+    "bert_tf2": _write_ours,
+    "google": _write_google,
+    "huggingface": _write_huggingface,
+    "keras_hub": _write_keras_hub,
+}
+# Our name of a tokenizer's file -> its place in the folder, where it is not the folder itself.
+_TOKENIZER_PLACES = {"keras_hub": keras_hub.TOKENIZER_PLACES}
 _IN_SAFETENSORS = ("bert_tf2", "huggingface")
 
 

@@ -1,9 +1,10 @@
 """The kinds of files that hold named arrays: each a module with `list_variables` and `read`."""
 
-from bert_tf2.weights.containers import bundle, objects, safetensors, torch_files
+from bert_tf2.weights.containers import bundle, keras_weights, objects, safetensors, torch_files
 
 CONTAINERS = {
     "bundle": bundle,
+    "keras_weights": keras_weights,
     "objects": objects,
     "safetensors": safetensors,
     "torch": torch_files,

@@ -5,12 +5,12 @@ https://huggingface.co/docs/safetensors. Files are memory-mapped, and pickles ar
 
 import contextlib
 import json
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from bert_tf2.weights.containers import mapped
 from bert_tf2.weights.containers.shards import files_of
 from bert_tf2.weights.report import CheckpointError
 
@@ -26,7 +26,6 @@ _DTYPES = {
     "U8": "uint8",
     "BOOL": "bool",
 }
-_MAPPED = 1 << 20  # bytes from which on a tensor is worth a mapping, which holds a file handle
 
 
 def list_variables(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
@@ -64,9 +63,7 @@ def read(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
         for name in here:
             entry = header[name]
             dtype, place = _dtype(file, name, entry["dtype"]), start + entry["data_offsets"][0]
-            array = _view(file, place, entry["shape"], dtype)
-            small = array.dtype.name in ("float16", "bfloat16")
-            arrays[name] = array.astype(np.float32) if small else array
+            arrays[name] = mapped.widened(mapped.view(file, place, entry["shape"], dtype))
     return arrays
 
 
@@ -91,14 +88,6 @@ def _header(file: Path) -> tuple[int, dict[str, dict]]:
     with open(file, "rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         return 8 + length, json.loads(stream.read(length))
-
-
-def _view(file: Path, start: int, shape: list[int], dtype: np.dtype) -> np.ndarray:
-    """The tensor at byte `start`, mapped for itself, so that its pages leave memory with it."""
-    count = math.prod(shape)
-    if count * dtype.itemsize < _MAPPED:
-        return np.fromfile(file, dtype, count, offset=start).reshape(shape)
-    return np.asarray(np.memmap(file, dtype, "r", start, tuple(shape)))
 
 
 @contextlib.contextmanager
