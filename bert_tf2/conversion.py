@@ -32,8 +32,7 @@ def convert(source, folder, to, dtype="float32", config_file=None):
     checkpoint = weights.open_checkpoint(weights.resolve(source), config_file=config_file)
     contents, report = weights.contents_of(checkpoint)
     left_out = write(contents, folder, to, dtype)
-    if left_out:
-        report.warnings.append(f"{to} has no place for {', '.join(left_out)}: not written")
+    report.skipped += [(name, f"{to} has no place for it") for name in left_out]
     return report
 
 

@@ -89,11 +89,12 @@ def test_random_configs_come_back_and_have_names_of_their_own(config):
     written = {"google": config.to_google, "huggingface": config.to_huggingface}
     for family, format in names.NAMES:
         if family == config.family:
-            if format in written:
-                assert parse_config(json.loads(json.dumps(written[format]()))) == config
             table = names.variables(config, format)
             assert len({row.theirs for row in table.values()}) == len(table)
-            assert set(expected_shapes(config)) <= set(table)
+            if format in written:
+                assert parse_config(json.loads(json.dumps(written[format]()))) == config
+            if format != "keras_hub":  # whose writer refuses what it has no place for
+                assert set(expected_shapes(config)) <= set(table)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def variables(config: EncoderConfig, format: str, of_tokens=False) -> dict[str, 
     Args:
         of_tokens: whether a classifier there is one of tokens, where both have the same name.
     """
-    stored, names = FORMATS[format], naming(config, format).names
+    names, stored = naming(config, format).names, FORMATS[format]
     if of_tokens and "classifier" in names and "token_classifier" not in names:
         names = {unit: name for unit, name in names.items() if not unit.endswith("classifier")}
         names["token_classifier"] = naming(config, format).names["classifier"]

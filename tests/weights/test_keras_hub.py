@@ -11,6 +11,7 @@ import oracle
 import pytest
 import saved
 
+import bert_tf2
 from bert_tf2 import Encoder, TextClassifier, WordPieceTokenizer, weights
 from bert_tf2.config import parse_config
 from bert_tf2.weights import names
@@ -151,8 +152,8 @@ def test_google_to_ours_to_keras_hub_and_back(tmp_path):
     config = CONFIGS["bert"]
     arrays = oracle.random_weights(weights.expected_shapes(config, ("mlm", "nsp", "classifier"), 3))
     saved.google(tmp_path / "uncased", config, arrays, WORDS)
-    weights.convert(tmp_path / "uncased", tmp_path / "ours", to="bert_tf2")
-    report = weights.convert(tmp_path / "ours", tmp_path / "keras", to="keras_hub")
+    bert_tf2.convert(tmp_path / "uncased", tmp_path / "ours", to="bert_tf2")
+    report = bert_tf2.convert(tmp_path / "ours", tmp_path / "keras", to="keras_hub")
     assert {name.split("/")[0] for name, _ in report.skipped} == {"mlm", "nsp"}
     got, _ = reopened(tmp_path / "keras")
     kept = {n: a for n, a in arrays.items() if n.split("/")[0] not in ("mlm", "nsp")}
@@ -160,7 +161,7 @@ def test_google_to_ours_to_keras_hub_and_back(tmp_path):
     assert (got.config, got.lowercase) == (config, True)
     assert got.tokenizer_files == weights.vocabulary_file(WORDS)
     with pytest.raises(ValueError, match="There is no other format of bert"):
-        weights.convert(tmp_path / "ours", tmp_path / "other", to="other")
+        bert_tf2.convert(tmp_path / "ours", tmp_path / "other", to="other")
 
 
 REFUSED = {
