@@ -86,14 +86,19 @@ def configs(draw):
 @given(configs())
 def test_random_configs_come_back_and_have_names_of_their_own(config):
     assert EncoderConfig(**json.loads(json.dumps(config.to_dict()))) == config
-    written = {"google": config.to_google, "huggingface": config.to_huggingface}
+    written = {
+        "google": config.to_google,
+        "huggingface": config.to_huggingface,
+        "keras_hub": config.to_keras_hub,
+    }
     for family, format in names.NAMES:
         if family == config.family:
             if format in written:
                 assert parse_config(json.loads(json.dumps(written[format]()))) == config
             table = names.variables(config, format)
             assert len({row.theirs for row in table.values()}) == len(table)
-            assert set(expected_shapes(config)) <= set(table)
+            # keras-hub has a class for some models of a family, not for all.
+            assert set(expected_shapes(config)) <= set(table) or format == "keras_hub"
 
 
 @pytest.mark.parametrize(

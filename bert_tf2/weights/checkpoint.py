@@ -101,6 +101,7 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
 
 _FORMAT_IN = {
     "bundle": "google",
+    "hdf5": "huggingface_tf",
     "keras_weights": "keras_hub",
     "safetensors": "huggingface",
 }
@@ -134,7 +135,7 @@ def _labels(folder: Path, format: str, settings: dict) -> tuple[str, ...] | None
     if said := settings.get("labels"):
         return tuple(said)
     file = folder / "config.json"
-    if format != "huggingface" or not file.is_file():
+    if format not in ("huggingface", "huggingface_tf") or not file.is_file():
         return None
     named = finding.read_json(file).get("id2label") or {}
     by_number = sorted((int(number), str(label)) for number, label in named.items())

@@ -29,9 +29,11 @@ _SHARDS = "*.safetensors.index.json"
 SOURCES = (
     Source(_SHARDS, "safetensors"),
     Source("*.safetensors", "safetensors", (_SHARDS,)),
-    Source("*.index", "bundle"),
     Source("model.weights.json", "keras_weights"),
     Source("model.weights.h5", "keras_weights", ("model.weights.json",)),
+    # Many folders hold the same model for PyTorch, too.
+    Source("tf_model.h5", "hdf5", (_SHARDS, "*.safetensors")),
+    Source("*.index", "bundle"),
 )
 
 
