@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -152,6 +153,13 @@ def find_lowercase(folder: Path) -> bool | None:
         if re.search(words, name, re.IGNORECASE):
             return lowercase
     return None
+
+
+def looks_lowercase(pieces: Iterable[str]) -> bool:
+    """Whether a vocabulary looks like an uncased model's: Latin letters, and no capital ones."""
+    words = "".join(p for p in pieces if p[:1] + p[-1:] not in ("[]", "<>"))
+    # Letters such as ℝ count as upper case but have no lower-case form: they tell nothing.
+    return any("a" <= char <= "z" for char in words) and words == words.lower()
 
 
 def read_json(file: Path) -> dict:

@@ -13,6 +13,7 @@ import saved
 
 from bert_tf2 import Encoder, TextClassifier, WordPieceTokenizer, weights
 from bert_tf2.config import parse_config
+from bert_tf2.text.vocabulary import Vocabulary
 from bert_tf2.weights import names
 from bert_tf2.weights.containers import hdf5, keras_weights
 
@@ -228,6 +229,20 @@ def test_tokenizers_lie_among_the_assets(tmp_path, name):
     )
     assert sorted(file.name for file in (folder / "assets/tokenizer").iterdir()) == places
     assert reopened(folder)[0].tokenizer_files == files
+
+
+@pytest.mark.parametrize("extra", ["x", "X"])
+def test_the_case_is_said_even_where_only_the_vocabulary_shows_it(tmp_path, extra):
+    """As our own tokenizer takes it; keras-hub would keep capitals where nothing is said."""
+    files = weights.vocabulary_file([*WORDS, extra])
+    folder = weights.save(
+        tmp_path / "a", contents(CONFIGS["bert"], tokenizer_files=files), "keras_hub"
+    )
+    said = json.loads((folder / "tokenizer.json").read_text())["config"]
+    assert said["lowercase"] == said["strip_accents"] == (extra == "x")
+    assert weights.open_checkpoint(folder).lowercase == (extra == "x")
+    (tmp_path / "vocab.txt").write_bytes(files["vocab.txt"])
+    assert Vocabulary.read(tmp_path / "vocab.txt").is_lowercase() == (extra == "x")
 
 
 def test_a_classifier_of_ours(tmp_path):
