@@ -406,6 +406,31 @@ def test_tokenizers_agree(keras_hub, tmp_path):
 
 
 @pytest.mark.full
+def test_byte_pairs_open_there(keras_hub, tmp_path):
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "t", "e", "a", "te", "tea", "\u0120"]
+    files = {
+        "vocab.json": json.dumps({piece: i for i, piece in enumerate(pieces)}).encode(),
+        "merges.txt": b"#version: 0.2\nt e\nte a\n",
+    }
+    folder = tmp_path / "a"
+    weights.save(folder, contents(CONFIGS["roberta"], tokenizer_files=files), "keras_hub")
+    tokenizer = keras_hub.models.RobertaTokenizer.from_preset(str(folder))
+    assert as_lists(tokenizer(["tea", "te tea"])) == [[9], [8, 10, 9]]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["albert", "xlm_roberta"])
+def test_sentencepiece_models_open_there(keras_hub, assets, tmp_path, name):
+    """One real model serves both: what counts is that it is found."""
+    files = {SENTENCEPIECE[name]: (assets / "vocab" / "albert" / "spiece.model").read_bytes()}
+    config = dataclasses.replace(CONFIGS[name], vocab_size=30_002)
+    folder = weights.save(tmp_path / "a", contents(config, tokenizer_files=files), "keras_hub")
+    theirs = getattr(keras_hub.models, f"{CLASSES[name]}Tokenizer")
+    want = theirs(proto=files[SENTENCEPIECE[name]])(["tea and rain"])
+    assert as_lists(theirs.from_preset(str(folder))(["tea and rain"])) == as_lists(want)
+
+
+@pytest.mark.full
 def test_strings_go_in_where_the_folder_is_all_there_is(keras_hub, tmp_path):
     task = oracle.tiny_classifier(pad=True)
     task.save_to_preset(tmp_path / "a", "keras_hub")
