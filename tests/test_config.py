@@ -86,7 +86,11 @@ def configs(draw):
 @given(configs())
 def test_random_configs_come_back_and_have_names_of_their_own(config):
     assert EncoderConfig(**json.loads(json.dumps(config.to_dict()))) == config
-    written = {"google": config.to_google, "huggingface": config.to_huggingface}
+    written = {
+        "google": config.to_google,
+        "huggingface": config.to_huggingface,
+        "keras_hub": config.to_keras_hub,
+    }
     for family, format in names.NAMES:
         if family == config.family:
             table = names.variables(config, format)

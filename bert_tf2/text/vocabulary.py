@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from bert_tf2.weights.finding import looks_lowercase
+
 # Every model input needs these; [MASK] is only needed by masked language models.
 REQUIRED = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
@@ -59,6 +61,4 @@ class Vocabulary:
 
     def is_lowercase(self):
         """Whether the pieces look like an uncased model's: Latin letters, and no capital ones."""
-        words = "".join(p for p in self.pieces if p[:1] + p[-1:] not in ("[]", "<>"))
-        # Letters such as ℝ count as upper case but have no lower-case form: they tell nothing.
-        return any("a" <= char <= "z" for char in words) and words == words.lower()
+        return looks_lowercase(self.pieces)

@@ -97,6 +97,7 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
 
 _FORMAT_IN = {
     "bundle": "google",
+    "hdf5": "huggingface_tf",
     "keras_weights": "keras_hub",
     "objects": "tfhub",
     "safetensors": "huggingface",

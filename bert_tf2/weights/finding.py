@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,18 +26,20 @@ class Source(NamedTuple):
     instead: tuple[str, ...] = ()
 
 
-# Hugging Face's own folders hold one model several times over; safetensors is the plainest copy.
+# Hugging Face's own folders hold one model several times over; safetensors is the plainest copy,
+# a pickle the last.
 _SAFE = ("*.safetensors.index.json", "*.safetensors")
 _PICKLED = ("pytorch_model*.bin.index.json", "pytorch_model*.bin")
 SOURCES = (
     Source(_SAFE[0], "safetensors"),
     Source(_SAFE[1], "safetensors", _SAFE[:1]),
-    Source(_PICKLED[0], "torch", _SAFE),
-    Source(_PICKLED[1], "torch", (*_SAFE, _PICKLED[0])),
+    Source("tf_model.h5", "hdf5", _SAFE),
+    Source(_PICKLED[0], "torch", (*_SAFE, "tf_model.h5")),
+    Source(_PICKLED[1], "torch", (*_SAFE, "tf_model.h5", _PICKLED[0])),
     Source("variables/variables.index", "bundle"),  # of a SavedModel
-    Source("*.index", "bundle"),
     Source("model.weights.json", "keras_weights"),
     Source("model.weights.h5", "keras_weights", ("model.weights.json",)),
+    Source("*.index", "bundle"),
 )
 
 
@@ -156,6 +159,13 @@ def find_lowercase(folder: Path) -> bool | None:
         if re.search(words, name, re.IGNORECASE):
             return lowercase
     return None
+
+
+def looks_lowercase(pieces: Iterable[str]) -> bool:
+    """Whether a vocabulary looks like an uncased model's: Latin letters, and no capital ones."""
+    words = "".join(p for p in pieces if p[:1] + p[-1:] not in ("[]", "<>"))
+    # Letters such as ℝ count as upper case but have no lower-case form: they tell nothing.
+    return any("a" <= char <= "z" for char in words) and words == words.lower()
 
 
 def read_json(file: Path) -> dict:

@@ -81,9 +81,7 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
     with _complete_or_absent(folder) as partial:
         WRITERS[format](partial, contents, stored)
         for name, content in contents.tokenizer_files.items():
-            file = partial / _TOKENIZER_PLACES.get(format, {}).get(name, name)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
+            (partial / _TOKENIZER_PLACES.get(format, {}).get(name, name)).write_bytes(content)
     return folder
 
 
@@ -197,8 +195,9 @@ def _write_huggingface(folder: Path, contents: Contents, stored: Mapping[str, np
 def _write_keras_hub(folder: Path, contents: Contents, stored: Mapping[str, np.ndarray]) -> None:
     for name, values in keras_hub.settings_of(contents).items():
         _write_json(folder / name, values)
-    file = folder / "model.weights.h5"
-    keras_weights.write(file, keras_hub.completed(contents, stored))
+    keras_weights.write(folder / "model.weights.h5", keras_hub.completed(contents, stored))
+    if contents.tokenizer_files:
+        (folder / keras_hub.TOKENIZER_PLACES["vocab.txt"]).parent.mkdir(parents=True)
 
 
 WRITERS = {

@@ -14,6 +14,7 @@ import saved
 import bert_tf2
 from bert_tf2 import Encoder, TextClassifier, WordPieceTokenizer, weights
 from bert_tf2.config import parse_config
+from bert_tf2.text.vocabulary import Vocabulary
 from bert_tf2.weights import names
 from bert_tf2.weights.containers import hdf5, keras_weights
 
@@ -231,6 +232,20 @@ def test_tokenizers_lie_among_the_assets(tmp_path, name):
     assert reopened(folder)[0].tokenizer_files == files
 
 
+@pytest.mark.parametrize("extra", ["x", "X"])
+def test_the_case_is_said_even_where_only_the_vocabulary_shows_it(tmp_path, extra):
+    """As our own tokenizer takes it; keras-hub would keep capitals where nothing is said."""
+    files = weights.vocabulary_file([*WORDS, extra])
+    folder = weights.save(
+        tmp_path / "a", contents(CONFIGS["bert"], tokenizer_files=files), "keras_hub"
+    )
+    said = json.loads((folder / "tokenizer.json").read_text())["config"]
+    assert said["lowercase"] == said["strip_accents"] == (extra == "x")
+    assert weights.open_checkpoint(folder).lowercase == (extra == "x")
+    (tmp_path / "vocab.txt").write_bytes(files["vocab.txt"])
+    assert Vocabulary.read(tmp_path / "vocab.txt").is_lowercase() == (extra == "x")
+
+
 def test_a_classifier_of_ours(tmp_path):
     task = oracle.tiny_classifier()
     task.save_to_preset(tmp_path / "a", "keras_hub")
@@ -389,6 +404,31 @@ def test_tokenizers_agree(keras_hub, tmp_path):
     tokenizer = WordPieceTokenizer.from_preset(tmp_path / "b")
     texts = ["Tea ab, cd", "teas jab", "x"]
     assert tokenizer(texts).to_list() == as_lists(theirs(texts))
+
+
+@pytest.mark.full
+def test_byte_pairs_open_there(keras_hub, tmp_path):
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "t", "e", "a", "te", "tea", "\u0120"]
+    files = {
+        "vocab.json": json.dumps({piece: i for i, piece in enumerate(pieces)}).encode(),
+        "merges.txt": b"#version: 0.2\nt e\nte a\n",
+    }
+    folder = tmp_path / "a"
+    weights.save(folder, contents(CONFIGS["roberta"], tokenizer_files=files), "keras_hub")
+    tokenizer = keras_hub.models.RobertaTokenizer.from_preset(str(folder))
+    assert as_lists(tokenizer(["tea", "te tea"])) == [[9], [8, 10, 9]]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["albert", "xlm_roberta"])
+def test_sentencepiece_models_open_there(keras_hub, assets, tmp_path, name):
+    """One real model serves both: what counts is that it is found."""
+    files = {SENTENCEPIECE[name]: (assets / "vocab" / "albert" / "spiece.model").read_bytes()}
+    config = dataclasses.replace(CONFIGS[name], vocab_size=30_002)
+    folder = weights.save(tmp_path / "a", contents(config, tokenizer_files=files), "keras_hub")
+    theirs = getattr(keras_hub.models, f"{CLASSES[name]}Tokenizer")
+    want = theirs(proto=files[SENTENCEPIECE[name]])(["tea and rain"])
+    assert as_lists(theirs.from_preset(str(folder))(["tea and rain"])) == as_lists(want)
 
 
 @pytest.mark.full

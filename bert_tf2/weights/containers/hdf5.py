@@ -84,7 +84,8 @@ def _arrays(path: Path) -> dict[str, _Array]:
             else:
                 found[prefix + name] = _place(path, f"{prefix}{name}", item, size)
 
-    with _damage_named(path), h5py.File(path, "r") as root:
+    # Without a lock, which some network file systems refuse.
+    with _damage_named(path), h5py.File(path, "r", locking=False) as root:
         visit("", root, 0)
     return found
 

@@ -1,12 +1,20 @@
 """The formats: one table of how each stores things, one of what it calls them, family by family."""
 
-from bert_tf2.weights.formats import google, huggingface, keras_hub, ours, tfhub
+from bert_tf2.weights.formats import (
+    google,
+    huggingface,
+    huggingface_tf,
+    keras_hub,
+    ours,
+    tfhub,
+)
 from bert_tf2.weights.formats.format import Format, Naming
 
 _ALL = {
     "bert_tf2": ours,
     "google": google,
     "huggingface": huggingface,
+    "huggingface_tf": huggingface_tf,
     "keras_hub": keras_hub,
     "tfhub": tfhub,
 }
