@@ -10,7 +10,7 @@ import numpy as np
 from bert_tf2.config import EncoderConfig, read_config
 from bert_tf2.variants import VARIANTS
 from bert_tf2.weights import finding, names
-from bert_tf2.weights.containers import CONTAINERS, objects
+from bert_tf2.weights.containers import CONTAINERS, factorized, objects
 from bert_tf2.weights.derived import derive_config
 from bert_tf2.weights.report import CheckpointError
 
@@ -66,7 +66,8 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
     """Opens a checkpoint, recognised by the files that are there.
 
     Args:
-        path: a folder, a TensorFlow checkpoint's prefix or `.index`, or a `.safetensors` file.
+        path: a folder (a SavedModel's, too), a TensorFlow checkpoint's prefix or `.index`, or a
+            `.safetensors` file.
         config_file: the config, where it does not lie beside the checkpoint.
 
     Raises:
@@ -76,20 +77,15 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
         ValueError: the config is not one that `read_config` knows.
     """
     container, place = finding.locate(Path(path))
-    variables = CONTAINERS[container].list_variables(place)
-    if container == "bundle" and objects.GRAPH in variables:
-        container, variables = "objects", objects.list_variables(place)
+    container, variables = _listed(container, place)
     folder = finding.home(place)
     settings = _settings(folder)
     format = "bert_tf2" if settings and container == "safetensors" else _FORMAT_IN[container]
-    if config_file:
+    config = None if config_file else _config_said(folder, place, format, variables, settings)
+    if config is None:
+        config_file = Path(config_file or finding.find_config(folder, format))
         config = read_config(config_file)
-    elif settings:
-        config = EncoderConfig(**settings["encoder"])
-    else:
-        config = _published_electra(folder, format, variables)
-        config = config or _derived(folder, place, format, variables)
-        config = config or read_config(finding.find_config(folder, format))
+        config = _shared(config, config_file) if container == "factorized" else config
     lowercase = finding.find_lowercase(folder)
     if container == "objects":
         lowercase = _lowercase_in(place, variables, lowercase)
@@ -106,14 +102,51 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
     )
 
 
-_FORMAT_IN = {"bundle": "google", "objects": "tfhub", "safetensors": "huggingface"}
+_FORMAT_IN = {
+    "bundle": "google",
+    "factorized": "google",
+    "objects": "tfhub",
+    "safetensors": "huggingface",
+}
+# What a bundle is, where it has a variable of this name.
+_BUNDLES = {objects.GRAPH: "objects", factorized.SECOND: "factorized"}
 
 
-def _derived(folder: Path, place: Path, format: str, variables: dict) -> EncoderConfig | None:
-    """SavedModels and the Model Garden's checkpoints tell their config by themselves."""
-    if (format != "tfhub" and folder == place.parent) or any(folder.glob("*config*.json")):
+def _listed(container: str, place: Path) -> tuple[str, dict]:
+    """-> the container, now that its variables are known, and these."""
+    variables = CONTAINERS[container].list_variables(place)
+    kind = next((kind for name, kind in _BUNDLES.items() if name in variables), container)
+    if container != "bundle" or kind == container:
+        return container, variables
+    return kind, CONTAINERS[kind].list_variables(place)
+
+
+def _config_said(folder, place, format, variables, settings) -> EncoderConfig | None:
+    """What our settings or the checkpoint itself say; None where a JSON must say it."""
+    if settings:
+        return EncoderConfig(**settings["encoder"])
+    if any(folder.glob("*config*.json")):
         return None
-    return derive_config(variables, format, folder)
+    if format == "tfhub" or folder != place.parent:  # the Model Garden's, or a SavedModel
+        return derive_config(variables, format, folder)
+    return _published_electra(format, variables)
+
+
+def _shared(config: EncoderConfig, file: Path) -> EncoderConfig:
+    """The config of brightmart's ALBERT, which is one of equal widths.
+
+    Raises:
+        CheckpointError: it says that norms come before what they are added to.
+    """
+    order = finding.read_json(file).get("ln_type", "postln")
+    if order != "postln":
+        raise CheckpointError(
+            f"{file}: `ln_type` must be 'postln', as in brightmart's modeling.py. Received: "
+            f"{order!r}, a model with its norms elsewhere, which nothing here computes."
+        )
+    return dataclasses.replace(
+        config, family="albert", embedding_size=None, project_embeddings=None, num_hidden_groups=1
+    )
 
 
 def _lowercase_in(place: Path, variables: dict, otherwise: bool | None) -> bool | None:
@@ -172,9 +205,9 @@ def check_vocabulary(checkpoint: Checkpoint) -> list[str]:
     return [f"{lengths}: the last {rows - entries} rows are unused"] if entries < rows else []
 
 
-def _published_electra(folder: Path, format: str, variables: dict) -> EncoderConfig | None:
+def _published_electra(format: str, variables: dict) -> EncoderConfig | None:
     """Google's ELECTRA comes without a config: that of the published size whose shapes agree."""
-    if format != "google" or any(folder.glob("*config*.json")):
+    if format != "google":
         return None
     for config in VARIANTS.values():
         if config.family == "electra":
