@@ -1,5 +1,6 @@
 """What lies beside the weights, format by format: config, tokenizer, class names."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -23,11 +24,11 @@ class Beside(NamedTuple):
     task: dict | None = None
 
 
-def look(format: str, place: Path, variables: Mapping, config_file=None) -> Beside:
+def look(format: str, container: str, place: Path, variables: Mapping, config_file=None) -> Beside:
     """Collects what lies beside a checkpoint.
 
     Args:
-        format, place, variables: `format`, `path` and `variables` of the checkpoint.
+        format, container, place, variables: of the checkpoint, as `Checkpoint` has them.
         config_file: the config, where it does not lie there.
 
     Raises:
@@ -43,7 +44,11 @@ def look(format: str, place: Path, variables: Mapping, config_file=None) -> Besi
             labels=tuple(said["labels"]) if said.get("labels") else None,
             task=said.get("task"),
         )
-    config = read_config(config_file) if config_file else _config(folder, format, place, variables)
+    config = None if config_file else _told(folder, format, place, variables)
+    if config is None:
+        config_file = Path(config_file or finding.find_config(folder, format))
+        config = read_config(config_file)
+        config = _shared(config, config_file) if container == "factorized" else config
     if format == "keras_hub":
         files = keras_hub.find_tokenizer_files(folder, config.family)
         return Beside(config, files, keras_hub.find_lowercase(folder))
@@ -73,15 +78,30 @@ def settings_in(folder: Path) -> dict:
         ) from error
 
 
-def _config(folder: Path, format: str, place: Path, variables: Mapping) -> EncoderConfig:
-    """From the JSON; where there is none, from what the names and shapes tell."""
-    described = any(folder.glob("*config*.json"))
-    # SavedModels and the Model Garden's checkpoints come without one, and so does Google's ELECTRA.
-    if not described and (format == "tfhub" or folder != place.parent):
+def _told(folder: Path, format: str, place: Path, variables: Mapping) -> EncoderConfig | None:
+    """What names and shapes tell, where there is no JSON; None where one must be found."""
+    if any(folder.glob("*config*.json")):
+        return None
+    if format == "tfhub" or folder != place.parent:  # the Model Garden's, or a SavedModel
         return derive_config(variables, format, folder)
-    if not described and format == "google" and (found := _published_electra(variables)):
-        return found
-    return read_config(finding.find_config(folder, format))
+    return _published_electra(variables) if format == "google" else None
+
+
+def _shared(config: EncoderConfig, file: Path) -> EncoderConfig:
+    """The config of brightmart's ALBERT, which is one of equal widths.
+
+    Raises:
+        CheckpointError: it says that norms come before what they are added to.
+    """
+    order = finding.read_json(file).get("ln_type", "postln")
+    if order != "postln":
+        raise CheckpointError(
+            f"{file}: `ln_type` must be 'postln', as in brightmart's modeling.py. Received: "
+            f"{order!r}, a model with its norms elsewhere, which nothing here computes."
+        )
+    return dataclasses.replace(
+        config, family="albert", embedding_size=None, project_embeddings=None, num_hidden_groups=1
+    )
 
 
 def _published_electra(variables: Mapping) -> EncoderConfig | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bert_tf2.config import EncoderConfig
 from bert_tf2.weights import beside, finding, names
-from bert_tf2.weights.containers import CONTAINERS, objects
+from bert_tf2.weights.containers import CONTAINERS, factorized, objects
 from bert_tf2.weights.report import CheckpointError
 
 
@@ -72,7 +72,8 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
     """Opens a checkpoint, recognised by the files that are there.
 
     Args:
-        path: a folder, a TensorFlow checkpoint's prefix or `.index`, or a `.safetensors` file.
+        path: a folder (a SavedModel's, too), a TensorFlow checkpoint's prefix or `.index`, or a
+            `.safetensors` file.
         config_file: the config, where it does not lie beside the checkpoint.
 
     Raises:
@@ -82,13 +83,11 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
         ValueError: the config is not one that `read_config` knows.
     """
     container, place = finding.locate(Path(path))
-    variables = CONTAINERS[container].list_variables(place)
-    if container == "bundle" and objects.GRAPH in variables:
-        container, variables = "objects", objects.list_variables(place)
+    container, variables = _listed(container, place)
     format = _FORMAT_IN[container]
     if container == "safetensors" and beside.settings_in(place.parent):
         format = "bert_tf2"
-    found = beside.look(format, place, variables, config_file)
+    found = beside.look(format, container, place, variables, config_file)
     config = names.as_found(found.config, format, variables)
     return Checkpoint(
         format, container, place, variables, **found._replace(config=config)._asdict()
@@ -97,12 +96,24 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
 
 _FORMAT_IN = {
     "bundle": "google",
+    "factorized": "google",
     "hdf5": "huggingface_tf",
     "keras_weights": "keras_hub",
     "objects": "tfhub",
     "safetensors": "huggingface",
     "torch": "huggingface",
 }
+# What a bundle is, where it has a variable of this name.
+_BUNDLES = {objects.GRAPH: "objects", factorized.SECOND: "factorized"}
+
+
+def _listed(container: str, place: Path) -> tuple[str, dict]:
+    """-> the container, now that its variables are known, and these."""
+    variables = CONTAINERS[container].list_variables(place)
+    kind = next((kind for name, kind in _BUNDLES.items() if name in variables), container)
+    if container != "bundle" or kind == container:
+        return container, variables
+    return kind, CONTAINERS[kind].list_variables(place)
 
 
 def check_vocabulary(checkpoint: Checkpoint) -> list[str]:

@@ -30,7 +30,11 @@ def hub_inputs(inputs):
     return {theirs: tf.constant(inputs[ours]) for theirs, ours in HUB_NAMES.items()}
 
 
-@pytest.fixture(scope="module", params=list(oracle.TINIES))
+QUICK = ("bert", "albert, groups", "distilbert, sinusoidal")
+KINDS = [n if n in QUICK else pytest.param(n, marks=pytest.mark.full) for n in oracle.TINIES]
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def exported(request, tmp_path_factory):
     """-> config, arrays, the folder, and the loaded module."""
     config = oracle.TINIES[request.param]
@@ -94,14 +98,12 @@ def test_it_is_read_back_bit_by_bit(exported):
     assert list(module.regularization_losses) == []
 
 
-def test_names_and_shapes_are_the_hubs(exported):
-    config, _, folder, _ = exported
-    if config.family != "bert" or not config.pooler:
-        pytest.skip("compared for BERT")
-    reference = Path(__file__).parents[1] / "reference" / "model_garden" / "hub"
-    theirs, ours = (weights.open_checkpoint(f).variables for f in (reference, folder))
-    wanted = {n: len(s) for n, (s, _) in theirs.items() if "cls/" not in n and n != "Variable"}
-    assert {name: len(shape) for name, (shape, _) in ours.items()} == wanted
+def test_names_and_shapes_are_the_hubs(reference, tmp_path):
+    hub = reference / "model_garden" / "hub"
+    bert_tf2.convert(hub, tmp_path / "a", to="tfhub")
+    theirs, ours = (weights.open_checkpoint(f).variables for f in (hub, tmp_path / "a"))
+    assert ours.pop("do_lower_case") == theirs.pop("Variable")
+    assert ours == {name.removeprefix("bert/"): row for name, row in theirs.items()}
 
 
 def test_a_mixed_precision_encoder_is_exported_in_float32(tmp_path):
@@ -205,6 +207,7 @@ def test_fine_tuning_alone_and_mirrored(tmp_path, name):
     inputs = oracle.random_inputs(config, batch=8)
     given = {theirs: inputs[ours].tolist() for theirs, ours in HUB_NAMES.items()}
     common = {"folder": str(tmp_path / "encoder"), "inputs": given}
+    common["rate"] = 1e-4
     saved = {"saved": str(tmp_path / "tuned")}
     alone = fine_tune(tmp_path / "alone.npz", **common, **saved)
     mirrored = fine_tune(tmp_path / "mirrored.npz", **common, replicas=2)
@@ -214,9 +217,10 @@ def test_fine_tuning_alone_and_mirrored(tmp_path, name):
     assert alone["losses"][-1] < alone["losses"][0]
     np.testing.assert_allclose(mirrored["losses"], alone["losses"], rtol=1e-6)
     np.testing.assert_allclose(mirrored["last"], alone["last"], atol=1e-5)
-    moved = [n for n in alone if n.startswith("before/") and np.any(alone[n] != after(alone, n))]
-    still = {n for n in alone if n.startswith("before/")} - set(moved)
-    assert not still, "not trained"
+    names_before = [n for n in alone if n.startswith("before/")]
+    still = [n for n in names_before if np.array_equal(alone[n], after(alone, n))]
+    # Softmax does not see what is added to all keys.
+    assert [n for n in still if not n.endswith("key/bias:0")] == []
 
     tuned = Encoder.from_preset(tmp_path / "tuned")
     assert tuned.config == config

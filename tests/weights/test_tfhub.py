@@ -13,7 +13,10 @@ import pytest
 import tensorflow as tf
 
 from bert_tf2 import Encoder, MaskedLM, TextClassifier, weights
+from bert_tf2.variants import VARIANTS
+from bert_tf2.weights import names
 from bert_tf2.weights.containers import bundle, objects
+from bert_tf2.weights.derived import derive_config
 from bert_tf2.weights.loading import match
 
 RECORDER = Path(__file__).parents[1] / "reference" / "model_garden" / "record.py"
@@ -138,7 +141,7 @@ def test_a_published_index_maps_name_by_name(assets):
     assert sizes == (4, 512, 8)
     assert matched.unused == []
     assert set(matched.found) == set(weights.expected_shapes(config))
-    table = weights.names.variables(config, "tfhub")
+    table = names.variables(config, "tfhub")
     for ours, theirs in matched.found.items():
         assert checkpoint.variables[theirs][0] == table[ours].stored
     assert len(matched.skipped) == len(checkpoint.variables) - len(matched.found)
@@ -202,6 +205,73 @@ def test_a_config_beside_it_is_used(tmp_path):
     save_objects(tmp_path / "model.ckpt", stored(config)[1])
     (tmp_path / "bert_config.json").write_text(json.dumps(config.to_google()))
     assert weights.open_checkpoint(tmp_path).config == config
+
+
+# --- Modules of TensorFlow 1: Google's names, in a SavedModel. ------------------------------------
+
+
+def tf1_module(folder, config, operations=("Pow", "Tanh"), prefix=""):
+    """Writes one, as far as we look at it. -> our name -> array."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    arrays = oracle.random_weights(weights.expected_shapes(config, ("mlm",)))
+    theirs = weights.to_format(arrays, config, "google")
+    (folder / "variables").mkdir(parents=True)
+    (folder / "assets").mkdir()
+    (folder / "assets" / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n")
+    named = {prefix + name: x for name, x in theirs.items()}
+    bundle.write(folder / "variables" / "variables", named)
+    module = SavedModel()
+    graph = module.meta_graphs.add().graph_def
+    for operation in operations:
+        graph.node.add(name=operation, op=operation)
+    (folder / "saved_model.pb").write_bytes(module.SerializeToString())
+    return arrays
+
+
+@pytest.mark.parametrize("prefix", ["", "module/"])
+def test_a_module_of_tensorflow_1(tmp_path, prefix):
+    config = dataclasses.replace(oracle.TINY, hidden_size=128, num_attention_heads=2)
+    arrays = tf1_module(tmp_path / "bert_uncased_tiny", config, prefix=prefix)
+    for path in ("bert_uncased_tiny", "bert_uncased_tiny/saved_model.pb"):
+        checkpoint = weights.open_checkpoint(tmp_path / path)
+        assert (checkpoint.format, checkpoint.config) == ("google", config)
+        assert checkpoint.lowercase is True
+        assert checkpoint.vocab_file.name == "vocab.txt"
+    got, report = weights.contents_of(checkpoint)
+    assert (report.unused, report.skipped) == ([], [])
+    assert set(got.arrays) == set(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(got.arrays[name], array, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("operations", "activation"),
+    [
+        (("Pow", "Tanh"), "gelu_tanh"),
+        (("Pow", "Tanh", "Relu"), "gelu_tanh"),
+        (("Erf", "Tanh"), "gelu_erf"),
+        (("Relu", "Tanh"), "relu"),
+        (("Tanh",), "gelu_tanh"),
+    ],
+)
+def test_the_activation_is_told_by_the_operations(tmp_path, operations, activation):
+    config = dataclasses.replace(oracle.TINY, hidden_size=64, num_attention_heads=1)
+    tf1_module(tmp_path / "a", config, operations)
+    assert weights.open_checkpoint(tmp_path / "a").config.hidden_act == activation
+
+
+@pytest.mark.parametrize("format", ["google", "tfhub"])
+@pytest.mark.parametrize(
+    "name", ["albert_xlarge_v2", "uncased_L-4_H-512_A-8", "wwm_cased_L-24_H-1024_A-16"]
+)
+def test_published_sizes_are_told_by_names_and_shapes(tmp_path, name, format):
+    config = VARIANTS[name]
+    heads = () if format == "google" else ("mlm",)
+    shapes = weights.expected_shapes(config, heads)
+    table = names.variables(config, format)
+    listed = {table[o].theirs: (table[o].stored, np.dtype("float32")) for o in shapes}
+    assert derive_config(listed, format, tmp_path) == config
 
 
 # --- Damage. --------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from bert_tf2.weights.containers import (
     bundle,
+    factorized,
     hdf5,
     keras_weights,
     objects,
@@ -11,6 +12,7 @@ from bert_tf2.weights.containers import (
 
 CONTAINERS = {
     "bundle": bundle,
+    "factorized": factorized,
     "hdf5": hdf5,
     "keras_weights": keras_weights,
     "objects": objects,

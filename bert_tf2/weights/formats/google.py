@@ -6,6 +6,7 @@ capitals for what a family puts there.
 
 from bert_tf2.weights.formats.format import Format, Naming, rows
 
+_ONE = "bert/encoder/transformer/group_0/inner_group_0"  # ALBERT's block where there is but one
 FORMAT = Format(
     about="Google (TensorFlow checkpoint)",
     separator="/",
@@ -24,6 +25,19 @@ FORMAT = Format(
         r"/ExponentialMovingAverage$": "moving average of a weight",
         r"^global_step$": "step counter",
     },
+    aliases=(
+        (r"^module/", ""),  # a TF-Hub module of TensorFlow 1 inside another graph
+        # brightmart's ALBERT (containers/factorized.py) calls its one block as BERT does.
+        (r"^bert/encoder/layer_shared/attention/self/", f"{_ONE}/attention_1/self/"),
+        (
+            r"^bert/encoder/layer_shared/attention/output/dense/",
+            f"{_ONE}/attention_1/output/dense/",
+        ),
+        (r"^bert/encoder/layer_shared/attention/output/LayerNorm/", f"{_ONE}/LayerNorm/"),
+        (r"^bert/encoder/layer_shared/intermediate/", f"{_ONE}/ffn_1/intermediate/"),
+        (r"^bert/encoder/layer_shared/output/dense/", f"{_ONE}/ffn_1/intermediate/output/dense/"),
+        (r"^bert/encoder/layer_shared/output/LayerNorm/", f"{_ONE}/LayerNorm_1/"),
+    ),
 )
 
 _EMBEDDINGS = """
