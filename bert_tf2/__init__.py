@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "EncoderConfig": "bert_tf2.config",
     "WordPieceTokenizer": "bert_tf2.text.wordpiece",
+    "SentencePieceTokenizer": "bert_tf2.text.sentencepiece",
     "Preprocessor": "bert_tf2.text.packing",
     "Encoder": "bert_tf2.modeling.encoder",
     "AdamW": "bert_tf2.training.optimizers",
