@@ -13,6 +13,8 @@ _HOMES = {
     "EncoderConfig": "bert_tf2.config",
     "WordPieceTokenizer": "bert_tf2.text.wordpiece",
     "SentencePieceTokenizer": "bert_tf2.text.sentencepiece",
+    "BytePairTokenizer": "bert_tf2.text.bytepair",
+    "Tokenizer": "bert_tf2.text.tokenizer",
     "Preprocessor": "bert_tf2.text.packing",
     "Encoder": "bert_tf2.modeling.encoder",
     "AdamW": "bert_tf2.training.optimizers",

@@ -119,9 +119,9 @@ class SentencePieceTokenizer(Tokenizer):
         found = self._model.ids(texts)
         return found.with_values(tf.gather(self._ids_of_piece, found.values)).merge_dims(1, 2)
 
-    def join(self, pieces):
+    def join(self, ids):
         """Pieces joined, where each "▁" is a space."""
-        text = tf.strings.reduce_join(pieces, axis=-1)
+        text = tf.strings.reduce_join(self.pieces_of(ids), axis=-1)
         text = tf.strings.regex_replace(text, _UNDERLINE, " ")
         return tf.strings.regex_replace(text, "^ ", "")
 

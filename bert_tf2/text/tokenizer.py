@@ -64,8 +64,8 @@ class Tokenizer:
         """string (B,) -> int32 RaggedTensor (B, pieces)."""
         raise NotImplementedError
 
-    def join(self, pieces):
-        """string RaggedTensor or Tensor (..., pieces) -> string (...)."""
+    def join(self, ids):
+        """int32 RaggedTensor or Tensor (..., pieces) -> string (...)."""
         raise NotImplementedError
 
     # ---- from a checkpoint ---------------------------------------------------------------------
@@ -117,11 +117,24 @@ class Tokenizer:
     def find_assets(cls, checkpoint):
         """list of Path to the files of a checkpoint's tokenizer, or None if one is missing."""
         given = checkpoint.vocab_file
-        if given is not None and given.suffix == Path(cls.asset_names[0][0]).suffix:
-            found = [given, *(given.with_name(names[0]) for names in cls.asset_names[1:])]
-        else:
-            found = [_find(checkpoint, names) for names in cls.asset_names]
-        return found if all(file is not None and file.is_file() for file in found) else None
+        if given is None or given.suffix != Path(cls.asset_names[0][0]).suffix:
+            return cls.find_files(checkpoint, cls.asset_names)
+        others = [given.with_name(names[0]) for names in cls.asset_names[1:]]
+        return [given, *others] if all(file.is_file() for file in [given, *others]) else None
+
+    @staticmethod
+    def find_files(checkpoint, asset_names):
+        """list of Path to files in a checkpoint's folder or its `assets`; None if one is missing.
+
+        Args:
+            asset_names: for each file the names that it may have, the first found is taken.
+        """
+        folder = checkpoint.path.parent
+        found = []
+        for names in asset_names:
+            places = [place / name for place in (folder, folder / "assets") for name in names]
+            found.append(next((place for place in places if place.is_file()), None))
+        return None if None in found else found
 
     @classmethod
     def settings_of(cls, checkpoint, files, lowercase):
@@ -146,8 +159,7 @@ class Tokenizer:
 
     def tokens(self, texts):
         """As `__call__`, with the pieces themselves (string) in place of their ids (int32)."""
-        self._need_vocabulary()
-        return tf.gather(self._piece_table, self(texts))
+        return self.pieces_of(self(texts))
 
     def detokenize(self, ids):
         """Text of piece ids. What tokenizing dropped, such as case or spaces, does not come back.
@@ -161,7 +173,12 @@ class Tokenizer:
         self._need_vocabulary()
         if not isinstance(ids, (tf.Tensor, tf.RaggedTensor)):
             ids = tf.ragged.constant(ids, dtype=tf.int32)
-        return self.join(tf.gather(self._piece_table, ids))
+        return self.join(ids)
+
+    def pieces_of(self, ids):
+        """string RaggedTensor or Tensor of the pieces of ids, in the same shape."""
+        self._need_vocabulary()
+        return tf.gather(self._piece_table, ids)
 
     # ---- the vocabulary ------------------------------------------------------------------------
 
@@ -257,10 +274,3 @@ class Tokenizer:
     def load_assets(self, folder):
         """Reads the vocabulary's files from a folder."""
         self._set_assets([Path(folder, names[0]).read_bytes() for names in self.asset_names])
-
-
-def _find(checkpoint, names):
-    """The first file of these names in a checkpoint's folder or its `assets`, or None."""
-    folder = checkpoint.path.parent
-    places = [place / name for place in (folder, folder / "assets") for name in names]
-    return next((place for place in places if place.is_file()), None)

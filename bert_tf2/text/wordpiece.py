@@ -67,9 +67,9 @@ class WordPieceTokenizer(Tokenizer):
         """string (B,) -> int32 RaggedTensor (B, pieces)."""
         return self._matcher.tokenize(normalize(texts, self.lowercase, self.max_word_chars))
 
-    def join(self, pieces):
+    def join(self, ids):
         """Pieces joined by spaces, and "##" pieces to what stands before them."""
-        text = tf.strings.reduce_join(pieces, axis=-1, separator=" ")
+        text = tf.strings.reduce_join(self.pieces_of(ids), axis=-1, separator=" ")
         return tf.strings.regex_replace(text, " ##", "")
 
     def get_config(self):
