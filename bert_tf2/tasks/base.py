@@ -10,7 +10,7 @@ from bert_tf2 import weights
 from bert_tf2.modeling.encoder import Encoder, Unfilled, load_variables
 from bert_tf2.tasks.fitting import TextModel
 from bert_tf2.text.packing import Preprocessor
-from bert_tf2.text.wordpiece import WordPieceTokenizer
+from bert_tf2.text.tokenizer import Tokenizer
 
 LOGGER = logging.getLogger("bert_tf2")
 
@@ -90,7 +90,7 @@ class Task(TextModel):
             checkpoint = weights.read_ahead(checkpoint)
         initializer = Unfilled(checkpoint.config) if load_weights else None
         encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
-        tokenizer = WordPieceTokenizer.from_checkpoint(checkpoint, lowercase=lowercase)
+        tokenizer = Tokenizer.from_checkpoint(checkpoint, lowercase=lowercase)
         if max_length is None:
             max_length = checkpoint.config.max_length
         preprocessor = Preprocessor(tokenizer, max_length, pad_to_max_length, length_buckets)

@@ -6,6 +6,7 @@ al. 2019 and openai/gpt-2 `encoder.py` (bytes, and the pattern that cuts words).
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -45,7 +46,7 @@ class BytePairTokenizer(Tokenizer):
     """
 
     asset_names = (("vocab.json",), ("merges.txt",))
-    special_pieces = {  # noqa: RUF012
+    special_pieces: ClassVar[dict[str, str]] = {
         "pad": "<pad>",
         "unknown": "<unk>",
         "cls": "<s>",

@@ -107,7 +107,7 @@ class Tokenizer:
         if files is None:
             raise ValueError(
                 f"{cls.__name__} needs a checkpoint with a "
-                f"{' and a '.join(names[0] for names in cls.asset_names)}. "
+                f"{' and a '.join(' or '.join(names) for names in cls.asset_names)}. "
                 f"Received: {checkpoint.path}, without one. Put the file beside the weights, "
                 "or build the tokenizer from its path."
             )
