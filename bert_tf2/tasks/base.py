@@ -10,7 +10,7 @@ from bert_tf2 import weights
 from bert_tf2.modeling.encoder import Encoder, Unfilled, load_variables
 from bert_tf2.tasks.fitting import TextModel
 from bert_tf2.text.packing import Preprocessor
-from bert_tf2.text.wordpiece import WordPieceTokenizer
+from bert_tf2.text.tokenizer import Tokenizer
 
 LOGGER = logging.getLogger("bert_tf2")
 
@@ -85,14 +85,14 @@ class Task(TextModel):
         """
         checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file=config_file)
         if vocab_file is not None:
-            files = checkpoint.tokenizer_files | {"vocab.txt": Path(vocab_file)}
+            files = weights.given_vocabulary(Path(vocab_file))
             checkpoint = dataclasses.replace(checkpoint, tokenizer_files=files)
         weights.check_vocabulary(checkpoint)  # before anything is built; names the file
         if load_weights:
             checkpoint = weights.read_ahead(checkpoint)
         initializer = Unfilled(checkpoint.config) if load_weights else None
         encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
-        tokenizer = WordPieceTokenizer.from_checkpoint(checkpoint, lowercase=lowercase)
+        tokenizer = Tokenizer.from_checkpoint(checkpoint, lowercase=lowercase)
         lengths = {
             "max_length": max_length,
             "pad_to_max_length": pad_to_max_length,

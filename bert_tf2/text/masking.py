@@ -6,6 +6,8 @@ Sources: Devlin et al. 2018, section 3.1, task 1; google-research/bert
 `create_pretraining_data.py`, `create_masked_lm_predictions`.
 """
 
+import re
+
 import tensorflow as tf
 
 from bert_tf2.text.packing import pack
@@ -99,7 +101,10 @@ def tokenize_around_masks(texts, tokenizer):
         int32 RaggedTensor (B, pieces), without "[CLS]" and "[SEP]".
     """
     mask_id = tokenizer.mask_token_id
-    parts = tf.strings.split(texts, tokenizer.id_to_token(mask_id))  # (B, parts)
+    # White space before it belongs to the mask, as in RoBERTa; to the others it is nothing.
+    mask = tokenizer.id_to_token(mask_id)
+    texts = tf.strings.regex_replace(texts, rf"[\t-\r ]+{re.escape(mask)}", mask)
+    parts = tf.strings.split(texts, mask)  # (B, parts)
     pieces = tokenizer(parts.flat_values)  # (all parts, pieces)
     # A mask follows every part of a text but its last.
     last = tf.scatter_nd(

@@ -41,20 +41,20 @@ def normalize(texts, lowercase, max_word_chars):
     """
     # Most English text is printable ASCII, which needs no cleaning: only the other rows pay for it.
     plain = tf.strings.regex_full_match(texts, "[ -~]*")
-    texts = _update_rows(
+    texts = update_rows(
         texts, tf.logical_not(plain), lambda rows: _clean(rows, lowercase, max_word_chars)
     )
     if lowercase:
         texts = tf.strings.lower(texts)  # ASCII only; `_clean` has done the rest
     # A text of fewer bytes has no such word.
-    return _update_rows(
+    return update_rows(
         texts,
         tf.strings.length(texts) > max_word_chars,
         lambda rows: _replace_overlong_words(rows, max_word_chars),
     )
 
 
-def _update_rows(texts, chosen, function):
+def update_rows(texts, chosen, function):
     """Applies `function` to the chosen rows; it costs nothing where there are none."""
     rows = tf.where(chosen)  # (rows, 1)
     return tf.tensor_scatter_nd_update(texts, rows, function(tf.gather_nd(texts, rows)))
@@ -100,7 +100,7 @@ def _sorted_marks():
 def _replace_overlong_words(texts, max_word_chars):
     """Words of more than `max_word_chars` characters become `UNREACHABLE`."""
     suspect = f"(?s).*[^ {_ASCII_PUNCTUATION}]{{{max_word_chars + 1}}}.*"
-    return _update_rows(
+    return update_rows(
         texts,
         tf.strings.regex_full_match(texts, suspect),
         lambda rows: _split_and_replace(rows, max_word_chars),

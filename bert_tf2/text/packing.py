@@ -14,7 +14,15 @@ TEXT, PAIR = "text", "text_pair"
 
 
 def pack(
-    first, second=None, *, special_ids, max_length, pad_to_max_length=False, length_buckets=()
+    first,
+    second=None,
+    *,
+    special_ids,
+    max_length,
+    pad_to_max_length=False,
+    length_buckets=(),
+    separators=1,
+    second_segment=1,
 ):
     """`[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`, cut to a length and padded.
 
@@ -29,17 +37,19 @@ def pack(
         pad_to_max_length: bool. Default `False`: L is that of the longest row.
         length_buckets: ascending ints; L is the first of them, or else `max_length`, that is not
             below the longest row.
+        separators: int, how many "[SEP]" stand between a and b: RoBERTa has two.
+        second_segment: int, the segment id of b and its "[SEP]": RoBERTa has only 0.
 
     Returns:
-        dict of int32 tensors (B, L): `token_ids`, `segment_ids` (1 for b and its "[SEP]") and
+        dict of int32 tensors (B, L): `token_ids`, `segment_ids` (0 but for `second_segment`) and
         `padding_mask` (1 for tokens, 0 for padding).
     """
     if second is None:
         second = tf.RaggedTensor.from_row_splits(
             tf.zeros([0], first.dtype), tf.zeros_like(first.row_splits), validate=False
         )
-    a, b = truncated_lengths(first.row_lengths(), second.row_lengths(), max_length)
-    total = 2 + a + b + tf.cast(b > 0, b.dtype)  # (B,)
+    a, b = truncated_lengths(first.row_lengths(), second.row_lengths(), max_length, separators)
+    total = packed_lengths(a, b, separators)  # (B,)
     # An empty batch has length 2, as a batch of empty texts.
     length = max_length if pad_to_max_length else tf.reduce_max(tf.concat([total, [2]], 0))
     if length_buckets and not pad_to_max_length:
@@ -47,33 +57,39 @@ def pack(
         length = lengths[tf.searchsorted(lengths, [length])[0]]
     position = tf.range(tf.cast(length, a.dtype))[tf.newaxis]  # (1, L)
     a, b, total = a[:, tf.newaxis], b[:, tf.newaxis], total[:, tf.newaxis]  # (B, 1)
+    begin = 1 + a + separators  # of b
 
     # Every position's place in one long vector of all ids, the special ones at its end.
     values = tf.concat([first.values, second.values, special_ids], 0)
     cls, sep, pad = tf.unstack(tf.size(values, a.dtype) - tf.constant([3, 2, 1], a.dtype))
     in_first = first.row_starts()[:, tf.newaxis] + position - 1
     in_second = (
-        tf.size(first.values, a.dtype) + second.row_starts()[:, tf.newaxis] + position - a - 2
+        tf.size(first.values, a.dtype) + second.row_starts()[:, tf.newaxis] + position - begin
     )
     place = tf.where(position < total, sep, pad)  # (B, L)
-    place = tf.where((position > a + 1) & (position < a + b + 2), in_second, place)
+    place = tf.where((position >= begin) & (position < begin + b), in_second, place)
     place = tf.where((position > 0) & (position <= a), in_first, place)
     place = tf.where(position == 0, cls, place)
     valid = position < total
     return {
         "token_ids": tf.gather(values, place),
-        "segment_ids": tf.cast(valid & (position > a + 1), tf.int32),
+        "segment_ids": second_segment * tf.cast(valid & (position >= begin), tf.int32),
         "padding_mask": tf.cast(valid, tf.int32),
     }
 
 
-def truncated_lengths(a, b, max_length):
+def packed_lengths(a, b, separators=1):
+    """int (B,): the length of each row, special tokens included."""
+    return 2 + a + b + separators * tf.cast(b > 0, b.dtype)
+
+
+def truncated_lengths(a, b, max_length, separators=1):
     """How many tokens of each text are kept (B,), without the reference's loop.
 
     The loop shortens the longer text until the two are level and then both in turn, the second
     first: a text no longer than its half of the room is never touched, the other gets the rest.
     """
-    room = max_length - 2 - tf.cast(b > 0, a.dtype)
+    room = tf.maximum(max_length - 2 - separators * tf.cast(b > 0, a.dtype), 0)
     a = tf.minimum(a, tf.maximum(room - b, (room + 1) // 2))
     return a, tf.minimum(b, room - a)
 
@@ -146,8 +162,9 @@ class Preprocessor:
         first = to_strings(first)
         second = None if second is None else _same_shape(to_strings(second), first)
         packed = pack(
-            self._tokenize(first),
-            None if second is None else self._tokenize(second),
+            *self._tokenize(first, second),
+            separators=self.tokenizer.pair_separators,
+            second_segment=self.tokenizer.second_segment,
             special_ids=[
                 self.tokenizer.cls_token_id,
                 self.tokenizer.sep_token_id,
@@ -171,15 +188,25 @@ class Preprocessor:
             int array (B,).
         """
         first, second = split_pair(texts)
-        a = self._tokenize(to_strings(first)).row_lengths()
-        b = tf.zeros_like(a) if second is None else self._tokenize(to_strings(second)).row_lengths()
-        a, b = truncated_lengths(a, b, self.max_length)
-        total = (2 + a + b + tf.cast(b > 0, b.dtype)).numpy()
+        first, second = self._tokenize(
+            to_strings(first), None if second is None else to_strings(second)
+        )
+        a = first.row_lengths()
+        b = tf.zeros_like(a) if second is None else second.row_lengths()
+        separators = self.tokenizer.pair_separators
+        a, b = truncated_lengths(a, b, self.max_length, separators)
+        total = packed_lengths(a, b, separators).numpy()
         lengths = np.array([*self.length_buckets, self.max_length])
         return lengths[np.searchsorted(lengths, total)]
 
-    def _tokenize(self, texts):
-        return self.tokenizer(tf.reshape(texts, [-1]))
+    def _tokenize(self, first, second):
+        """Both texts' ids, in one run of the tokenizer; None for a second text that is not."""
+        first = tf.reshape(first, [-1])
+        if second is None:
+            return self.tokenizer(first), None
+        ids = self.tokenizer(tf.concat([first, tf.reshape(second, [-1])], 0))
+        count = tf.size(first) if first.shape[0] is None else first.shape[0]
+        return ids[:count], ids[count:]
 
     def get_config(self):
         """The settings, the tokenizer's among them, without its vocabulary."""

@@ -5,6 +5,7 @@ TensorFlow and safetensors are imported only where a file of theirs is touched.
 
 from bert_tf2.weights.checkpoint import Checkpoint, check_vocabulary, open_checkpoint
 from bert_tf2.weights.conversion import contents_of
+from bert_tf2.weights.finding import given_vocabulary
 from bert_tf2.weights.formats import FORMATS
 from bert_tf2.weights.loading import load, read_ahead
 from bert_tf2.weights.names import expected_shapes
@@ -29,6 +30,7 @@ __all__ = [
     "check_vocabulary",
     "contents_of",
     "expected_shapes",
+    "given_vocabulary",
     "load",
     "open_checkpoint",
     "read_ahead",

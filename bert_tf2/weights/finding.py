@@ -141,6 +141,14 @@ def find_tokenizer_files(folder: Path) -> dict[str, Path]:
     return found
 
 
+def given_vocabulary(file: Path) -> dict[str, Path]:
+    """The same of a vocabulary that the user names: its kind is told by its suffix."""
+    kinds = {".model": "spiece.model", ".json": "vocab.json"}
+    found = {kinds.get(file.suffix, "vocab.txt"): file}
+    merges = file.with_name("merges.txt")
+    return found | ({"merges.txt": merges} if "vocab.json" in found and merges.is_file() else {})
+
+
 def find_lowercase(folder: Path) -> bool | None:
     """Whether the text of a checkpoint is lower-cased; None where nothing says so.
 

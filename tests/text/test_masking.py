@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bert_tf2.text import masking
+from bert_tf2.text.bytepair import BytePairTokenizer
 from bert_tf2.text.packing import Preprocessor
+from bert_tf2.text.sentencepiece import SentencePieceTokenizer
 from bert_tf2.text.wordpiece import WordPieceTokenizer
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##d", "##e"]
@@ -230,3 +232,25 @@ def test_masks_that_are_not_there(tokenizer, text):
     with pytest.raises(ValueError, match=r"\[MASK\].*5 tokens.*index 1: '") as caught:
         masking.masked_inputs(tf.constant(["[MASK]", text]), Preprocessor(tokenizer, 5))
     assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["albert", "xlm_roberta", "bytepair"])
+def test_masks_of_other_tokenizers(reference, kind):
+    """Each text beside a mask is read on its own; RoBERTa's mask takes the space before it."""
+    folder = reference / "tokenizers"
+    if kind == "bytepair":
+        tokenizer = BytePairTokenizer(folder / "vocab.json", folder / "merges.txt")
+    else:
+        name = "spiece.model" if kind == "albert" else "sentencepiece.bpe.model"
+        tokenizer = SentencePieceTokenizer(folder / name, family=kind)
+    mask = tokenizer.id_to_token(tokenizer.mask_token_id)
+    ids = masking.tokenize_around_masks(tf.constant([f"the {mask} is {mask}."]), tokenizer)
+    before, between, after = tokenizer(["the", " is", "."]).to_list()
+    hole = [tokenizer.mask_token_id]
+    assert ids.to_list() == [before + hole + between + hole + after]
+    packed = Preprocessor(tokenizer, 16)(["the line is dead again", "no"])
+    inputs, targets = masking.mask_words(packed, (1, 2), tokenizer, rate=0.3)
+    assert targets["masked_weights"].numpy().sum() > 1
+    assert inputs["token_ids"].shape == packed["token_ids"].shape
+    with pytest.raises(ValueError, match='begin with "##"'):
+        masking.mask_words(packed, (1, 2), tokenizer, whole_words=True)

@@ -9,24 +9,26 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bert_tf2.text.bytepair import BytePairTokenizer
 from bert_tf2.text.packing import Preprocessor, pack
+from bert_tf2.text.sentencepiece import SentencePieceTokenizer
 from bert_tf2.text.wordpiece import WordPieceTokenizer
 
 CLS, SEP, PAD = 101, 102, 0
 NAMES = ("token_ids", "segment_ids", "padding_mask")
 
 
-def official_features(first, second, max_length):
+def official_features(first, second, max_length, separators=1):
     """The reference's loop: (ids, segments) of one example, unpadded."""
     first, second = list(first), list(second or [])
     if second:
-        while len(first) + len(second) > max_length - 3:
+        while first + second and len(first) + len(second) > max_length - 2 - separators:
             (first if len(first) > len(second) else second).pop()
     ids = [CLS, *first[: max_length - 2], SEP]
     segments = [0] * len(ids)
     if second:
-        ids += [*second, SEP]
-        segments += [1] * (len(second) + 1)
+        ids += [SEP] * (separators - 1) + [*second, SEP]
+        segments += [int(separators == 1)] * (len(ids) - len(segments))
     return ids, segments
 
 
@@ -66,8 +68,9 @@ rows = st.lists(st.integers(200, 999), max_size=12)
     max_length=st.integers(3, 20),
     pad_to_max_length=st.booleans(),
     single=st.booleans(),
+    separators=st.integers(1, 2),
 )
-def test_closed_form_is_the_loop(pairs, max_length, pad_to_max_length, single):
+def test_closed_form_is_the_loop(pairs, max_length, pad_to_max_length, single, separators):
     first, second = zip(*pairs, strict=True)
     received = pack(
         tf.ragged.constant(first, tf.int32, ragged_rank=1),
@@ -75,8 +78,12 @@ def test_closed_form_is_the_loop(pairs, max_length, pad_to_max_length, single):
         special_ids=[CLS, SEP, PAD],
         max_length=max_length,
         pad_to_max_length=pad_to_max_length,
+        separators=separators,
+        second_segment=2 - separators,  # RoBERTa has two of the one and none of the other
     )
-    expected = [official_features(a, None if single else b, max_length) for a, b in pairs]
+    expected = [
+        official_features(a, None if single else b, max_length, separators) for a, b in pairs
+    ]
     longest = max_length if pad_to_max_length else max(len(ids) for ids, _ in expected)
     for row, (ids, segments) in enumerate(expected):
         padding = [0] * (longest - len(ids))
@@ -84,6 +91,43 @@ def test_closed_form_is_the_loop(pairs, max_length, pad_to_max_length, single):
         for name, value in zip(NAMES, values, strict=True):
             assert received[name].dtype == tf.int32
             assert received[name][row].numpy().tolist() == value
+
+
+@pytest.mark.parametrize("kind", ["bytepair", "xlm_roberta", "albert"])
+def test_pairs_of_other_families(reference, kind):
+    folder = reference / "tokenizers"
+    tokenizer = {
+        "bytepair": lambda: BytePairTokenizer(folder / "vocab.json", folder / "merges.txt"),
+        "xlm_roberta": lambda: SentencePieceTokenizer(
+            folder / "sentencepiece.bpe.model", family="xlm_roberta"
+        ),
+        "albert": lambda: SentencePieceTokenizer(folder / "spiece.model"),
+    }[kind]()
+    first, second = ["The line is dead again.", "no"], ["Is it?", "yes, since two days now"]
+    received = Preprocessor(tokenizer, 12)((first, second))
+    cls, sep, pad = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id
+    separators = 1 if kind == "albert" else 2
+    for row in range(2):
+        a, b = tokenizer(first[row]).numpy().tolist(), tokenizer(second[row]).numpy().tolist()
+        ids, segments = official_features(a, b, 12, separators)
+        special = {CLS: cls, SEP: sep}
+        assert len(ids) == 12
+        # The loop above puts BERT's ids where the special ones stand; no piece here has these.
+        assert not {CLS, SEP} & {*a, *b}
+        assert received["token_ids"][row].numpy().tolist() == [special.get(i, i) for i in ids]
+        assert received["segment_ids"][row].numpy().tolist() == segments
+    short = Preprocessor(tokenizer)(["no", ""])["token_ids"][1].numpy().tolist()
+    assert short[:2] == [cls, sep]
+    assert {*short[2:]} == {pad}
+
+
+def test_bucket_of_a_pair_counts_its_separators(reference):
+    folder = reference / "tokenizers"
+    tokenizer = BytePairTokenizer(folder / "vocab.json", folder / "merges.txt")
+    preprocess = Preprocessor(tokenizer, 30, length_buckets=[7, 8, 9, 10, 11])
+    pairs = (["no", "not at all", "yes", ""], ["yes", "never, no", "", "no"])
+    expected = [preprocess(([a], [b]))["token_ids"].shape[1] for a, b in zip(*pairs, strict=True)]
+    assert preprocess.buckets(pairs).tolist() == expected
 
 
 def equal(first, second):

@@ -1,0 +1,123 @@
+"""RoBERTa's tokenizer, GPT-2's byte-level byte-pair encoding, as graph operations.
+
+Sources: Sennrich et al. 2016, https://arxiv.org/abs/1508.07909 (merging pairs by rank); Radford et
+al. 2019 and openai/gpt-2 `encoder.py` (bytes, and the pattern that cuts words).
+"""
+
+import json
+from pathlib import Path
+from typing import ClassVar
+
+import keras
+import tensorflow as tf
+
+from bert_tf2.text.merging import Merges
+from bert_tf2.text.pair_files import PairFiles
+from bert_tf2.text.tokenizer import Tokenizer
+
+_SPACE = r"\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
+# GPT-2's pattern less `\s+(?!\S)|`, which `split_words` replaces: RE2 cannot look ahead.
+_WORD = rf"'s|'t|'re|'ve|'m|'ll|'d| ?\p{{L}}+| ?\p{{N}}+| ?[^{_SPACE}\p{{L}}\p{{N}}]+|[{_SPACE}]+"
+_CUT = b"\xff"  # a byte that no UTF-8 text has, and no pattern matches or crosses
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class BytePairTokenizer(Tokenizer):
+    """Strings to the piece ids of RoBERTa, equal to GPT-2's `encoder.py`.
+
+    Text is cut into words, each with the space before it, and the bytes of a word are merged in
+    pairs, the pair of lowest rank first. Case and white space are kept, and every text has pieces.
+    Special pieces are added by `packing.Preprocessor` and never found in text: "<s>" is read as
+    "<", "s", ">". Bytes that are not UTF-8 are read as U+FFFD.
+
+        tokenizer = BytePairTokenizer("vocab.json", "merges.txt")
+        tokenizer(["The quick brown fox."])  # <tf.RaggedTensor [[133, 2119, 6219, 23602, 4]]>
+
+    Args:
+        vocabulary: path of a `vocab.json`, or dict of piece to id; or path of a Hugging Face
+            `tokenizer.json`, which holds the merges too. `None` (default) waits for `load_assets`.
+        merges: path of a `merges.txt`, or list of "left right" in the order of their rank.
+        add_prefix_space: bool, read a text as if a space came before it, so that its first word is
+            cut as any other. Default `False`, as in RoBERTa.
+
+    Raises:
+        ValueError: files of other content, or a vocabulary without a byte, a merge's piece or a
+            special piece.
+    """
+
+    asset_names = (("vocab.json",), ("merges.txt",))
+    special_pieces: ClassVar[dict[str, str]] = {
+        "pad": "<pad>",
+        "unknown": "<unk>",
+        "cls": "<s>",
+        "sep": "</s>",
+        "mask": "<mask>",
+    }
+    pair_separators = 2
+    second_segment = 0
+
+    def __init__(self, vocabulary=None, merges=None, add_prefix_space=False):
+        self.add_prefix_space = bool(add_prefix_space)
+        super().__init__(None if vocabulary is None else PairFiles.contents(vocabulary, merges))
+
+    @classmethod
+    def find_assets(cls, checkpoint):
+        """`vocab.json` and `merges.txt`, or a `tokenizer.json` with both; None without them."""
+        whole = checkpoint.path.with_name("tokenizer.json")
+        return super().find_assets(checkpoint) or ([whole] if whole.is_file() else None)
+
+    @classmethod
+    def settings_of(cls, checkpoint, files, lowercase):
+        """`add_prefix_space`, where a `tokenizer_config.json` says so."""
+        if lowercase:
+            raise ValueError(f"{cls.__name__} keeps case: leave out `lowercase`.")
+        file = Path(files[0]).with_name("tokenizer_config.json")
+        says = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+        return {"add_prefix_space": says.get("add_prefix_space", False)}
+
+    def build(self, assets):
+        """Makes the tables of both files."""
+        files = PairFiles(*assets, self.special_pieces.values())
+        self._spellings = tf.constant(files.spellings)  # bytes by id
+        self._merges = Merges(files.byte_ids, files.merges, files.spellings)
+        return files.pieces
+
+    def tokenize(self, texts):
+        """string (B,) -> int32 RaggedTensor (B, pieces)."""
+        with tf.device("CPU:0"):  # with its strings
+            words = split_words(texts, self.add_prefix_space)  # (B, words)
+            different, place = tf.unique(words.values, out_idx=tf.int64)
+            pieces = tf.gather(self._merges.ids(different), place)  # (all words, pieces)
+            return words.with_values(pieces).merge_dims(1, 2)
+
+    def join(self, ids):
+        """The bytes of all pieces as text."""
+        text = tf.strings.reduce_join(tf.gather(self._spellings, ids), axis=-1)
+        return tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+
+    def get_config(self):
+        """The settings; vocabulary and merges are assets, see `save_assets`."""
+        return {"add_prefix_space": self.add_prefix_space}
+
+
+def split_words(texts, add_prefix_space=False):
+    r"""Cuts texts as GPT-2's pattern does. The words of a text together are the text.
+
+    The last of several white-space characters belongs to the word after them: that is what
+    `\s+(?!\S)` does. Where a text ends in white space, all of it is one word.
+
+    Args:
+        texts: string tensor (B,).
+        add_prefix_space: as for `BytePairTokenizer`.
+
+    Returns:
+        string RaggedTensor (B, words), empty words among them.
+    """
+    texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
+    if add_prefix_space:
+        texts = tf.strings.regex_replace(texts, r"^([^ ])", r" \1", replace_global=False)
+    texts = tf.strings.regex_replace(
+        texts, f"([{_SPACE}])([{_SPACE}][^{_SPACE}])", rb"\1" + _CUT + rb"\2"
+    )
+    texts = tf.strings.regex_replace(texts, _WORD, rb"\0" + _CUT)
+    return tf.strings.split(texts, _CUT)

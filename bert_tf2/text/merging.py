@@ -1,0 +1,146 @@
+"""Byte-pair merging of many words at once, as graph operations on constants.
+
+Letters: W words, S symbols of all words one after another, M merges of one step. A symbol is the id
+of a piece, at first of a byte, or the stop that follows each word.
+
+There is no hash table, as its resource would have to be tracked by whoever exports a function:
+sorted keys and a binary search do the same.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+_NEVER = np.iinfo(np.int64).max  # the rank of a pair that does not merge
+_BUCKETS = 2**62  # of hashes: so many that no two words are expected in one
+
+
+class Merges:
+    """The pairs that merge, by rank, and the words known to become a single piece.
+
+    Args:
+        byte_ids: list of 256 ints, the id of each byte.
+        merges: list of (left, right, merged) ids, in the order of their rank.
+        spellings: list of bytes, the pieces by id.
+    """
+
+    def __init__(self, byte_ids, merges, spellings):
+        table = np.array(merges, np.int64).reshape(-1, 3)
+        self._stop = len(spellings)  # in no pair
+        keys = table[:, 0] * (self._stop + 1) + table[:, 1]
+        order = np.argsort(keys)
+        # The greatest key of all comes last, so that every search ends within the table.
+        self._keys = tf.constant(np.append(keys[order], np.iinfo(np.int64).max))
+        self._ranks = tf.constant(np.append(order, _NEVER))
+        self._merged = tf.constant(table[:, 2])  # by rank
+        self._byte_ids = tf.constant(byte_ids, tf.int64)
+        self._learn_words(spellings)
+
+    def ids(self, words):
+        """string (W,), empty ones among them -> int32 RaggedTensor (W, pieces)."""
+        hashes = tf.strings.to_hash_bucket_fast(words, _BUCKETS)
+        place = _search(self._hashes, hashes)
+        known = tf.gather(self._words, place) == words  # (W,)
+        rest = tf.where(~known & (words != ""))[:, 0]
+        values, rows = self._merge(tf.gather(words, rest))
+        single = tf.RaggedTensor.from_row_lengths(
+            tf.gather(self._word_ids, tf.boolean_mask(place, known)),
+            tf.cast(known, tf.int64),
+            validate=False,
+        )
+        several = tf.RaggedTensor.from_value_rowids(
+            values, tf.gather(rest, rows), nrows=tf.size(words, tf.int64), validate=False
+        )
+        return tf.concat([single, several], axis=1)  # a row is empty in one of them
+
+    def _learn_words(self, spellings):
+        """Finds the pieces that merging makes of their own bytes; most words are one of these."""
+        words = np.array([s for s in dict.fromkeys(spellings) if s], object)
+        values, rows = (t.numpy() for t in self._merge(tf.constant(words)))
+        alone = np.flatnonzero(np.bincount(rows, minlength=len(words)) == 1)
+        words, ids = words[alone], values[np.isin(rows, alone)]
+        hashes = tf.strings.to_hash_bucket_fast(tf.constant(words), _BUCKETS).numpy()
+        hashes, first = np.unique(
+            hashes, return_index=True
+        )  # of two with one hash, one is left out
+        self._hashes = tf.constant(np.append(hashes, np.iinfo(np.int64).max))
+        self._words = tf.constant(np.append(words[first], b""))
+        self._word_ids = tf.constant(np.append(ids[first], 0).astype(np.int32))
+
+    def _merge(self, words):
+        """string (W,), none empty -> int32 (pieces,), and int64 (pieces,): the word each is of."""
+        text = tf.io.decode_raw(tf.strings.reduce_join(words), tf.uint8)
+        symbols = tf.RaggedTensor.from_row_lengths(
+            tf.gather(self._byte_ids, tf.cast(text, tf.int32)),
+            tf.cast(tf.strings.length(words), tf.int64),
+            validate=False,
+        )
+        stops = tf.fill([tf.size(words), 1], tf.constant(self._stop, tf.int64))
+        symbols = tf.concat([symbols, stops], axis=1)
+        symbols, word = _merge_all(
+            symbols.values,
+            symbols.value_rowids(),
+            self._keys,
+            self._ranks,
+            self._merged,
+            self._stop,
+        )
+        place = tf.where(symbols != self._stop)[:, 0]
+        return tf.cast(tf.gather(symbols, place), tf.int32), tf.gather(word, place)
+
+
+_INTEGERS = tf.TensorSpec([None], tf.int64)
+
+
+@tf.function(autograph=False, input_signature=[_INTEGERS] * 5 + [tf.TensorSpec([], tf.int64)])
+def _merge_all(symbols, word, keys, ranks, merged, stop):
+    """Merges until no pair of any word has a rank. -> symbols (S,) and their words (S,)."""
+
+    def rank_of(left, right):
+        key = left * (stop + 1) + right
+        found = _search(keys, key)
+        return tf.where(tf.gather(keys, found) == key, tf.gather(ranks, found), _NEVER)
+
+    def step(symbols, word, rank):
+        """Merges, in every word, all occurrences of its pair of lowest rank."""
+        lowest = tf.gather(tf.math.segment_min(rank, word), word)
+        place = _without_overlaps(tf.where((rank == lowest) & (rank != _NEVER)))  # (M, 1)
+        new = tf.gather(merged, tf.gather_nd(rank, place))
+        symbols = tf.tensor_scatter_nd_update(symbols, place, new)
+        # Each takes in the symbol after it, so that those behind move up by one.
+        gone = tf.scatter_nd(place + 1, tf.ones_like(new, tf.bool), tf.shape(symbols, tf.int64))
+        kept = tf.where(~gone)[:, 0]
+        symbols, word, rank = (tf.gather(x, kept) for x in (symbols, word, rank))
+        place -= tf.range(tf.size(new, tf.int64))[:, tf.newaxis]
+        place = tf.concat([place, tf.maximum(place - 1, 0)], 0)  # both pairs it is now in
+        fresh = rank_of(tf.gather_nd(symbols, place), tf.gather_nd(symbols, place + 1))
+        return symbols, word, tf.tensor_scatter_nd_update(rank, place, fresh)
+
+    followers = tf.concat([symbols, [stop]], 0)[1:]
+    symbols, word, _ = tf.while_loop(
+        lambda symbols, word, rank: tf.reduce_any(rank != _NEVER),
+        step,
+        [symbols, word, rank_of(symbols, followers)],
+        shape_invariants=[tf.TensorShape([None])] * 3,
+        parallel_iterations=1,
+    )
+    return symbols, word
+
+
+def _search(table, values):
+    """int64 (N,): the first place of an ascending table that is not below each value."""
+    return tf.searchsorted(table, values, out_type=tf.int64)
+
+
+def _without_overlaps(place):
+    """The first, third, … of each run of places (M, 1): of "aaaa" the pairs that do not overlap."""
+    index = place[:, 0]
+    follows = tf.concat([[False], index[1:] == index[:-1] + 1], 0)
+
+    def every_other():
+        begin = tf.where(~follows)[:, 0]  # of each run
+        run = tf.cumsum(tf.cast(~follows, tf.int64)) - 1
+        return tf.boolean_mask(
+            place, (tf.range(tf.size(run, tf.int64)) - tf.gather(begin, run)) % 2 == 0
+        )
+
+    return tf.cond(tf.reduce_any(follows), every_other, lambda: place)

@@ -1,0 +1,259 @@
+"""The SentencePiece tokenizers of ALBERT and XLM-R, as graph operations.
+
+ALBERT's text is cleaned before, and some of its pieces are cut again after: google-research/albert
+`tokenization.py`, `preprocess_text` and `encode_pieces`. XLM-R's text goes in as it is, and its ids
+are fairseq's, which number the special pieces otherwise than the model file.
+"""
+
+import functools
+import sys
+import unicodedata
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bert_tf2.text.normalize import update_rows
+from bert_tf2.text.tokenizer import Tokenizer
+
+_UNDERLINE = "▁"  # stands for a space, and begins a word
+_WHITE = (  # of str.split()
+    r"[\t-\r\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
+)
+_FAMILIES = ("albert", "xlm_roberta")
+_FAIRSEQ = ("<s>", "<pad>", "</s>", "<unk>")  # before all others; "<mask>" comes last
+_NO_PIECE = "\ufdef"  # a noncharacter
+# Letters that lower-case to more or other characters in Turkish and Lithuanian locales.
+_LOCAL = {c: c.lower() for c in "İÌÍĨ"}
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class SentencePieceTokenizer(Tokenizer):
+    """Strings to the piece ids of ALBERT or XLM-R.
+
+    Equal to google-research/albert `tokenization.py` (`preprocess_text`, then `encode_ids`), and to
+    SentencePiece with fairseq's ids. Where two cuts of a word have the same score, as in "!!!!!!!",
+    releases of SentencePiece differ in which they take, and tensorflow_text's is one more.
+
+    Special pieces are added by `packing.Preprocessor`; those that the model file calls control
+    symbols, such as "[MASK]", are never found in text. Bytes that are not UTF-8 are dropped.
+
+    Readers of an exported SavedModel must import tensorflow_text, whose operation runs the model;
+    the model is in the graph.
+
+        tokenizer = SentencePieceTokenizer("spiece.model")
+        tokenizer(["This is a test"])  # <tf.RaggedTensor [[48, 25, 21, 1289]]>
+
+    Args:
+        model: path of a SentencePiece model, or its bytes. `None` (default) waits for
+            `load_assets`.
+        lowercase: bool, ALBERT's lower-casing. Default `True`, as all published ones are trained.
+        keep_accents: bool, leave out ALBERT's NFKD and removal of combining marks. Default `False`.
+        straighten_quotes: bool, read `` and '' as ", as Hugging Face's ALBERT does and Google's
+            does not. Default `False`.
+        family: "albert" (default), or "xlm_roberta": fairseq's ids, and text goes to SentencePiece
+            as it is, so that the settings before must be left alone.
+
+    Raises:
+        ValueError: no SentencePiece model, one without the family's special pieces, an unknown
+            family, or settings that it does not have.
+    """
+
+    asset_names = (("spiece.model", "sentencepiece.bpe.model"),)
+
+    def __init__(
+        self,
+        model=None,
+        lowercase=None,
+        keep_accents=False,
+        straighten_quotes=False,
+        family="albert",
+    ):
+        if family not in _FAMILIES:
+            raise ValueError(f"`family` must be one of {_FAMILIES}. Received: {family!r}")
+        if family != "albert" and (lowercase or keep_accents or straighten_quotes):
+            raise ValueError(
+                "`lowercase`, `keep_accents` and `straighten_quotes` are ALBERT's; "
+                f"leave them out for family={family!r}."
+            )
+        self.family = family
+        self.lowercase = family == "albert" if lowercase is None else bool(lowercase)
+        self.keep_accents = bool(keep_accents)
+        self.straighten_quotes = bool(straighten_quotes)
+        if family == "xlm_roberta":
+            self.asset_names = (("sentencepiece.bpe.model",),)
+            self.pair_separators, self.second_segment = 2, 0
+        if isinstance(model, (str, Path)):
+            model = Path(model).read_bytes()
+        super().__init__(None if model is None else [model])
+
+    @classmethod
+    def settings_of(cls, checkpoint, files, lowercase):
+        """The family's, and whether to lower-case if anyone says so."""
+        if checkpoint.config.family == "xlm_roberta":
+            return {"family": "xlm_roberta", "lowercase": lowercase}
+        return {"lowercase": checkpoint.lowercase if lowercase is None else lowercase}
+
+    def build(self, assets):
+        """Reads a model file, and numbers its pieces as the family does."""
+        model = _Model(assets[0])
+        self._model = model
+        ids = _fairseq_ids if self.family == "xlm_roberta" else _albert_ids
+        pieces, special, rows = ids(model)
+        missing = [piece for piece in special.values() if piece not in pieces]
+        if missing:
+            raise ValueError(
+                f"The SentencePiece model must contain {', '.join(special.values())}. Received: "
+                f"{len(pieces)} pieces without {', '.join(missing)}. Is it that of an "
+                f"{self.family} model?"
+            )
+        self.special_pieces = special
+        self._ids_of_piece = tf.ragged.constant(rows, tf.int32, ragged_rank=1)
+        return pieces
+
+    def tokenize(self, texts):
+        """string (B,) -> int32 RaggedTensor (B, pieces)."""
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
+        if self.family == "albert":
+            texts = clean(texts, self.lowercase, self.keep_accents, self.straighten_quotes)
+        found = self._model.ids(texts)
+        return found.with_values(tf.gather(self._ids_of_piece, found.values)).merge_dims(1, 2)
+
+    def join(self, ids):
+        """Pieces joined, where each "▁" is a space."""
+        text = tf.strings.reduce_join(self.pieces_of(ids), axis=-1)
+        text = tf.strings.regex_replace(text, _UNDERLINE, " ")
+        return tf.strings.regex_replace(text, "^ ", "")
+
+    def get_config(self):
+        """The settings; the model is an asset, see `save_assets`."""
+        return {
+            "lowercase": self.lowercase,
+            "keep_accents": self.keep_accents,
+            "straighten_quotes": self.straighten_quotes,
+            "family": self.family,
+        }
+
+
+def clean(texts, lowercase=True, keep_accents=False, straighten_quotes=False):
+    """What ALBERT does to text before SentencePiece reads it: `preprocess_text`.
+
+    White space becomes one space and vanishes at the ends, NFKD takes characters apart, combining
+    marks go, and what is left is lower-cased, in this order.
+
+    Args:
+        texts: string tensor (B,), UTF-8.
+        lowercase, keep_accents, straighten_quotes: as for `SentencePieceTokenizer`.
+
+    Returns:
+        String tensor (B,).
+    """
+    texts = tf.strings.strip(tf.strings.regex_replace(texts, _WHITE, " "))
+    if straighten_quotes:
+        texts = tf.strings.regex_replace(texts, "``|''", '"')
+    # ASCII needs no more: only the other rows pay for it.
+    plain = tf.strings.regex_full_match(texts, "[ -~]*")
+    texts = update_rows(
+        texts, tf.logical_not(plain), lambda rows: _clean_characters(rows, lowercase, keep_accents)
+    )
+    return tf.strings.lower(texts) if lowercase else texts
+
+
+def _clean_characters(texts, lowercase, keep_accents):
+    """NFKD, no combining marks, and `str.lower()`."""
+    import tensorflow_text
+
+    if not keep_accents:
+        # Marks go before NFKD too, which sorts each run of them in quadratic time.
+        marks = _combining()
+        texts = tf.strings.regex_replace(texts, marks, "")
+        texts = tensorflow_text.normalize_utf8(texts, "NFKD")
+        texts = tf.strings.regex_replace(texts, marks, "")
+    if not lowercase:
+        return texts
+    # Unicode lower-casing follows the process's locale, as `normalize` tells; ASCII's does not.
+    for upper, lower in _LOCAL.items() if keep_accents else ():
+        texts = tf.strings.regex_replace(texts, upper, lower)
+    # And it takes NUL for the end of a text: another character that is no piece stands in for it.
+    texts = tf.strings.regex_replace(tf.strings.lower(texts), r"\x00", _NO_PIECE)
+    return tf.strings.regex_replace(tf.strings.lower(texts, encoding="utf-8"), _NO_PIECE, "\0")
+
+
+class _Model:
+    """A SentencePiece model as tensorflow_text runs it.
+
+    Its operation makes a resource, and a function that is exported may hold none that nobody
+    tracks. So each graph makes its own, from the model's bytes in the graph.
+    """
+
+    def __init__(self, content):
+        self._content = content
+        try:
+            self._eager = self._open(tf.int32)
+            size = int(self._eager.vocab_size())
+        except tf.errors.OpError as error:
+            raise ValueError(
+                f"The file must be a SentencePiece model. Received: {len(content)} bytes that "
+                "SentencePiece cannot read. Is the file complete?"
+            ) from error
+        self.pieces = [p.decode("utf-8") for p in self._eager.id_to_string(np.arange(size)).numpy()]
+
+    def _open(self, out_type):
+        import tensorflow_text
+
+        return tensorflow_text.SentencepieceTokenizer(self._content, out_type=out_type)
+
+    def ids(self, texts):
+        """string (B,) -> int32 RaggedTensor (B, pieces)."""
+        opened = self._eager if tf.executing_eagerly() else self._open(tf.int32)
+        return opened.tokenize(texts)
+
+    @functools.cached_property
+    def unknown(self):
+        """int: the id of whatever is no piece."""
+        return int(self._eager.string_to_id(tf.constant("")))
+
+    def id_of(self, piece):
+        """int: the id of a piece, or the unknown one's."""
+        return int(self._eager.string_to_id(tf.constant(piece)))
+
+    def cut(self, text):
+        """list of str: the pieces of a text, unknown characters as they are."""
+        return [piece.decode("utf-8") for piece in self._open(tf.string).tokenize(text).numpy()]
+
+
+def _albert_ids(model):
+    """-> pieces by id, special pieces, and for each id of the model the ids that it becomes."""
+    special = {**Tokenizer.special_pieces, "pad": "<pad>", "unknown": model.pieces[model.unknown]}
+    rows = [[index] for index in range(len(model.pieces))]
+    for index, piece in enumerate(model.pieces):
+        if len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit():
+            rows[index] = [model.id_of(part) for part in _without_comma(model, piece)]
+    return model.pieces, special, rows
+
+
+def _without_comma(model, piece):
+    """`encode_pieces`: a piece such as "▁2010," is cut again without its comma, which follows."""
+    parts = model.cut(piece[:-1].replace(_UNDERLINE, ""))
+    if not piece.startswith(_UNDERLINE) and parts:
+        parts[0] = parts[0].removeprefix(_UNDERLINE)
+    return [part for part in parts if part] + [","]
+
+
+def _fairseq_ids(model):
+    """The same with fairseq's numbers: its four special pieces, the model's others, "<mask>"."""
+    unknown = model.pieces[model.unknown]
+    others = [piece for piece in model.pieces if piece not in ("<s>", "</s>", unknown)]
+    pieces = [*_FAIRSEQ, *others, "<mask>"]
+    special = {"pad": "<pad>", "unknown": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}
+    ids = {piece: index for index, piece in enumerate(pieces)} | {unknown: pieces.index("<unk>")}
+    return pieces, special, [[ids[piece]] for piece in model.pieces]
+
+
+@functools.cache
+def _combining():
+    """Combining characters, and those that NFKD makes of nothing else, as a regular expression."""
+    every = map(chr, [*range(0xD800), *range(0xE000, sys.maxunicode + 1)])
+    marks = [c for c in every if all(map(unicodedata.combining, unicodedata.normalize("NFKD", c)))]
+    return f"[{''.join(marks)}]"

@@ -1,0 +1,94 @@
+"""A classifier on raw strings, with the tokenizer of each family: trained, saved, exported."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from bert_tf2 import (
+    BytePairTokenizer,
+    Encoder,
+    EncoderConfig,
+    Preprocessor,
+    SentencePieceTokenizer,
+    TextClassifier,
+    export_saved_model,
+)
+from bert_tf2.config import FAMILIES
+
+TEXTS = ["The line is dead again!", "In 2010, order 9, was sent.", "", "Zoë's İ café, 東京 ", "no"]
+OTHERS = ["Is it?", "yes", "no", "", "never, as I said  "]
+TEXT_OPS = {
+    "albert": {"NormalizeUTF8", "SentencepieceOp", "SentencepieceTokenizeOp"},
+    "xlm_roberta": {"SentencepieceOp", "SentencepieceTokenizeOp"},
+    "roberta": set(),  # tensorflow alone runs it
+}
+READER = """
+import json, sys
+import tensorflow as tf
+known = __import__("tensorflow.python.framework.op_def_registry", fromlist=["get"]).get
+from tensorflow.core.protobuf import saved_model_pb2
+with open(sys.argv[1] + "/saved_model.pb", "rb") as file:
+    graph = saved_model_pb2.SavedModel.FromString(file.read()).meta_graphs[0].graph_def
+nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+functions = {f.signature.name for f in graph.library.function}
+foreign = sorted({node.op for node in nodes if known(node.op) is None} - functions)
+if foreign:
+    import tensorflow_text
+model = tf.saved_model.load(sys.argv[1])
+texts, others = json.load(sys.stdin)
+out = model.signatures["serving_default"](text=tf.constant(texts), text_pair=tf.constant(others))
+assert "bert_tf2" not in sys.modules
+print(json.dumps([foreign, out["logits"].numpy().tolist()]))
+"""
+
+
+@pytest.fixture(params=TEXT_OPS)
+def family(request):
+    return request.param
+
+
+@pytest.fixture
+def task(reference, family):
+    folder = reference / "tokenizers"
+    if family == "roberta":
+        tokenizer = BytePairTokenizer(folder / "vocab.json", folder / "merges.txt")
+    elif family == "albert":
+        tokenizer = SentencePieceTokenizer(folder / "spiece.model")
+    else:
+        tokenizer = SentencePieceTokenizer(folder / "sentencepiece.bpe.model", family=family)
+    sizes = FAMILIES[family] | {
+        "vocab_size": tokenizer.vocabulary_size, "hidden_size": 12, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 40,
+    }  # fmt: skip
+    config = EncoderConfig(family=family, **sizes)
+    keras.utils.set_random_seed(1)
+    return TextClassifier(Encoder(config), Preprocessor(tokenizer, 24), labels=["a", "b"])
+
+
+def test_trains_saves_and_serves(task, family, tmp_path):
+    pairs, labels = (TEXTS, OTHERS), ["a", "b", "a", "b", "a"]
+    task.fit(pairs, labels, epochs=1, batch_size=2, verbose=0)
+    expected = task.predict(pairs, verbose=0)
+    assert np.isfinite(expected).all()
+    assert len(np.unique(expected[:, 0])) == len(TEXTS)
+
+    task.save(tmp_path / "task.keras")
+    copy = keras.saving.load_model(tmp_path / "task.keras")
+    np.testing.assert_allclose(copy.predict(pairs, verbose=0), expected, atol=1e-6)
+    tokenizer = copy.preprocessor.tokenizer
+    assert type(tokenizer) is type(task.preprocessor.tokenizer)
+    assert tokenizer.get_config() == task.preprocessor.tokenizer.get_config()
+
+    folder = export_saved_model(copy, tmp_path / "served")
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", READER, str(folder)],
+        input=json.dumps(pairs), capture_output=True, text=True, cwd=folder, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    foreign, logits = json.loads(done.stdout.splitlines()[-1])
+    assert set(foreign) == TEXT_OPS[family]
+    np.testing.assert_allclose(logits, expected, atol=1e-5)
