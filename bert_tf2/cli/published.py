@@ -145,12 +145,12 @@ class Models:
         self.made = {}
 
     def tokenizer(self, row):
-        """The checkpoint's tokenizer; here is decided of which class."""
-        from bert_tf2.text.wordpiece import WordPieceTokenizer
+        """The checkpoint's tokenizer, of the class that fits it."""
+        from bert_tf2.text.tokenizer import Tokenizer
 
-        if self.checkpoint.vocab_file is None:
-            raise NotRun("texts need a vocab.txt, and the checkpoint has none")
-        return WordPieceTokenizer.from_checkpoint(self.checkpoint, lowercase=row.lowercase)
+        if not self.checkpoint.tokenizer_files:
+            raise NotRun("texts need a vocabulary, and the checkpoint has none")
+        return Tokenizer.from_checkpoint(self.checkpoint, lowercase=row.lowercase)
 
     def preprocessor(self, row):
         """Texts to inputs; for rows of ids one without a vocabulary, which no model asks for."""
