@@ -5,6 +5,7 @@ do, as oracles for the graph operations. SentencePiece itself is the `sentencepi
 in.
 """
 
+import functools
 import itertools
 import unicodedata
 
@@ -87,6 +88,7 @@ def _run_end(text, start):
     return end
 
 
+@functools.cache
 def byte_letters():
     """GPT-2's letter for each byte: printable ones are themselves, the rest from U+0100 on."""
     kept = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]

@@ -63,7 +63,7 @@ class Merges:
             hashes, return_index=True
         )  # of two with one hash, one is left out
         self._hashes = tf.constant(np.append(hashes, np.iinfo(np.int64).max))
-        self._words = tf.constant(np.append(words[first], b""))
+        self._words = tf.constant(np.append(words[first], b"\xff"))  # which is in no text
         self._word_ids = tf.constant(np.append(ids[first], 0).astype(np.int32))
 
     def _merge(self, words):
@@ -96,9 +96,7 @@ def _merge_all(symbols, word, keys, ranks, merged, stop):
     """Merges until no pair of any word has a rank. -> symbols (S,) and their words (S,)."""
 
     def rank_of(left, right):
-        key = left * (stop + 1) + right
-        found = _search(keys, key)
-        return tf.where(tf.gather(keys, found) == key, tf.gather(ranks, found), _NEVER)
+        return _look_up(keys, ranks, left * (stop + 1) + right)
 
     def step(symbols, word, rank):
         """Merges, in every word, all occurrences of its pair of lowest rank."""
@@ -115,15 +113,22 @@ def _merge_all(symbols, word, keys, ranks, merged, stop):
         fresh = rank_of(tf.gather_nd(symbols, place), tf.gather_nd(symbols, place + 1))
         return symbols, word, tf.tensor_scatter_nd_update(rank, place, fresh)
 
-    followers = tf.concat([symbols, [stop]], 0)[1:]
-    symbols, word, _ = tf.while_loop(
-        lambda symbols, word, rank: tf.reduce_any(rank != _NEVER),
-        step,
-        [symbols, word, rank_of(symbols, followers)],
-        shape_invariants=[tf.TensorShape([None])] * 3,
-        parallel_iterations=1,
-    )
-    return symbols, word
+    with tf.device("CPU:0"):  # where the strings are, and many small steps are quickest
+        followers = tf.concat([symbols, [stop]], 0)[1:]
+        symbols, word, _ = tf.while_loop(
+            lambda symbols, word, rank: tf.reduce_any(rank != _NEVER),
+            step,
+            [symbols, word, rank_of(symbols, followers)],
+            shape_invariants=[tf.TensorShape([None])] * 3,
+            parallel_iterations=1,
+        )
+        return symbols, word
+
+
+def _look_up(keys, ranks, wanted):
+    """int64 (N,): the rank of each key, or `_NEVER`."""
+    place = _search(keys, wanted)
+    return tf.where(tf.gather(keys, place) == wanted, tf.gather(ranks, place), _NEVER)
 
 
 def _search(table, values):

@@ -254,6 +254,11 @@ def _fairseq_ids(model):
 @functools.cache
 def _combining():
     """Combining characters, and those that NFKD makes of nothing else, as a regular expression."""
-    every = map(chr, [*range(0xD800), *range(0xE000, sys.maxunicode + 1)])
-    marks = [c for c in every if all(map(unicodedata.combining, unicodedata.normalize("NFKD", c)))]
+    marks = filter(_is_mark, map(chr, range(sys.maxunicode + 1)))
     return f"[{''.join(marks)}]"
+
+
+def _is_mark(char):
+    if unicodedata.combining(char) or not unicodedata.decomposition(char):
+        return unicodedata.combining(char)
+    return all(map(unicodedata.combining, unicodedata.normalize("NFKD", char)))

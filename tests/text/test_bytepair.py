@@ -124,8 +124,7 @@ def test_merging_by_any_list(merges, texts):
 
 @pytest.mark.parametrize("part", ["a", "é", "ab", " ", ".", "a ", "\n"])
 def test_long_texts_are_not_slow(tokenizer, ranks, part):
-    received = tokenizer.tokens(part * 30_000).numpy().tolist()
-    assert b"".join(received).decode() == "".join(rules.gpt2_pieces(part * 30_000, {}))
+    assert tokenizer.detokenize(tokenizer(part * 30_000)).numpy().decode() == part * 30_000
     short = part * 200
     assert [p.decode() for p in tokenizer.tokens(short).numpy()] == rules.gpt2_pieces(short, ranks)
 
