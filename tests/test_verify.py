@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import oracle
 import pytest
+import saved
 from safetensors.numpy import load_file, save_file
 
 from bert_tf2 import WordPieceTokenizer, cli, weights
@@ -155,7 +156,7 @@ def test_what_a_checkpoint_lacks_is_said(tmp_path):
     assert [result.word for result in results] == ["not run"] * 3
     assert "no pooled_output" in results[0].not_run
     assert "classifier/kernel" in results[1].not_run
-    assert "vocab.txt" in results[2].not_run
+    assert "need a vocabulary" in results[2].not_run
 
 
 def test_numbers_that_are_none_differ(tmp_path):
@@ -213,7 +214,7 @@ def tiny(tmp_path, monkeypatch):
     name = "uncased_L-2_H-128_A-2"
     config = VARIANTS[name]
     arrays = oracle.random_weights(weights.expected_shapes(config))
-    weights.save_google(tmp_path / name, config, arrays)
+    saved.google(tmp_path / name, config, arrays)
     row = dataclasses.replace(published(name)[0][0], models=[name])
     row = replaced(row, answers(row, config, arrays))
     left_out = [{"models": [name], "of": "a measure", "why": "it has steps of its own"}]

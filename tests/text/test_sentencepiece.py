@@ -267,7 +267,7 @@ def test_serialization(folder, tmp_path, kind):
     text = json.dumps(keras.saving.serialize_keras_object(tokenizer))
     assert "▁the" not in text
     copy = keras.saving.deserialize_keras_object(json.loads(text))
-    with pytest.raises(ValueError, match=r"load_assets.*spiece\.model"):
+    with pytest.raises(ValueError, match=r"load_assets.*\.model"):
         copy(["a"])
     tokenizer.save_assets(tmp_path)
     copy.load_assets(tmp_path)
