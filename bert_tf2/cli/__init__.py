@@ -67,7 +67,7 @@ VERBS = {
         ("model", "export_dir"),
     ),
     "convert": Verb(
-        "write a checkpoint in Google's TensorFlow format",
+        "write a checkpoint in another format: Hugging Face, Google, TF-Hub, our own",
         "bert_tf2.cli.checkpoints:convert",
         verb_flags.convert,
         ("output_dir",),
