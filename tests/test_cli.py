@@ -274,6 +274,17 @@ def test_convert_and_inspect(work, tmp_path, capsys):
     assert "1 layers, width 16, 2 heads" in capsys.readouterr().out
 
 
+def test_convert_to_a_reusable_saved_model(work, tmp_path, capsys):
+    folder = tmp_path / "hub"
+    argv = [f"--model={work}/run/model.keras", f"--output_dir={folder}", "--to=tfhub"]
+    assert cli.main(["convert", *argv]) == 0
+    printed = capsys.readouterr().out
+    assert "as TF-Hub or Model Garden" in printed
+    assert "no place for them: classifier/kernel, classifier/bias" in printed
+    assert cli.main(["inspect", f"--init_checkpoint={folder}"]) == 0
+    assert "1 layers, width 16, 2 heads" in capsys.readouterr().out
+
+
 def test_list_names_every_published_checkpoint(capsys):
     from bert_tf2.weights import registry
 

@@ -8,8 +8,8 @@ def _checkpoint(values, default=None):
         values,
         "init_checkpoint",
         default,
-        "a published name (see bert_tf2 list), a folder, a TensorFlow checkpoint prefix or a "
-        "safetensors file",
+        "a published name (see bert_tf2 list), a folder (a SavedModel's, too), a TensorFlow "
+        "checkpoint prefix or a safetensors file",
     )
     flags.string(
         values, "bert_config_file", None, "the JSON config, if not the one beside the weights"

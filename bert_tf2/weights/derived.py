@@ -20,6 +20,15 @@ from bert_tf2.weights.report import CheckpointError
 _FAMILIES = ("bert", "albert")
 _MOST_LAYERS = 200
 _HEAD_SIZE = 64
+# What tells the sizes, and how many dimensions it may have.
+_TELLING = {
+    "embeddings/token": (2,),
+    "embeddings/position": (2,),
+    "embeddings/segment": (2,),
+    "{block}/attention/norm/gamma": (1,),
+    "{block}/attention/query/bias": (1, 2),  # (D,), or (N, H) by head
+    "{block}/ffn/intermediate/bias": (1,),
+}
 
 
 def derive_config(variables: Mapping[str, tuple], format: str, folder: Path) -> EncoderConfig:
@@ -36,40 +45,36 @@ def derive_config(variables: Mapping[str, tuple], format: str, folder: Path) -> 
     """
     found = {family: _found(family, format, variables) for family in _FAMILIES}
     family = max(found, key=lambda name: len(found[name]))
-    shapes = found[family]
-    blocks = list(
-        dict.fromkeys(n.split("/")[0] for n in shapes if n.startswith(("layer", "group")))
-    )
-    needed = ["embeddings/token", "embeddings/position", "embeddings/segment"]
-    needed += [f"{(blocks or ['layer_0'])[0]}/{part}" for part in ("attention/norm/gamma", _INNER)]
-    if missing := [name for name in needed if name not in shapes]:
-        raise CheckpointError(
-            f"{folder} has no config, and its variables do not tell it: there is no "
-            f"{' or '.join(missing)} among {', '.join(list(variables)[:4]) or 'none'}, … "
-            "Name a `config_file`, and make sure that the checkpoint is complete."
-        )
-    vocabulary, width = shapes["embeddings/token"]
+    blocks = {n.split("/")[0] for n in found[family] if n.startswith(("layer_", "group_"))}
+    telling = _telling(found[family], min(blocks, default="layer_0"), variables, folder)
+    token, position, segment, (width,), query_bias, (inner,) = telling
     sizes = {
-        "hidden_size": shapes[needed[-2]][0],
-        "intermediate_size": shapes[needed[-1]][0],
-        "embedding_size": width if width != shapes[needed[-2]][0] else None,
+        "hidden_size": width,
+        "intermediate_size": inner,
+        "embedding_size": None if token[1] == width else token[1],
     }
     if family == "bert":
         sizes["num_hidden_layers"] = len(blocks)
-    return EncoderConfig(
-        family=family,
-        **_rest(family, sizes, shapes[f"{blocks[0]}/attention/query/bias"], folder)
-        | sizes
-        | {
-            "vocab_size": vocabulary,
-            "max_position_embeddings": shapes["embeddings/position"][0],
-            "type_vocab_size": shapes["embeddings/segment"][0],
-            "hidden_act": _activation(folder),
-        },
-    )
+    tables = {
+        "vocab_size": token[0],
+        "max_position_embeddings": position[0],
+        "type_vocab_size": segment[0],
+    }
+    rest = _rest(family, sizes, query_bias, folder) | {"hidden_act": _activation(folder)}
+    return EncoderConfig(family=family, **rest | sizes | tables)
 
 
-_INNER = "ffn/intermediate/bias"
+def _telling(found: Mapping, block: str, variables: Mapping, folder: Path) -> list[tuple]:
+    """The shapes of `_TELLING`, in its order."""
+    needed = {name.format(block=block): ranks for name, ranks in _TELLING.items()}
+    wrong = [name for name, ranks in needed.items() if len(found.get(name, ())) not in ranks]
+    if wrong:
+        raise CheckpointError(
+            f"{folder} has no config, and its variables do not tell it: there is no "
+            f"{' or '.join(wrong)} among {', '.join(list(variables)[:4]) or 'none'}, … "
+            "Name a `config_file`, and make sure that the checkpoint is complete."
+        )
+    return [found[name] for name in needed]
 
 
 def _found(family: str, format: str, variables: Mapping[str, tuple]) -> dict[str, tuple]:
@@ -93,15 +98,16 @@ def _rest(family: str, sizes: Mapping, query_bias: tuple, folder: Path) -> dict:
     if len(query_bias) == 2:  # (N, H)
         rest["num_attention_heads"] = query_bias[0]
     elif not published:
-        rest["num_attention_heads"] = max(1, sizes["hidden_size"] // _HEAD_SIZE)
+        rest["num_attention_heads"] = sizes["hidden_size"] // _HEAD_SIZE
     if family == "albert":
-        layers = _layers_said(folder) or rest.get("num_hidden_layers")
-        if layers is None:
-            raise CheckpointError(
-                f"{folder} has no config, and how often ALBERT applies its one block is nowhere "
-                "said. Name a `config_file`."
-            )
-        rest["num_hidden_layers"] = layers
+        rest["num_hidden_layers"] = _layers_said(folder) or rest.get("num_hidden_layers")
+    said = sizes | rest
+    unsaid = [n for n in ("num_attention_heads", "num_hidden_layers") if not said[n]]
+    if unsaid or said["hidden_size"] % said["num_attention_heads"]:
+        raise CheckpointError(
+            f"{folder} has no config, and nothing tells its {' and '.join(unsaid) or 'heads'}: no "
+            f"published {family} has these sizes, {dict(sizes)}. Name a `config_file`."
+        )
     return rest
 
 

@@ -196,7 +196,9 @@ def test_the_first_modules_names(tmp_path):
 def test_an_albert_of_no_published_size_needs_a_config(tmp_path):
     _, theirs = stored(oracle.TINIES["albert"])
     save_objects(tmp_path / "model.ckpt", theirs)
-    with pytest.raises(weights.CheckpointError, match="how often ALBERT applies its one block"):
+    with pytest.raises(
+        weights.CheckpointError, match="nothing tells its num_hidden_layers: no pub"
+    ):
         weights.open_checkpoint(tmp_path)
 
 
@@ -291,6 +293,10 @@ def test_unknown_and_missing_variables(tmp_path):
     with refuses(r"missing .*layer_1/attention/key/bias \(transformer/layer_1/self_attention/key"):
         Encoder.from_preset(tmp_path / "b")
     save_objects(tmp_path / "c" / "model.ckpt", {"dense/kernel": np.ones((3, 3))})
+    flat = theirs | {"word_embeddings/embeddings": np.ones(97, "float32")}
+    save_objects(tmp_path / "d" / "model.ckpt", flat)
+    with refuses("there is no embeddings/token among"):
+        weights.open_checkpoint(tmp_path / "d")
     with refuses(r"no config, .* no embeddings/token .* among dense/kernel, … Name a `config"):
         weights.open_checkpoint(tmp_path / "c")
 
