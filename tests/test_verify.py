@@ -247,7 +247,7 @@ def test_a_name_that_is_there(tiny, capsys, monkeypatch):
 def test_a_folder_that_does_not(tiny, capsys, monkeypatch):
     monkeypatch.undo()  # the table of the project
     printed = said(capsys, 1, tiny)
-    assert "DIFFERS" in printed and "not run: texts need a vocab.txt" in printed
+    assert "DIFFERS" in printed and "not run: texts need a vocabulary" in printed
     assert "2 of 4 rows differ" in printed and str(tiny) in printed
 
 

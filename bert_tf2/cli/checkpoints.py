@@ -19,7 +19,7 @@ def convert(flags):
 
         contents = load_classifier(flags.model).contents()
     else:
-        contents, report = weights.contents_of(_open(flags), flags.to)
+        contents, report = weights.contents_of(_open(flags))
         print(report)
     left_out = write(contents, flags.output_dir, flags.to, flags.dtype)
     about = weights.FORMATS[flags.to].about

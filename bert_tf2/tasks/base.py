@@ -10,7 +10,7 @@ from bert_tf2 import weights
 from bert_tf2.modeling.encoder import Encoder, Unfilled, load_variables
 from bert_tf2.tasks.fitting import TextModel
 from bert_tf2.text.packing import Preprocessor
-from bert_tf2.text.tokenizer import Tokenizer
+from bert_tf2.text.presets import tokenizer_of
 
 LOGGER = logging.getLogger("bert_tf2")
 
@@ -92,7 +92,7 @@ class Task(TextModel):
             checkpoint = weights.read_ahead(checkpoint)
         initializer = Unfilled(checkpoint.config) if load_weights else None
         encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
-        tokenizer = Tokenizer.from_checkpoint(checkpoint, lowercase=lowercase)
+        tokenizer = tokenizer_of(checkpoint, lowercase)
         lengths = {
             "max_length": max_length,
             "pad_to_max_length": pad_to_max_length,

@@ -1,4 +1,4 @@
-"""Which tokenizer a checkpoint needs."""
+"""Which tokenizer a checkpoint needs. All are imported, so that Keras finds them in a file."""
 
 from bert_tf2.text.bytepair import BytePairTokenizer
 from bert_tf2.text.sentencepiece import SentencePieceTokenizer
@@ -23,3 +23,8 @@ def tokenizer_class(checkpoint):
         if candidate.find_assets(checkpoint) is not None:
             return candidate
     return own  # whose `from_checkpoint` says what is missing
+
+
+def tokenizer_of(checkpoint, lowercase=None):
+    """The tokenizer of a checkpoint; see `Tokenizer.from_checkpoint` for arguments and errors."""
+    return tokenizer_class(checkpoint).from_checkpoint(checkpoint, lowercase=lowercase)
