@@ -5,7 +5,6 @@ Face's for the others. Only all-MiniLM-L6-v2 is a real model.
 """
 
 import contextlib
-import json
 import os
 import shutil
 from pathlib import Path
@@ -120,23 +119,15 @@ def complete(path):
 
 
 def _write_twins(folder, sizes):
-    from safetensors.numpy import save_file
-
     from bert_tf2 import weights
     from bert_tf2.weights import names
 
     arrays = _random_arrays(weights.expected_shapes(sizes, ("classifier", "span"), labels=2))
-    lines = Path(vocabulary()).read_text(encoding="utf-8").splitlines()
-    if (sizes.family, "google") in names.NAMES:
-        weights.save_google(folder / "google", sizes, arrays, lines)
-    twin = folder / "huggingface"
-    twin.mkdir(parents=True)
-    stored = weights.to_format(arrays, sizes, "huggingface")
-    save_file(stored, twin / "model.safetensors", metadata={"format": "pt"})
-    (twin / "config.json").write_text(json.dumps(sizes.to_huggingface(), indent=2))
-    (twin / "vocab.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    words = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 512}
-    (twin / "tokenizer_config.json").write_text(json.dumps(words, indent=2))
+    files = {"vocab.txt": Path(vocabulary()).read_bytes()}
+    contents = weights.Contents(sizes, arrays, files, lowercase=True)
+    for format in ("google", "huggingface"):
+        if (sizes.family, format) in names.NAMES:
+            weights.save(folder / format, contents, format)
 
 
 def _random_arrays(shapes):

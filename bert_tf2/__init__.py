@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "EncoderConfig": "bert_tf2.config",
-    "convert": "bert_tf2.weights.conversion",
+    "convert": "bert_tf2.conversion",
     "WordPieceTokenizer": "bert_tf2.text.wordpiece",
     "Preprocessor": "bert_tf2.text.packing",
     "Encoder": "bert_tf2.modeling.encoder",
@@ -24,6 +24,7 @@ _HOMES = {
     "TextClassifier": "bert_tf2.tasks.text_classifier",
     "MaskedLM": "bert_tf2.tasks.masked_lm",
     "export_saved_model": "bert_tf2.serving.export",
+    "export_text_encoder": "bert_tf2.serving.hub",
 }
 __all__ = [*_HOMES]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from bert_tf2 import dialects
 from bert_tf2.dialects import ACTIVATIONS, FAMILIES
 
+MOST_BLOCKS = 1000  # a damaged config must not keep a machine busy for hours
+
 
 @dataclasses.dataclass(frozen=True)
 class EncoderConfig:
@@ -88,6 +90,11 @@ class EncoderConfig:
             raise ValueError(
                 "`hidden_size` must be a multiple of `num_attention_heads`. "
                 f"Received: {self.hidden_size} and {self.num_attention_heads}"
+            )
+        if self.num_hidden_layers * self.inner_group_num > MOST_BLOCKS:
+            raise ValueError(
+                f"There can be at most {MOST_BLOCKS} blocks. Received: {self.num_hidden_layers} "
+                f"layers of {self.inner_group_num}"
             )
         if self.family not in FAMILIES:
             raise ValueError(f"`family` must be one of {list(FAMILIES)}. Received: {self.family}")
@@ -238,7 +245,7 @@ def read_config(path: str | Path) -> EncoderConfig:
     path = Path(path)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # covers bad JSON and bad UTF-8
+    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, or nested without end
         raise ValueError(f"{path} is not a JSON file: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path} must hold a JSON object. Received: {type(values).__name__}")

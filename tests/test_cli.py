@@ -208,7 +208,7 @@ def test_pairs_need_two_columns_and_single_texts_one(work, tmp_path, capsys):
 
 def test_a_trained_model_is_converted_with_its_head(work, tmp_path, capsys):
     folder = tmp_path / "uncased_trained"
-    argv = ["convert", f"--model={work}/run/model.keras", f"--output_dir={folder}"]
+    argv = ["convert", f"--model={work}/run/model.keras", f"--output_dir={folder}", "--to=google"]
     assert cli.main(argv) == 0
     variables = dict(tf.train.list_variables(str(folder / "bert_model.ckpt")))
     assert variables["output_weights"] == [3, 16]
@@ -260,6 +260,8 @@ def test_given_vocabulary_and_labels(work, tmp_path, capsys):
 
 def test_convert_and_inspect(work, tmp_path, capsys):
     argv = ["convert", f"--init_checkpoint={work}/tiny_uncased", f"--output_dir={tmp_path}/out"]
+    fails(capsys, 2, argv, "--to must be given")
+    argv.append("--to=google")
     assert cli.main(argv) == 0
     assert "written: 23 variables" in capsys.readouterr().out
     for name in ("bert_config.json", "vocab.txt"):
@@ -279,6 +281,14 @@ def test_list_names_every_published_checkpoint(capsys):
     lines = capsys.readouterr().out.splitlines()
     named = [line.split()[0] for line in lines[1:-2]]
     assert named == [entry.name for entry in registry.entries()]
+    assert next(line for line in lines if line.startswith("albert_base_v2")).split()[2] == "12"
+    assert cli.main(["list", "distil_bert_base_en_uncased", "electra_small"]) == 0
+    first, second = capsys.readouterr().out.split("\n\n")
+    entry = registry.find("distilbert_base_uncased")
+    for known in (entry.name, entry.address, entry.sha256["model.safetensors"], "66 M"):
+        assert known in first
+    assert "https://storage.googleapis.com/electra-data/electra_small.zip" in second
+    fails(capsys, 1, ["list", "electra_tiny"], "Did you mean", "electra_small")
 
 
 # --- Mistakes -------------------------------------------------------------------------------------

@@ -67,10 +67,10 @@ VERBS = {
         ("model", "export_dir"),
     ),
     "convert": Verb(
-        "write a checkpoint in Google's TensorFlow format",
+        "write a checkpoint in another format",
         "bert_tf2.cli.checkpoints:convert",
         verb_flags.convert,
-        ("output_dir",),
+        ("to", "output_dir"),
     ),
     "inspect": Verb(
         "show a checkpoint's family, sizes and variables",
@@ -78,10 +78,17 @@ VERBS = {
         verb_flags.inspect,
         ("init_checkpoint",),
     ),
+    "verify": Verb(
+        "compare a checkpoint with the numbers that are published for it",
+        "bert_tf2.cli.verify:verify",
+        verb_flags.verify,
+        arguments="NAME_OR_FOLDER",
+    ),
     "list": Verb(
-        "list the published checkpoints that can be named",
+        "list the published checkpoints that can be named, or all about some",
         "bert_tf2.cli.checkpoints:list_published",
         verb_flags.nothing,
+        arguments="[NAME …]",
     ),
     "download": Verb(
         "bring a published checkpoint onto this machine",
@@ -135,7 +142,7 @@ def _run_verb(name, argv):
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone: `bert_tf2 inspect … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, TypeError, OSError, FloatingPointError) as error:
+    except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:
         if values.debug:
             raise
         print(f"bert_tf2: error: {error}", file=sys.stderr)

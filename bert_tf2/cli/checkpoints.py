@@ -1,5 +1,6 @@
 """Verbs about checkpoints: convert, inspect, list, download."""
 
+import math
 from pathlib import Path
 
 from bert_tf2.cli import console
@@ -10,6 +11,7 @@ def convert(flags):
     """Writes a checkpoint, heads included, in another format; says what was left out."""
     from bert_tf2 import weights
     from bert_tf2.cli.files import refuse_existing
+    from bert_tf2.conversion import write
 
     refuse_existing(flags.output_dir, overwrite=False)
     if one_of(flags, "init_checkpoint", "model") == "model":
@@ -19,11 +21,13 @@ def convert(flags):
     else:
         contents, report = weights.contents_of(_open(flags), flags.to)
         print(report)
-    weights.save(flags.output_dir, contents, flags.to, flags.dtype)
+    left_out = write(contents, flags.output_dir, flags.to, flags.dtype)
     about = weights.FORMATS[flags.to].about
-    print(f"written: {len(contents.arrays)} variables, {flags.dtype}, as {about}:")
+    print(f"written: {len(contents.arrays) - len(left_out)} variables, {flags.dtype}, as {about}:")
     for file in sorted(path for path in Path(flags.output_dir).rglob("*") if path.is_file()):
         print(f"  {file}  ({file.stat().st_size:,} bytes)")
+    if left_out:
+        print(f"warning: left out, as that format has no place for them: {', '.join(left_out)}")
     if not contents.tokenizer_files:
         print("warning: no vocabulary lies beside the weights, so none was written")
     if flags.to == "google" and contents.config.hidden_act == "gelu_erf":
@@ -40,18 +44,45 @@ def inspect(flags):
 
 
 def list_published(flags):
-    """Prints the registry, and which of its checkpoints are on this machine."""
+    """Prints the registry, and which of its checkpoints are here; or all about those named."""
     from bert_tf2.weights import registry
 
     folder = registry.checkpoints_folder()
-    rows = [["name", "family", "MB", "licence", "here", "about"]]
+    if flags.arguments:
+        chosen = [registry.find(name) for name in flags.arguments]
+        print("\n\n".join(_described(entry, folder) for entry in chosen))
+        return
+    rows = [["name", "family", "parameters", "MB", "licence", "here", "about"]]
     for entry in registry.entries():
-        place = folder / entry.name
-        here = "yes" if place.is_dir() and any(place.iterdir()) else ""
         size = f"{entry.size / 1e6:.0f}" if entry.size else "?"
-        rows.append([entry.name, entry.family, size, entry.license, here, entry.about])
-    print(console.table(rows, right=(2,)))
+        here = "yes" if registry.is_filled(folder / entry.name) else ""
+        rows.append([entry.name, entry.family, _parameters(entry), size, entry.license])
+        rows[-1] += [here, entry.about]
+    print(console.table(rows, right=(2, 3)))
     print(f"\nDownloads land in {folder}. To get one: bert_tf2 download NAME")
+
+
+def _described(entry, folder):
+    """Every field of a registry entry that is known, a line each."""
+    from bert_tf2.weights import registry
+
+    place = folder / entry.name
+    known = {name: value for name, value in vars(entry).items() if value}
+    known |= {"files": ", ".join(entry.files) or "all of the archive"}
+    known |= {"parameters": _parameters(entry), "sha256": ""}
+    known |= {"place": f"{place}{'' if registry.is_filled(place) else ' (not there yet)'}"}
+    rows = [(name, value) for name, value in known.items() if value]
+    rows += [("sha256", f"{digest}  {file}") for file, digest in entry.sha256.items()]
+    return "\n".join(f"{name:<12}{value}" for name, value in rows)
+
+
+def _parameters(entry):
+    """How many weights an encoder has, in millions, heads not counted."""
+    from bert_tf2.variants import VARIANTS
+    from bert_tf2.weights.names import expected_shapes
+
+    shapes = expected_shapes(VARIANTS[entry.name]).values()
+    return f"{sum(map(math.prod, shapes)) / 1e6:.0f} M"
 
 
 def download(flags):

@@ -263,8 +263,8 @@ def convert(values):
     flags.choice(
         values,
         "to",
-        ["huggingface", "google", "bert_tf2", "keras_hub"],
-        "the format to write",
+        [None, "google", "huggingface", "keras_hub", "tfhub", "bert_tf2"],
+        "whose format to write",
     )
     flags.choice(values, "dtype", ["float32", "bfloat16", "float16"], "of the stored numbers")
     flags.string(values, "output_dir", None, "a new folder")
@@ -272,6 +272,15 @@ def convert(values):
 
 def inspect(values):
     _checkpoint(values)
+
+
+def verify(values):
+    flags.string(
+        values,
+        "as",
+        None,
+        "the published name of what is in the folder, if the folder is called otherwise",
+    )
 
 
 def download(values):

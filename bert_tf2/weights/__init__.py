@@ -4,13 +4,19 @@ TensorFlow and safetensors are imported only where a file of theirs is touched.
 """
 
 from bert_tf2.weights.checkpoint import Checkpoint, check_vocabulary, open_checkpoint
-from bert_tf2.weights.conversion import contents_of, convert
+from bert_tf2.weights.conversion import contents_of
 from bert_tf2.weights.formats import FORMATS
 from bert_tf2.weights.loading import load, read_ahead
 from bert_tf2.weights.names import expected_shapes
 from bert_tf2.weights.registry import resolve
 from bert_tf2.weights.report import CheckpointError, Report
-from bert_tf2.weights.saving import Contents, save, to_format, vocabulary_file
+from bert_tf2.weights.saving import (
+    Contents,
+    save,
+    to_format,
+    vocabulary_file,
+    without_a_place,
+)
 from bert_tf2.weights.summary import summary
 from bert_tf2.weights.tensors import to_tensor, unset
 
@@ -22,7 +28,6 @@ __all__ = [
     "Report",
     "check_vocabulary",
     "contents_of",
-    "convert",
     "expected_shapes",
     "load",
     "open_checkpoint",
@@ -34,4 +39,5 @@ __all__ = [
     "to_tensor",
     "unset",
     "vocabulary_file",
+    "without_a_place",
 ]

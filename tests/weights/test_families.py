@@ -10,8 +10,9 @@ from safetensors.numpy import save_file
 
 from bert_tf2 import weights
 from bert_tf2.variants import VARIANTS
-from bert_tf2.weights import names, saving
+from bert_tf2.weights import names
 from bert_tf2.weights.containers import bundle
+from bert_tf2.weights.saving import WRITERS
 
 HEADS = ("mlm", "nsp", "sop", "rtd", "pre_classifier", "classifier", "token_classifier", "span")
 # What keras-hub's classes cannot compute; the families among them are in test_keras_hub.py.
@@ -27,8 +28,9 @@ PLACES = [
     (name, format)
     for name, config in oracle.TINIES.items()
     for family, format in names.NAMES
-    if family == config.family and format in saving.WRITERS
-    if format != "keras_hub" or name not in BEYOND_KERAS_HUB
+    if family == config.family
+    and format in WRITERS
+    and not (format == "keras_hub" and name in BEYOND_KERAS_HUB)
 ]
 
 

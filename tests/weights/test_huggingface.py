@@ -212,11 +212,3 @@ def test_truncated_file_and_huge_header(tmp_path, arrays):
         file.write_bytes(damaged)
         with pytest.raises(weights.CheckpointError, match=r"model.safetensors .*get it again"):
             weights.open_checkpoint(folder)
-
-
-def test_pickles_are_never_opened(tmp_path):
-    describe(tmp_path)
-    (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04.")
-    for path in (tmp_path, tmp_path / "pytorch_model.bin"):
-        with pytest.raises(weights.CheckpointError, match="convert them to safetensors"):
-            weights.open_checkpoint(path)

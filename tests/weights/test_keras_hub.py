@@ -11,6 +11,7 @@ import oracle
 import pytest
 import saved
 
+import bert_tf2
 from bert_tf2 import Encoder, TextClassifier, WordPieceTokenizer, weights
 from bert_tf2.config import parse_config
 from bert_tf2.text.vocabulary import Vocabulary
@@ -152,8 +153,8 @@ def test_google_to_ours_to_keras_hub_and_back(tmp_path):
     config = CONFIGS["bert"]
     arrays = oracle.random_weights(weights.expected_shapes(config, ("mlm", "nsp", "classifier"), 3))
     saved.google(tmp_path / "uncased", config, arrays, WORDS)
-    weights.convert(tmp_path / "uncased", tmp_path / "ours", to="bert_tf2")
-    report = weights.convert(tmp_path / "ours", tmp_path / "keras", to="keras_hub")
+    bert_tf2.convert(tmp_path / "uncased", tmp_path / "ours", to="bert_tf2")
+    report = bert_tf2.convert(tmp_path / "ours", tmp_path / "keras", to="keras_hub")
     assert {name.split("/")[0] for name, _ in report.skipped} == {"mlm", "nsp"}
     got, _ = reopened(tmp_path / "keras")
     kept = {n: a for n, a in arrays.items() if n.split("/")[0] not in ("mlm", "nsp")}
@@ -161,7 +162,7 @@ def test_google_to_ours_to_keras_hub_and_back(tmp_path):
     assert (got.config, got.lowercase) == (config, True)
     assert got.tokenizer_files == weights.vocabulary_file(WORDS)
     with pytest.raises(ValueError, match="There is no other format of bert"):
-        weights.convert(tmp_path / "ours", tmp_path / "other", to="other")
+        bert_tf2.convert(tmp_path / "ours", tmp_path / "other", to="other")
 
 
 REFUSED = {
@@ -169,7 +170,7 @@ REFUSED = {
     "another epsilon": (tiny("bert", layer_norm_eps=1e-6), "'layer_norm_eps': 1e-06"),
     "no pooler": (tiny("bert without pooler"), "'pooler': False"),
     "no segments": (tiny("bert", type_vocab_size=0), "'type_vocab_size': 0"),
-    "uneven groups": (tiny("albert, groups"), "cannot divide 3 layers into 2 groups"),
+    "uneven groups": (tiny("albert, groups"), "would give 3 layers other ones of 2 groups"),
     "ELECTRA as published": (tiny("electra"), "'hidden_act': 'gelu_erf', 'pooler': False"),
     "RoBERTa as published": (tiny("roberta"), "'position_padding_id': 1"),
 }

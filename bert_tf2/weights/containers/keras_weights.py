@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bert_tf2.weights.containers import hdf5
-from bert_tf2.weights.containers.shards import files_of_index
+from bert_tf2.weights.containers.shards import files_of
 from bert_tf2.weights.report import CheckpointError
 
 _TASK_FILE, _TASK = "task.weights.h5", "task/"
@@ -64,7 +64,7 @@ def write(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 def _files(path: Path) -> list[tuple[str, Path]]:
     """(prefix of the names, file) of all that belongs to `path`."""
-    files = files_of_index(path) if path.suffix == ".json" else [path]
+    files = files_of(path)
     head = path.with_name(_TASK_FILE)
     # A file of another name is no preset's, and what lies beside it is not its own.
     is_preset = path.name.startswith("model.weights.") and head.is_file()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bert_tf2.weights.containers import mapped
-from bert_tf2.weights.containers.shards import files_of_index
+from bert_tf2.weights.containers.shards import files_of
 from bert_tf2.weights.report import CheckpointError
 
 _DTYPES = {
@@ -38,7 +38,7 @@ def list_variables(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
         CheckpointError: a file is missing, truncated or no safetensors, or a dtype is not known.
     """
     listed = {}
-    for file in _files(path):
+    for file in files_of(path):
         with _open(file) as tensors:
             for name in tensors.keys():  # noqa: SIM118 (a handle, no dict)
                 header = tensors.get_slice(name)
@@ -56,7 +56,7 @@ def read(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
         CheckpointError: as `list_variables`.
     """
     wanted, arrays = set(names), {}
-    for file in _files(path):
+    for file in files_of(path):
         with _open(file) as tensors:  # which checks that header and file agree
             here = wanted.intersection(tensors.keys())
         start, header = _header(file)
@@ -88,11 +88,6 @@ def _header(file: Path) -> tuple[int, dict[str, dict]]:
     with open(file, "rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         return 8 + length, json.loads(stream.read(length))
-
-
-def _files(path: Path) -> list[Path]:
-    """The files that hold the tensors: `path` itself, or the shards that an index lists."""
-    return files_of_index(path) if path.suffix == ".json" else [path]
 
 
 @contextlib.contextmanager

@@ -6,12 +6,14 @@ from pathlib import Path
 from bert_tf2.weights.report import CheckpointError
 
 
-def files_of_index(path: Path) -> list[Path]:
-    """The files that an index lists, beside it.
+def files_of(path: Path) -> list[Path]:
+    """The files that hold the tensors: `path` itself, or those that an index lists beside it.
 
     Raises:
-        CheckpointError: it is no such index, or a file is missing or not beside it.
+        CheckpointError: the index is damaged, or a file is missing or not beside it.
     """
+    if path.suffix != ".json":
+        return [path]
     try:
         places = json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()
         # Keras lists the shards of a layer where it lies in several.

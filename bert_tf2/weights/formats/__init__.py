@@ -1,6 +1,6 @@
 """The formats: one table of how each stores things, one of what it calls them, family by family."""
 
-from bert_tf2.weights.formats import google, huggingface, huggingface_tf, keras_hub, ours
+from bert_tf2.weights.formats import google, huggingface, huggingface_tf, keras_hub, ours, tfhub
 from bert_tf2.weights.formats.format import Format, Naming
 
 _ALL = {
@@ -9,6 +9,7 @@ _ALL = {
     "huggingface": huggingface,
     "huggingface_tf": huggingface_tf,
     "keras_hub": keras_hub,
+    "tfhub": tfhub,
 }
 
 FORMATS: dict[str, Format] = {name: module.FORMAT for name, module in _ALL.items()}

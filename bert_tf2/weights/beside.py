@@ -1,0 +1,117 @@
+"""What lies beside the weights, format by format: config, tokenizer, class names."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from bert_tf2.config import EncoderConfig, read_config
+from bert_tf2.variants import VARIANTS
+from bert_tf2.weights import finding, keras_hub, names
+from bert_tf2.weights.containers import objects
+from bert_tf2.weights.derived import derive_config
+from bert_tf2.weights.report import CheckpointError
+
+
+class Beside(NamedTuple):
+    """What there is; the attributes are those of `Checkpoint`."""
+
+    config: EncoderConfig
+    tokenizer_files: dict[str, Path]
+    lowercase: bool | None = None
+    labels: tuple[str, ...] | None = None
+    of_tokens: bool = False
+    task: dict | None = None
+
+
+def look(format: str, place: Path, variables: Mapping, config_file=None) -> Beside:
+    """Collects what lies beside a checkpoint.
+
+    Args:
+        format, place, variables: `format`, `path` and `variables` of the checkpoint.
+        config_file: the config, where it does not lie there.
+
+    Raises:
+        CheckpointError: a file is damaged, or there is no config and none can be derived.
+        ValueError: the config is not one that `read_config` knows.
+    """
+    folder = finding.home(place)
+    if said := settings_in(folder):
+        return Beside(
+            read_config(config_file) if config_file else said["encoder"],
+            finding.find_tokenizer_files(folder),
+            said.get("lowercase"),
+            labels=tuple(said["labels"]) if said.get("labels") else None,
+            task=said.get("task"),
+        )
+    config = read_config(config_file) if config_file else _config(folder, format, place, variables)
+    if format == "keras_hub":
+        files = keras_hub.find_tokenizer_files(folder, config.family)
+        return Beside(config, files, keras_hub.find_lowercase(folder))
+    files, lowercase = finding.find_tokenizer_files(folder), finding.find_lowercase(folder)
+    if format == "tfhub":
+        return Beside(config, files, _lowercase_in(place, variables, lowercase))
+    classes = _classes(folder) if format.startswith("huggingface") else {}
+    return Beside(config, files, lowercase, **classes)
+
+
+def settings_in(folder: Path) -> dict:
+    """What `bert_tf2.json` says, in a preset or a SavedModel of ours; else nothing.
+
+    Raises:
+        CheckpointError: it does not say what the encoder is.
+    """
+    file = folder / finding.SETTINGS_FILE
+    file = file if file.is_file() else folder / "assets" / finding.SETTINGS_FILE
+    if not file.is_file():
+        return {}
+    settings = finding.read_json(file)
+    try:
+        return settings | {"encoder": EncoderConfig(**settings["encoder"])}
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{file} must say what the `encoder` is, in EncoderConfig's words: {error}"
+        ) from error
+
+
+def _config(folder: Path, format: str, place: Path, variables: Mapping) -> EncoderConfig:
+    """From the JSON; where there is none, from what the names and shapes tell."""
+    described = any(folder.glob("*config*.json"))
+    # SavedModels and the Model Garden's checkpoints come without one, and so does Google's ELECTRA.
+    if not described and (format == "tfhub" or folder != place.parent):
+        return derive_config(variables, format, folder)
+    if not described and format == "google" and (found := _published_electra(variables)):
+        return found
+    return read_config(finding.find_config(folder, format))
+
+
+def _published_electra(variables: Mapping) -> EncoderConfig | None:
+    """That of the published size whose shapes agree."""
+    for config in VARIANTS.values():
+        if config.family == "electra":
+            rows = names.variables(config, "google").items()
+            wanted = [row for ours, row in rows if names.head_of(ours) is None]
+            if all(variables.get(row.theirs, (None,))[0] == row.shape for row in wanted):
+                return config
+    return None
+
+
+def _lowercase_in(place: Path, variables: Mapping, otherwise: bool | None) -> bool | None:
+    """The variable `do_lower_case` of a TF-Hub module, the only one that is no number."""
+    said = [name for name, (shape, dtype) in variables.items() if (shape, dtype.kind) == ((), "b")]
+    if len(said) != 1 or not any(place.parent.glob(f"{place.name}.data-*")):
+        return otherwise
+    return bool(objects.read(place, said)[said[0]])
+
+
+def _classes(folder: Path) -> dict:
+    """`labels` and `of_tokens`, as Hugging Face's config says them."""
+    file = folder / "config.json"
+    values = finding.read_json(file) if file.is_file() else {}
+    try:
+        by_number = {int(number): str(label) for number, label in values["id2label"].items()}
+    except (KeyError, AttributeError, ValueError):  # not said, or in a way nobody knows
+        by_number = {}
+    return {
+        "labels": tuple(label for _, label in sorted(by_number.items())) or None,
+        "of_tokens": "ForTokenClassification" in str(values.get("architectures")),
+    }

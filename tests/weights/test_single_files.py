@@ -1,0 +1,176 @@
+"""Downloads of single files, as Hugging Face gives them, against a real HTTP server."""
+
+import dataclasses
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+from http_server import contents, refused, serving
+
+from bert_tf2.weights import registry
+from bert_tf2.weights.registry import Entry
+
+FILES = {
+    "config.json": b'{"hidden_size": 8}',
+    "model.safetensors": bytes(range(256)) * 4000,
+    "vocab.txt": b"[PAD]\n[UNK]\n",
+}
+WEIGHTS = "model.safetensors"
+PART = f"{WEIGHTS}.part"
+HALF = len(FILES[WEIGHTS]) // 2
+RIGHT = {WEIGHTS: hashlib.sha256(FILES[WEIGHTS]).hexdigest()}
+
+spawn = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture
+def server():
+    with serving(files=dict(FILES)) as server:
+        server.moody = WEIGHTS
+        yield server
+
+
+@pytest.fixture
+def entry(server):
+    address = f"{server.address}/tiny/resolve/main"
+    return Entry("tiny", "bert", "files", address, "MIT", "a test", files=tuple(FILES))
+
+
+def test_every_file_comes_and_is_recorded(server, entry, tmp_path):
+    target = registry.install(entry, tmp_path / "new")
+    assert contents(target) == FILES
+    assert server.asked == [(name, 0) for name in FILES]
+    record = json.loads((target / registry.RECORD).read_text())
+    assert record["sha256"] == {n: hashlib.sha256(d).hexdigest() for n, d in FILES.items()}
+    assert record["address"] == entry.address
+    left = sorted(path.name for path in (tmp_path / "new").iterdir())
+    assert left == [".tiny.lock", "tiny"]
+
+
+def test_files_in_folders(server, entry, tmp_path):
+    server.files["a%20name.txt"] = b"x"  # as the address has it
+    entry = dataclasses.replace(entry, files=("deep/er/a name.txt", "vocab.txt"))
+    assert contents(registry.install(entry, tmp_path)) == {
+        "deep/er/a name.txt": b"x",
+        "vocab.txt": FILES["vocab.txt"],
+    }
+
+
+@pytest.mark.parametrize("mood", ["breaks once", "stalls once"])
+def test_goes_on_where_the_connection_broke(server, entry, tmp_path, mood):
+    server.mood = mood
+    assert contents(registry.install(entry, tmp_path, timeout=0.5)) == FILES
+    assert server.asked == [("config.json", 0), (WEIGHTS, 0), (WEIGHTS, HALF), ("vocab.txt", 0)]
+
+
+def test_goes_on_in_the_next_call(server, entry, tmp_path):
+    server.mood = "stalls for ever"
+    refused(entry, tmp_path, f"{WEIGHTS}: timed out")
+    server.mood, server.asked = "", []
+    assert contents(registry.install(entry, tmp_path)) == FILES
+    assert server.asked == [(WEIGHTS, HALF), ("vocab.txt", 0)]
+
+
+@pytest.mark.parametrize("mood", ["no ranges", "says nothing", "announces more"])
+def test_servers_that_know_little(server, entry, tmp_path, mood):
+    (tmp_path / ".tiny.parts").mkdir()
+    (tmp_path / ".tiny.parts" / PART).write_bytes(FILES[WEIGHTS][:5000])
+    server.mood = mood
+    entry = dataclasses.replace(entry, sha256=RIGHT)
+    assert contents(registry.install(entry, tmp_path, timeout=0.5)) == FILES
+
+
+def test_a_file_announced_shorter_than_it_is(server, entry, tmp_path):
+    server.mood = "announces less"
+    entry = dataclasses.replace(entry, sha256=RIGHT)
+    refused(entry, tmp_path, f"{WEIGHTS} has sha256 .* expected {RIGHT[WEIGHTS]}")
+    server.mood = ""
+    assert contents(registry.install(entry, tmp_path)) == FILES
+
+
+def test_wrong_sha256_is_refused_and_fetched_anew(server, entry, tmp_path):
+    server.files[WEIGHTS] = FILES[WEIGHTS][:-1] + b"!"
+    entry = dataclasses.replace(entry, sha256=RIGHT)
+    refused(entry, tmp_path, f"{WEIGHTS} has sha256 .* expected {RIGHT[WEIGHTS]}")
+    assert not (tmp_path / ".tiny.parts").exists()
+    server.files[WEIGHTS] = FILES[WEIGHTS]
+    assert contents(registry.install(entry, tmp_path)) == FILES
+
+
+def test_failed_replacement_keeps_the_old_folder(server, entry, tmp_path):
+    registry.install(entry, tmp_path)
+    server.mood = "missing"
+    with pytest.raises(OSError, match=f"{WEIGHTS}: HTTP Error 404"):
+        registry.install(entry, tmp_path, force=True)
+    assert contents(tmp_path / "tiny") == FILES
+    server.mood, server.files["vocab.txt"] = "", b"new"
+    registry.install(entry, tmp_path, force=True)
+    assert contents(tmp_path / "tiny") == FILES | {"vocab.txt": b"new"}
+
+
+def test_nothing_else_gets_into_the_folder(server, entry, tmp_path):
+    """What a killed download left: a record, and a file that the registry no longer lists."""
+    (tmp_path / ".tiny.parts").mkdir()
+    for name in (registry.RECORD, "pytorch_model.bin"):
+        (tmp_path / ".tiny.parts" / name).write_bytes(b"old")
+    target = registry.install(entry, tmp_path)
+    assert contents(target) == FILES
+    assert set(json.loads((target / registry.RECORD).read_text())["sha256"]) == set(FILES)
+
+
+@pytest.mark.parametrize(
+    "name", ["../escaped.txt", "a/../../escaped.txt", "/tmp/escaped.txt", "..\\escaped.txt", "C:x"]
+)
+def test_names_that_leave_the_folder(server, entry, tmp_path, name):
+    unsafe = dataclasses.replace(entry, files=("vocab.txt", name))
+    refused(unsafe, tmp_path / "inner", "expected files inside the folder, received")
+    assert server.asked == []
+    assert not list(tmp_path.rglob("escaped.txt"))
+
+
+def test_no_server_and_no_files(server, entry, tmp_path):
+    refused(dataclasses.replace(entry, files=()), tmp_path, "received none")
+    server.shutdown()
+    server.server_close()
+    refused(entry, tmp_path, "config.json: .*Connection refused")
+
+
+# === Several processes ===
+
+
+def test_killed_half_way(server, entry, tmp_path):
+    server.mood = "stalls for ever"
+    worker = spawn.Process(target=registry.install, args=(entry, tmp_path))
+    worker.start()
+    assert server.stalled.wait(60)
+    part = tmp_path / ".tiny.parts" / PART
+    while not part.exists() or not part.stat().st_size:  # its bytes are on the way
+        time.sleep(0.01)
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.join()
+    assert not (tmp_path / "tiny").exists()
+    server.mood, server.asked = "", []
+    assert contents(registry.install(entry, tmp_path)) == FILES  # neither lock nor rest in the way
+    assert dict(server.asked)[WEIGHTS] > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".tiny.lock", "tiny"]
+
+
+def test_second_process_waits_for_the_first(server, entry, tmp_path):
+    server.mood = "stalls once"
+    first = spawn.Process(target=registry.install, args=(entry, tmp_path))
+    first.start()
+    assert server.stalled.wait(60)
+    second = spawn.Process(target=registry.install, args=(entry, tmp_path))
+    second.start()
+    second.join(1.0)
+    assert second.is_alive()  # it neither fails nor downloads beside the first
+    server.released.set()
+    first.join(60)
+    second.join(60)
+    assert (first.exitcode, second.exitcode) == (0, 0)
+    assert server.asked == [("config.json", 0), (WEIGHTS, 0), (WEIGHTS, HALF), ("vocab.txt", 0)]
+    assert contents(tmp_path / "tiny") == FILES

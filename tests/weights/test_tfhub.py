@@ -1,0 +1,260 @@
+"""TF-Hub modules and the Model Garden's checkpoints: read by name, whatever lies around them."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+
+from bert_tf2 import Encoder, MaskedLM, TextClassifier, weights
+from bert_tf2.weights.containers import bundle, objects
+from bert_tf2.weights.loading import match
+
+RECORDER = Path(__file__).parents[1] / "reference" / "model_garden" / "record.py"
+# Where tf-models-official 2.20 is installed, with tf_keras and tensorflow_hub.
+PYTHON = Path(__file__).parents[2] / "benchmarks" / ".venvs" / "model_garden" / "bin" / "python"
+RECORDED = ("bert", "albert", "hub")  # what is committed, the hub module without its graph
+ALL = ("bert", "bert_v2", "classifier", "albert", "hub", "tuned")
+
+
+@pytest.fixture
+def recorded(reference):
+    return reference / "model_garden"
+
+
+@pytest.fixture(scope="module")
+def anew(tmp_path_factory):
+    """All that the Model Garden writes, recorded now."""
+    python = Path(os.environ.get("BERT_TF2_MODEL_GARDEN", PYTHON))
+    if not python.is_file():
+        pytest.skip(f"no Model Garden: {python} is not there; set BERT_TF2_MODEL_GARDEN")
+    folder = tmp_path_factory.mktemp("model_garden")
+    subprocess.run([python, RECORDER, folder], check=True, capture_output=True, timeout=900)
+    return folder
+
+
+def compare(folder):
+    golden, encoder = np.load(folder / "golden.npz"), Encoder.from_preset(folder)
+    got = encoder({n: golden[n] for n in ("input_word_ids", "input_mask", "input_type_ids")})
+    for i, layer in enumerate(got["layer_outputs"]):
+        np.testing.assert_allclose(layer, golden[f"layer_{i}"], atol=oracle.TOLERANCE)
+    assert f"layer_{len(got['layer_outputs'])}" not in golden
+    np.testing.assert_allclose(got["pooled_output"], golden["pooled_output"], atol=oracle.TOLERANCE)
+    return encoder
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_recorded_outputs(recorded, name):
+    encoder = compare(recorded / name)
+    assert (encoder.load_report.missing, encoder.load_report.unused) == ([], [])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ALL)
+def test_outputs_of_the_model_garden(anew, name):
+    compare(anew / name)
+
+
+def compare_masked_words(folder):
+    golden, task = np.load(folder / "golden.npz"), MaskedLM.from_preset(folder)
+    ids = {n: golden[n] for n in ("input_word_ids", "input_mask", "input_type_ids")}
+    logits = task(ids | {"masked_positions": golden["positions"]})
+    real = np.take_along_axis(golden["input_mask"], golden["positions"], 1) == 1
+    np.testing.assert_allclose(logits[real], golden["mlm_logits"][real], atol=oracle.TOLERANCE)
+
+
+def test_recorded_masked_words(recorded):
+    compare_masked_words(recorded / "hub")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["bert", "bert_v2", "hub"])
+def test_masked_words_of_the_model_garden(anew, name):
+    if name != "hub":
+        shutil.copy(anew / "hub" / "assets" / "vocab.txt", anew / name)
+    compare_masked_words(anew / name)
+
+
+@pytest.mark.full
+def test_classifier_of_the_model_garden(anew):
+    folder = anew / "classifier"
+    shutil.copy(anew / "hub" / "assets" / "vocab.txt", folder)
+    golden, task = np.load(folder / "golden.npz"), TextClassifier.from_preset(folder, list("abc"))
+    ids = {n: golden[n] for n in ("input_word_ids", "input_mask", "input_type_ids")}
+    assert task.load_report.missing == []
+    np.testing.assert_allclose(task(ids), golden["logits"], atol=oracle.TOLERANCE)
+
+
+def test_what_a_module_says_of_itself(recorded):
+    for path in (recorded / "hub", recorded / "hub" / "variables" / "variables"):
+        checkpoint = weights.open_checkpoint(path)
+        assert (checkpoint.format, checkpoint.container) == ("tfhub", "objects")
+        assert checkpoint.lowercase is False
+        assert checkpoint.vocab_file == recorded / "hub" / "assets" / "vocab.txt"
+        assert checkpoint.config == dataclasses.replace(
+            oracle.TINY,
+            vocab_size=23,
+            hidden_size=8,
+            num_attention_heads=2,
+            intermediate_size=12,
+            max_position_embeddings=9,
+        )
+    assert match(checkpoint).skipped == [("Variable", "setting of the tokenizer")]
+    assert "TF-Hub or Model Garden" in weights.summary(checkpoint)
+
+
+def test_heads_that_are_not_ours_are_skipped_with_a_reason(recorded):
+    report = Encoder.from_preset(recorded / "bert").load_report
+    reasons = {reason for _, reason in report.skipped}
+    assert reasons == {"next-sentence head with a pooler of its own", "mlm not used by this model"}
+
+
+@pytest.mark.full
+def test_what_lies_around_a_tuned_module_is_skipped_with_a_reason(anew):
+    checkpoint = weights.open_checkpoint(anew / "tuned")
+    assert checkpoint.lowercase is False
+    matched = match(checkpoint)
+    assert matched.unused == []
+    assert {reason for _, reason in matched.skipped} == {
+        "optimizer",
+        "metric",
+        "setting of the tokenizer",
+        "layer of a model around the encoder",
+    }
+
+
+@pytest.mark.full
+def test_a_published_index_maps_name_by_name(assets):
+    place = assets / "checkpoints" / "index-only" / "tfhub_small_bert_savedmodel_imdb"
+    checkpoint = weights.open_checkpoint(place)
+    matched, config = match(checkpoint), checkpoint.config
+    sizes = (config.num_hidden_layers, config.hidden_size, config.num_attention_heads)
+    assert sizes == (4, 512, 8)
+    assert matched.unused == []
+    assert set(matched.found) == set(weights.expected_shapes(config))
+    table = weights.names.variables(config, "tfhub")
+    for ours, theirs in matched.found.items():
+        assert checkpoint.variables[theirs][0] == table[ours].stored
+    assert len(matched.skipped) == len(checkpoint.variables) - len(matched.found)
+    with pytest.raises(weights.CheckpointError, match="their data is not there"):
+        weights.contents_of(checkpoint)
+
+
+# --- Names that the recordings do not have. -------------------------------------------------------
+
+
+def save_objects(prefix, arrays):
+    """A TensorFlow 2 checkpoint of variables that were created under these names."""
+    holder = tf.train.Checkpoint(
+        **{f"v{i}": tf.Variable(x, name=name) for i, (name, x) in enumerate(arrays.items())}
+    )
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    holder.write(str(prefix))
+
+
+def stored(config=oracle.TINY):
+    arrays = oracle.random_weights(weights.expected_shapes(config))
+    return arrays, weights.to_format(arrays, config, "tfhub")
+
+
+@pytest.mark.parametrize("scope", ["", "bert_encoder_v2/", "model/encoder/"])
+def test_scopes(tmp_path, scope):
+    arrays, theirs = stored()
+    save_objects(tmp_path / "model.ckpt", {scope + name: x for name, x in theirs.items()})
+    got, report = weights.contents_of(weights.open_checkpoint(tmp_path))
+    assert report.unused == []
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(got.arrays[name], array, err_msg=name)
+
+
+def test_the_first_modules_names(tmp_path):
+    arrays, theirs = stored()
+    first = {
+        "type_embeddings/embeddings": "embedding_postprocessor/type_embeddings",
+        "position_embedding/embeddings": "embedding_postprocessor/position_embeddings",
+        "embeddings/layer_norm": "embedding_postprocessor/layer_norm",
+        "transformer": "encoder",
+        "self_attention/attention_output": "self_attention_output",
+    }
+    for new, old in first.items():
+        theirs = {name.replace(new, old): x for name, x in theirs.items()}
+    save_objects(tmp_path / "model.ckpt", {f"bert_model/{n}": x for n, x in theirs.items()})
+    got, _ = weights.contents_of(weights.open_checkpoint(tmp_path))
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(got.arrays[name], array, err_msg=name)
+
+
+def test_an_albert_of_no_published_size_needs_a_config(tmp_path):
+    _, theirs = stored(oracle.TINIES["albert"])
+    save_objects(tmp_path / "model.ckpt", theirs)
+    with pytest.raises(weights.CheckpointError, match="how often ALBERT applies its one block"):
+        weights.open_checkpoint(tmp_path)
+
+
+def test_a_config_beside_it_is_used(tmp_path):
+    config = dataclasses.replace(oracle.TINY, hidden_act="relu", hidden_dropout_prob=0.2)
+    save_objects(tmp_path / "model.ckpt", stored(config)[1])
+    (tmp_path / "bert_config.json").write_text(json.dumps(config.to_google()))
+    assert weights.open_checkpoint(tmp_path).config == config
+
+
+# --- Damage. --------------------------------------------------------------------------------------
+
+
+def refuses(match):
+    return pytest.raises(weights.CheckpointError, match=match)
+
+
+def test_unknown_and_missing_variables(tmp_path):
+    _, theirs = stored()
+    save_objects(tmp_path / "a" / "model.ckpt", theirs | {"adapter/kernel": np.ones((3, 3))})
+    with refuses(r"unknown in the file: adapter/kernel"):
+        Encoder.from_preset(tmp_path / "a")
+    theirs.pop("transformer/layer_1/self_attention/key/bias")
+    save_objects(tmp_path / "b" / "model.ckpt", theirs)
+    with refuses(r"missing .*layer_1/attention/key/bias \(transformer/layer_1/self_attention/key"):
+        Encoder.from_preset(tmp_path / "b")
+    save_objects(tmp_path / "c" / "model.ckpt", {"dense/kernel": np.ones((3, 3))})
+    with refuses(r"no config, .* no embeddings/token .* among dense/kernel, … Name a `config"):
+        weights.open_checkpoint(tmp_path / "c")
+
+
+def test_two_encoders_in_one_file_are_refused(tmp_path):
+    _, theirs = stored()
+    twice = {f"{side}/{name}": x for side in ("query", "passage") for name, x in theirs.items()}
+    save_objects(tmp_path / "model.ckpt", twice)
+    with refuses("has both passage/.* and query/"):
+        Encoder.from_preset(tmp_path)
+
+
+def test_a_damaged_object_graph(tmp_path):
+    arrays = {"v/.ATTRIBUTES/VARIABLE_VALUE": np.ones(2, "float32")}
+    bundle.write(tmp_path / "model.ckpt", arrays | {objects.GRAPH: np.array(b"\xff\xff no graph")})
+    with refuses("_CHECKPOINTABLE_OBJECT_GRAPH, which names the variables, is damaged"):
+        weights.open_checkpoint(tmp_path)
+
+
+def test_a_damaged_graph_and_damaged_variables(recorded, tmp_path):
+    folder = tmp_path / "hub"
+    shutil.copytree(recorded / "hub", folder)
+    (folder / "saved_model.pb").write_bytes(b"\xff\xff no proto")
+    with refuses(r"saved_model.pb is damaged"):
+        weights.open_checkpoint(folder)
+    (folder / "saved_model.pb").unlink()
+    data = folder / "variables" / "variables.data-00000-of-00001"
+    whole = data.read_bytes()
+    data.write_bytes(whole[:2000])
+    with refuses(r"variables.data-00000-of-00001 is truncated|is damaged"):
+        Encoder.from_preset(folder)
+    data.write_bytes(whole[:100] + bytes([whole[100] ^ 255]) + whole[101:])
+    with refuses(r"variables is damaged; get it again"):
+        Encoder.from_preset(folder)
+    shutil.rmtree(folder / "variables")
+    with refuses(r"holds no checkpoint. Known are .*variables/variables.index"):
+        weights.open_checkpoint(folder)
