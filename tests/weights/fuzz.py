@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+import bert_tf2
 from bert_tf2 import weights
 
 BAD = (weights.CheckpointError, ValueError, FileNotFoundError)
@@ -34,7 +35,7 @@ def damage(data, generator):
 
 def outcome(folder, target):
     try:
-        weights.convert(folder, target, to="bert_tf2")
+        bert_tf2.convert(folder, target, to="bert_tf2")
     except BAD as error:
         assert not target.exists() and not list(target.parent.glob(f".{target.name}*")), error
         return f"{type(error).__name__}: {str(error)[:60]!r}"
@@ -42,7 +43,7 @@ def outcome(folder, target):
 
 
 def main(source, work, first, last):
-    files = sorted(path.name for path in source.iterdir())
+    files = sorted(str(p.relative_to(source)) for p in source.rglob("*") if p.is_file())
     for number in range(first, last):
         generator = np.random.default_rng(number)
         folder, target = work / f"case_{number}", work / f"out_{number}"
