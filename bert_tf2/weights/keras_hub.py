@@ -82,8 +82,8 @@ def check(config: EncoderConfig) -> None:
         )
     if config.num_hidden_groups and config.block_names() != _blocks_of(config):
         raise ValueError(
-            f"keras-hub cannot divide {config.num_hidden_layers} layers into "
-            f"{config.num_hidden_groups} groups as Google's code does. Write this model as "
+            f"keras-hub would give {config.num_hidden_layers} layers other ones of "
+            f"{config.num_hidden_groups} groups than Google's code does. Write this model as "
             "bert_tf2 or google."
         )
 

@@ -73,11 +73,12 @@ def variables(config: EncoderConfig, format: str, of_tokens=False) -> dict[str, 
     if of_tokens and "classifier" in names and "token_classifier" not in names:
         names = {unit: name for unit, name in names.items() if not unit.endswith("classifier")}
         names["token_classifier"] = naming(config, format).names["classifier"]
+    count = {block: i for i, block in enumerate(_blocks(config))}
     return {
         _join("/", unit.format(block=block), part): Variable(
             theirs=_join(
                 stored.separator,
-                _their_unit(stored, config, names[unit], block),
+                _their_unit(stored, config, names[unit], block, count.get(block)),
                 stored.parts.get(kind, stored.parts["dense"])[part],
             ),
             shape=shape,
@@ -164,11 +165,13 @@ def _blocks(config: EncoderConfig) -> list[str]:
     return list(dict.fromkeys(config.block_names()))
 
 
-def _their_unit(stored: Format, config: EncoderConfig, template: str, block: str = "") -> str:
+def _their_unit(
+    stored: Format, config: EncoderConfig, template: str, block: str = "", count: int | None = None
+) -> str:
     unit = template.format(
         *re.findall(r"\d+", block),
         block=block,
-        count=_blocks(config).index(block) if block else "",
+        count=count,
         projections=int(config.has_projection),
     )
     return re.sub(r"_0(?=/|$)", "", unit) if stored.drops_zero else unit

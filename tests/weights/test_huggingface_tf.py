@@ -9,6 +9,7 @@ import oracle
 import pytest
 from safetensors.numpy import save_file
 
+import bert_tf2
 from bert_tf2 import Encoder, weights
 from bert_tf2.weights.containers import hdf5
 
@@ -134,7 +135,7 @@ def test_safetensors_beside_it_come_first(folders, tmp_path):
 
 
 def test_it_is_read_and_not_written(folders, tmp_path):
-    weights.convert(folders / "bert", tmp_path / "a", to="huggingface")
+    bert_tf2.convert(folders / "bert", tmp_path / "a", to="huggingface")
     assert (tmp_path / "a" / "model.safetensors").is_file()
     with pytest.raises(ValueError, match="`format` must be one of"):
-        weights.convert(folders / "bert", tmp_path / "b", to="huggingface_tf")
+        bert_tf2.convert(folders / "bert", tmp_path / "b", to="huggingface_tf")

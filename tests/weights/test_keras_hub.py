@@ -170,7 +170,7 @@ REFUSED = {
     "another epsilon": (tiny("bert", layer_norm_eps=1e-6), "'layer_norm_eps': 1e-06"),
     "no pooler": (tiny("bert without pooler"), "'pooler': False"),
     "no segments": (tiny("bert", type_vocab_size=0), "'type_vocab_size': 0"),
-    "uneven groups": (tiny("albert, groups"), "cannot divide 3 layers into 2 groups"),
+    "uneven groups": (tiny("albert, groups"), "would give 3 layers other ones of 2 groups"),
     "ELECTRA as published": (tiny("electra"), "'hidden_act': 'gelu_erf', 'pooler': False"),
     "RoBERTa as published": (tiny("roberta"), "'position_padding_id': 1"),
 }
