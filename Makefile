@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-full bench bench-quick check format clean
+.PHONY: peers help quickstart test test-full bench bench-quick check format clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,8 +16,11 @@ quickstart: $(VENV)/installed ## fine-tune, export and serve a classifier (CHECK
 test: $(VENV)/installed ## the default test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not full"
 
-test-full: $(VENV)/installed ## and everything that needs the reference assets, peers or more time
+test-full: peers ## and everything that needs the reference assets, peers or more time
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+peers: $(VENV)/installed ## environments of the libraries that tests compare with, 5 GB, once
+	@$(BIN)/python -m benchmarks.venvs transformers model_garden
 
 bench: $(VENV)/installed ## side by side with every peer, an hour and a half (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks

@@ -1,4 +1,7 @@
-"""One virtual environment a peer, from its pinned requirements, built once."""
+"""One virtual environment a peer, from its pinned requirements, built once.
+
+`python -m benchmarks.venvs transformers model_garden` builds those that are named.
+"""
 
 import os
 import shutil
@@ -22,12 +25,26 @@ def python_of(peer):
         return Path(sys.executable)
     if given := os.environ.get(f"BENCH_VENV_{peer}"):
         return Path(given, "bin", "python")
-    folder, pins = HERE / ".venvs" / peer, HERE / "peers" / f"{peer}.txt"
-    built = folder / "installed.txt"  # the pins it was built from
-    if not built.is_file() or built.read_text() != pins.read_text():
+    folder, pins = _places(peer)
+    if not is_built(peer):
         _build(folder, pins)
-        built.write_text(pins.read_text())
+        (folder / _BUILT).write_text(pins.read_text())
     return folder / "bin" / "python"
+
+
+def is_built(peer):
+    """Whether `python_of` has nothing to install."""
+    folder, pins = _places(peer)
+    built = folder / _BUILT
+    given = f"BENCH_VENV_{peer}" in os.environ
+    return given or (built.is_file() and built.read_text() == pins.read_text())
+
+
+_BUILT = "installed.txt"  # the pins that an environment was built from
+
+
+def _places(peer):
+    return HERE / ".venvs" / peer, HERE / "peers" / f"{peer}.txt"
 
 
 def _build(folder, pins):
@@ -48,3 +65,8 @@ def _run(*command):
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"{name} failed and said nothing"]
         raise RuntimeError(lines[-1])
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        print(python_of(name))

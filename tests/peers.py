@@ -1,4 +1,7 @@
-"""Programs that run in a peer's own environment (benchmarks/venvs.py builds it, once)."""
+"""Programs that run in a peer's own environment.
+
+`make peers` builds them once (benchmarks/venvs.py); where one is absent, its tests are skipped.
+"""
 
 import json
 import os
@@ -19,23 +22,23 @@ def run(peer, program, *arguments):
 
     -> the JSON that its last line of output holds.
     """
-    return _run([_python_of(peer), TESTS / program], arguments, os.environ)
+    return _run([python_of(peer), TESTS / program], arguments, os.environ)
 
 
 def run_here(peer, program, *arguments):
     """The same in our own environment, with the peer's packages where we have none."""
-    (packages,) = _python_of(peer).parents[1].glob("lib/python*/site-packages")
+    (packages,) = python_of(peer).parents[1].glob("lib/python*/site-packages")
     start = f"import sys, runpy; sys.path.append({str(packages)!r}); sys.argv.pop(0); "
     start += "runpy.run_path(sys.argv[0], run_name='__main__')"
     command = [sys.executable, "-c", start, TESTS / program]
     return _run(command, arguments, environment())
 
 
-def _python_of(peer):
-    try:
-        return venvs.python_of(peer)
-    except RuntimeError as error:
-        pytest.skip(f"the environment of {peer} cannot be built here: {error}")
+def python_of(peer):
+    """The interpreter of a peer's environment, or the test is skipped."""
+    if not venvs.is_built(peer):
+        pytest.skip(f"no environment of {peer}: `make peers` builds it")
+    return venvs.python_of(peer)
 
 
 def _run(command, arguments, variables):

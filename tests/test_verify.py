@@ -2,13 +2,12 @@
 
 import dataclasses
 import json
-import os
 import subprocess
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 import numpy as np
 import oracle
+import peers
 import pytest
 import saved
 from safetensors.numpy import load_file, save_file
@@ -319,12 +318,8 @@ def test_published_vocabularies(assets, tmp_path):
 @pytest.mark.full
 def test_every_row_of_ids_agrees_with_transformers(reference, tmp_path):
     """On models with the real vocabularies that transformers makes, saves and runs."""
-    built = Path(__file__).parents[1] / "benchmarks" / ".venvs" / "transformers"
-    home = Path(dict(os.environ).get("BENCH_VENV_transformers", built))  # as in benchmarks/venvs.py
-    if not (home / "bin" / "python").is_file():
-        pytest.skip(f"no environment at {home}: `make bench-quick` makes it")
     program = reference / "transformers" / "published.py"
-    command = [home / "bin" / "python", program, module.TABLE, tmp_path]
+    command = [peers.python_of("transformers"), program, module.TABLE, tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     for name in NAMES:

@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import oracle
+import peers
 import pytest
 import tensorflow as tf
 
@@ -20,8 +20,6 @@ from bert_tf2.weights.derived import derive_config
 from bert_tf2.weights.loading import match
 
 RECORDER = Path(__file__).parents[1] / "reference" / "model_garden" / "record.py"
-# Where tf-models-official 2.20 is installed, with tf_keras and tensorflow_hub.
-PYTHON = Path(__file__).parents[2] / "benchmarks" / ".venvs" / "model_garden" / "bin" / "python"
 RECORDED = ("bert", "albert", "hub")  # what is committed, the hub module without its graph
 ALL = ("bert", "bert_v2", "classifier", "albert", "hub", "tuned")
 
@@ -34,9 +32,7 @@ def recorded(reference):
 @pytest.fixture(scope="module")
 def anew(tmp_path_factory):
     """All that the Model Garden writes, recorded now."""
-    python = Path(os.environ.get("BERT_TF2_MODEL_GARDEN", PYTHON))
-    if not python.is_file():
-        pytest.skip(f"no Model Garden: {python} is not there; set BERT_TF2_MODEL_GARDEN")
+    python = peers.python_of("model_garden")
     folder = tmp_path_factory.mktemp("model_garden")
     subprocess.run([python, RECORDER, folder], check=True, capture_output=True, timeout=900)
     return folder

@@ -19,12 +19,15 @@ HEADS = {
     "electra_generator": [("mlm",)],
     "roberta": [("mlm",), ("pre_classifier", "classifier"), ()],
 }
-NEED_POOLER = {("mlm", "nsp"), ("classifier",), ()}  # in transformers' BERT
+NEED_POOLER = {  # in transformers; a Google model may be without
+    "bert": {("mlm", "nsp"), ("classifier",), ()},
+    "roberta": {()},
+}
 CASES = [
     (name, heads)
     for name, config in oracle.TINIES.items()
     for heads in HEADS[config.family]
-    if config.pooler or config.family != "bert" or heads not in NEED_POOLER
+    if config.pooler or heads not in NEED_POOLER.get(config.family, ())
 ]
 CLASSES = {
     ("bert", ("mlm", "nsp")): "BertForPreTraining",
@@ -45,7 +48,8 @@ def contents(name, heads, seed=0):
     config = oracle.TINIES[name]
     shapes = weights.expected_shapes(config, heads, len(LABELS))
     table = names.variables(config, "huggingface", "token_classifier" in heads)
-    if heads and not {"classifier", "nsp", "sop"} & {*heads}:  # their classes have no pooler
+    has_pooler = {"nsp", "sop"} & {*heads} or heads == ("classifier",) or not heads
+    if not has_pooler:  # in transformers' class for these heads
         shapes = {n: s for n, s in shapes.items() if not n.startswith("pooler/")}
     arrays = oracle.random_weights({n: s for n, s in shapes.items() if n in table}, seed)
     lines = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
