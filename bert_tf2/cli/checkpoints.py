@@ -11,7 +11,7 @@ def convert(flags):
     """Writes a checkpoint, heads included, in another format; says what was left out."""
     from bert_tf2 import weights
     from bert_tf2.cli.files import refuse_existing
-    from bert_tf2.conversion import write
+    from bert_tf2.conversion import lost, write
 
     refuse_existing(flags.output_dir, overwrite=False)
     if one_of(flags, "init_checkpoint", "model") == "model":
@@ -28,8 +28,8 @@ def convert(flags):
         print(f"  {file}  ({file.stat().st_size:,} bytes)")
     if left_out:
         print(f"warning: left out, as that format has no place for them: {', '.join(left_out)}")
-    if not contents.tokenizer_files:
-        print("warning: no vocabulary lies beside the weights, so none was written")
+    for sentence in lost(contents, flags.to):
+        print(f"warning: {sentence}")
     if flags.to == "google" and contents.config.hidden_act == "gelu_erf":
         print("note: the activation is the exact GELU. bert_config.json calls it gelu_erf, a word")
         print("that bert_tf2 reads and Google's own code, which only has tanh GELU, refuses.")

@@ -130,15 +130,7 @@ def _config(flags):
         return _opened(path)
     if given in VARIANTS:
         return VARIANTS[given]
-    name = registry.find(given).name
-    if name in VARIANTS:
-        return VARIANTS[name]
-    if (registry.checkpoints_folder() / name).is_dir():
-        return _opened(registry.checkpoints_folder() / name)
-    raise ValueError(
-        f"The sizes of {name} are known once it is here: bert_tf2 download {name}, or give its "
-        "--bert_config_file."
-    )
+    return VARIANTS[registry.find(given).name]  # by its alias
 
 
 def _opened(path):

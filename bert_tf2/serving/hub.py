@@ -16,7 +16,7 @@ from bert_tf2 import weights
 from bert_tf2.modeling.encoder import Encoder, Unfilled
 from bert_tf2.modeling.heads import MaskedWords
 from bert_tf2.serving.export import new_folder
-from bert_tf2.weights import names, saving
+from bert_tf2.weights import finding, names, saving
 
 _INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 _POSITIONS = "masked_lm_positions"
@@ -74,6 +74,7 @@ def export_contents(contents, folder):
     """
     folder = Path(folder)
     saving.check_is_new(folder)
+    contents = saving.with_case(contents)
     kept = {n: x for n, x in contents.arrays.items() if names.head_of(n) in (None, "mlm")}
     left_out = [name for name in contents.arrays if name not in kept]
     contents = dataclasses.replace(contents, arrays=kept, labels=None, task=None)
@@ -127,7 +128,11 @@ class _Values:
         theirs = {o: row.theirs for o, row in names.variables(encoder.config, "tfhub").items()}
         self.places = places
         self.variables = {
-            ours: tf.Variable(stored[theirs[ours]], trainable=place.trainable, name=theirs[ours])
+            ours: tf.Variable(
+                weights.to_tensor(stored[theirs[ours]]),
+                trainable=place.trainable,
+                name=theirs[ours],
+            )
             for ours, place in places.items()
         }
         self.seeds = [v for v in encoder.variables if v.path.endswith("seed_generator_state")]
@@ -198,4 +203,4 @@ def _add_assets(module, contents, folder):
             contents.lowercase, trainable=False, name="do_lower_case"
         )
     saving.write_settings(folder, contents)
-    module.settings_file = tf.saved_model.Asset(str(folder / saving.SETTINGS_FILE))
+    module.settings_file = tf.saved_model.Asset(str(folder / finding.SETTINGS_FILE))

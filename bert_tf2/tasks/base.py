@@ -126,11 +126,13 @@ class Task(TextModel):
             arrays={n: keras.ops.convert_to_numpy(v) for n, v in self.named_variables().items()},
             tokenizer_files=self.preprocessor.tokenizer.files(),
             lowercase=self.preprocessor.tokenizer.lowercase,
+            add_prefix_space=self.preprocessor.tokenizer.add_prefix_space,
             labels=getattr(self, "labels", None),
             task={
                 "class": type(self).__name__,
                 "settings": {name: getattr(self, name) for name in self.settings},
                 "preprocessor": {name: preprocessor[name] for name in _LENGTHS},
+                "tokenizer": self.preprocessor.tokenizer.get_config(),
             },
         )
 
@@ -202,7 +204,7 @@ def _lengths(checkpoint, given):
 def _said(task, checkpoint):
     """What a checkpoint says of a task's settings."""
     said = checkpoint.task or {}
-    settings = dict(said["settings"]) if said.get("class") == task.__name__ else {}
+    settings = dict(said.get("settings", {})) if said.get("class") == task.__name__ else {}
     if "labels" in task.settings and checkpoint.labels:
         settings.setdefault("labels", checkpoint.labels)
     return settings

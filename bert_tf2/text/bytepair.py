@@ -4,8 +4,6 @@ Sources: Sennrich et al. 2016, https://arxiv.org/abs/1508.07909 (merging pairs b
 al. 2019 and openai/gpt-2 `encoder.py` (bytes, and the pattern that cuts words).
 """
 
-import json
-from pathlib import Path
 from typing import ClassVar
 
 import keras
@@ -63,17 +61,15 @@ class BytePairTokenizer(Tokenizer):
     @classmethod
     def find_assets(cls, checkpoint):
         """`vocab.json` and `merges.txt`, or a `tokenizer.json` with both; None without them."""
-        whole = checkpoint.path.with_name("tokenizer.json")
-        return super().find_assets(checkpoint) or ([whole] if whole.is_file() else None)
+        whole = checkpoint.tokenizer_files.get("tokenizer.json")
+        return super().find_assets(checkpoint) or ([whole] if whole else None)
 
     @classmethod
     def settings_of(cls, checkpoint, files, lowercase):
-        """`add_prefix_space`, where a `tokenizer_config.json` says so."""
+        """`add_prefix_space`, as the checkpoint says."""
         if lowercase:
             raise ValueError(f"{cls.__name__} keeps case: leave out `lowercase`.")
-        file = Path(files[0]).with_name("tokenizer_config.json")
-        says = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-        return {"add_prefix_space": says.get("add_prefix_space", False)}
+        return {"add_prefix_space": checkpoint.add_prefix_space}
 
     def build(self, assets):
         """Makes the tables of both files."""

@@ -206,17 +206,29 @@ class _Model:
 
     def ids(self, texts):
         """string (B,) -> int32 RaggedTensor (B, pieces)."""
-        opened = self._eager if tf.executing_eagerly() else self._open(tf.int32)
-        return opened.tokenize(texts)
+        if not tf.executing_eagerly():
+            return self._open(tf.int32).tokenize(texts)
+        return self._eagerly(lambda opened: opened.tokenize(texts))
+
+    def _eagerly(self, call):
+        """Calls a function with the opened model; anew where TensorFlow has let go of it.
+
+        It does when a seed is set (`keras.utils.set_random_seed`), with its cache of kernels.
+        """
+        try:
+            return call(self._eager)
+        except tf.errors.NotFoundError:
+            self._eager = self._open(tf.int32)
+            return call(self._eager)
 
     @functools.cached_property
     def unknown(self):
         """int: the id of whatever is no piece."""
-        return int(self._eager.string_to_id(tf.constant("")))
+        return self.id_of("")
 
     def id_of(self, piece):
         """int: the id of a piece, or the unknown one's."""
-        return int(self._eager.string_to_id(tf.constant(piece)))
+        return int(self._eagerly(lambda opened: opened.string_to_id(tf.constant(piece))))
 
     def cut(self, text):
         """list of str: the pieces of a text, unknown characters as they are."""

@@ -38,6 +38,8 @@ class Tokenizer:
     }
     pair_separators = 1
     second_segment = 1
+    lowercase: bool | None = None  # of kinds that have no choice
+    add_prefix_space = False
 
     def __init__(self, assets=None):
         """Args: assets: list of bytes, the files' content as in `asset_names`, or None."""
@@ -110,7 +112,11 @@ class Tokenizer:
                 f"Received: {checkpoint.path}, without one. Put the file beside the weights, "
                 "or build the tokenizer from its path."
             )
-        return cls(*files, **cls.settings_of(checkpoint, files, lowercase), **kwargs)
+        settings = cls.settings_of(checkpoint, files, lowercase)
+        kept = (checkpoint.task or {}).get("tokenizer") or {}  # of a preset of ours
+        if lowercase is not None:
+            kept = {name: value for name, value in kept.items() if name != "lowercase"}
+        return cls(*files, **settings | kept | kwargs)
 
     @classmethod
     def find_assets(cls, checkpoint):

@@ -19,6 +19,7 @@ class Beside(NamedTuple):
     config: EncoderConfig
     tokenizer_files: dict[str, Path]
     lowercase: bool | None = None
+    add_prefix_space: bool = False
     labels: tuple[str, ...] | None = None
     of_tokens: bool = False
     task: dict | None = None
@@ -41,6 +42,7 @@ def look(format: str, container: str, place: Path, variables: Mapping, config_fi
             read_config(config_file) if config_file else said["encoder"],
             finding.find_tokenizer_files(folder),
             said.get("lowercase"),
+            bool(said.get("add_prefix_space")),
             labels=tuple(said["labels"]) if said.get("labels") else None,
             task=said.get("task"),
         )
@@ -56,7 +58,8 @@ def look(format: str, container: str, place: Path, variables: Mapping, config_fi
     if format == "tfhub":
         return Beside(config, files, _lowercase_in(place, variables, lowercase))
     classes = _classes(folder) if format.startswith("huggingface") else {}
-    return Beside(config, files, lowercase, **classes)
+    prefix = finding.find_prefix_space(folder, files)
+    return Beside(config, files, lowercase, prefix, **classes)
 
 
 def settings_in(folder: Path) -> dict:
@@ -71,16 +74,30 @@ def settings_in(folder: Path) -> dict:
         return {}
     settings = finding.read_json(file)
     try:
-        return settings | {"encoder": EncoderConfig(**settings["encoder"])}
+        settings["encoder"] = EncoderConfig(**settings["encoder"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{file} must say what the `encoder` is, in EncoderConfig's words: {error}"
         ) from error
+    task, labels = settings.get("task"), settings.get("labels")
+    parts = [task.get(name, {}) for name in _TASK] if isinstance(task, dict) else [task or {}]
+    if not all(isinstance(part, dict) for part in parts):
+        raise CheckpointError(f"{file}: `task` must have objects {_TASK}. Received: {task!r}")
+    if labels is not None and not (isinstance(labels, list) and all(map(_is_text, labels))):
+        raise CheckpointError(f"{file}: `labels` must be a list of strings. Received: {labels!r}")
+    return settings
+
+
+_TASK = ("settings", "preprocessor", "tokenizer")
+
+
+def _is_text(value) -> bool:
+    return isinstance(value, str)
 
 
 def _told(folder: Path, format: str, place: Path, variables: Mapping) -> EncoderConfig | None:
     """What names and shapes tell, where there is no JSON; None where one must be found."""
-    if any(folder.glob("*config*.json")):
+    if finding.has_config(folder):
         return None
     if format == "tfhub" or folder != place.parent:  # the Model Garden's, or a SavedModel
         return derive_config(variables, format, folder)

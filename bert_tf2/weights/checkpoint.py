@@ -27,6 +27,7 @@ class Checkpoint:
         tokenizer_files: what lies beside it of its tokenizer, by the names of
             `finding.TOKENIZER_FILES`.
         lowercase: whether its text is lower-cased; None where nothing says so.
+        add_prefix_space: whether its byte-level BPE reads texts as if a space stood before them.
         labels: the class names of its classifier, where something says them.
         of_tokens: whether that classifier is said to be one of tokens.
         task: what a preset of ours says of its task: class name and settings.
@@ -40,6 +41,7 @@ class Checkpoint:
     config: EncoderConfig
     tokenizer_files: dict[str, Path]
     lowercase: bool | None
+    add_prefix_space: bool = False
     labels: tuple[str, ...] | None = None
     of_tokens: bool = False
     task: dict | None = None
@@ -126,9 +128,7 @@ def check_vocabulary(checkpoint: Checkpoint) -> list[str]:
     """
     if checkpoint.vocab_file is None:
         return []
-    # Only "\n" ends an entry: Chinese vocabularies hold U+2028 inside one.
-    content = checkpoint.vocab_file.read_bytes()
-    entries = content.count(b"\n") + (not content.endswith(b"\n"))
+    entries = finding.entries(checkpoint.vocab_file.read_bytes())
     rows = checkpoint.config.vocab_size
     lengths = (
         f"{checkpoint.vocab_file} has {entries} entries, and the config's vocab_size is {rows}"

@@ -21,6 +21,7 @@ def contents_of(checkpoint: Checkpoint) -> tuple[Contents, Report]:
         arrays=arrays,
         tokenizer_files=files,
         lowercase=checkpoint.lowercase,
+        add_prefix_space=checkpoint.add_prefix_space,
         labels=checkpoint.labels if has_classes else None,
         task=checkpoint.task,
     )

@@ -60,7 +60,9 @@ def derive_config(variables: Mapping[str, tuple], format: str, folder: Path) -> 
         "max_position_embeddings": position[0],
         "type_vocab_size": segment[0],
     }
-    rest = _rest(family, sizes, query_bias, folder) | {"hidden_act": _activation(folder)}
+    rest = _rest(family, sizes, tables["vocab_size"], query_bias, folder) | {
+        "hidden_act": _activation(folder)
+    }
     return EncoderConfig(family=family, **rest | sizes | tables)
 
 
@@ -86,13 +88,15 @@ def _found(family: str, format: str, variables: Mapping[str, tuple]) -> dict[str
     return {ours: spelled[theirs] for theirs, ours in ours_of.items() if theirs in spelled}
 
 
-def _rest(family: str, sizes: Mapping, query_bias: tuple, folder: Path) -> dict:
+def _rest(family: str, sizes: Mapping, vocabulary: int, query_bias: tuple, folder: Path) -> dict:
     """What sizes leave open: heads, ALBERT's layers, dropout."""
     published = [
         config
         for config in VARIANTS.values()
         if config.family == family and all(getattr(config, n) == x for n, x in sizes.items())
     ]
+    # Of equal sizes, the one with as many words; of these the newest.
+    published.sort(key=lambda config: config.vocab_size == vocabulary)
     rest = published[-1].to_dict() if published else dict(FAMILIES[family])
     rest.pop("family", None)
     if len(query_bias) == 2:  # (N, H)

@@ -9,7 +9,11 @@ from typing import NamedTuple
 from bert_tf2.weights.report import CheckpointError
 
 SETTINGS_FILE = "bert_tf2.json"  # of our own presets
-_NOT_A_MODEL_CONFIG = ("tokenizer_config.json", "generation_config.json", "preprocessor.json")
+_NOT_A_MODEL_CONFIG = (
+    "tokenizer_config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+)
 
 
 class Source(NamedTuple):
@@ -97,6 +101,15 @@ def _the_one_in(folder: Path) -> tuple[str, Path]:
     raise CheckpointError(f"{folder} holds no checkpoint. {_known()} Found {listing(folder)}.")
 
 
+def has_config(folder: Path) -> bool:
+    """Whether a config of a model lies there."""
+    return (folder / "config.json").is_file() or bool(_other_configs(folder))
+
+
+def _other_configs(folder: Path) -> list[Path]:
+    return [p for p in sorted(folder.glob("*_config*.json")) if p.name not in _NOT_A_MODEL_CONFIG]
+
+
 def find_config(folder: Path, format: str) -> Path:
     """The config beside a checkpoint.
 
@@ -108,7 +121,7 @@ def find_config(folder: Path, format: str) -> Path:
     for name in dialects if format == "google" else dialects[::-1]:
         if (folder / name).is_file():
             return folder / name
-    found = [p for p in sorted(folder.glob("*_config*.json")) if p.name not in _NOT_A_MODEL_CONFIG]
+    found = _other_configs(folder)
     if len(found) == 1:
         return found[0]
     raise CheckpointError(
@@ -125,6 +138,7 @@ TOKENIZER_FILES = {
     "vocab.json": ("vocab.json",),
     "merges.txt": ("merges.txt",),
 }
+_WHOLE = "tokenizer.json"  # Hugging Face's; read only where it is all there is
 
 
 def find_tokenizer_files(folder: Path) -> dict[str, Path]:
@@ -138,15 +152,34 @@ def find_tokenizer_files(folder: Path) -> dict[str, Path]:
         matches = [sorted(place.glob(pattern)) for place in places for pattern in patterns]
         if only := [files[0] for files in matches if len(files) == 1]:
             found[ours] = only[0]
-    return found
+    whole = folder / _WHOLE
+    return found or ({_WHOLE: whole} if whole.is_file() else {})
 
 
 def given_vocabulary(file: Path) -> dict[str, Path]:
     """The same of a vocabulary that the user names: its kind is told by its suffix."""
-    kinds = {".model": "spiece.model", ".json": "vocab.json"}
-    found = {kinds.get(file.suffix, "vocab.txt"): file}
-    merges = file.with_name("merges.txt")
-    return found | ({"merges.txt": merges} if "vocab.json" in found and merges.is_file() else {})
+    if file.name == _WHOLE:
+        return {_WHOLE: file}
+    if file.suffix == ".json":
+        return {"vocab.json": file, "merges.txt": file.with_name("merges.txt")}
+    return {"spiece.model" if file.suffix == ".model" else "vocab.txt": file}
+
+
+def find_prefix_space(folder: Path, files: dict[str, Path]) -> bool:
+    """Whether byte-level BPE reads each text as if a space stood before it.
+
+    Args:
+        files: what `find_tokenizer_files` found.
+
+    Raises:
+        CheckpointError: a JSON file that holds no object.
+    """
+    file = folder / "tokenizer_config.json"
+    says = read_json(file).get("add_prefix_space") if file.is_file() else None
+    if says is None and _WHOLE in files:
+        cutting = read_json(files[_WHOLE]).get("pre_tokenizer")
+        says = cutting.get("add_prefix_space") if isinstance(cutting, dict) else None
+    return bool(says)
 
 
 def find_lowercase(folder: Path) -> bool | None:
@@ -167,6 +200,12 @@ def find_lowercase(folder: Path) -> bool | None:
         if re.search(words, name, re.IGNORECASE):
             return lowercase
     return None
+
+
+def entries(vocabulary: bytes) -> int:
+    """How many entries a `vocab.txt` has."""
+    # Only "\n" ends an entry: Chinese vocabularies hold U+2028 inside one.
+    return vocabulary.count(b"\n") + bool(vocabulary and not vocabulary.endswith(b"\n"))
 
 
 def looks_lowercase(pieces: Iterable[str]) -> bool:

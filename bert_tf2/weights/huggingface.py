@@ -9,6 +9,7 @@ import numpy as np
 
 from bert_tf2 import dialects
 from bert_tf2.config import EncoderConfig
+from bert_tf2.dialects import FAMILIES
 from bert_tf2.weights import names
 
 # The first row whose heads are all there names the class that reads the file as a whole. `{}` is
@@ -52,16 +53,30 @@ def config_of(contents) -> dict:
             f"transformers' {config.family} has no setting for {said}: it would compute something "
             "else. Write this model as bert_tf2 or google."
         )
+    dense = FAMILIES[config.family].get("classifier_act") or "tanh"  # BERT's is the pooler
+    if "classifier/bias" in contents.arrays and config.classifier_act not in (None, dense):
+        raise ValueError(
+            f"transformers' {config.family} classifies with {dense}, this model with "
+            f"{config.classifier_act}: it would compute something else. Write it as bert_tf2."
+        )
     _check_groups(config)
     if config.family != "electra_generator":  # whose class is what tells it from ELECTRA
         base = values["architectures"][0].removesuffix("Model")
         heads = {names.head_of(name) for name in contents.arrays}
         named = [name.format(base) for wanted, name in _ARCHITECTURES if wanted <= heads]
         values["architectures"] = [*named, values["architectures"][0]][:1]
-    if contents.labels:
-        values["id2label"] = {str(i): label for i, label in enumerate(contents.labels)}
-        values["label2id"] = {label: i for i, label in enumerate(contents.labels)}
+    if labels := contents.labels or _numbered(contents.arrays):
+        values["id2label"] = {str(i): label for i, label in enumerate(labels)}
+        values["label2id"] = {label: i for i, label in enumerate(labels)}
     return values
+
+
+def _numbered(arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """Names for classes without one, as transformers makes them; its own guess is two classes."""
+    for head in ("classifier", "token_classifier"):
+        if f"{head}/bias" in arrays:
+            return [f"LABEL_{i}" for i in range(len(arrays[f"{head}/bias"]))]
+    return []
 
 
 def _check_groups(config: EncoderConfig) -> None:
@@ -96,4 +111,6 @@ def tokenizer_config_of(contents) -> dict:
     if "vocab.txt" in contents.tokenizer_files:
         tokenizer = "BertTokenizer"  # the Chinese ALBERTs have one, too
     said = {"tokenizer_class": tokenizer, "model_max_length": contents.config.max_length}
+    if contents.add_prefix_space:
+        said["add_prefix_space"] = True
     return said if contents.lowercase is None else said | {"do_lower_case": contents.lowercase}

@@ -13,7 +13,7 @@ import numpy as np
 from bert_tf2.config import EncoderConfig
 from bert_tf2.dialects import keras_object
 from bert_tf2.weights import names
-from bert_tf2.weights.finding import looks_lowercase, read_json
+from bert_tf2.weights.finding import read_json
 
 _SETTINGS = "tokenizer.json"
 # Our name of a tokenizer's file -> its place in the folder. A model for SentencePiece has one name,
@@ -140,14 +140,12 @@ def _tokenizer_of(contents) -> dict:
     if "vocab.txt" in files:
         family = "bert" if family in ("albert", "roberta", "xlm_roberta") else family
         lowercase = contents.lowercase
-        if lowercase is None:  # as our tokenizer decides; keras-hub would not lower-case
-            lines = files["vocab.txt"].decode("utf-8", "replace").split("\n")
-            lowercase = looks_lowercase(line.strip() for line in lines)
         # Google's lower-casing takes the accents along.
         given = {"vocabulary": None, "lowercase": lowercase, "strip_accents": lowercase}
         return keras_object(family, "Tokenizer", beside | given)
     if "merges.txt" in files:
-        return keras_object(family, "Tokenizer", beside | {"vocabulary": None, "merges": None})
+        given = {"vocabulary": None, "merges": None, "add_prefix_space": contents.add_prefix_space}
+        return keras_object(family, "Tokenizer", beside | given)
     return keras_object(family, "Tokenizer", beside | {"proto": None})
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from bert_tf2.config import EncoderConfig
-from bert_tf2.weights import keras_hub, names
+from bert_tf2.weights import finding, keras_hub, names
 from bert_tf2.weights.containers import bundle, keras_weights, safetensors
-from bert_tf2.weights.finding import SETTINGS_FILE
 from bert_tf2.weights.report import fold
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -29,6 +28,7 @@ class Contents:
             some models have none.
         tokenizer_files: names, those of `finding.TOKENIZER_FILES`, -> contents.
         lowercase: whether the tokenizer lower-cases; None where nobody knows.
+        add_prefix_space: whether byte-level BPE reads texts as if a space stood before them.
         labels: a classifier's class names.
         task: what a preset of ours keeps of a task besides: class name and settings.
     """
@@ -37,6 +37,7 @@ class Contents:
     arrays: Mapping[str, np.ndarray]
     tokenizer_files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     lowercase: bool | None = None
+    add_prefix_space: bool = False
     labels: tuple[str, ...] | None = None
     task: Mapping | None = None
 
@@ -75,6 +76,7 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
         )
     check_is_new(folder)
     _check_vocabulary(contents)
+    contents = with_case(contents)
     if format == "keras_hub":
         keras_hub.check(contents.config)
     stored = to_format(contents.arrays, contents.config, format, dtype)
@@ -89,6 +91,17 @@ def check_is_new(folder: Path) -> None:
     """Raises FileExistsError unless a folder is empty or absent."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not empty. Name a new folder, or remove it.")
+
+
+def with_case(contents: Contents) -> Contents:
+    """The same, where nothing says the case with what the vocabulary looks like: as we read it."""
+    vocabulary = contents.tokenizer_files.get("vocab.txt")
+    if contents.lowercase is not None or vocabulary is None:
+        return contents
+    lines = vocabulary.decode("utf-8", "replace").split("\n")
+    return dataclasses.replace(
+        contents, lowercase=finding.looks_lowercase(line.strip() for line in lines)
+    )
 
 
 def to_format(
@@ -125,6 +138,9 @@ def to_format(
             raise ValueError(
                 f"{name}: the config says {shape} (None: any). Received: {np.shape(array)}"
             )
+    theirs = [table[name].theirs for name in arrays]
+    if twice := sorted({name for name in theirs if theirs.count(name) > 1}):
+        raise ValueError(f"{format} has one name, {', '.join(twice)}, for several arrays of these.")
     return {
         table[name].theirs: np.ascontiguousarray(table[name].theirs_of(_cast(name, array, dtype)))
         for name, array in arrays.items()
@@ -153,14 +169,15 @@ def write_settings(folder: Path, contents: Contents) -> None:
     settings = {
         "encoder": contents.config.to_dict(),
         "lowercase": contents.lowercase,
+        "add_prefix_space": contents.add_prefix_space,
         "labels": contents.labels,
         "task": contents.task,
     }
-    _write_json(folder / SETTINGS_FILE, settings)
+    _write_json(folder / finding.SETTINGS_FILE, settings)
 
 
 def _check_vocabulary(contents: Contents) -> None:
-    entries = contents.tokenizer_files.get("vocab.txt", b"").count(b"\n")
+    entries = finding.entries(contents.tokenizer_files.get("vocab.txt", b""))
     if entries > contents.config.vocab_size:
         raise ValueError(
             f"The vocabulary must have at most {contents.config.vocab_size} entries, the config's "
@@ -220,8 +237,8 @@ def _complete_or_absent(folder: Path):
     """Yields a folder to fill, which takes its name once it is full, and vanishes on an error."""
     folder = folder.absolute()
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True)  # and if it is there, it is somebody else's
     try:
-        partial.mkdir(parents=True)
         yield partial
         if folder.exists():
             folder.rmdir()  # only an empty one goes

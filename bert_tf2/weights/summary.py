@@ -18,7 +18,7 @@ def summary(checkpoint: Checkpoint) -> str:
     config, matched = checkpoint.config, match(checkpoint)
     heads = sorted({names.head_of(ours) for ours in matched.found} - {None})
     inner = [n for ours, n in matched.found.items() if names.head_of(ours) is None]
-    vocabulary = checkpoint.vocab_file.name if checkpoint.vocab_file else "no file"
+    vocabulary = ", ".join(f.name for f in checkpoint.tokenizer_files.values()) or "no file"
     rows = [
         ("checkpoint", str(checkpoint.path)),
         ("format", names.FORMATS[checkpoint.format].about),

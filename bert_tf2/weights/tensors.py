@@ -35,7 +35,10 @@ def to_tensor(array: np.ndarray) -> Any:
     """
     import tensorflow as tf
 
-    if isinstance(array.base, memoryview) and array.base.readonly:
+    owner = array
+    while isinstance(owner.base, np.ndarray):  # a reshaped view of one is one, too
+        owner = owner.base
+    if isinstance(owner.base, memoryview) and owner.base.readonly and array.flags.c_contiguous:
         return tf.raw_ops.Identity(input=array)  # convert_to_tensor would copy
     return tf.constant(array)
 

@@ -15,6 +15,7 @@ from bert_tf2 import (
     Preprocessor,
     SentencePieceTokenizer,
     TextClassifier,
+    convert,
     export_saved_model,
 )
 from bert_tf2.config import FAMILIES
@@ -67,6 +68,23 @@ def task(reference, family):
     config = EncoderConfig(family=family, **sizes)
     keras.utils.set_random_seed(1)
     return TextClassifier(Encoder(config), Preprocessor(tokenizer, 24), labels=["a", "b"])
+
+
+@pytest.mark.parametrize("format", ["bert_tf2", "huggingface", "tfhub"])
+def test_every_format_keeps_the_tokenizer(task, format, tmp_path):
+    """Ours by way of a preset, the others by way of `convert`: equal ids, and so equal answers."""
+    task.preprocessor.tokenizer.add_prefix_space = True  # of byte pairs alone; others have none
+    folder = task.save_to_preset(tmp_path / "preset")
+    if format != "bert_tf2":
+        convert(folder, tmp_path / "out", to=format)
+        convert(tmp_path / "out", tmp_path / "back", to="bert_tf2")
+        folder = tmp_path / "back"
+    copy = TextClassifier.from_preset(folder, labels=["a", "b"], max_length=24)
+    assert copy.preprocessor((TEXTS, OTHERS))["token_ids"].numpy().tolist() == (
+        task.preprocessor((TEXTS, OTHERS))["token_ids"].numpy().tolist()
+    )
+    if format != "tfhub":  # which has no place for the classifier
+        np.testing.assert_array_equal(copy.predict(TEXTS), task.predict(TEXTS))
 
 
 def test_trains_saves_and_serves(task, family, tmp_path):

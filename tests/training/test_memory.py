@@ -251,10 +251,13 @@ def test_mistakes(capsys, status, argv, word):
     assert word in said and "Traceback" not in said
 
 
-def test_unknown_sizes_ask_for_the_checkpoint(capsys, tmp_path, monkeypatch):
+def test_sizes_are_known_before_the_download(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("BERT_TF2_CHECKPOINTS", str(tmp_path))
-    assert cli.main(["plan", "--init_checkpoint=all-MiniLM-L6-v2"]) == 1
-    assert "bert_tf2 download all-MiniLM-L6-v2" in capsys.readouterr().err
+    for name in ("all-MiniLM-L6-v2", "roberta_base_en"):  # the last is keras-hub's alias
+        assert cli.main(["plan", f"--init_checkpoint={name}"]) == 0
+    assert cli.main(["plan", "--init_checkpoint=nobody"]) == 1
+    assert "'nobody', which is none of these" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
 
 
 # --- Against real steps ---------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import oracle
@@ -111,6 +112,17 @@ def test_without_torch_a_pickle_stays_closed(tmp_path, monkeypatch):
         with pytest.raises(weights.CheckpointError, match="only torch opens it safely"):
             Encoder.from_preset(path)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_torch_that_ran_code_is_not_used(tmp_path, monkeypatch):
+    """Any module will do: it must not come to loading."""
+    old = types.ModuleType("torch")
+    old.__version__ = "2.5.1+cpu"
+    monkeypatch.setitem(sys.modules, "torch", old)
+    folder = write(tmp_path / "a", "huggingface")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(weights.CheckpointError, match=r"before PyTorch 2\.6.*2\.5\.1"):
+        Encoder.from_preset(folder)
 
 
 @pytest.mark.full

@@ -1,5 +1,7 @@
 """What is saved in each format comes back, as a model too; and nothing half written is left."""
 
+import json
+
 import hypothesis.strategies as st
 import numpy as np
 import oracle
@@ -91,6 +93,17 @@ def test_damaged_settings(classifier, tmp_path, content):
         Encoder.from_preset(folder)
 
 
+@pytest.mark.parametrize(
+    "change", [{"task": 5}, {"task": {"settings": 5}}, {"labels": 5}, {"labels": ["a", 5]}]
+)
+def test_settings_of_another_kind(classifier, tmp_path, change):
+    folder = classifier.save_to_preset(tmp_path / "preset")
+    file = folder / "bert_tf2.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(weights.CheckpointError, match=r"bert_tf2\.json"):
+        Encoder.from_preset(folder)
+
+
 # --- Every format. --------------------------------------------------------------------------------
 
 
@@ -152,7 +165,7 @@ def places():
 
     return st.builds(
         sized,
-        st.sampled_from(sorted(oracle.TINIES)),
+        st.sampled_from(sorted(oracle.TINIES)),  # XLM-R has RoBERTa's tables
         st.integers(1, 4),
         st.sampled_from([1, 2, 3, 5]),
         st.integers(5, 40),
@@ -195,6 +208,35 @@ def test_convert_says_what_it_left_out(tmp_path, reference):
     bitwise(arrays_of(a), arrays_of(b))
     with pytest.raises(FileExistsError, match="is not empty"):
         bert_tf2.convert(source, tmp_path / "out", to="bert_tf2")
+
+
+def test_classes_without_names_are_counted_and_lost_names_are_said(classifier, tmp_path):
+    google = classifier.save_to_preset(tmp_path / "google", "google")
+    bert_tf2.convert(google, tmp_path / "numbered", to="huggingface")
+    again = TextClassifier.from_preset(tmp_path / "numbered", pooling="mean")
+    assert again.labels == ["LABEL_0", "LABEL_1", "LABEL_2"]
+    ours = classifier.save_to_preset(tmp_path / "ours")
+    report = bert_tf2.convert(ours, tmp_path / "lost", to="google")
+    assert report.warnings == ["google has no place for class names: tea, stone, rain"]
+
+
+def test_case_is_written_as_the_vocabulary_shows_it(tmp_path):
+    config = oracle.TINY
+    arrays = oracle.random_weights(weights.expected_shapes(config))
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "tea"]
+    for lines, lowercase in ((words, True), ([*words, "Tea"], False)):
+        contents = weights.Contents(config, arrays, weights.vocabulary_file(lines))
+        folder = weights.save(tmp_path / str(lowercase), contents, "huggingface")
+        said = json.loads((folder / "tokenizer_config.json").read_text())
+        assert said["do_lower_case"] is lowercase
+
+
+def test_two_arrays_under_one_name_are_refused(tmp_path):
+    config = bert_tf2.EncoderConfig(**oracle.TINY.to_dict() | {"classifier_act": "tanh"})
+    shapes = weights.expected_shapes(config, ("pre_classifier", "classifier"), 2)
+    contents = weights.Contents(config, oracle.random_weights(shapes))
+    with pytest.raises(ValueError, match=r"google has one name, bert/pooler/dense/bias"):
+        weights.save(tmp_path / "a", contents, "google")
 
 
 def test_an_infinite_weight_is_reported(tmp_path):

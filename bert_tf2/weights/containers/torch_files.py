@@ -13,6 +13,8 @@ import numpy as np
 from bert_tf2.weights.containers.shards import files_of
 from bert_tf2.weights.report import CheckpointError
 
+_SAFE = (2, 6)  # PyTorch from which on `weights_only` runs nothing
+
 
 def list_variables(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     """Name -> (shape, dtype) of every tensor.
@@ -72,6 +74,12 @@ def _tensors(path: Path, stamp: tuple[int, int]) -> dict:
             "installed. `pip install torch`, or convert the file to safetensors where torch is, "
             "with `save_pretrained(..., safe_serialization=True)` of transformers."
         ) from error
+    version = tuple(int(part) for part in torch.__version__.split(".")[:2])
+    if version < _SAFE:
+        raise CheckpointError(
+            f"{path} is a pickle, and before PyTorch 2.6 even `weights_only` could be made to run "
+            f"code (CVE-2025-32434). Received: {torch.__version__}. `pip install -U torch`"
+        )
     tensors = {}
     for file in files_of(path):
         tensors |= _load(torch, file)

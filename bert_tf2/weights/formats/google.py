@@ -111,8 +111,17 @@ mlm/bias                     generator_predictions/output_bias
 
 NAMES = {
     "bert": Naming(rows(_BERT)),
-    "albert": Naming(rows(_ALBERT)),
-    "electra": Naming(rows(_ELECTRA), skipped={r"^generator(_predictions)?/": "the generator's"}),
+    # run_squad_v2.py: a span head with a layer of its own.
+    "albert": Naming(
+        rows(_ALBERT), skipped={r"^(start_logits|end_logits|answer_class)/": "SQuAD 2 head"}
+    ),
+    "electra": Naming(
+        rows(_ELECTRA),
+        skipped={
+            r"^generator(_predictions)?/": "the generator's",
+            r"^task_specific/": "fine-tuned head of another make",
+        },
+    ),
     "electra_generator": Naming(
         rows(_ELECTRA_GENERATOR),
         skipped={r"^(electra|discriminator_predictions)/": "the discriminator's"},
