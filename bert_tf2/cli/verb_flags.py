@@ -9,7 +9,7 @@ def _checkpoint(values, default=None):
         "init_checkpoint",
         default,
         "a published name (see bert_tf2 list), a folder (a SavedModel's, too), a TensorFlow "
-        "checkpoint prefix or a safetensors file",
+        "checkpoint prefix or a file with weights",
     )
     flags.string(
         values, "bert_config_file", None, "the JSON config, if not the one beside the weights"

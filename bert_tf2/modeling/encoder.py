@@ -144,7 +144,7 @@ class Encoder(keras.Model):
 
         Args:
             preset: a registry name (`bert_tf2 list`), a folder, a TF1 checkpoint prefix or a
-                safetensors file.
+                file with weights.
             config_file: the JSON config, where it is not beside the weights.
             load_weights: False gives fresh weights in the checkpoint's architecture.
             **kwargs: `dtype`, `recompute`, `name`.

@@ -62,7 +62,7 @@ class Task(TextModel):
         """Opens a checkpoint and puts this task's head on it.
 
         Args:
-            preset: a registry name, a folder, a TF1 checkpoint prefix or a safetensors file.
+            preset: a registry name, a folder, a TF1 checkpoint prefix or a file with weights.
             *args, **kwargs: of the task itself, e.g. `labels`; by default what the checkpoint says.
             max_length: longest sequence in tokens, `[CLS]` and `[SEP]` included. Default: the
                 preset's, or the longest the encoder has positions for.

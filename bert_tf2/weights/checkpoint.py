@@ -75,7 +75,7 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
 
     Args:
         path: a folder (a SavedModel's, too), a TensorFlow checkpoint's prefix or `.index`, or a
-            `.safetensors` file.
+            file that `finding.SOURCES` lists.
         config_file: the config, where it does not lie beside the checkpoint.
 
     Raises:
