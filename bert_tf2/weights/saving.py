@@ -28,18 +28,18 @@ class Contents:
             some models have none.
         tokenizer_files: names, those of `finding.TOKENIZER_FILES`, -> contents.
         lowercase: whether the tokenizer lower-cases; None where nobody knows.
-        add_prefix_space: whether byte-level BPE reads texts as if a space stood before them.
         labels: a classifier's class names.
         task: what a preset of ours keeps of a task besides: class name and settings.
+        add_prefix_space: whether byte-level BPE reads texts as if a space stood before them.
     """
 
     config: EncoderConfig
     arrays: Mapping[str, np.ndarray]
     tokenizer_files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     lowercase: bool | None = None
-    add_prefix_space: bool = False
     labels: tuple[str, ...] | None = None
     task: Mapping | None = None
+    add_prefix_space: bool = False
 
 
 def vocabulary_file(lines: Iterable[str]) -> dict[str, bytes]:
