@@ -1,9 +1,5 @@
 """A trained task as a SavedModel for TF Serving: raw strings in, named answers out."""
 
-import contextlib
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import tensorflow as tf
@@ -11,6 +7,7 @@ import tensorflow as tf
 from bert_tf2.data.pipeline import TEXT_KEYS
 from bert_tf2.modeling.encoder import INPUT_NAMES
 from bert_tf2.serving.precision import at_precision, check_precision
+from bert_tf2.weights import saving
 
 
 def export_saved_model(task, folder, pairs=None, precision=None):
@@ -56,10 +53,10 @@ def export_saved_model(task, folder, pairs=None, precision=None):
     module = tf.Module()
     read = {v.ref(): v for signature in signatures.values() for v in signature.variables}
     module.weights = list(read.values())
-    with new_folder(folder) as unfinished:
+    with saving.new_folder(folder) as unfinished:
         tf.saved_model.save(module, unfinished, signatures=signatures)
         for name, text in task.extra_assets().items():
-            extra = Path(unfinished, "assets.extra")  # TensorFlow's place for files of ours
+            extra = unfinished / "assets.extra"  # TensorFlow's place for files of ours
             extra.mkdir(exist_ok=True)
             (extra / name).write_text(text, encoding="utf-8")
     return folder
@@ -94,17 +91,3 @@ def _version_folder(folder):
             "chosen; remove the folder yourself if it is not needed."
         )
     return folder
-
-
-@contextlib.contextmanager
-def new_folder(folder):
-    """A temporary folder that becomes `folder` when the block ends well, and vanishes if not."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent)
-    try:
-        yield unfinished
-        os.chmod(unfinished, 0o755)  # mkdtemp's folders are their owner's only
-        os.rename(unfinished, folder)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise

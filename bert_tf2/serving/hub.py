@@ -15,7 +15,6 @@ import tensorflow as tf
 from bert_tf2 import weights
 from bert_tf2.modeling.encoder import Encoder, Unfilled
 from bert_tf2.modeling.heads import MaskedWords
-from bert_tf2.serving.export import new_folder
 from bert_tf2.weights import finding, names, saving
 
 _INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
@@ -79,7 +78,7 @@ def export_contents(contents, folder):
     left_out = [name for name in contents.arrays if name not in kept]
     contents = dataclasses.replace(contents, arrays=kept, labels=None, task=None)
     module = _text_encoder(contents)
-    with tempfile.TemporaryDirectory() as assets, new_folder(folder) as unfinished:
+    with tempfile.TemporaryDirectory() as assets, saving.new_folder(folder) as unfinished:
         _add_assets(module, contents, Path(assets))
         # Gradients by hand (modeling/functions.py) must be saved along, or there would be none.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=True)

@@ -3,8 +3,8 @@
 import contextlib
 import dataclasses
 import json
-import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
     if format == "keras_hub":
         keras_hub.check(contents.config)
     stored = to_format(contents.arrays, contents.config, format, dtype)
-    with _complete_or_absent(folder) as partial:
+    with new_folder(folder) as partial:
         WRITERS[format](partial, contents, stored)
         for name, content in contents.tokenizer_files.items():
             (partial / _TOKENIZER_PLACES.get(format, {}).get(name, name)).write_bytes(content)
@@ -233,15 +233,18 @@ def _write_json(file: Path, values: dict) -> None:
 
 
 @contextlib.contextmanager
-def _complete_or_absent(folder: Path):
-    """Yields a folder to fill, which takes its name once it is full, and vanishes on an error."""
+def new_folder(folder: Path):
+    """Yields a folder to fill, which takes its name once it is full, and vanishes on an error.
+
+    Args:
+        folder: absent or empty.
+    """
     folder = folder.absolute()
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True)  # and if it is there, it is somebody else's
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        yield partial
-        if folder.exists():
-            folder.rmdir()  # only an empty one goes
-        partial.rename(folder)
+        yield unfinished
+        unfinished.chmod(0o755)  # mkdtemp's folders are their owner's only
+        unfinished.rename(folder)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
