@@ -169,7 +169,8 @@ class Models:
         return self.made[key]
 
     def _make(self, row, config, task, settings):
-        from bert_tf2.modeling.encoder import Encoder, Unfilled, load_variables
+        from bert_tf2.modeling.encoder import Encoder
+        from bert_tf2.weights.filling import Unfilled, load_variables
 
         model = Encoder(config, Unfilled(config), dtype="float32")
         if task:  # padding is computed as the original computes it

@@ -6,8 +6,9 @@ from keras import ops
 from bert_tf2 import weights
 from bert_tf2.config import EncoderConfig
 from bert_tf2.modeling.embeddings import Embeddings
-from bert_tf2.modeling.layers import Block
+from bert_tf2.modeling.layers import Block, published_initializer
 from bert_tf2.modeling.layout import Arrange, Sequences
+from bert_tf2.weights.filling import Unfilled, load_variables
 
 # The same three inputs under Google's and Hugging Face's names.
 INPUT_NAMES = {
@@ -138,6 +139,20 @@ class Encoder(keras.Model):
         scope = self.parts["embeddings"].path.removesuffix("embeddings")  # where it was built
         return {v.path.removeprefix(scope): v for v in self.variables if _is_weight(v)}
 
+    def unread(self, model):
+        """What a functional model on this encoder does not compute with, and so cannot train.
+
+        Args:
+            model: a `keras.Model` whose outputs were made of `encode`'s, or of the encoder's own.
+
+        Returns:
+            dict of our names to variables, as `named_variables`: those of the pooler, say, where
+            only `sequence_output` is read.
+        """
+        layers = [x for x in model.operations if isinstance(x, keras.layers.Layer)]
+        read = {id(variable) for layer in layers for variable in layer.variables}
+        return {name: v for name, v in self.named_variables().items() if id(v) not in read}
+
     @classmethod
     def from_preset(cls, preset, config_file=None, load_weights=True, **kwargs):
         """Opens a published checkpoint.
@@ -188,52 +203,6 @@ class Encoder(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
-
-
-@keras.saving.register_keras_serializable("bert_tf2")
-class Unfilled(keras.initializers.Initializer):
-    """Leaves memory as it is found, for variables that a checkpoint fills next.
-
-    It never reaches a file or a copy: there, layers get the initializer it stands for.
-
-    Args:
-        config: the `EncoderConfig` of the model, whose initializer it stands for.
-    """
-
-    def __init__(self, config):
-        self.published = published_initializer(config)
-
-    def __call__(self, shape, dtype=None):
-        return weights.unset(shape, dtype)
-
-    def clone(self):
-        return self
-
-    def get_config(self):
-        return self.published.get_config()
-
-    @classmethod
-    def from_config(cls, config):
-        return keras.initializers.TruncatedNormal(**config)
-
-
-def published_initializer(config):
-    """Of kernels and tables: truncated normal (google-research/bert, `create_initializer`)."""
-    return keras.initializers.TruncatedNormal(stddev=config.initializer_range)
-
-
-def load_variables(checkpoint, variables):
-    """Fills variables from a checkpoint, strictly, and returns the `weights.Report`.
-
-    Args:
-        checkpoint: a `weights.Checkpoint`.
-        variables: dict of our names to Keras variables.
-    """
-    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-    arrays, report = weights.load(checkpoint, shapes)
-    for name in report.loaded:  # let go of one by one, so that memory holds each but once
-        variables[name].assign(weights.to_tensor(arrays.pop(name)))
-    return report
 
 
 def _is_weight(variable):

@@ -1,16 +1,17 @@
-"""The head that says which word stands at a masked position.
+"""What stands on an encoder: one vector for a text, classes of it, words at masked positions.
 
-Letters: B batch, L length, P positions a row, T = B P, D width, E embedding width, V vocabulary.
+Letters: B batch, L length, P positions a row, T = B P, D width, E embedding width, V vocabulary,
+K classes.
 
-Sources: Devlin et al. 2018, section 3.1; google-research/bert `run_pretraining.py`,
-`get_masked_lm_output`.
+Sources: Devlin et al. 2018, sections 3.1 and 4.1; google-research/bert `run_classifier.py`, and
+`run_pretraining.py`, `get_masked_lm_output`.
 """
 
 import keras
 from keras import ops
 
-from bert_tf2.modeling.functions import activate
-from bert_tf2.modeling.layers import TokenLayer
+from bert_tf2.modeling.functions import ACTIVATION_FUNCTIONS, activate
+from bert_tf2.modeling.layers import TokenLayer, published_initializer
 
 # As the tables of names know them, for a `MaskedWords` called "mlm".
 MASKED_WORDS_VARIABLES = (
@@ -20,6 +21,77 @@ MASKED_WORDS_VARIABLES = (
     "mlm/norm/beta",
     "mlm/bias",
 )
+
+
+# === One vector for a text ========================================================================
+
+
+def pool_first(encoder, inputs, drop_padding=False, dropout=0.0):
+    """The first token through the pooler, or the dense layer that the family has in its place.
+
+    That layer is a classifier's own, "pre_classifier" (`EncoderConfig.classifier_act`).
+
+    Args:
+        encoder: an `Encoder`. inputs: as from `input_tensors()`.
+        drop_padding: as in `Encoder.encode`.
+        dropout: before "pre_classifier", where the config says so.
+
+    Returns:
+        symbolic (B, D).
+    """
+    config = encoder.config
+    outputs = encoder.encode(inputs, drop_padding=drop_padding, first_only=True)
+    if config.classifier_act is None:
+        return outputs["pooled_output"]
+    x = outputs["first_output"]  # (B, D)
+    if config.classifier_drops_first:
+        x = keras.layers.Dropout(dropout, name="first_dropout")(x)
+    return keras.layers.Dense(
+        config.hidden_size,
+        activation=ACTIVATION_FUNCTIONS[config.classifier_act],
+        kernel_initializer=published_initializer(config),
+        name="pre_classifier",
+        dtype=encoder.policy,
+    )(x)
+
+
+def pool_mean(encoder, inputs, drop_padding=False, dropout=0.0):
+    """The mean of all tokens (Reimers & Gurevych 2019, section 3); arguments as `pool_first`."""
+    tokens = encoder.encode(inputs, drop_padding=drop_padding)["sequence_output"]
+    return mean_of_tokens(tokens, inputs["padding_mask"])
+
+
+def mean_of_tokens(x, padding_mask):
+    """x (B, L, D), padding_mask (B, L) -> (B, D); zeros for a row without tokens."""
+    mask = ops.expand_dims(ops.cast(padding_mask, x.dtype), -1)
+    return ops.sum(x * mask, axis=1) / ops.maximum(ops.sum(mask, axis=1), 1)
+
+
+POOLINGS = {"first": pool_first, "mean": pool_mean}
+
+
+def classes(pooled, config, count, dropout, name="classifier"):
+    """Logits of `count` classes, float32: dropout and one dense layer.
+
+    Args:
+        pooled: symbolic (B, D), or (B, L, D) for classes of tokens.
+        config: the `EncoderConfig`, for the initializer.
+        count: K. dropout: rate before the layer, in training.
+        name: of the layer, as the units table has it.
+
+    Returns:
+        symbolic (B, K), or (B, L, K).
+    """
+    x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(pooled)
+    return keras.layers.Dense(
+        count,
+        kernel_initializer=published_initializer(config),
+        name=name,
+        dtype="float32",  # the loss needs the digits
+    )(x)
+
+
+# === Words at masked positions ====================================================================
 
 
 class MaskedWords(TokenLayer):

@@ -17,6 +17,11 @@ from bert_tf2.modeling.layout import Layout
 register = keras.saving.register_keras_serializable("bert_tf2")
 
 
+def published_initializer(config):
+    """Of kernels and tables: truncated normal (google-research/bert, `create_initializer`)."""
+    return keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+
+
 class TokenLayer(keras.layers.Layer):
     """What layers on tokens share: settings kept for `get_config`, and parts with fixed names."""
 

@@ -13,9 +13,10 @@ import keras
 import tensorflow as tf
 
 from bert_tf2 import weights
-from bert_tf2.modeling.encoder import Encoder, Unfilled
+from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.modeling.heads import MaskedWords
 from bert_tf2.weights import finding, names, saving
+from bert_tf2.weights.filling import Unfilled
 
 _INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 _POSITIONS = "masked_lm_positions"

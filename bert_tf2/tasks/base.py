@@ -7,10 +7,11 @@ from pathlib import Path
 import keras
 
 from bert_tf2 import weights
-from bert_tf2.modeling.encoder import Encoder, Unfilled, load_variables
+from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.tasks.fitting import TextModel
 from bert_tf2.text.packing import Preprocessor
 from bert_tf2.text.presets import tokenizer_of
+from bert_tf2.weights.filling import Unfilled, load_variables
 
 LOGGER = logging.getLogger("bert_tf2")
 

@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2.data import pipeline, pretraining
-from bert_tf2.modeling.encoder import input_tensors, published_initializer, rename_inputs
+from bert_tf2.modeling.encoder import input_tensors, rename_inputs
 from bert_tf2.modeling.heads import MASKED_WORDS_VARIABLES, MaskedWords
+from bert_tf2.modeling.layers import published_initializer
 from bert_tf2.tasks.base import Task
 from bert_tf2.text.masking import masked_inputs
 from bert_tf2.training.metrics import Perplexity

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from bert_tf2.data.pipeline import as_ids
 from bert_tf2.modeling.encoder import input_tensors
-from bert_tf2.modeling.functions import ACTIVATION_FUNCTIONS
+from bert_tf2.modeling.heads import POOLINGS, classes
 from bert_tf2.tasks.base import Task
 
 
@@ -18,46 +18,6 @@ class Prediction(NamedTuple):
     label: str
     probability: float
     probabilities: dict[str, float]
-
-
-def _pool_first(encoder, inputs, drop_padding, dropout):
-    """The first token through the pooler, or the dense layer that the family has in its place."""
-    config = encoder.config
-    outputs = encoder.encode(inputs, drop_padding=drop_padding, first_only=True)
-    if config.classifier_act is None:
-        return outputs["pooled_output"]
-    _freeze_pooler(encoder)
-    x = outputs["first_output"]  # (B, D)
-    if config.classifier_drops_first:
-        x = keras.layers.Dropout(dropout, name="first_dropout")(x)
-    dense = keras.layers.Dense(
-        config.hidden_size,
-        activation=ACTIVATION_FUNCTIONS[config.classifier_act],
-        kernel_initializer=_initializer(config),
-        name="pre_classifier",
-        dtype=encoder.policy,
-    )
-    return dense(x)
-
-
-def _pool_mean(encoder, inputs, drop_padding, dropout):
-    tokens = encoder.encode(inputs, drop_padding=drop_padding)["sequence_output"]  # (B, L, D)
-    _freeze_pooler(encoder)
-    mask = keras.ops.expand_dims(keras.ops.cast(inputs["padding_mask"], tokens.dtype), -1)
-    count = keras.ops.maximum(keras.ops.sum(mask, axis=1), 1)  # a row without tokens gives zeros
-    return keras.ops.sum(tokens * mask, axis=1) / count  # (B, D)
-
-
-def _freeze_pooler(encoder):
-    if encoder.config.pooler:
-        encoder.parts["pooler"].trainable = False  # nothing reads it
-
-
-def _initializer(config):
-    return keras.initializers.TruncatedNormal(stddev=config.initializer_range)
-
-
-POOLINGS = {"first": _pool_first, "mean": _pool_mean}
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
@@ -121,13 +81,9 @@ class TextClassifier(Task):
         dropout = encoder.config.classifier_dropout if dropout is None else dropout
         inputs = input_tensors()
         pooled = POOLINGS[pooling](encoder, inputs, drop_padding, dropout)  # (B, D)
-        head = keras.layers.Dense(
-            len(labels),
-            kernel_initializer=_initializer(encoder.config),
-            name="classifier",
-            dtype="float32",  # the loss needs the digits
-        )
-        outputs = head(keras.layers.Dropout(dropout, name="classifier_dropout")(pooled))  # (B, C)
+        outputs = classes(pooled, encoder.config, len(labels), dropout)  # (B, C)
+        if encoder.config.pooler and (pooling == "mean" or encoder.config.classifier_act):
+            encoder.parts["pooler"].trainable = False  # nothing reads it
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
         self.labels, self.dropout, self.pooling = labels, dropout, pooling
         if pooling == "first" and encoder.config.classifier_act is not None:

@@ -13,8 +13,8 @@ import numpy as np
 
 from bert_tf2.config import EncoderConfig
 from bert_tf2.weights.formats import FORMATS, NAMES, Format, Naming
-from bert_tf2.weights.formats.units import PARTS, SIZES, UNITS
 from bert_tf2.weights.tensors import transposed
+from bert_tf2.weights.units import PARTS, SIZES, UNITS
 
 
 class Variable(NamedTuple):

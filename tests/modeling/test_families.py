@@ -7,8 +7,9 @@ import pytest
 
 from bert_tf2 import Encoder, Preprocessor, TextClassifier, WordPieceTokenizer, weights
 from bert_tf2.config import EncoderConfig, parse_config
-from bert_tf2.modeling.encoder import input_tensors, load_variables
+from bert_tf2.modeling.encoder import input_tensors
 from bert_tf2.weights import names
+from bert_tf2.weights.filling import load_variables
 
 FAMILIES = {name: config for name, config in oracle.TINIES.items() if name != "bert"}
 

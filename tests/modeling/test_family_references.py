@@ -139,7 +139,7 @@ def test_distilbert_classifier(assets, tmp_path):
     from safetensors.numpy import save_file
 
     from bert_tf2 import Preprocessor, TextClassifier, WordPieceTokenizer
-    from bert_tf2.modeling.encoder import load_variables
+    from bert_tf2.weights.filling import load_variables
 
     folder = assets / "reference" / "distilbert_tiny"
     golden, arrays = np.load(folder / "golden.npz"), dict(np.load(folder / "seqcls_weights.npz"))

@@ -10,8 +10,10 @@ import pytest
 import tensorflow as tf
 
 from bert_tf2 import Encoder, weights
-from bert_tf2.modeling.encoder import input_tensors, load_variables, published_initializer
-from bert_tf2.modeling.heads import MASKED_WORDS_VARIABLES, MaskedWords
+from bert_tf2.modeling.encoder import input_tensors
+from bert_tf2.modeling.heads import MASKED_WORDS_VARIABLES, POOLINGS, MaskedWords
+from bert_tf2.modeling.layers import published_initializer
+from bert_tf2.weights.filling import load_variables
 
 POSITIONS = np.array([[1, 3, 7], [0, 2, 0], [5, 0, 0], [0, 0, 0], [4, 6, 7]], "int32")
 TOLERANCE = 5e-6  # the references' own float32 noise is up to 3e-6
@@ -200,3 +202,28 @@ def test_electras_generator(assets, tmp_path):
     model, _, golden = loaded(folder, config_file=file)
     logits = model(inputs_of(golden))["mlm"]
     np.testing.assert_allclose(logits, golden["mlm_logits"], atol=TOLERANCE)
+
+
+# --- What a head leaves unread. -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "family, pooling, unread",
+    [
+        ("bert", "first", set()),
+        ("bert", "mean", {"pooler/kernel", "pooler/bias"}),
+        ("roberta", "first", {"pooler/kernel", "pooler/bias"}),
+        ("distilbert", "first", set()),
+    ],
+)
+def test_what_a_pooling_does_not_read(family, pooling, unread):
+    encoder, inputs = Encoder(oracle.TINIES[family]), input_tensors()
+    model = keras.Model(inputs, POOLINGS[pooling](encoder, inputs))
+    assert set(encoder.unread(model)) == unread
+    assert all(v.trainable for v in encoder.named_variables().values())
+
+
+def test_what_a_lower_layer_does_not_read():
+    encoder, inputs = Encoder(oracle.TINY), input_tensors()
+    model = keras.Model(inputs, encoder.encode(inputs)["layer_outputs"][0])
+    assert {name.split("/")[0] for name in encoder.unread(model)} == {"layer_1", "pooler"}

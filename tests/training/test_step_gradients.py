@@ -17,7 +17,7 @@ import replicas
 import tensorflow as tf
 
 from bert_tf2 import Encoder, MaskedLM, Preprocessor, WordPieceTokenizer, weights
-from bert_tf2.modeling.encoder import load_variables
+from bert_tf2.weights.filling import load_variables
 
 pytestmark = pytest.mark.full
 TOLERANCE = 5e-6  # the references' own float32 noise is up to 3e-6

@@ -12,9 +12,9 @@ from safetensors.numpy import save_file
 
 from bert_tf2 import Encoder, weights
 from bert_tf2.config import EncoderConfig
-from bert_tf2.modeling.encoder import load_variables
 from bert_tf2.weights import names
 from bert_tf2.weights.containers import bundle
+from bert_tf2.weights.filling import load_variables
 from bert_tf2.weights.tensors import to_array, transposed
 
 # Both the token table and the inner kernels are over 1 MiB: safetensors of that size are mapped.

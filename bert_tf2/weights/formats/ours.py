@@ -2,7 +2,7 @@
 
 from bert_tf2.dialects import FAMILIES
 from bert_tf2.weights.formats.format import Format, Naming
-from bert_tf2.weights.formats.units import PARTS, UNITS
+from bert_tf2.weights.units import PARTS, UNITS
 
 FORMAT = Format(
     about="bert_tf2 preset (safetensors)",
