@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
+import numbers
+import reprlib
 from pathlib import Path
 
 from bert_tf2 import dialects
 from bert_tf2.dialects import ACTIVATIONS, FAMILIES
 
 MOST_BLOCKS = 1000  # a damaged config must not keep a machine busy for hours
+_LARGEST = 2**31 - 1  # of any size: TensorFlow counts rows of tables in int32
+_HUGE = 1e38  # float32 ends there
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +29,7 @@ class EncoderConfig:
         intermediate_size: width of the feed-forward layer.
         family: a key of `FAMILIES`; decides what the variables are called in files.
         hidden_act: one of "gelu_tanh", "gelu_erf", "relu", "tanh", "linear".
+        mlm_act: activation of the masked-word head; None is `hidden_act`.
         hidden_dropout_prob: dropout after each dense layer and the embeddings, in training only.
         attention_probs_dropout_prob: dropout on the attention weights, in training only.
         max_position_embeddings: rows of the position table.
@@ -47,8 +52,9 @@ class EncoderConfig:
         classifier_dropout_prob: before a classifier's logits; None is `hidden_dropout_prob`.
 
     Raises:
-        ValueError: a size is not a positive integer, a probability is outside [0, 1), the heads do
-            not divide the width, the activation or family is unknown, or values exclude each other.
+        ValueError: a size is not a positive whole number, a probability is outside [0, 1), the
+            heads do not divide the width, the activation or family is unknown, a number is not
+            finite, or values exclude each other.
     """
 
     vocab_size: int
@@ -58,6 +64,7 @@ class EncoderConfig:
     intermediate_size: int
     family: str = "bert"
     hidden_act: str = "gelu_tanh"
+    mlm_act: str | None = None
     hidden_dropout_prob: float = 0.1
     attention_probs_dropout_prob: float = 0.1
     max_position_embeddings: int = 512
@@ -78,14 +85,15 @@ class EncoderConfig:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            _check_field(field, getattr(self, field.name))
+            checked = check_field(field, getattr(self, field.name), field.name)
+            object.__setattr__(self, field.name, checked)
         # One spelling for one thing: what follows from the sizes is None.
         if self.embedding_size == self.hidden_size:
             object.__setattr__(self, "embedding_size", None)
+        if self.mlm_act == self.hidden_act:
+            object.__setattr__(self, "mlm_act", None)
         if self.project_embeddings is (self.embedding_size is not None):
             object.__setattr__(self, "project_embeddings", None)
-        if self.layer_norm_eps <= 0:
-            raise ValueError(f"`layer_norm_eps` must be above 0. Received: {self.layer_norm_eps}")
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 "`hidden_size` must be a multiple of `num_attention_heads`. "
@@ -194,49 +202,84 @@ class EncoderConfig:
         return written | {name: x for name, x in ours.items() if x != understood[name]}
 
 
-def _check_field(field: dataclasses.Field, value) -> None:
-    """Raises ValueError unless the value is one of the field's type and range."""
-    if value is None and field.default is None:
-        return
-    if field.type in (int, int | None):
-        least = 0 if field.name in ("type_vocab_size", "position_padding_id") else 1
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError(f"`{field.name}` must be an integer. Received: {value!r}")
-        if value < least:
-            raise ValueError(f"`{field.name}` must be at least {least}. Received: {value}")
-    if field.type in (bool, bool | None) and not isinstance(value, bool):
-        raise ValueError(f"`{field.name}` must be True or False. Received: {value!r}")
-    if field.name.endswith("_prob") and not 0 <= value < 1:
-        raise ValueError(f"`{field.name}` must be in [0, 1). Received: {value}")
-    if field.name.endswith("_act") and value not in ACTIVATIONS:
-        raise ValueError(f"`{field.name}` must be one of {list(ACTIVATIONS)}. Received: {value!r}")
-
-
-def parse_config(values: dict, source: str = "config") -> EncoderConfig:
-    """Reads one of the three dialects.
-
-    `model_type` is written by Hugging Face alone, `registered_name` by keras-hub.
+def check_field(field: dataclasses.Field, value, name: str):
+    """A value of a field, as its type: whole floats become integers.
 
     Args:
-        values: the parsed JSON. Unknown keys are ignored, as the original readers do.
-        source: where it came from, for messages.
+        field: one of EncoderConfig's.
+        value: of it, as a JSON has it.
+        name: what the field is called there, for messages.
 
     Raises:
-        ValueError: the family is not supported, a size is missing, or a value is out of range.
+        ValueError: the value is not one of the field's type and range.
     """
-    known = dataclasses.fields(EncoderConfig)
-    fields = dialects.read(values, [field.name for field in known], source)
-    missing = [f.name for f in known if f.default is f.default_factory and f.name not in fields]
+    received = f"Received: {reprlib.repr(value)}"
+    if value is None and field.default is None:
+        return None
+    if field.type in (int, int | None):
+        least = 0 if field.name in ("type_vocab_size", "position_padding_id") else 1
+        whole = isinstance(value, float) and value.is_integer()
+        if isinstance(value, bool) or not (whole or isinstance(value, numbers.Integral)):
+            raise ValueError(f"`{name}` must be an integer. {received}")
+        if value < least:
+            raise ValueError(f"`{name}` must be at least {least}. {received}")
+        if value > _LARGEST:
+            raise ValueError(f"`{name}` must be below 2**31. {received}")
+        return int(value)
+    if field.type in (float, float | None):
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise ValueError(f"`{name}` must be a number. {received}")
+        if field.name.endswith("_prob"):
+            fits, wanted = 0 <= value < 1, "in [0, 1)"
+        elif field.name == "layer_norm_eps":
+            fits, wanted = 0 < value < _HUGE, "above 0 and finite"
+        else:
+            fits, wanted = 0 <= value < _HUGE, "0 or above, and finite"
+        if not fits:
+            raise ValueError(f"`{name}` must be {wanted}. {received}")
+    if field.type in (bool, bool | None) and not isinstance(value, bool):
+        raise ValueError(f"`{name}` must be True or False. {received}")
+    if field.name.endswith("_act") and not (isinstance(value, str) and value in ACTIVATIONS):
+        raise ValueError(f"`{name}` must be one of {list(ACTIVATIONS)}. {received}")
+    return value
+
+
+def parse_config(values: dict, source: str = "config", publisher: str | None = None):
+    """Reads one of the three dialects. -> `EncoderConfig`
+
+    `model_type` and `architectures` are written by Hugging Face alone, `registered_name` by
+    keras-hub.
+
+    Args:
+        values: the parsed JSON. Unknown keys are ignored, as the original readers do, but for those
+            that change what is computed.
+        source: where it came from, for messages.
+        publisher: "google", "huggingface" or "keras_hub": who wrote the weights that it lies
+            beside. None: as the JSON looks.
+
+    Raises:
+        ValueError: the family is not supported or not said, a size is missing, a value is out of
+            range, or a word asks for what is not computed here.
+    """
+    known = {field.name: field for field in dataclasses.fields(EncoderConfig)}
+    fields, called = dialects.read(values, list(known), source, publisher)
+    missing = [n for n, f in known.items() if f.default is dataclasses.MISSING and n not in fields]
     if missing:
-        raise ValueError(f"{source} lacks {', '.join(missing)}. It has: {sorted(values)}")
+        raise ValueError(f"{source} lacks {', '.join(called[name] for name in missing)}.")
     try:
+        for name, value in fields.items():
+            check_field(known[name], value, called[name])
         return EncoderConfig(**fields)
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
 
 
-def read_config(path: str | Path) -> EncoderConfig:
+def read_config(path: str | Path, publisher: str | None = None) -> EncoderConfig:
     """Reads a `bert_config.json`, an `albert_config.json` or a `config.json`.
+
+    Args:
+        path: of the file.
+        publisher: as in `parse_config`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -244,9 +287,9 @@ def read_config(path: str | Path) -> EncoderConfig:
     """
     path = Path(path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, or nested without end
         raise ValueError(f"{path} is not a JSON file: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path} must hold a JSON object. Received: {type(values).__name__}")
-    return parse_config(values, str(path))
+    return parse_config(values, str(path), publisher)

@@ -12,6 +12,7 @@ models/*/*_backbone.py.
 """
 
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -54,6 +55,7 @@ FAMILIES = {
     "electra_generator": _ELECTRA,
     "roberta": _ROBERTA,
     "xlm_roberta": _ROBERTA,
+    "camembert": _ROBERTA,
 }
 
 
@@ -64,16 +66,20 @@ class Dialect(NamedTuple):
         activations: their word -> ours.
         words: our field -> their word.
         left_out: our field -> what leaving the word out means, where the family's row is not it.
+        also: our fields that are understood under our names as well, where theirs is left out.
     """
 
     activations: Mapping[str, str]
     words: Mapping[str, str]
     left_out: Mapping[str, object]
+    also: tuple[str, ...] = ()
 
 
 _TANH = {"gelu": "gelu_tanh", "relu": "relu", "tanh": "tanh", "linear": "linear"}
 _ERF = _TANH | {"gelu": "gelu_erf"}
-_ERF_OR_NEW = _ERF | {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
+# transformers' activations.py: the forms of one function, and nothing else that is called GELU.
+_TANH_FORMS = ("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate")
+_ERF_OR_NEW = _ERF | dict.fromkeys(_TANH_FORMS, "gelu_tanh") | {"gelu_python": "gelu_erf"}
 _ALIKE = (
     "vocab_size",
     "hidden_size",
@@ -98,8 +104,13 @@ def _dialect(activations, alike=(), words=None, **left_out) -> Dialect:
 
 
 _GOOGLE_ELECTRA = _dialect(_ERF, ("embedding_size",))
+# transformers' masked-word heads of these have the erf form, whatever `hidden_act` is.
 _HF_ELECTRA = _dialect(
-    _ERF_OR_NEW, ("layer_norm_eps", "embedding_size"), _DROPOUT, embedding_size=128
+    _ERF_OR_NEW,
+    ("layer_norm_eps", "embedding_size"),
+    _DROPOUT,
+    embedding_size=128,
+    mlm_act="gelu_erf",
 )
 _HF_ROBERTA = _dialect(
     _ERF_OR_NEW,
@@ -108,6 +119,7 @@ _HF_ROBERTA = _dialect(
     max_position_embeddings=512,
     type_vocab_size=2,
     layer_norm_eps=1e-12,
+    mlm_act="gelu_erf",
 )
 _HF_DISTILBERT = {
     "vocab_size": "vocab_size",
@@ -155,11 +167,14 @@ _DIALECTS = {
     ("albert", "huggingface"): _dialect(
         _ERF_OR_NEW, (*_SHARING, "layer_norm_eps", "classifier_dropout_prob")
     ),
-    ("distilbert", "huggingface"): Dialect(_ERF_OR_NEW, _HF_DISTILBERT, {}),
+    ("distilbert", "huggingface"): Dialect(
+        _ERF_OR_NEW, _HF_DISTILBERT, {}, ("hidden_size", "num_hidden_layers", "num_attention_heads")
+    ),
     ("electra", "huggingface"): _HF_ELECTRA,
     ("electra_generator", "huggingface"): _HF_ELECTRA,
     ("roberta", "huggingface"): _HF_ROBERTA,
     ("xlm_roberta", "huggingface"): _HF_ROBERTA,
+    ("camembert", "huggingface"): _HF_ROBERTA,
     ("bert", "keras_hub"): Dialect({}, _KERAS_BERT, {}),
     ("albert", "keras_hub"): Dialect({}, _KERAS_ALBERT, {"project_embeddings": True}),
     ("distilbert", "keras_hub"): Dialect({}, _KERAS, {"attention_output_dropout_prob": None}),
@@ -178,6 +193,7 @@ _MODEL_TYPES = {
     "electra_generator": ("electra", "ElectraForMaskedLM"),
     "roberta": ("roberta", "RobertaModel"),
     "xlm_roberta": ("xlm-roberta", "XLMRobertaModel"),
+    "camembert": ("camembert", "CamembertModel"),
 }
 # keras-hub's folder, and how its classes begin.
 _KERAS_CLASSES = {
@@ -190,36 +206,72 @@ _KERAS_CLASSES = {
 }
 
 
-def read(values: Mapping, names: Iterable[str], source: str) -> dict:
+# Words that change what is computed: all that they may say here, and why.
+_SAYS_NOTHING = (None, False, {})
+_ONLY = {
+    "position_embedding_type": (("absolute",), "only absolute position embeddings are known"),
+    "is_decoder": (_SAYS_NOTHING, "a decoder's attention, which sees no later token, is not known"),
+    "is_encoder_decoder": (_SAYS_NOTHING, "models with a decoder are not known"),
+    "add_cross_attention": (_SAYS_NOTHING, "attention to another model is not known"),
+    "pruned_heads": (_SAYS_NOTHING, "layers with heads of their own number are not known"),
+    "per_layer_config": (_SAYS_NOTHING, "layers with sizes of their own are not known"),
+    "quantization_config": (_SAYS_NOTHING, "quantised weights cannot be loaded"),
+}
+
+
+def read(
+    values: Mapping, names: Iterable[str], source: str, publisher: str | None = None
+) -> tuple[dict, dict[str, str]]:
     """A parsed JSON of any dialect -> our fields, as far as it and its family say them.
 
     Args:
         values: the parsed JSON. Unknown keys are ignored, as the original readers do.
         names: of our fields; they are understood beside the dialect's own words.
         source: where it came from, for messages.
+        publisher: the dialect, where the weights beside it tell.
+
+    Returns:
+        our fields, and for each its name in this JSON.
 
     Raises:
-        ValueError: the family, activation or kind of positions is not supported.
+        ValueError: the family or activation is not supported, or a word asks for more.
     """
-    family, dialect = recognise(values, source)
+    family, dialect = recognise(values, source, publisher)
     values = _sayings(values, source) if dialect == "keras_hub" else values
-    if values.get("position_embedding_type", "absolute") != "absolute":
-        raise ValueError(
-            f"{source}: only absolute position embeddings are known. "
-            f"Received: {values['position_embedding_type']!r}"
-        )
-    activations, words, left_out = _DIALECTS[family, dialect]
+    _check_words(values, source)
+    activations, words, left_out, also = _DIALECTS[family, dialect]
     words = {name: words.get(name, name) for name in names}
+    words |= {name: name for name in also if words[name] not in values and name in values}
     said = {name: values[word] for name, word in words.items() if word in values}
     if "hidden_act" in said:
         known = {name: name for name in ACTIVATIONS} | activations
         if str(said["hidden_act"]) not in known:
             raise ValueError(
                 f"{source}: `{words['hidden_act']}` must be one of {list(known)}. "
-                f"Received: {said['hidden_act']!r}"
+                f"Received: {reprlib.repr(said['hidden_act'])}"
             )
         said["hidden_act"] = known[said["hidden_act"]]
-    return FAMILIES[family] | left_out | said | {"family": family}
+    counted = FAMILIES[family].get("position_padding_id") is not None
+    if counted and dialect == "huggingface" and said.get("position_padding_id", 1) is None:
+        raise ValueError(  # where transformers fails, too
+            f"{source}: `{words['position_padding_id']}` must be an integer: positions are counted "
+            "from it. Received: None"
+        )
+    return FAMILIES[family] | left_out | said | {"family": family}, words
+
+
+def _check_words(values: Mapping, source: str) -> None:
+    """Raises ValueError at a word that asks for what no family here computes."""
+    for word, (known, why) in _ONLY.items():
+        if word in values and values[word] not in known:
+            said = reprlib.repr(values[word])
+            raise ValueError(f"{source}: {why}. Received: `{word}`: {said}")
+    code = values.get("auto_map")
+    if isinstance(code, Mapping) and any("Model" in str(name) for name in code):
+        raise ValueError(
+            f"{source}: `auto_map` says that code of its own computes the model, which nothing "
+            f"here runs. Received: {reprlib.repr(code)}"
+        )
 
 
 def write(fields: Mapping, dialect: str) -> dict:
@@ -233,7 +285,7 @@ def write(fields: Mapping, dialect: str) -> dict:
     family = fields["family"]
     if (family, dialect) not in _DIALECTS:
         raise ValueError(f"There is no {family} in the {dialect} dialect.")
-    activations, words, _ = _DIALECTS[family, dialect]
+    activations, words, *_ = _DIALECTS[family, dialect]
     written = {theirs: fields[ours] for ours, theirs in words.items()}
     if dialect == "keras_hub":
         return keras_object(family, "Backbone", written)
@@ -274,23 +326,50 @@ def words(family: str, dialect: str) -> Mapping[str, str]:
     return _DIALECTS[family, dialect].words
 
 
-def recognise(values: Mapping, source: str) -> tuple[str, str]:
-    """-> family and dialect of a parsed JSON."""
+def recognise(values: Mapping, source: str, publisher: str | None = None) -> tuple[str, str]:
+    """-> family and dialect of a parsed JSON, from its words and who wrote the weights."""
     if "registered_name" in values:
         said, dialect = values.get("class_name"), "keras_hub"
         found = {f"{first}Backbone": family for family, (_, first) in _KERAS_CLASSES.items()}
         family = found.get(said) if isinstance(said, str) else None
-    elif "model_type" in values or "architectures" in values:
-        said = values.get("model_type", "bert")
-        found = {c: family for family, (kind, c) in _MODEL_TYPES.items() if kind == said}
-        named = [found[c] for c in found if c in str(values.get("architectures"))]
-        family, dialect = [*named, *found.values(), None][0], "huggingface"
+    elif publisher == "huggingface" or "model_type" in values or "architectures" in values:
+        said, family = _in_transformers(values)
+        dialect = "huggingface"
     else:
         # Google's ALBERT is told from its BERT by these, and its ELECTRA has no config: ours says.
         shared = any(name in values for name in _SHARING)
         said = family = values.get("family", "albert" if shared else "bert")
         dialect = "google"
-    if (family, dialect) not in _DIALECTS:
+    if said is None:
+        raise ValueError(
+            f'{source} must say what the model is, by `model_type`, such as "bert", or '
+            '`architectures`, such as ["BertModel"], as Hugging Face\'s do. It says neither.'
+        )
+    if not isinstance(family, str) or (family, dialect) not in _DIALECTS:
         known = [name for name, theirs in _DIALECTS if theirs == dialect]
-        raise ValueError(f"{source} describes a model of type {said!r}; known are {known}.")
+        raise ValueError(
+            f"{source} describes a model of type {reprlib.repr(said)}; known are {known}."
+        )
     return family, dialect
+
+
+def _in_transformers(values: Mapping) -> tuple[object, str | None]:
+    """-> what Hugging Face's config says that the model is, and the family; None: none known."""
+    classes = values.get("architectures")
+    classes = [str(name) for name in (classes if isinstance(classes, list) else [classes])]
+    if (said := values.get("model_type")) is None:  # then the classes tell
+        said = values.get("architectures") or None
+        stems = {found[1] for name in classes if (found := re.fullmatch(_CLASS, name))}
+        kinds = {
+            kind for kind, known in _MODEL_TYPES.values() if {known} == {f"{s}Model" for s in stems}
+        }
+        model_type = kinds.pop() if kinds else None
+    else:
+        model_type = said
+    found = {c: family for family, (kind, c) in _MODEL_TYPES.items() if kind == model_type}
+    named = [family for c, family in found.items() if c in classes or f"TF{c}" in classes]
+    return said, [*named, *found.values(), None][0]
+
+
+# transformers' classes: the family's part of the name comes first.
+_CLASS = r"(?:TF|Flax)?(\w+?)(?:LMHead|PreTrained)?(?:Model|For\w+)"

@@ -128,7 +128,7 @@ class MaskedWords(TokenLayer):
     def call(self, x, positions, training=False):
         """x (B, L, D), positions (B, P) int32 -> (B, P, V) float32."""
         x = self.transform(tokens_at(x, positions))  # (T, E)
-        x = activate(self.config.hidden_act, x, training)
+        x = activate(self.config.mlm_act or self.config.hidden_act, x, training)
         x = self.normalize(x, training=training)
         table = ops.cast(self.token_table(), self.compute_dtype)  # (V, E)
         logits = ops.cast(ops.einsum("te,ve->tv", x, table), "float32")

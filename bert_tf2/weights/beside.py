@@ -49,7 +49,8 @@ def look(format: str, container: str, place: Path, variables: Mapping, config_fi
     config = None if config_file else _told(folder, format, place, variables)
     if config is None:
         config_file = Path(config_file or finding.find_config(folder, format))
-        config = read_config(config_file)
+        publisher = "huggingface" if format.startswith("huggingface") else None
+        config = read_config(config_file, publisher)
         config = _shared(config, config_file) if container == "factorized" else config
     if format == "keras_hub":
         files = keras_hub.find_tokenizer_files(folder, config.family)

@@ -24,7 +24,7 @@ _ARCHITECTURES = (
     ({"mlm"}, "{}ForMaskedLM"),
 )
 _TOKENIZERS = {"albert": "AlbertTokenizer", "roberta": "RobertaTokenizer"}
-_TOKENIZERS |= {"xlm_roberta": "XLMRobertaTokenizer"}
+_TOKENIZERS |= {"xlm_roberta": "XLMRobertaTokenizer", "camembert": "CamembertTokenizer"}
 # Fields that change what is computed. Where Hugging Face has no word for one, nothing can be said.
 _COMPUTED = (
     "layer_norm_eps",
@@ -46,7 +46,9 @@ def config_of(contents) -> dict:
     config = contents.config
     values = config.to_huggingface()
     words = dialects.words(config.family, "huggingface").values()
-    unspoken = [name for name in _COMPUTED if name in values and name not in words]
+    has_words = any(names.head_of(name) == "mlm" for name in contents.arrays)
+    computed = [*_COMPUTED, *(["mlm_act"] if has_words else [])]
+    unspoken = [name for name in computed if name in values and name not in words]
     if unspoken:
         said = {name: values[name] for name in unspoken}
         raise ValueError(

@@ -30,6 +30,7 @@ _TASKS = (({"classifier"}, "TextClassifier"), ({"mlm"}, "MaskedLM"))
 # Fields that change what is computed. Those that its classes fix differently cannot be said.
 _COMPUTED = (
     "hidden_act",
+    "mlm_act",
     "layer_norm_eps",
     "embedding_size",
     "type_vocab_size",

@@ -194,8 +194,13 @@ def _write_ours(folder: Path, contents: Contents, stored: Mapping[str, np.ndarra
 
 
 def _write_google(folder: Path, contents: Contents, stored: Mapping[str, np.ndarray]) -> None:
-    family = contents.config.family
-    _write_json(folder / f"{family}_config.json", contents.config.to_google())
+    family, config = contents.config.family, contents.config
+    if config.mlm_act and any(names.head_of(name) == "mlm" for name in contents.arrays):
+        raise ValueError(
+            f"Google's {family} finds masked words with {config.hidden_act}, this model with "
+            f"{config.mlm_act}: it would compute something else. Write it as bert_tf2."
+        )
+    _write_json(folder / f"{family}_config.json", config.to_google())
     stem = {"bert": "bert_model.ckpt", "albert": "model.ckpt-best"}  # as they are published
     bundle.write(folder / stem.get(family, family), stored)
 
