@@ -149,6 +149,33 @@ def test_transformers_is_not_given_what_it_would_compute_otherwise(tmp_path, cha
     assert weights.open_checkpoint(weights.save(tmp_path / "b", contents, "bert_tf2"))
 
 
+@pytest.mark.parametrize(
+    ("family", "change", "refused"),  # what other code would find masked words with
+    [
+        ("roberta", {"hidden_act": "relu"}, ("huggingface", "keras_hub")),
+        ("roberta", {"mlm_act": "relu"}, ("huggingface", "keras_hub")),
+        ("electra_generator", {"hidden_act": "gelu_tanh"}, ("huggingface",)),
+        ("electra_generator", {"hidden_act": "relu", "mlm_act": "gelu_erf"}, ("google",)),
+        ("bert", {"mlm_act": "relu"}, ("google", "huggingface")),
+        ("roberta", {"hidden_act": "relu", "mlm_act": "gelu_erf"}, ("keras_hub",)),
+    ],
+)
+def test_no_format_is_given_a_masked_word_head_that_it_computes_otherwise(
+    tmp_path, family, change, refused
+):
+    config = bert_tf2.EncoderConfig(**oracle.TINIES[family].to_dict() | change)
+    arrays = oracle.random_weights(weights.expected_shapes(config, ("mlm",)))
+    contents = weights.Contents(config, arrays)
+    formats = {format for kind, format in names.NAMES if kind == family} & set(WRITERS)
+    for format in formats - {"keras_hub"} | set(refused):
+        if format in refused:
+            with pytest.raises(ValueError, match="would compute something else"):
+                weights.save(tmp_path / format, contents, format)
+        else:
+            weights.save(tmp_path / format, contents, format)
+            assert weights.open_checkpoint(tmp_path / format).config == config
+
+
 def places():
     """(config, formats that it can be written in) of random small models of every family."""
 
