@@ -265,7 +265,8 @@ def parse_config(values: dict, source: str = "config", publisher: str | None = N
     fields, called = dialects.read(values, list(known), source, publisher)
     missing = [n for n, f in known.items() if f.default is dataclasses.MISSING and n not in fields]
     if missing:
-        raise ValueError(f"{source} lacks {', '.join(called[name] for name in missing)}.")
+        words = [n if called[n] == n else f"{n} (there {called[n]})" for n in missing]
+        raise ValueError(f"{source} lacks {', '.join(words)}.")
     try:
         for name, value in fields.items():
             check_field(known[name], value, called[name])

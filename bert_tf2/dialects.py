@@ -55,7 +55,6 @@ FAMILIES = {
     "electra_generator": _ELECTRA,
     "roberta": _ROBERTA,
     "xlm_roberta": _ROBERTA,
-    "camembert": _ROBERTA,
 }
 
 
@@ -174,7 +173,6 @@ _DIALECTS = {
     ("electra_generator", "huggingface"): _HF_ELECTRA,
     ("roberta", "huggingface"): _HF_ROBERTA,
     ("xlm_roberta", "huggingface"): _HF_ROBERTA,
-    ("camembert", "huggingface"): _HF_ROBERTA,
     ("bert", "keras_hub"): Dialect({}, _KERAS_BERT, {}),
     ("albert", "keras_hub"): Dialect({}, _KERAS_ALBERT, {"project_embeddings": True}),
     ("distilbert", "keras_hub"): Dialect({}, _KERAS, {"attention_output_dropout_prob": None}),
@@ -193,8 +191,8 @@ _MODEL_TYPES = {
     "electra_generator": ("electra", "ElectraForMaskedLM"),
     "roberta": ("roberta", "RobertaModel"),
     "xlm_roberta": ("xlm-roberta", "XLMRobertaModel"),
-    "camembert": ("camembert", "CamembertModel"),
 }
+_ALSO_CALLED = {"camembert": "roberta"}  # the same model under another name
 # keras-hub's folder, and how its classes begin.
 _KERAS_CLASSES = {
     "bert": ("bert", "Bert"),
@@ -355,17 +353,15 @@ def recognise(values: Mapping, source: str, publisher: str | None = None) -> tup
 
 def _in_transformers(values: Mapping) -> tuple[object, str | None]:
     """-> what Hugging Face's config says that the model is, and the family; None: none known."""
-    classes = values.get("architectures")
+    said, classes = values.get("model_type"), values.get("architectures")
     classes = [str(name) for name in (classes if isinstance(classes, list) else [classes])]
-    if (said := values.get("model_type")) is None:  # then the classes tell
+    model_type = said
+    if said is None:  # then the classes tell
         said = values.get("architectures") or None
-        stems = {found[1] for name in classes if (found := re.fullmatch(_CLASS, name))}
-        kinds = {
-            kind for kind, known in _MODEL_TYPES.values() if {known} == {f"{s}Model" for s in stems}
-        }
-        model_type = kinds.pop() if kinds else None
-    else:
-        model_type = said
+        stems = {found[1].lower() for name in classes if (found := re.fullmatch(_CLASS, name))}
+        kinds = [*(kind for kind, _ in _MODEL_TYPES.values()), *_ALSO_CALLED]
+        model_type = next((kind for kind in kinds if stems == {kind.replace("-", "")}), None)
+    model_type = _ALSO_CALLED.get(str(model_type), model_type)
     found = {c: family for family, (kind, c) in _MODEL_TYPES.items() if kind == model_type}
     named = [family for c, family in found.items() if c in classes or f"TF{c}" in classes]
     return said, [*named, *found.values(), None][0]

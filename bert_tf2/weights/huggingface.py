@@ -24,7 +24,7 @@ _ARCHITECTURES = (
     ({"mlm"}, "{}ForMaskedLM"),
 )
 _TOKENIZERS = {"albert": "AlbertTokenizer", "roberta": "RobertaTokenizer"}
-_TOKENIZERS |= {"xlm_roberta": "XLMRobertaTokenizer", "camembert": "CamembertTokenizer"}
+_TOKENIZERS |= {"xlm_roberta": "XLMRobertaTokenizer"}
 # Fields that change what is computed. Where Hugging Face has no word for one, nothing can be said.
 _COMPUTED = (
     "layer_norm_eps",

@@ -155,5 +155,4 @@ NAMES = {
     "electra_generator": _naming(_ELECTRA, "electra"),
     "roberta": _naming(_ROBERTA, "roberta"),
     "xlm_roberta": _naming(_ROBERTA, "roberta"),
-    "camembert": _naming(_ROBERTA, "roberta"),
 }
