@@ -123,8 +123,8 @@ def _write_twins(folder, sizes):
     from bert_tf2.weights import names
 
     arrays = _random_arrays(weights.expected_shapes(sizes, ("classifier", "span"), labels=2))
-    files = {"vocab.txt": Path(vocabulary()).read_bytes()}
-    contents = weights.Contents(sizes, arrays, files, lowercase=True)
+    source = weights.TokenizerSource({"vocab.txt": Path(vocabulary())}, {"lowercase": True})
+    contents = weights.Contents(sizes, arrays, source.in_memory())
     for format in ("google", "huggingface"):
         if (sizes.family, format) in names.NAMES:
             weights.save(folder / format, contents, format)

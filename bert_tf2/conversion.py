@@ -42,7 +42,7 @@ def lost(contents, to):
     said = []
     if contents.labels and to not in ("bert_tf2", "huggingface"):
         said.append(f"{to} has no place for class names: {', '.join(contents.labels)}")
-    if not contents.tokenizer_files:
+    if not contents.tokenizer.files:
         said.append("no vocabulary lies beside the weights, so none was written")
     return said
 

@@ -148,7 +148,7 @@ class Models:
         """The checkpoint's tokenizer, of the class that fits it."""
         from bert_tf2.text.tokenizer import Tokenizer
 
-        if not self.checkpoint.tokenizer_files:
+        if not self.checkpoint.tokenizer.files:
             raise NotRun("texts need a vocabulary, and the checkpoint has none")
         return Tokenizer.from_checkpoint(self.checkpoint, lowercase=row.lowercase)
 

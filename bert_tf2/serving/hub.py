@@ -56,8 +56,7 @@ def export_text_encoder(model, folder, tokenizer=None):
     """
     contents = model.contents()
     if tokenizer is not None:
-        files, lowercase = tokenizer.files(), tokenizer.lowercase
-        contents = dataclasses.replace(contents, tokenizer_files=files, lowercase=lowercase)
+        contents = dataclasses.replace(contents, tokenizer=tokenizer.source())
     export_contents(contents, folder)
     return Path(folder)
 
@@ -74,7 +73,7 @@ def export_contents(contents, folder):
     """
     folder = Path(folder)
     saving.check_is_new(folder)
-    contents = saving.with_case(contents)
+    contents = dataclasses.replace(contents, tokenizer=contents.tokenizer.with_case())
     kept = {n: x for n, x in contents.arrays.items() if names.head_of(n) in (None, "mlm")}
     left_out = [name for name in contents.arrays if name not in kept]
     contents = dataclasses.replace(contents, arrays=kept, labels=None, task=None)
@@ -194,13 +193,13 @@ def _named(outputs):
 
 def _add_assets(module, contents, folder):
     """Vocabulary, casing, and our own settings, which survive being fine-tuned and saved again."""
-    for name, content in contents.tokenizer_files.items():
+    for name, content in contents.tokenizer.files.items():
         (folder / name).write_bytes(content)
         attribute = _ASSETS.get(name, name.replace(".", "_"))
         setattr(module, attribute, tf.saved_model.Asset(str(folder / name)))
-    if contents.lowercase is not None:
+    if contents.tokenizer.lowercase is not None:
         module.do_lower_case = tf.Variable(
-            contents.lowercase, trainable=False, name="do_lower_case"
+            contents.tokenizer.lowercase, trainable=False, name="do_lower_case"
         )
     saving.write_settings(folder, contents)
     module.settings_file = tf.saved_model.Asset(str(folder / finding.SETTINGS_FILE))

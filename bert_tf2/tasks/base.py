@@ -87,7 +87,9 @@ class Task(TextModel):
         checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file=config_file)
         if vocab_file is not None:
             files = weights.given_vocabulary(Path(vocab_file))
-            checkpoint = dataclasses.replace(checkpoint, tokenizer_files=files)
+            checkpoint = dataclasses.replace(
+                checkpoint, tokenizer=dataclasses.replace(checkpoint.tokenizer, files=files)
+            )
         weights.check_vocabulary(checkpoint)  # before anything is built; names the file
         if load_weights:
             checkpoint = weights.read_ahead(checkpoint)
@@ -125,15 +127,12 @@ class Task(TextModel):
         return dataclasses.replace(
             self.encoder.contents(),
             arrays={n: keras.ops.convert_to_numpy(v) for n, v in self.named_variables().items()},
-            tokenizer_files=self.preprocessor.tokenizer.files(),
-            lowercase=self.preprocessor.tokenizer.lowercase,
-            add_prefix_space=self.preprocessor.tokenizer.add_prefix_space,
+            tokenizer=self.preprocessor.tokenizer.source(),
             labels=getattr(self, "labels", None),
             task={
                 "class": type(self).__name__,
                 "settings": {name: getattr(self, name) for name in self.settings},
                 "preprocessor": {name: preprocessor[name] for name in _LENGTHS},
-                "tokenizer": self.preprocessor.tokenizer.get_config(),
             },
         )
 

@@ -51,6 +51,7 @@ class BytePairTokenizer(Tokenizer):
         "sep": "</s>",
         "mask": "<mask>",
     }
+    settings = ("add_prefix_space",)
     pair_separators = 2
     second_segment = 0
 
@@ -61,15 +62,15 @@ class BytePairTokenizer(Tokenizer):
     @classmethod
     def find_assets(cls, checkpoint):
         """`vocab.json` and `merges.txt`, or a `tokenizer.json` with both; None without them."""
-        whole = checkpoint.tokenizer_files.get("tokenizer.json")
+        whole = checkpoint.tokenizer.files.get("tokenizer.json")
         return super().find_assets(checkpoint) or ([whole] if whole else None)
 
     @classmethod
-    def settings_of(cls, checkpoint, files, lowercase):
+    def settings_of(cls, checkpoint, source):
         """`add_prefix_space`, as the checkpoint says."""
-        if lowercase:
+        if source.lowercase and not checkpoint.tokenizer.lowercase:
             raise ValueError(f"{cls.__name__} keeps case: leave out `lowercase`.")
-        return {"add_prefix_space": checkpoint.add_prefix_space}
+        return super().settings_of(checkpoint, source)
 
     def build(self, assets):
         """Makes the tables of both files."""
@@ -90,10 +91,6 @@ class BytePairTokenizer(Tokenizer):
         """The bytes of all pieces as text."""
         text = tf.strings.reduce_join(tf.gather(self._spellings, ids), axis=-1)
         return tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
-
-    def get_config(self):
-        """The settings; vocabulary and merges are assets, see `save_assets`."""
-        return {"add_prefix_space": self.add_prefix_space}
 
 
 def split_words(texts, add_prefix_space=False):

@@ -61,6 +61,7 @@ class SentencePieceTokenizer(Tokenizer):
     """
 
     asset_names = (("spiece.model", "sentencepiece.bpe.model"),)
+    settings = ("lowercase", "keep_accents", "straighten_quotes", "family")
 
     def __init__(
         self,
@@ -89,11 +90,14 @@ class SentencePieceTokenizer(Tokenizer):
         super().__init__(None if model is None else [model])
 
     @classmethod
-    def settings_of(cls, checkpoint, files, lowercase):
-        """The family's, and whether to lower-case if anyone says so."""
+    def settings_of(cls, checkpoint, source):
+        """The family's, and what anyone says of the rest."""
+        settings = super().settings_of(checkpoint, source)
         if checkpoint.config.family == "xlm_roberta":
-            return {"family": "xlm_roberta", "lowercase": lowercase}
-        return {"lowercase": checkpoint.lowercase if lowercase is None else lowercase}
+            settings["family"] = "xlm_roberta"
+            if source.lowercase == checkpoint.tokenizer.lowercase:  # a folder's name, not a wish
+                settings.pop("lowercase", None)
+        return settings
 
     def build(self, assets):
         """Reads a model file, and numbers its pieces as the family does."""
@@ -125,15 +129,6 @@ class SentencePieceTokenizer(Tokenizer):
         text = tf.strings.reduce_join(self.pieces_of(ids), axis=-1)
         text = tf.strings.regex_replace(text, _UNDERLINE, " ")
         return tf.strings.regex_replace(text, "^ ", "")
-
-    def get_config(self):
-        """The settings; the model is an asset, see `save_assets`."""
-        return {
-            "lowercase": self.lowercase,
-            "keep_accents": self.keep_accents,
-            "straighten_quotes": self.straighten_quotes,
-            "family": self.family,
-        }
 
 
 def clean(texts, lowercase=True, keep_accents=False, straighten_quotes=False):

@@ -10,6 +10,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from bert_tf2.text.inputs import to_strings
+from bert_tf2.weights.tokenizer_source import TokenizerSource
 
 
 class Tokenizer:
@@ -26,6 +27,7 @@ class Tokenizer:
         special_pieces: dict of what a special piece is for to the piece.
         pair_separators: int, how many separators stand between the two texts of a pair.
         second_segment: int, the segment id of the second text.
+        settings: the names of the constructor's arguments besides the files, attributes as well.
     """
 
     asset_names: tuple[tuple[str, ...], ...] = ()
@@ -38,8 +40,7 @@ class Tokenizer:
     }
     pair_separators = 1
     second_segment = 1
-    lowercase: bool | None = None  # of kinds that have no choice
-    add_prefix_space = False
+    settings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, assets=None):
         """Args: assets: list of bytes, the files' content as in `asset_names`, or None."""
@@ -112,23 +113,25 @@ class Tokenizer:
                 f"Received: {checkpoint.path}, without one. Put the file beside the weights, "
                 "or build the tokenizer from its path."
             )
-        settings = cls.settings_of(checkpoint, files, lowercase)
-        kept = (checkpoint.task or {}).get("tokenizer") or {}  # of a preset of ours
-        if lowercase is not None:
-            kept = {name: value for name, value in kept.items() if name != "lowercase"}
-        return cls(*files, **settings | kept | kwargs)
+        source = checkpoint.tokenizer.with_settings(lowercase=lowercase)
+        return cls(*files, **cls.settings_of(checkpoint, source) | kwargs)
 
     @classmethod
     def find_assets(cls, checkpoint):
         """list of Path to the files of a checkpoint's tokenizer, or None if one is missing."""
-        there = checkpoint.tokenizer_files
+        there = checkpoint.tokenizer.files
         found = [next((there[n] for n in names if n in there), None) for names in cls.asset_names]
         return None if None in found else found
 
     @classmethod
-    def settings_of(cls, checkpoint, files, lowercase):
-        """dict of the arguments that a checkpoint decides; `lowercase` is what the caller asked."""
-        raise NotImplementedError
+    def settings_of(cls, checkpoint, source):
+        """dict of the arguments that a checkpoint decides, with what the caller asked for.
+
+        Args:
+            checkpoint: the `weights.Checkpoint`.
+            source: its `weights.TokenizerSource`, with the caller's settings.
+        """
+        return {name: source.settings[name] for name in cls.settings if name in source.settings}
 
     # ---- strings to ids and back ---------------------------------------------------------------
 
@@ -247,7 +250,7 @@ class Tokenizer:
 
     def get_config(self):
         """The settings; the vocabulary is an asset, see `save_assets`."""
-        raise NotImplementedError
+        return {name: getattr(self, name) for name in self.settings}
 
     @classmethod
     def from_config(cls, config):
@@ -259,6 +262,10 @@ class Tokenizer:
         self._need_vocabulary()
         names = [names[0] for names in self.asset_names]
         return dict(zip(names, self._assets, strict=True))
+
+    def source(self):
+        """Files and settings as a `weights.TokenizerSource`, for a checkpoint to hold."""
+        return TokenizerSource(self.files(), self.get_config())
 
     def save_assets(self, folder):
         """Writes the vocabulary's files into a folder."""

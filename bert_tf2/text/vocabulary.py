@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from bert_tf2.weights.finding import looks_lowercase
-
 # Every model input needs these; [MASK] is only needed by masked language models.
 REQUIRED = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
@@ -58,7 +56,3 @@ class Vocabulary:
                 f"Received: {bad[:5]}"
             )
         return vocabulary
-
-    def is_lowercase(self):
-        """Whether the pieces look like an uncased model's: Latin letters, and no capital ones."""
-        return looks_lowercase(self.pieces)

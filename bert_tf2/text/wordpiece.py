@@ -34,6 +34,7 @@ class WordPieceTokenizer(Tokenizer):
     """
 
     asset_names = (("vocab.txt",),)
+    settings = ("lowercase", "max_word_chars")
 
     def __init__(self, vocabulary=None, lowercase=True, max_word_chars=200):
         if not 1 <= max_word_chars <= 999:  # the repeat count of a regular expression ends at 1000
@@ -43,13 +44,9 @@ class WordPieceTokenizer(Tokenizer):
         super().__init__(None if vocabulary is None else [Vocabulary.read(vocabulary).content])
 
     @classmethod
-    def settings_of(cls, checkpoint, files, lowercase):
+    def settings_of(cls, checkpoint, source):
         """What was asked for, or else what the checkpoint says, or else its vocabulary."""
-        if lowercase is None:
-            lowercase = checkpoint.lowercase
-        if lowercase is None:
-            lowercase = Vocabulary.read(files[0]).is_lowercase()
-        return {"lowercase": lowercase}
+        return super().settings_of(checkpoint, source.with_case())
 
     def build(self, assets):
         """Makes the matcher of a `vocab.txt`."""
@@ -71,10 +68,6 @@ class WordPieceTokenizer(Tokenizer):
         """Pieces joined by spaces, and "##" pieces to what stands before them."""
         text = tf.strings.reduce_join(self.pieces_of(ids), axis=-1, separator=" ")
         return tf.strings.regex_replace(text, " ##", "")
-
-    def get_config(self):
-        """The settings; the vocabulary is an asset, see `save_assets`."""
-        return {"lowercase": self.lowercase, "max_word_chars": self.max_word_chars}
 
 
 def _matchable(vocabulary):

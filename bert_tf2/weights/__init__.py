@@ -15,11 +15,11 @@ from bert_tf2.weights.saving import (
     Contents,
     save,
     to_format,
-    vocabulary_file,
     without_a_place,
 )
 from bert_tf2.weights.summary import summary
 from bert_tf2.weights.tensors import to_tensor, unset
+from bert_tf2.weights.tokenizer_source import TokenizerSource, of_vocabulary
 
 __all__ = [
     "FORMATS",
@@ -27,11 +27,13 @@ __all__ = [
     "CheckpointError",
     "Contents",
     "Report",
+    "TokenizerSource",
     "check_vocabulary",
     "contents_of",
     "expected_shapes",
     "given_vocabulary",
     "load",
+    "of_vocabulary",
     "open_checkpoint",
     "read_ahead",
     "resolve",
@@ -40,6 +42,5 @@ __all__ = [
     "to_format",
     "to_tensor",
     "unset",
-    "vocabulary_file",
     "without_a_place",
 ]

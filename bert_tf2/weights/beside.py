@@ -11,15 +11,14 @@ from bert_tf2.weights import finding, keras_hub, names
 from bert_tf2.weights.containers import objects
 from bert_tf2.weights.derived import derive_config
 from bert_tf2.weights.report import CheckpointError
+from bert_tf2.weights.tokenizer_source import TokenizerSource
 
 
 class Beside(NamedTuple):
     """What there is; the attributes are those of `Checkpoint`."""
 
     config: EncoderConfig
-    tokenizer_files: dict[str, Path]
-    lowercase: bool | None = None
-    add_prefix_space: bool = False
+    tokenizer: TokenizerSource
     labels: tuple[str, ...] | None = None
     of_tokens: bool = False
     task: dict | None = None
@@ -40,9 +39,7 @@ def look(format: str, container: str, place: Path, variables: Mapping, config_fi
     if said := settings_in(folder):
         return Beside(
             read_config(config_file) if config_file else said["encoder"],
-            finding.find_tokenizer_files(folder),
-            said.get("lowercase"),
-            bool(said.get("add_prefix_space")),
+            TokenizerSource(finding.find_tokenizer_files(folder), _our_settings(said)),
             labels=tuple(said["labels"]) if said.get("labels") else None,
             task=said.get("task"),
         )
@@ -53,14 +50,13 @@ def look(format: str, container: str, place: Path, variables: Mapping, config_fi
         config = read_config(config_file, publisher)
         config = _shared(config, config_file) if container == "factorized" else config
     if format == "keras_hub":
-        files = keras_hub.find_tokenizer_files(folder, config.family)
-        return Beside(config, files, keras_hub.find_lowercase(folder))
-    files, lowercase = finding.find_tokenizer_files(folder), finding.find_lowercase(folder)
+        return Beside(config, keras_hub.find_tokenizer(folder, config.family))
+    tokenizer = TokenizerSource(finding.find_tokenizer_files(folder))
+    tokenizer = tokenizer.with_settings(**finding.find_tokenizer_settings(folder, tokenizer.files))
     if format == "tfhub":
-        return Beside(config, files, _lowercase_in(place, variables, lowercase))
+        tokenizer = tokenizer.with_settings(lowercase=_lowercase_in(place, variables))
     classes = _classes(folder) if format.startswith("huggingface") else {}
-    prefix = finding.find_prefix_space(folder, files)
-    return Beside(config, files, lowercase, prefix, **classes)
+    return Beside(config, tokenizer, **classes)
 
 
 def settings_in(folder: Path) -> dict:
@@ -84,12 +80,23 @@ def settings_in(folder: Path) -> dict:
     parts = [task.get(name, {}) for name in _TASK] if isinstance(task, dict) else [task or {}]
     if not all(isinstance(part, dict) for part in parts):
         raise CheckpointError(f"{file}: `task` must have objects {_TASK}. Received: {task!r}")
+    if not isinstance(settings.get("tokenizer", {}), dict):
+        raise CheckpointError(
+            f"{file}: `tokenizer` must be an object. Received: {settings['tokenizer']!r}"
+        )
     if labels is not None and not (isinstance(labels, list) and all(map(_is_text, labels))):
         raise CheckpointError(f"{file}: `labels` must be a list of strings. Received: {labels!r}")
     return settings
 
 
 _TASK = ("settings", "preprocessor", "tokenizer")
+
+
+def _our_settings(said: dict) -> dict:
+    """A tokenizer's settings, which 0.1.0 kept in three places."""
+    old = {name: said[name] for name in ("lowercase", "add_prefix_space") if name in said}
+    old |= (said.get("task") or {}).get("tokenizer") or {}
+    return {n: value for n, value in said.get("tokenizer", old).items() if value is not None}
 
 
 def _is_text(value) -> bool:
@@ -133,11 +140,11 @@ def _published_electra(variables: Mapping) -> EncoderConfig | None:
     return None
 
 
-def _lowercase_in(place: Path, variables: Mapping, otherwise: bool | None) -> bool | None:
+def _lowercase_in(place: Path, variables: Mapping) -> bool | None:
     """The variable `do_lower_case` of a TF-Hub module, the only one that is no number."""
     said = [name for name, (shape, dtype) in variables.items() if (shape, dtype.kind) == ((), "b")]
     if len(said) != 1 or not any(place.parent.glob(f"{place.name}.data-*")):
-        return otherwise
+        return None
     return bool(objects.read(place, said)[said[0]])
 
 

@@ -12,6 +12,7 @@ from bert_tf2.config import EncoderConfig
 from bert_tf2.weights import beside, finding, names
 from bert_tf2.weights.containers import CONTAINERS, factorized, objects
 from bert_tf2.weights.report import CheckpointError
+from bert_tf2.weights.tokenizer_source import TokenizerSource
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,10 +25,7 @@ class Checkpoint:
         path: the checkpoint's prefix, the file with the weights, or the shards' index.
         variables: their name -> (shape, dtype).
         config: the encoder's sizes, from the JSON beside it or as the names and shapes tell.
-        tokenizer_files: what lies beside it of its tokenizer, by the names of
-            `finding.TOKENIZER_FILES`.
-        lowercase: whether its text is lower-cased; None where nothing says so.
-        add_prefix_space: whether its byte-level BPE reads texts as if a space stood before them.
+        tokenizer: what lies beside it of its tokenizer: files and settings.
         labels: the class names of its classifier, where something says them.
         of_tokens: whether that classifier is said to be one of tokens.
         task: what a preset of ours says of its task: class name and settings.
@@ -39,9 +37,7 @@ class Checkpoint:
     path: Path
     variables: dict[str, tuple[tuple[int, ...], np.dtype]]
     config: EncoderConfig
-    tokenizer_files: dict[str, Path]
-    lowercase: bool | None
-    add_prefix_space: bool = False
+    tokenizer: TokenizerSource
     labels: tuple[str, ...] | None = None
     of_tokens: bool = False
     task: dict | None = None
@@ -50,7 +46,7 @@ class Checkpoint:
     @property
     def vocab_file(self) -> Path | None:
         """The WordPiece vocabulary, if there is one."""
-        return self.tokenizer_files.get("vocab.txt")
+        return self.tokenizer.files.get("vocab.txt")
 
     @functools.cached_property
     def table(self) -> dict[str, names.Variable]:
@@ -128,7 +124,7 @@ def check_vocabulary(checkpoint: Checkpoint) -> list[str]:
     """
     if checkpoint.vocab_file is None:
         return []
-    entries = finding.entries(checkpoint.vocab_file.read_bytes())
+    entries = checkpoint.tokenizer.entries()
     rows = checkpoint.config.vocab_size
     lengths = (
         f"{checkpoint.vocab_file} has {entries} entries, and the config's vocab_size is {rows}"

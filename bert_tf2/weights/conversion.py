@@ -14,14 +14,11 @@ def contents_of(checkpoint: Checkpoint) -> tuple[Contents, Report]:
         CheckpointError: as `loading.load`.
     """
     arrays, report = load(checkpoint, _shapes_in(checkpoint), optional_heads=False)
-    files = {name: file.read_bytes() for name, file in checkpoint.tokenizer_files.items()}
     has_classes = any(name.endswith("classifier/bias") for name in arrays)
     contents = Contents(
         config=checkpoint.config,
         arrays=arrays,
-        tokenizer_files=files,
-        lowercase=checkpoint.lowercase,
-        add_prefix_space=checkpoint.add_prefix_space,
+        tokenizer=checkpoint.tokenizer.in_memory(),
         labels=checkpoint.labels if has_classes else None,
         task=checkpoint.task,
     )

@@ -165,8 +165,8 @@ def given_vocabulary(file: Path) -> dict[str, Path]:
     return {"spiece.model" if file.suffix == ".model" else "vocab.txt": file}
 
 
-def find_prefix_space(folder: Path, files: dict[str, Path]) -> bool:
-    """Whether byte-level BPE reads each text as if a space stood before it.
+def find_tokenizer_settings(folder: Path, files: dict[str, Path]) -> dict[str, bool | None]:
+    """What lies beside the weights and says how text is cut; None where nothing does.
 
     Args:
         files: what `find_tokenizer_files` found.
@@ -179,7 +179,8 @@ def find_prefix_space(folder: Path, files: dict[str, Path]) -> bool:
     if says is None and _WHOLE in files:
         cutting = read_json(files[_WHOLE]).get("pre_tokenizer")
         says = cutting.get("add_prefix_space") if isinstance(cutting, dict) else None
-    return bool(says)
+    prefix = None if says is None else bool(says)
+    return {"lowercase": find_lowercase(folder), "add_prefix_space": prefix}
 
 
 def find_lowercase(folder: Path) -> bool | None:
@@ -200,12 +201,6 @@ def find_lowercase(folder: Path) -> bool | None:
         if re.search(words, name, re.IGNORECASE):
             return lowercase
     return None
-
-
-def entries(vocabulary: bytes) -> int:
-    """How many entries a `vocab.txt` has."""
-    # Only "\n" ends an entry: Chinese vocabularies hold U+2028 inside one.
-    return vocabulary.count(b"\n") + bool(vocabulary and not vocabulary.endswith(b"\n"))
 
 
 def looks_lowercase(pieces: Iterable[str]) -> bool:

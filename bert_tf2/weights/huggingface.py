@@ -110,9 +110,9 @@ def completed(contents, stored: Mapping[str, np.ndarray]) -> dict[str, np.ndarra
 def tokenizer_config_of(contents) -> dict:
     """The `tokenizer_config.json` of `saving.Contents`."""
     tokenizer = _TOKENIZERS.get(contents.config.family, "BertTokenizer")
-    if "vocab.txt" in contents.tokenizer_files:
+    if "vocab.txt" in contents.tokenizer.files:
         tokenizer = "BertTokenizer"  # the Chinese ALBERTs have one, too
     said = {"tokenizer_class": tokenizer, "model_max_length": contents.config.max_length}
-    if contents.add_prefix_space:
-        said["add_prefix_space"] = True
-    return said if contents.lowercase is None else said | {"do_lower_case": contents.lowercase}
+    words = {"add_prefix_space": "add_prefix_space", "lowercase": "do_lower_case"}
+    settings = contents.tokenizer.settings
+    return said | {theirs: settings[ours] for ours, theirs in words.items() if ours in settings}

@@ -14,6 +14,7 @@ from bert_tf2.config import EncoderConfig
 from bert_tf2.dialects import keras_object
 from bert_tf2.weights import names
 from bert_tf2.weights.finding import read_json
+from bert_tf2.weights.tokenizer_source import TokenizerSource
 
 _SETTINGS = "tokenizer.json"
 # Our name of a tokenizer's file -> its place in the folder. A model for SentencePiece has one name,
@@ -45,23 +46,19 @@ _COMPUTED = (
 # --- Reading. -------------------------------------------------------------------------------------
 
 
-def find_tokenizer_files(folder: Path, family: str) -> dict[str, Path]:
-    """The files of a preset's tokenizer, by our names for them."""
-    other = "spiece.model" if family == "xlm_roberta" else "sentencepiece.bpe.model"
-    places = {name: folder / place for name, place in TOKENIZER_PLACES.items() if name != other}
-    return {name: file for name, file in places.items() if file.is_file()}
-
-
-def find_lowercase(folder: Path) -> bool | None:
-    """Whether a preset's tokenizer lower-cases; None where nothing says so.
+def find_tokenizer(folder: Path, family: str) -> TokenizerSource:
+    """A preset's tokenizer.
 
     Raises:
         CheckpointError: a tokenizer.json that is no JSON object.
     """
+    other = "spiece.model" if family == "xlm_roberta" else "sentencepiece.bpe.model"
+    places = {name: folder / place for name, place in TOKENIZER_PLACES.items() if name != other}
+    source = TokenizerSource({name: file for name, file in places.items() if file.is_file()})
     file = folder / _SETTINGS
     config = read_json(file).get("config") if file.is_file() else None
     said = config.get("lowercase") if isinstance(config, dict) else None
-    return said if isinstance(said, bool) else None
+    return source.with_settings(lowercase=said if isinstance(said, bool) else None)
 
 
 # --- Writing. -------------------------------------------------------------------------------------
@@ -92,7 +89,7 @@ def check(config: EncoderConfig) -> None:
 def settings_of(contents) -> dict[str, dict]:
     """The name of every JSON file in the folder -> its content, of `saving.Contents`."""
     backbone = contents.config.to_keras_hub()
-    tokenizer = _tokenizer_of(contents) if contents.tokenizer_files else None
+    tokenizer = _tokenizer_of(contents) if contents.tokenizer.files else None
     heads = {names.head_of(name) for name in contents.arrays}
     task = next((kind for wanted, kind in _TASKS if wanted <= heads), None)
     files = {"config.json": backbone, "metadata.json": _metadata_of(contents)}
@@ -136,16 +133,17 @@ def _metadata_of(contents) -> dict:
 
 def _tokenizer_of(contents) -> dict:
     """The `tokenizer.json`. The vocabulary lies beside it."""
-    family, files = contents.config.family, contents.tokenizer_files
+    family, files = contents.config.family, contents.tokenizer.files
     beside = {"config_file": _SETTINGS}
     if "vocab.txt" in files:
         family = "bert" if family in ("albert", "roberta", "xlm_roberta") else family
-        lowercase = contents.lowercase
+        lowercase = contents.tokenizer.lowercase
         # Google's lower-casing takes the accents along.
         given = {"vocabulary": None, "lowercase": lowercase, "strip_accents": lowercase}
         return keras_object(family, "Tokenizer", beside | given)
     if "merges.txt" in files:
-        given = {"vocabulary": None, "merges": None, "add_prefix_space": contents.add_prefix_space}
+        prefix = contents.tokenizer.settings.get("add_prefix_space", False)
+        given = {"vocabulary": None, "merges": None, "add_prefix_space": prefix}
         return keras_object(family, "Tokenizer", beside | given)
     return keras_object(family, "Tokenizer", beside | {"proto": None})
 

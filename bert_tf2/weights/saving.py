@@ -5,7 +5,7 @@ import dataclasses
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from bert_tf2.config import EncoderConfig
 from bert_tf2.weights import finding, keras_hub, names
 from bert_tf2.weights.containers import bundle, keras_weights, safetensors
 from bert_tf2.weights.report import fold
+from bert_tf2.weights.tokenizer_source import TokenizerSource
 
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -26,26 +27,16 @@ class Contents:
         config: the encoder's.
         arrays: our name -> array: a whole encoder and any heads; the pooler may be left out, as
             some models have none.
-        tokenizer_files: names, those of `finding.TOKENIZER_FILES`, -> contents.
-        lowercase: whether the tokenizer lower-cases; None where nobody knows.
+        tokenizer: its files, in memory, and its settings.
         labels: a classifier's class names.
         task: what a preset of ours keeps of a task besides: class name and settings.
-        add_prefix_space: whether byte-level BPE reads texts as if a space stood before them.
     """
 
     config: EncoderConfig
     arrays: Mapping[str, np.ndarray]
-    tokenizer_files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
-    lowercase: bool | None = None
+    tokenizer: TokenizerSource = dataclasses.field(default_factory=TokenizerSource)
     labels: tuple[str, ...] | None = None
     task: Mapping | None = None
-    add_prefix_space: bool = False
-
-
-def vocabulary_file(lines: Iterable[str]) -> dict[str, bytes]:
-    """The entries of a WordPiece vocabulary -> `tokenizer_files` of `Contents`."""
-    # As bytes, so that no platform's line ends get in.
-    return {"vocab.txt": "".join(f"{line}\n" for line in lines).encode("utf-8")}
 
 
 def save(folder: str | Path, contents: Contents, format: str, dtype: str = "float32") -> Path:
@@ -76,13 +67,13 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
         )
     check_is_new(folder)
     _check_vocabulary(contents)
-    contents = with_case(contents)
+    contents = dataclasses.replace(contents, tokenizer=contents.tokenizer.with_case())
     if format == "keras_hub":
         keras_hub.check(contents.config)
     stored = to_format(contents.arrays, contents.config, format, dtype)
     with new_folder(folder) as partial:
         WRITERS[format](partial, contents, stored)
-        for name, content in contents.tokenizer_files.items():
+        for name, content in contents.tokenizer.files.items():
             (partial / _TOKENIZER_PLACES.get(format, {}).get(name, name)).write_bytes(content)
     return folder
 
@@ -91,17 +82,6 @@ def check_is_new(folder: Path) -> None:
     """Raises FileExistsError unless a folder is empty or absent."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not empty. Name a new folder, or remove it.")
-
-
-def with_case(contents: Contents) -> Contents:
-    """The same, where nothing says the case with what the vocabulary looks like: as we read it."""
-    vocabulary = contents.tokenizer_files.get("vocab.txt")
-    if contents.lowercase is not None or vocabulary is None:
-        return contents
-    lines = vocabulary.decode("utf-8", "replace").split("\n")
-    return dataclasses.replace(
-        contents, lowercase=finding.looks_lowercase(line.strip() for line in lines)
-    )
 
 
 def to_format(
@@ -168,8 +148,7 @@ def write_settings(folder: Path, contents: Contents) -> None:
     """Writes `finding.SETTINGS_FILE`: everything but arrays and tokenizer."""
     settings = {
         "encoder": contents.config.to_dict(),
-        "lowercase": contents.lowercase,
-        "add_prefix_space": contents.add_prefix_space,
+        "tokenizer": dict(contents.tokenizer.settings),
         "labels": contents.labels,
         "task": contents.task,
     }
@@ -177,7 +156,7 @@ def write_settings(folder: Path, contents: Contents) -> None:
 
 
 def _check_vocabulary(contents: Contents) -> None:
-    entries = finding.entries(contents.tokenizer_files.get("vocab.txt", b""))
+    entries = contents.tokenizer.entries()
     if entries > contents.config.vocab_size:
         raise ValueError(
             f"The vocabulary must have at most {contents.config.vocab_size} entries, the config's "
@@ -209,7 +188,7 @@ def _write_huggingface(folder: Path, contents: Contents, stored: Mapping[str, np
     from bert_tf2.weights import huggingface
 
     _write_json(folder / "config.json", huggingface.config_of(contents))
-    if contents.tokenizer_files:
+    if contents.tokenizer.files:
         _write_json(folder / "tokenizer_config.json", huggingface.tokenizer_config_of(contents))
     safetensors.write(folder / "model.safetensors", huggingface.completed(contents, stored))
 
@@ -218,7 +197,7 @@ def _write_keras_hub(folder: Path, contents: Contents, stored: Mapping[str, np.n
     for name, values in keras_hub.settings_of(contents).items():
         _write_json(folder / name, values)
     keras_weights.write(folder / "model.weights.h5", keras_hub.completed(contents, stored))
-    if contents.tokenizer_files:
+    if contents.tokenizer.files:
         (folder / keras_hub.TOKENIZER_PLACES["vocab.txt"]).parent.mkdir(parents=True)
 
 

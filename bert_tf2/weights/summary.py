@@ -18,7 +18,7 @@ def summary(checkpoint: Checkpoint) -> str:
     config, matched = checkpoint.config, match(checkpoint)
     heads = sorted({names.head_of(ours) for ours in matched.found} - {None})
     inner = [n for ours, n in matched.found.items() if names.head_of(ours) is None]
-    vocabulary = ", ".join(f.name for f in checkpoint.tokenizer_files.values()) or "no file"
+    vocabulary = ", ".join(f.name for f in checkpoint.tokenizer.files.values()) or "no file"
     rows = [
         ("checkpoint", str(checkpoint.path)),
         ("format", names.FORMATS[checkpoint.format].about),
@@ -30,7 +30,10 @@ def summary(checkpoint: Checkpoint) -> str:
             f"{config.max_position_embeddings} positions, {config.type_vocab_size} segments",
         ),
         ("activation", config.hidden_act),
-        ("vocabulary", f"{config.vocab_size} entries, {vocabulary}, {_CASE[checkpoint.lowercase]}"),
+        (
+            "vocabulary",
+            f"{config.vocab_size} entries, {vocabulary}, {_CASE[checkpoint.tokenizer.lowercase]}",
+        ),
         (
             "parameters",
             f"{_parameters(checkpoint, inner):,} in the encoder, "

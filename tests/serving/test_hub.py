@@ -165,8 +165,8 @@ def test_nothing_is_overwritten_and_nothing_left_behind(tmp_path, monkeypatch):
 def test_a_checkpoint_is_converted_and_back(tmp_path):
     config = oracle.TINY
     arrays = oracle.random_weights(weights.expected_shapes(config, ("mlm", "nsp")))
-    vocabulary = weights.vocabulary_file(f"w{i}" for i in range(config.vocab_size))
-    contents = weights.Contents(config, arrays, vocabulary, lowercase=True)
+    vocabulary = weights.of_vocabulary((f"w{i}" for i in range(config.vocab_size)), lowercase=True)
+    contents = weights.Contents(config, arrays, vocabulary)
     weights.save(tmp_path / "google", contents, "google")
     report = bert_tf2.convert(tmp_path / "google", tmp_path / "hub", to="tfhub")
     left_out = [name for name, why in report.skipped if why == "tfhub has no place for it"]
@@ -176,7 +176,7 @@ def test_a_checkpoint_is_converted_and_back(tmp_path):
     assert set(back.arrays) == {name for name in arrays if not name.startswith("nsp/")}
     for name, array in back.arrays.items():
         np.testing.assert_array_equal(array, arrays[name], err_msg=name)
-    assert back.tokenizer_files == vocabulary
+    assert back.tokenizer == vocabulary
     with pytest.raises(ValueError, match=r"must be float32 for tfhub. Received: 'float16'"):
         bert_tf2.convert(tmp_path / "google", tmp_path / "low", to="tfhub", dtype="float16")
 

@@ -3,6 +3,7 @@
 import pytest
 
 from bert_tf2.text.vocabulary import REQUIRED, Vocabulary
+from bert_tf2.weights import of_vocabulary
 
 HEAD = "".join(f"{piece}\n" for piece in REQUIRED).encode()
 
@@ -60,8 +61,8 @@ def test_empty_and_not_text(tmp_path):
     [(["a", "##b", "é"], True), (["a", "B"], False), (["a", "ℝ", "[X]", "<S>"], True),
      (["中"], False)],
 )  # fmt: skip
-def test_is_lowercase(pieces, expected):
-    assert Vocabulary.read([*REQUIRED, *pieces]).is_lowercase() is expected
+def test_case_of_a_vocabulary(pieces, expected):
+    assert of_vocabulary([*REQUIRED, *pieces]).with_case().lowercase is expected
 
 
 @pytest.mark.full

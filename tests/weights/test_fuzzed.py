@@ -23,7 +23,7 @@ CASES = 60
 def write(folder, format, name="bert"):
     config = oracle.TINIES[name]
     arrays = oracle.random_weights(weights.expected_shapes(config, ("mlm",)))
-    lines = weights.vocabulary_file([f"w{i}" for i in range(config.vocab_size)])
+    lines = weights.of_vocabulary([f"w{i}" for i in range(config.vocab_size)])
     conversion.write(weights.Contents(config, arrays, lines, True), folder, format)
     return folder
 

@@ -102,7 +102,7 @@ def test_open_finds_everything_beside_the_checkpoint(folder):
         assert checkpoint.path == folder / "bert_model.ckpt"
         assert checkpoint.config == CONFIG
         assert checkpoint.vocab_file == folder / "vocab.txt"
-        assert checkpoint.lowercase is True
+        assert checkpoint.tokenizer.lowercase is True
         assert checkpoint.variables["bert/encoder/layer_1/intermediate/dense/kernel"] == (
             (D, I),
             np.dtype("float32"),

@@ -85,7 +85,7 @@ def arrays():
 def test_every_tensor_arrives_transposed_where_it_must(tmp_path, arrays):
     folder = write(tmp_path / "a", arrays, {"do_lower_case": False})
     checkpoint = weights.open_checkpoint(folder)
-    assert (checkpoint.format, checkpoint.config, checkpoint.lowercase) == (
+    assert (checkpoint.format, checkpoint.config, checkpoint.tokenizer.lowercase) == (
         "huggingface",
         CONFIG,
         False,

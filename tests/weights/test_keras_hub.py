@@ -119,8 +119,8 @@ def test_google_to_ours_to_keras_hub_and_back(tmp_path):
     got, _ = reopened(tmp_path / "keras")
     kept = {n: a for n, a in arrays.items() if n.split("/")[0] not in ("mlm", "nsp")}
     assert_same(got.arrays, kept)
-    assert (got.config, got.lowercase) == (config, True)
-    assert got.tokenizer_files == weights.vocabulary_file(WORDS)
+    assert (got.config, got.tokenizer.lowercase) == (config, True)
+    assert got.tokenizer == weights.of_vocabulary(WORDS, lowercase=True)
     with pytest.raises(ValueError, match="There is no other format of bert"):
         bert_tf2.convert(tmp_path / "ours", tmp_path / "other", to="other")
 
@@ -176,30 +176,29 @@ def test_the_config_says_what_keras_hub_understands_and_the_rest_beside_it():
 @pytest.mark.parametrize("name", [*SENTENCEPIECE, "roberta", "bert"])
 def test_tokenizers_lie_among_the_assets(tmp_path, name):
     if name in SENTENCEPIECE:
-        files, places = {SENTENCEPIECE[name]: b"pieces"}, ["vocabulary.spm"]
+        files, places = (
+            weights.TokenizerSource({SENTENCEPIECE[name]: b"pieces"}),
+            ["vocabulary.spm"],
+        )
     elif name == "roberta":
-        files = {"vocab.json": b"{}", "merges.txt": b"a b\n"}
+        files = weights.TokenizerSource({"vocab.json": b"{}", "merges.txt": b"a b\n"})
         places = ["merges.txt", "vocabulary.json"]
     else:
-        files, places = weights.vocabulary_file(WORDS), ["vocabulary.txt"]
-    folder = weights.save(
-        tmp_path / "a", contents(CONFIGS[name], tokenizer_files=files), "keras_hub"
-    )
+        files, places = weights.of_vocabulary(WORDS, lowercase=True), ["vocabulary.txt"]
+    folder = weights.save(tmp_path / "a", contents(CONFIGS[name], tokenizer=files), "keras_hub")
     assert sorted(file.name for file in (folder / "assets/tokenizer").iterdir()) == places
-    assert reopened(folder)[0].tokenizer_files == files
+    assert reopened(folder)[0].tokenizer.files == files.files
 
 
 @pytest.mark.parametrize("extra", ["x", "X"])
 def test_the_case_is_said_even_where_only_the_vocabulary_shows_it(tmp_path, extra):
     """As our own tokenizer takes it; keras-hub would keep capitals where nothing is said."""
-    files = weights.vocabulary_file([*WORDS, extra])
-    folder = weights.save(
-        tmp_path / "a", contents(CONFIGS["bert"], tokenizer_files=files), "keras_hub"
-    )
+    files = weights.of_vocabulary([*WORDS, extra])
+    folder = weights.save(tmp_path / "a", contents(CONFIGS["bert"], tokenizer=files), "keras_hub")
     said = json.loads((folder / "tokenizer.json").read_text())["config"]
     assert said["lowercase"] == said["strip_accents"] == (extra == "x")
-    assert weights.open_checkpoint(folder).lowercase == (extra == "x")
-    (tmp_path / "vocab.txt").write_bytes(files["vocab.txt"])
+    assert weights.open_checkpoint(folder).tokenizer.lowercase == (extra == "x")
+    (tmp_path / "vocab.txt").write_bytes(files.read("vocab.txt"))
     assert Vocabulary.read(tmp_path / "vocab.txt").is_lowercase() == (extra == "x")
 
 

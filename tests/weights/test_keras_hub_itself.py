@@ -177,7 +177,9 @@ def test_byte_pairs_open_there(keras_hub, tmp_path):
         "merges.txt": b"#version: 0.2\nt e\nte a\n",
     }
     folder = tmp_path / "a"
-    weights.save(folder, contents(CONFIGS["roberta"], tokenizer_files=files), "keras_hub")
+    weights.save(
+        folder, contents(CONFIGS["roberta"], tokenizer=weights.TokenizerSource(files)), "keras_hub"
+    )
     tokenizer = keras_hub.models.RobertaTokenizer.from_preset(str(folder))
     assert as_lists(tokenizer(["tea", "te tea"])) == [[9], [8, 10, 9]]
 
@@ -188,7 +190,9 @@ def test_sentencepiece_models_open_there(keras_hub, assets, tmp_path, name):
     """One real model serves both: what counts is that it is found."""
     files = {SENTENCEPIECE[name]: (assets / "vocab" / "albert" / "spiece.model").read_bytes()}
     config = dataclasses.replace(CONFIGS[name], vocab_size=30_002)
-    folder = weights.save(tmp_path / "a", contents(config, tokenizer_files=files), "keras_hub")
+    folder = weights.save(
+        tmp_path / "a", contents(config, tokenizer=weights.TokenizerSource(files)), "keras_hub"
+    )
     theirs = getattr(keras_hub.models, f"{CLASSES[name]}Tokenizer")
     want = theirs(proto=files[SENTENCEPIECE[name]])(["tea and rain"])
     assert as_lists(theirs.from_preset(str(folder))(["tea and rain"])) == as_lists(want)

@@ -28,7 +28,7 @@ def test_every_published_name_maps_and_every_shape_agrees(assets, name):
     theirs = {ours: checkpoint.variables[name][0] for ours, name in matched.found.items()}
     theirs["nsp/kernel"] = theirs["nsp/kernel"][::-1]
     assert theirs == weights.expected_shapes(checkpoint.config, ALL_HEADS)
-    assert checkpoint.lowercase is True
+    assert checkpoint.tokenizer.lowercase is True
     with pytest.raises(weights.CheckpointError, match=r"missing .*data-00000-of-00001"):
         weights.load(checkpoint, weights.expected_shapes(checkpoint.config))
 
@@ -104,7 +104,7 @@ def test_minilm():
     arrays, report = weights.load(
         checkpoint, weights.expected_shapes(checkpoint.config, ("classifier",), 2)
     )
-    assert checkpoint.lowercase is True
+    assert checkpoint.tokenizer.lowercase is True
     assert checkpoint.config.hidden_act == "gelu_erf"
     assert len(arrays) == 103
     assert [name for name, _ in report.skipped] == ["embeddings.position_ids"]

@@ -252,7 +252,7 @@ def test_case_is_written_as_the_vocabulary_shows_it(tmp_path):
     arrays = oracle.random_weights(weights.expected_shapes(config))
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "tea"]
     for lines, lowercase in ((words, True), ([*words, "Tea"], False)):
-        contents = weights.Contents(config, arrays, weights.vocabulary_file(lines))
+        contents = weights.Contents(config, arrays, weights.of_vocabulary(lines))
         folder = weights.save(tmp_path / str(lowercase), contents, "huggingface")
         said = json.loads((folder / "tokenizer_config.json").read_text())
         assert said["do_lower_case"] is lowercase

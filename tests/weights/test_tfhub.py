@@ -94,7 +94,7 @@ def test_what_a_module_says_of_itself(recorded):
     for path in (recorded / "hub", recorded / "hub" / "variables" / "variables"):
         checkpoint = weights.open_checkpoint(path)
         assert (checkpoint.format, checkpoint.container) == ("tfhub", "objects")
-        assert checkpoint.lowercase is False
+        assert checkpoint.tokenizer.lowercase is False
         assert checkpoint.vocab_file == recorded / "hub" / "assets" / "vocab.txt"
         assert checkpoint.config == dataclasses.replace(
             oracle.TINY,
@@ -117,7 +117,7 @@ def test_heads_that_are_not_ours_are_skipped_with_a_reason(recorded):
 @pytest.mark.full
 def test_what_lies_around_a_tuned_module_is_skipped_with_a_reason(anew):
     checkpoint = weights.open_checkpoint(anew / "tuned")
-    assert checkpoint.lowercase is False
+    assert checkpoint.tokenizer.lowercase is False
     matched = match(checkpoint)
     assert matched.unused == []
     assert {reason for _, reason in matched.skipped} == {
@@ -234,7 +234,7 @@ def test_a_module_of_tensorflow_1(tmp_path, prefix):
     for path in ("bert_uncased_tiny", "bert_uncased_tiny/saved_model.pb"):
         checkpoint = weights.open_checkpoint(tmp_path / path)
         assert (checkpoint.format, checkpoint.config) == ("google", config)
-        assert checkpoint.lowercase is True
+        assert checkpoint.tokenizer.lowercase is True
         assert checkpoint.vocab_file.name == "vocab.txt"
     got, report = weights.contents_of(checkpoint)
     assert (report.unused, report.skipped) == ([], [])

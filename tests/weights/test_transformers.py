@@ -54,7 +54,7 @@ def contents(name, heads, seed=0):
     lines = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     lines += [f"w{i}" for i in range(config.vocab_size - len(lines))]
     labels = LABELS if {"classifier", "token_classifier"} & {*heads} else None
-    return weights.Contents(config, arrays, weights.vocabulary_file(lines), True, labels)
+    return weights.Contents(config, arrays, weights.of_vocabulary(lines, lowercase=True), labels)
 
 
 @pytest.mark.full

@@ -1,0 +1,61 @@
+"""What a checkpoint holds of its tokenizer: the files, and what is said of how they cut text."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from bert_tf2.weights.finding import looks_lowercase
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerSource:
+    """The files of a tokenizer and its settings, wherever they come from or go to.
+
+    Attributes:
+        files: our name of a file, a key of `finding.TOKENIZER_FILES` or "tokenizer.json", -> its
+            path, or its bytes.
+        settings: an argument of the tokenizer's class -> its value, for all that something says:
+            `lowercase`, `add_prefix_space` and so on. What is absent, nobody says.
+    """
+
+    files: Mapping[str, Path | bytes] = dataclasses.field(default_factory=dict)
+    settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+    @property
+    def lowercase(self) -> bool | None:
+        """Whether text is lower-cased; None where nothing says so."""
+        return self.settings.get("lowercase")
+
+    def with_settings(self, **settings) -> "TokenizerSource":
+        """The same where these are said as well; those that are None are not."""
+        said = {name: value for name, value in settings.items() if value is not None}
+        return dataclasses.replace(self, settings={**self.settings, **said})
+
+    def in_memory(self) -> "TokenizerSource":
+        """The same with the content of every file in place of its path."""
+        return dataclasses.replace(self, files={name: self.read(name) for name in self.files})
+
+    def read(self, name: str) -> bytes:
+        """The content of a file; nothing of one that is not there."""
+        file = self.files.get(name, b"")
+        return file.read_bytes() if isinstance(file, Path) else file
+
+    def entries(self) -> int:
+        """How many entries its `vocab.txt` has, or 0 without one."""
+        # Only "\n" ends an entry: Chinese vocabularies hold U+2028 inside one.
+        vocabulary = self.read("vocab.txt")
+        return vocabulary.count(b"\n") + bool(vocabulary and not vocabulary.endswith(b"\n"))
+
+    def with_case(self) -> "TokenizerSource":
+        """The same, where nothing says the case with what the vocabulary looks like."""
+        if self.lowercase is not None or "vocab.txt" not in self.files:
+            return self
+        lines = self.read("vocab.txt").decode("utf-8", "replace").split("\n")
+        return self.with_settings(lowercase=looks_lowercase(line.strip() for line in lines))
+
+
+def of_vocabulary(lines: Iterable[str], **settings) -> TokenizerSource:
+    """That of the entries of a WordPiece vocabulary."""
+    # As bytes, so that no platform's line ends get in.
+    content = "".join(f"{line}\n" for line in lines).encode("utf-8")
+    return TokenizerSource({"vocab.txt": content}).with_settings(**settings)
