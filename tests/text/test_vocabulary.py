@@ -75,7 +75,7 @@ def test_published_vocabularies(assets, folder, size, expected):
     (file,) = (assets / "vocab" / folder).glob("*.txt")
     vocabulary = Vocabulary.read(file)
     assert len(vocabulary.pieces) == size
-    assert vocabulary.is_lowercase() is expected
+    assert of_vocabulary(vocabulary.pieces).with_case().lowercase is expected
 
 
 @pytest.mark.full

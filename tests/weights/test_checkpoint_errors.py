@@ -190,7 +190,7 @@ def test_a_full_folder_is_never_written_to(folder, arrays):
 
 def test_a_failed_save_leaves_nothing_behind(tmp_path, arrays):
     (tmp_path / "empty").mkdir()
-    nowhere = weights.Contents(CONFIG, arrays, {"v" * 300: b"x"})
+    nowhere = weights.Contents(CONFIG, arrays, weights.TokenizerSource({"v" * 300: b"x"}))
     with refuses("name too long", OSError):
         weights.save(tmp_path / "empty", nowhere, "google")
     assert [path.name for path in tmp_path.rglob("*")] == ["empty"]

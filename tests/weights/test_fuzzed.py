@@ -23,8 +23,8 @@ CASES = 60
 def write(folder, format, name="bert"):
     config = oracle.TINIES[name]
     arrays = oracle.random_weights(weights.expected_shapes(config, ("mlm",)))
-    lines = weights.of_vocabulary([f"w{i}" for i in range(config.vocab_size)])
-    conversion.write(weights.Contents(config, arrays, lines, True), folder, format)
+    lines = weights.of_vocabulary([f"w{i}" for i in range(config.vocab_size)], lowercase=True)
+    conversion.write(weights.Contents(config, arrays, lines), folder, format)
     return folder
 
 

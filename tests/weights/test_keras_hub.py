@@ -21,7 +21,6 @@ from keras_presets import (
 import bert_tf2
 from bert_tf2 import TextClassifier, weights
 from bert_tf2.config import parse_config
-from bert_tf2.text.vocabulary import Vocabulary
 from bert_tf2.weights import names
 from bert_tf2.weights.containers import hdf5, keras_weights
 
@@ -198,8 +197,7 @@ def test_the_case_is_said_even_where_only_the_vocabulary_shows_it(tmp_path, extr
     said = json.loads((folder / "tokenizer.json").read_text())["config"]
     assert said["lowercase"] == said["strip_accents"] == (extra == "x")
     assert weights.open_checkpoint(folder).tokenizer.lowercase == (extra == "x")
-    (tmp_path / "vocab.txt").write_bytes(files.read("vocab.txt"))
-    assert Vocabulary.read(tmp_path / "vocab.txt").is_lowercase() == (extra == "x")
+    assert files.with_case().lowercase == (extra == "x")
 
 
 def test_a_classifier_of_ours(tmp_path):

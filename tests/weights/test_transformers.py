@@ -136,7 +136,8 @@ def test_transformers_cuts_texts_as_we_do(tmp_path, assets, reference):
             config = dataclasses.replace(config, family="xlm_roberta")
         arrays = oracle.random_weights(weights.expected_shapes(config))
         lowercase = {"uncased": True, "cased": False, "chinese": True, "albert": True}.get(kind)
-        content = weights.Contents(config, arrays, files, lowercase)
+        source = weights.TokenizerSource(files).with_settings(lowercase=lowercase)
+        content = weights.Contents(config, arrays, source)
         folder = weights.save(tmp_path / kind, content, "huggingface")
         preprocessor = TextClassifier.from_preset(folder, labels=2).preprocessor
         ours.append([preprocessor([text])["token_ids"][0].numpy().tolist() for text in TEXTS])
