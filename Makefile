@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: peers help quickstart test test-full bench bench-quick check format clean
+.PHONY: peers help quickstart test test-full test-soak bench bench-quick check format clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,9 +14,12 @@ quickstart: $(VENV)/installed ## fine-tune, export and serve a classifier (CHECK
 	@$(BIN)/bert_tf2 quickstart --init_checkpoint="$(CHECKPOINT)"
 
 test: $(VENV)/installed ## the default test suite
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not full"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not full and not soak"
 
-test-full: peers ## and everything that needs the reference assets, peers or more time
+test-full: $(VENV)/installed ## and what needs the reference assets or a minute
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak"
+
+test-soak: peers ## and kill chains, fuzzing, whole trainings, peers' programs: hours
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 peers: $(VENV)/installed ## environments of the libraries that tests compare with, 5 GB, once

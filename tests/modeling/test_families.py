@@ -125,7 +125,7 @@ def test_classifier_equals_the_oracle(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["roberta", "electra", "albert", "distilbert_sinusoidal"])
 def test_classifiers_equal_those_of_transformers(reference, tmp_path, name):
-    """Recorded by tests/reference/transformers/record.py: every layer, and the logits."""
+    """By reference/transformers/record_transformers.py: every layer, and the logits."""
     folder = reference / "transformers" / name
     golden, checkpoint = np.load(folder / "golden.npz"), weights.open_checkpoint(folder)
     (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n")

@@ -18,7 +18,7 @@ from bert_tf2 import Encoder, MaskedLM, weights
 from bert_tf2.serving.hub import export_text_encoder
 from bert_tf2.weights import names
 
-PROGRAM = Path(__file__).parent / "fine_tune_hub.py"
+PROGRAM = Path(__file__).parents[1] / "helpers" / "fine_tune_hub.py"
 HUB_NAMES = {
     "input_word_ids": "token_ids",
     "input_mask": "padding_mask",

@@ -16,7 +16,7 @@ import bert_tf2
 from bert_tf2 import Encoder, conversion, weights
 from bert_tf2.weights.saving import WRITERS
 
-FUZZ = Path(__file__).parent / "fuzz.py"
+FUZZ = Path(__file__).parents[1] / "helpers" / "fuzz.py"
 CASES = 60
 
 
@@ -130,7 +130,7 @@ def test_torch_files(tmp_path, assets):
     """By torch alone: the numbers are those of the safetensors, and code is not run."""
     said = peers.run_here(
         "transformers",
-        "weights/read_torch_files.py",
+        "read_torch_files.py",
         str(assets / "reference" / "distilbert_tiny"),
         str(tmp_path),
     )

@@ -19,7 +19,7 @@ from bert_tf2.weights.containers import bundle, objects
 from bert_tf2.weights.derived import derive_config
 from bert_tf2.weights.loading import match
 
-RECORDER = Path(__file__).parents[1] / "reference" / "model_garden" / "record.py"
+RECORDER = Path(__file__).parents[1] / "reference" / "model_garden" / "record_model_garden.py"
 RECORDED = ("bert", "albert", "hub")  # what is committed, the hub module without its graph
 ALL = ("bert", "bert_v2", "classifier", "albert", "hub", "tuned")
 

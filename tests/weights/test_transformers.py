@@ -71,7 +71,7 @@ def test_transformers_computes_the_same(tmp_path):
         files = [tmp_path / f"{number}_in.npz", tmp_path / f"{number}_out.npz"]
         jobs.append([str(path) for path in (folder, *files)])
         cases.append((ours.config, heads, folder, inputs, files[1]))
-    said = peers.run("transformers", "weights/open_with_transformers.py", jobs)
+    said = peers.run("transformers", "open_with_transformers.py", jobs)
     for (config, heads, folder, inputs, out), report in zip(cases, said, strict=True):
         assert report["class"] == CLASSES.get((config.family, heads), report["class"])
         assert (report["missing"], report["unexpected"]) == ([], []), folder
@@ -142,6 +142,6 @@ def test_transformers_cuts_texts_as_we_do(tmp_path, assets, reference):
         preprocessor = TextClassifier.from_preset(folder, labels=2).preprocessor
         ours.append([preprocessor([text])["token_ids"][0].numpy().tolist() for text in TEXTS])
         folders.append(str(folder))
-    theirs = peers.run("transformers", "weights/tokenize_with_transformers.py", folders, TEXTS)
+    theirs = peers.run("transformers", "tokenize_with_transformers.py", folders, TEXTS)
     for kind, mine, wanted in zip(KINDS, ours, theirs, strict=True):
         assert mine == wanted, kind

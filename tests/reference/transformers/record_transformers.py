@@ -1,4 +1,4 @@
-"""Records what transformers computes on tiny random models: `python record.py`, here.
+"""Records what transformers computes on tiny random models: `python record_transformers.py`, here.
 
 Not run by any test: it needs torch and transformers (2.13.0 and 5.23.0 wrote what lies here). Each
 folder gets a config, the weights of a sequence classifier, and its inputs and outputs.

@@ -318,7 +318,7 @@ def test_published_vocabularies(assets, tmp_path):
 @pytest.mark.full
 def test_every_row_of_ids_agrees_with_transformers(reference, tmp_path):
     """On models with the real vocabularies that transformers makes, saves and runs."""
-    program = reference / "transformers" / "published.py"
+    program = reference / "transformers" / "record_published.py"
     command = [peers.python_of("transformers"), program, module.TABLE, tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -14,15 +14,15 @@ from processes import environment
 
 from benchmarks import venvs
 
-TESTS = Path(__file__).parent
+HERE = Path(__file__).parent
 
 
 def run(peer, program, *arguments):
-    """Runs a program of the tests in a peer's environment.
+    """Runs a program of this folder in a peer's environment.
 
     -> the JSON that its last line of output holds.
     """
-    return _run([python_of(peer), TESTS / program], arguments, os.environ)
+    return _run([python_of(peer), HERE / program], arguments, os.environ)
 
 
 def run_here(peer, program, *arguments):
@@ -30,7 +30,7 @@ def run_here(peer, program, *arguments):
     (packages,) = python_of(peer).parents[1].glob("lib/python*/site-packages")
     start = f"import sys, runpy; sys.path.append({str(packages)!r}); sys.argv.pop(0); "
     start += "runpy.run_path(sys.argv[0], run_name='__main__')"
-    command = [sys.executable, "-c", start, TESTS / program]
+    command = [sys.executable, "-c", start, HERE / program]
     return _run(command, arguments, environment())
 
 

@@ -1,4 +1,4 @@
-"""Records tf_model.h5 files of tiny random models: `python record.py`, here.
+"""Records tf_model.h5 files of tiny random models: `python record_transformers_tf.py`, here.
 
 Not run by any test: it needs the TensorFlow classes of transformers 4 (4.49.0, with tf_keras 2.19.0
 and TensorFlow 2.19.1, wrote what lies here). tiny.zip gets a folder a model: its config, its

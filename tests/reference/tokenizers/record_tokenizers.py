@@ -1,6 +1,6 @@
 """Trains the small tokenizers of this folder, and records what the reference packages answer.
 
-    PYTHONPATH=tests python tests/reference/tokenizers/record.py
+    PYTHONPATH=tests/helpers python tests/reference/tokenizers/record_tokenizers.py
 
 Not run by any test. sentencepiece 0.2.3 and tokenizers 0.23.3 wrote what lies here. The text is the
 project's own: the bundled support requests, `own_fixture/text.txt`, and lines with numbers.

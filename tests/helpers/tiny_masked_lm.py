@@ -8,7 +8,7 @@ import oracle
 
 from bert_tf2 import Encoder, MaskedLM, Preprocessor, WordPieceTokenizer
 
-FIXTURE = Path(__file__).parent / "reference" / "own_fixture"
+FIXTURE = Path(__file__).parents[1] / "reference" / "own_fixture"
 TEXTS = (FIXTURE / "text.txt").read_text("utf-8").splitlines()
 TOKENIZER = WordPieceTokenizer(FIXTURE / "vocab_uncased.txt", lowercase=True)
 

@@ -1,6 +1,6 @@
 """Records what the TensorFlow 2 Model Garden computes, on small models with random weights.
 
-    python tests/reference/model_garden/record.py FOLDER
+    python tests/reference/model_garden/record_model_garden.py FOLDER
 
 needs tf-models-official (2.20.0 for the committed files) and tf_keras. Each folder below FOLDER has
 a checkpoint as the Model Garden writes it, and `golden.npz` with inputs and outputs:

@@ -12,12 +12,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-TESTS = Path(__file__).parent
+HERE = Path(__file__).parent
 
 
 def call(file, function, *arguments):
     """Calls a function of a file, with the strategy and these strings. Fails where it raises."""
-    paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    paths = os.pathsep.join([str(HERE), str(HERE.parents[1])])
     done = subprocess.run(
         [sys.executable, __file__, str(file), function, *map(str, arguments)],
         capture_output=True,

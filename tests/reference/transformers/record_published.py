@@ -1,8 +1,8 @@
 """What transformers computes for the rows of `published.json` on small random models.
 
-`python published.py TABLE FOLDER`, with torch and transformers: each model that rows with ids name
-gets a folder of its own below FOLDER, with its real vocabulary and positions, and the rows come
-back as FOLDER/table.json, their numbers replaced by those that transformers computes.
+`python record_published.py TABLE FOLDER`, with torch and transformers: each model that rows with
+ids name gets a folder of its own below FOLDER, with its real vocabulary and positions, and the rows
+come back as FOLDER/table.json, their numbers replaced by those that transformers computes.
 """
 
 import json

@@ -250,7 +250,7 @@ def tiny_classifier(labels=("tea", "stone", "rain"), config=TINY, pad=False, **k
     """A TextClassifier of TINY's size on the committed vocabulary, with seeded random weights."""
     from bert_tf2 import Encoder, Preprocessor, TextClassifier, WordPieceTokenizer
 
-    folder = Path(__file__).parent / "reference" / "own_fixture"
+    folder = Path(__file__).parents[1] / "reference" / "own_fixture"
     tokenizer = WordPieceTokenizer(folder / "vocab_uncased.txt", lowercase=True)
     config = dataclasses.replace(config, vocab_size=tokenizer.vocabulary_size)
     encoder = Encoder(config)

@@ -1,4 +1,4 @@
-"""Training runs in processes of their own: `training/trajectory.py`, alone or as two workers."""
+"""Training runs in processes of their own: `trajectory.py`, alone or as two workers."""
 
 import json
 import os
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from bert_tf2.cli.launch import free_ports
 
-TESTS = Path(__file__).parent
-PROGRAM = TESTS / "training" / "trajectory.py"
+HERE = Path(__file__).parent
+PROGRAM = HERE / "trajectory.py"
 
 
 def environment(**more):
-    paths = [str(TESTS), str(TESTS.parent)]
+    paths = [str(HERE), str(HERE.parents[1])]
     return os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | more
 
 
