@@ -144,6 +144,12 @@ class EncoderConfig:
         return self.max_position_embeddings - skipped
 
     @property
+    def output_dropouts(self) -> tuple[float, float]:
+        """The rates of dropout after a block's attention and after its feed-forward layer."""
+        own, rate = self.attention_output_dropout_prob, self.hidden_dropout_prob
+        return rate if own is None else own, rate
+
+    @property
     def classifier_dropout(self) -> float:
         """The rate of dropout before a classifier's logits."""
         own = self.classifier_dropout_prob

@@ -6,54 +6,10 @@ from keras import ops
 from bert_tf2 import weights
 from bert_tf2.config import EncoderConfig
 from bert_tf2.modeling.embeddings import Embeddings
+from bert_tf2.modeling.inputs import input_tensors, rename_inputs
 from bert_tf2.modeling.layers import Block, published_initializer
 from bert_tf2.modeling.layout import Arrange, Sequences
 from bert_tf2.weights.filling import Unfilled, load_variables
-
-# The same three inputs under Google's and Hugging Face's names.
-INPUT_NAMES = {
-    "token_ids": ("input_word_ids", "input_ids"),
-    "segment_ids": ("input_type_ids", "token_type_ids"),
-    "padding_mask": ("input_mask", "attention_mask"),
-}
-
-
-def rename_inputs(inputs):
-    """Gives Google's or Hugging Face's input names ours; fills what is left out.
-
-    Args:
-        inputs: dict of int32 (B, L): `token_ids` (or a known other name), and optionally
-            `segment_ids` (default zeros) and `padding_mask` (default ones).
-
-    Returns:
-        dict with exactly `token_ids`, `segment_ids`, `padding_mask`.
-
-    Raises:
-        TypeError: not a dict.
-        ValueError: no token ids, an unknown name, or the same input twice.
-    """
-    if not isinstance(inputs, dict):
-        raise TypeError(f"Inputs must be a dict of token ids. Received: {type(inputs).__name__}")
-    ours = {alias: name for name, aliases in INPUT_NAMES.items() for alias in (name, *aliases)}
-    unknown = [name for name in inputs if name not in ours]
-    renamed = {ours[name]: value for name, value in inputs.items() if name in ours}
-    if unknown or len(renamed) != len(inputs) or "token_ids" not in renamed:
-        raise ValueError(
-            "Inputs must be a dict with `token_ids` and, if wanted, `segment_ids` and "
-            f"`padding_mask` (or Google's or Hugging Face's names). Received: {list(inputs)}"
-        )
-    renamed = {
-        name: x if isinstance(x, keras.KerasTensor) else ops.convert_to_tensor(x, "int32")
-        for name, x in renamed.items()
-    }
-    ids = renamed["token_ids"]
-    filled = {"segment_ids": ops.zeros_like, "padding_mask": ops.ones_like}
-    return renamed | {name: fill(ids) for name, fill in filled.items() if name not in renamed}
-
-
-def input_tensors():
-    """The symbolic inputs of every model here: int32 (B, L) each."""
-    return {name: keras.Input((None,), dtype="int32", name=name) for name in INPUT_NAMES}
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
@@ -74,7 +30,7 @@ class Encoder(keras.Model):
         recompute: keep less for the gradient and compute each layer twice in training: a fraction
             of the memory, a third more time, equal results. It takes a graph: with
             `run_eagerly=True` it saves nothing.
-        name: of the model.
+        name: of the model; by default "encoder", and "encoder_1", … for further ones.
 
     Example:
 
@@ -83,7 +39,7 @@ class Encoder(keras.Model):
     TensorShape([1, 512])
     """
 
-    def __init__(self, config, initializer=None, dtype=None, recompute=False, name="encoder"):
+    def __init__(self, config, initializer=None, dtype=None, recompute=False, name=None):
         if isinstance(config, dict):
             config = EncoderConfig(**config)
         if not isinstance(config, EncoderConfig):
@@ -93,16 +49,19 @@ class Encoder(keras.Model):
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         parts = _make_layers(config, initializer, policy, recompute)
         inputs = input_tensors()
-        outputs = _encode(parts, inputs)
+        outputs = _encode(config, parts, inputs)
         del outputs["attention_scores"]  # large; on request only
-        super().__init__(inputs=inputs, outputs=outputs, name=name)
+        super().__init__(inputs=inputs, outputs=outputs, name=name)  # "encoder", "encoder_1", …
+        if self.name != "encoder":  # so that two fit into one model; variables keep their paths
+            for layer in {*self.layers} - {*map(self.get_layer, inputs)}:
+                layer.name = f"{self.name}.{layer.name}"
         self.config, self.parts, self.policy = config, parts, policy
         self.recompute = recompute
         self.load_report = None
         self._scores_model = None
 
     def __call__(self, inputs, *args, **kwargs):
-        return super().__call__(rename_inputs(inputs), *args, **kwargs)
+        return super().__call__(rename_inputs(inputs, self.config), *args, **kwargs)
 
     def encode(self, inputs, drop_padding=False, first_only=False):
         """The same layers on symbolic inputs, computing no more than is read.
@@ -118,7 +77,7 @@ class Encoder(keras.Model):
         Returns:
             dict of symbolic outputs, as the encoder's own, and `attention_scores`.
         """
-        return _encode(self.parts, inputs, drop_padding, first_only)
+        return _encode(self.config, self.parts, inputs, drop_padding, first_only)
 
     def attention_scores(self, inputs):
         """Attention weights of every layer.
@@ -132,7 +91,7 @@ class Encoder(keras.Model):
         if self._scores_model is None:
             symbolic = input_tensors()
             self._scores_model = keras.Model(symbolic, self.encode(symbolic)["attention_scores"])
-        return self._scores_model(rename_inputs(inputs))
+        return self._scores_model(rename_inputs(inputs, self.config))
 
     def named_variables(self):
         """dict of our names (`layer_0/attention/query/kernel`) to variables, as in weights/."""
@@ -212,38 +171,9 @@ def _is_weight(variable):
 
 def _make_layers(config, initializer, policy, recompute):
     """The layers of an encoder by role."""
-    common = {
-        "dropout": config.hidden_dropout_prob,
-        "epsilon": config.layer_norm_eps,
-        "initializer": initializer,
-        "dtype": policy,
-    }
-    embeddings = Embeddings(
-        config.vocab_size,
-        config.max_position_embeddings,
-        config.type_vocab_size,
-        config.embedding_width,
-        output_width=config.hidden_size if config.has_projection else None,
-        padding_id=config.position_padding_id,
-        sinusoidal=config.sinusoidal_positions,
-        name="embeddings",
-        **common,
-    )
+    common = {"config": config, "initializer": initializer, "dtype": policy}
     names = config.block_names()  # with a name again where layers share their weights
-    blocks = {
-        name: Block(
-            config.hidden_size,
-            config.num_attention_heads,
-            config.intermediate_size,
-            activation=config.hidden_act,
-            attention_dropout=config.attention_probs_dropout_prob,
-            attention_output_dropout=config.attention_output_dropout_prob,
-            recompute=recompute,
-            name=name,
-            **common,
-        )
-        for name in dict.fromkeys(names)
-    }
+    blocks = {n: Block(recompute=recompute, name=n, **common) for n in dict.fromkeys(names)}
     pooler = keras.layers.Dense(
         config.hidden_size,
         activation="tanh",
@@ -252,17 +182,16 @@ def _make_layers(config, initializer, policy, recompute):
         dtype=policy,
     )
     return {
-        "embeddings": embeddings,
+        "embeddings": Embeddings(name="embeddings", **common),
         "blocks": [blocks[name] for name in names],
         "pooler": pooler if config.pooler else None,
-        "num_heads": config.num_attention_heads,
     }
 
 
-def _encode(parts, inputs, drop_padding=False, first_only=False):
+def _encode(config, parts, inputs, drop_padding=False, first_only=False):
     """ids -> outputs; see `Encoder.encode`."""
     pooler, policy = parts["pooler"], parts["embeddings"].dtype_policy
-    arrange = Arrange(parts["num_heads"], drop_padding, dtype=policy)
+    arrange = Arrange(config.num_attention_heads, drop_padding, dtype=policy)
     layout = arrange(inputs["padding_mask"])
     x = parts["embeddings"](inputs["token_ids"], inputs["segment_ids"], layout)  # (T, D)
     *blocks, last = parts["blocks"]

@@ -101,20 +101,20 @@ class MaskedWords(TokenLayer):
     encoder's own token table and a bias for each word. The table is the very variable that the
     encoder looks words up in: a step trains it from both ends.
 
-    The layer is built anew around its encoder whenever a model is, and has no config of its own.
+    The layer is built anew around its encoder whenever a model is, and has no config of its own: a
+    task is copied by `from_config(get_config())`.
 
     Args:
         embeddings: the encoder's `Embeddings`, built.
         config: its `EncoderConfig`.
-        initializer: of the dense layer's kernel.
+        initializer: of the dense layer's kernel; None for the published one.
         **kwargs: `name`, `dtype`, `trainable`.
     """
 
-    def __init__(self, embeddings, config, initializer, **kwargs):
-        super().__init__({"initializer": initializer}, **kwargs)
-        self.config = config
-        self.transform = self.dense(config.embedding_width, "transform", initializer)
-        self.normalize = self.norm(config.layer_norm_eps)
+    def __init__(self, embeddings, config, initializer=None, **kwargs):
+        super().__init__(config, initializer, **kwargs)
+        self.transform = self.dense(config.embedding_width, "transform")
+        self.normalize = self.norm()
         # A function, since Keras would count and save a layer or variable here a second time.
         self.token_table = embeddings.token_table
 
@@ -134,6 +134,12 @@ class MaskedWords(TokenLayer):
         logits = ops.cast(ops.einsum("te,ve->tv", x, table), "float32")
         logits = logits + ops.cast(self.bias, "float32")
         return ops.reshape(logits, (-1, ops.shape(positions)[1], logits.shape[-1]))
+
+    def get_config(self):
+        raise NotImplementedError(
+            "A masked-word head shares its table with its encoder and cannot be copied alone. Copy "
+            "the task: `MaskedLM.from_config(task.get_config())`, then `set_weights`."
+        )
 
     def compute_output_spec(self, x, positions, training=False):
         return keras.KerasTensor((*positions.shape, self.config.vocab_size), "float32")

@@ -1,8 +1,8 @@
 """The layers of a BERT-like encoder, on tokens (T, D).
 
 Letters: B batch, L length, T tokens, D width, I inner width, N heads, H head size (D = N H).
-Every layer that looks across tokens takes the tensors of a `Layout` (layout.py) as its second
-argument.
+A layer takes the `EncoderConfig` itself, and what it has to know of where tokens stand from a
+`Layout` (layout.py).
 
 Sources: Vaswani et al. 2017 (attention); Devlin et al. 2018, section 3; google-research/bert
 `modeling.py`, whose arithmetic this follows to the rounding.
@@ -11,6 +11,8 @@ Sources: Vaswani et al. 2017 (attention); Devlin et al. 2018, section 3; google-
 import keras
 from keras import ops
 
+from bert_tf2.config import EncoderConfig
+from bert_tf2.modeling.files_of_0_1 import with_config
 from bert_tf2.modeling.functions import Norm, activate, dropout
 from bert_tf2.modeling.layout import Layout
 
@@ -23,203 +25,130 @@ def published_initializer(config):
 
 
 class TokenLayer(keras.layers.Layer):
-    """What layers on tokens share: settings kept for `get_config`, and parts with fixed names."""
+    """What layers on tokens share: the config, and parts that are called as in the units table.
 
-    def __init__(self, settings, name=None, dtype=None, trainable=True):
-        super().__init__(name=name, dtype=dtype, trainable=trainable)
-        self._settings = settings
+    Args:
+        config: an `EncoderConfig`, or its dict.
+        initializer: of kernels and tables; None for the published one.
+        **kwargs: `name`, `dtype`, `trainable`.
+    """
 
-    def dense(self, units, name, initializer):
+    def __init__(self, config, initializer=None, **kwargs):
+        super().__init__(**kwargs)
+        self.config = EncoderConfig(**config) if isinstance(config, dict) else config
+        self.initializer = keras.initializers.get(initializer) or published_initializer(self.config)
+
+    def dense(self, units, name):
         return keras.layers.Dense(
-            units, kernel_initializer=initializer, name=name, dtype=self.dtype_policy
+            units, kernel_initializer=self.initializer, name=name, dtype=self.dtype_policy
         )
 
-    def norm(self, epsilon):
-        return Norm(epsilon=epsilon, name="norm", dtype=self.dtype_policy)
+    def norm(self):
+        return Norm(epsilon=self.config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
 
     def get_config(self):
-        initializer = keras.initializers.get(self._settings["initializer"])
-        written = {"initializer": keras.initializers.serialize(initializer)}
-        return super().get_config() | self._settings | written
+        initializer = keras.initializers.serialize(self.initializer)
+        own = {"config": self.config.to_dict(), "initializer": initializer}
+        return super().get_config() | own
+
+    @classmethod
+    def from_config(cls, config):
+        return super().from_config(with_config(config))
 
 
 @register
 class SelfAttention(TokenLayer):
-    """Multi-head self-attention with its residual and norm (Vaswani et al. 2017, section 3.2).
+    """Multi-head self-attention (Vaswani et al. 2017, section 3.2), and the norm beside it."""
 
-    Args:
-        width: D. num_heads: N.
-        dropout: after the output product. attention_dropout: on the attention weights.
-        epsilon: inside LayerNorm's square root.
-        initializer: of the kernels.
-    """
-
-    def __init__(
-        self,
-        width,
-        num_heads,
-        dropout=0.1,
-        attention_dropout=0.1,
-        epsilon=1e-12,
-        initializer="glorot_uniform",
-        **kwargs,
-    ):
-        settings = {
-            "width": width,
-            "num_heads": num_heads,
-            "dropout": dropout,
-            "attention_dropout": attention_dropout,
-            "epsilon": epsilon,
-            "initializer": initializer,
-        }
-        super().__init__(settings, **kwargs)
-        self.num_heads = num_heads
-        self.scale = (width // num_heads) ** -0.5
-        self.query = self.dense(width, "query", initializer)
-        self.key = self.dense(width, "key", initializer)
-        self.value = self.dense(width, "value", initializer)
-        self.project = self.dense(width, "output", initializer)
-        self.normalize = self.norm(epsilon)
+    def __init__(self, config, initializer=None, **kwargs):
+        super().__init__(config, initializer, **kwargs)
+        self.query, self.key, self.value, self.project = (
+            self.dense(self.config.hidden_size, name)
+            for name in ("query", "key", "value", "output")
+        )
+        self.normalize = self.norm()
 
     def build(self, *shapes):
         for part in (self.query, self.key, self.value, self.project, self.normalize):
-            part.build((None, self._settings["width"]))
+            part.build((None, self.config.hidden_size))
 
-    def call(self, x, layout, seeds=(None, None), first_only=False):
-        """x (T, D) -> (T, D), or (B, D) for the first tokens only; and scores (B, N, L or 1, L).
-
-        In training there are two drawn seeds, for the attention weights and for the output.
+    def call(self, x, asking, layout, first_only=False, seed=None):
+        """x (T, D), and who asks: all of x, or the first tokens (B, D) -> a vector for each who
+        asks, and scores (B, N, L or 1, L). In training there is a drawn seed.
         """
-        layout = Layout(**layout)
-        asking = ops.take(x, layout.first, axis=0) if first_only else x  # (B, D) or (T, D)
+        heads, width = self.config.num_attention_heads, self.config.hidden_size
+        size = width // heads
         query = self.query(asking)
         if first_only:
-            query = ops.reshape(query, (-1, self.num_heads, 1, x.shape[-1] // self.num_heads))
+            query = ops.reshape(query, (-1, heads, 1, size))
         else:
-            query = layout.heads(query, self.num_heads)  # (B, N, L, H)
-        key = layout.heads(self.key(x), self.num_heads)
-        value = layout.heads(self.value(x), self.num_heads)
+            query = layout.heads(query, heads)  # (B, N, L, H)
+        key, value = layout.heads(self.key(x), heads), layout.heads(self.value(x), heads)
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # (B, N, L, L)
-        scores = ops.softmax(scores * self.scale + layout.bias)
-        dropped = dropout(scores, self._settings["attention_dropout"], seeds[0])
+        scores = ops.softmax(scores * size**-0.5 + layout.bias_of(first_only))
+        dropped = dropout(scores, self.config.attention_probs_dropout_prob, seed)
         context = ops.matmul(dropped, value)  # (B, N, L, H)
-        context = ops.reshape(context, (-1, x.shape[-1])) if first_only else layout.tokens(context)
-        out = dropout(self.project(context), self._settings["dropout"], seeds[1])
-        return self.normalize(out + asking, training=seeds[1] is not None), scores
-
-    def compute_output_spec(self, x, layout, seeds=(None, None), first_only=False):
-        batch, _, _, length = layout["bias"].shape
-        scores = (batch, self.num_heads, 1 if first_only else length, length)
-        rows = batch if first_only else x.shape[0]
-        return (
-            keras.KerasTensor((rows, x.shape[-1]), self.compute_dtype),
-            keras.KerasTensor(scores, self.compute_dtype),
-        )
+        context = ops.reshape(context, (-1, width)) if first_only else layout.tokens(context)
+        return self.project(context), scores
 
 
 @register
 class FeedForward(TokenLayer):
-    """Two dense layers with their residual and norm (Vaswani et al. 2017, section 3.3).
+    """Two dense layers (Vaswani et al. 2017, section 3.3), and the norm beside them."""
 
-    Args:
-        width: D. inner_width: I.
-        activation: a key of `functions.ACTIVATION_FUNCTIONS`.
-        dropout: after the second product.
-        epsilon: inside LayerNorm's square root.
-        initializer: of the kernels.
-    """
-
-    def __init__(
-        self,
-        width,
-        inner_width,
-        activation="gelu_tanh",
-        dropout=0.1,
-        epsilon=1e-12,
-        initializer="glorot_uniform",
-        **kwargs,
-    ):
-        settings = {
-            "width": width,
-            "inner_width": inner_width,
-            "activation": activation,
-            "dropout": dropout,
-            "epsilon": epsilon,
-            "initializer": initializer,
-        }
-        super().__init__(settings, **kwargs)
-        self.widen = self.dense(inner_width, "intermediate", initializer)
-        self.project = self.dense(width, "output", initializer)
-        self.normalize = self.norm(epsilon)
+    def __init__(self, config, initializer=None, **kwargs):
+        super().__init__(config, initializer, **kwargs)
+        self.widen = self.dense(self.config.intermediate_size, "intermediate")
+        self.project = self.dense(self.config.hidden_size, "output")
+        self.normalize = self.norm()
 
     def build(self, *shapes):
-        width, inner_width = self._settings["width"], self._settings["inner_width"]
-        self.widen.build((None, width))
-        self.project.build((None, inner_width))
-        self.normalize.build((None, width))
+        self.widen.build((None, self.config.hidden_size))
+        self.project.build((None, self.config.intermediate_size))
+        self.normalize.build((None, self.config.hidden_size))
 
-    def call(self, x, seed=None):
-        """x (T, D) -> (T, D); in training with a drawn seed."""
-        training = seed is not None
-        inner = activate(self._settings["activation"], self.widen(x), training)  # (T, I)
-        out = dropout(self.project(inner), self._settings["dropout"], seed)
-        return self.normalize(out + x, training=training)
-
-    def compute_output_spec(self, x, seed=None):
-        return keras.KerasTensor(x.shape, self.compute_dtype)
+    def call(self, x, training=False):
+        """x (T, D) -> (T, D)."""
+        return self.project(activate(self.config.hidden_act, self.widen(x), training))  # (T, I)
 
 
 @register
 class Block(TokenLayer):
-    """One encoder layer: self-attention, then feed-forward.
+    """One encoder layer: self-attention, then feed-forward, each with its residual and norm.
 
     Args:
-        width, num_heads, inner_width: D, N, I.
-        activation, dropout, attention_dropout, epsilon, initializer: as in the parts.
-        attention_output_dropout: instead of `dropout` in the attention; None for the same.
+        config, initializer, **kwargs: as in `TokenLayer`.
         recompute: in training keep only the input, and compute the block again for its gradient
             (Chen et al. 2016): a third more arithmetic for a fraction of the memory, equal results.
     """
 
-    def __init__(
-        self,
-        width,
-        num_heads,
-        inner_width,
-        activation="gelu_tanh",
-        dropout=0.1,
-        attention_dropout=0.1,
-        epsilon=1e-12,
-        initializer="glorot_uniform",
-        attention_output_dropout=None,
-        recompute=False,
-        **kwargs,
-    ):
-        common = {"dropout": dropout, "epsilon": epsilon, "initializer": initializer}
-        attention = {"num_heads": num_heads, "attention_dropout": attention_dropout}
-        ffn = {"inner_width": inner_width, "activation": activation}
-        own = {"width": width, "attention_output_dropout": attention_output_dropout}
-        super().__init__(own | attention | ffn | common | {"recompute": recompute}, **kwargs)
+    def __init__(self, config, initializer=None, recompute=False, **kwargs):
+        super().__init__(config, initializer, **kwargs)
         self.recompute = recompute
         self.seeds = keras.random.SeedGenerator()
-        common["dtype"] = self.dtype_policy
-        if attention_output_dropout is not None:
-            attention["dropout"] = attention_output_dropout
-        self.attention = SelfAttention(width, name="attention", **common | attention)
-        self.ffn = FeedForward(width, name="ffn", **ffn, **common)
+        parts = {"initializer": self.initializer, "dtype": self.dtype_policy}
+        self.attention = SelfAttention(self.config, name="attention", **parts)
+        self.ffn = FeedForward(self.config, name="ffn", **parts)
 
     def build(self, *shapes):
         self.attention.build()
         self.ffn.build()
 
     def call(self, x, layout, first_only=False, training=False):
-        """x (T, D) -> (T, D) or (B, D), and attention scores (B, N, L or 1, L)."""
+        """x (T, D) -> (T, D), or (B, D) for the first tokens only; and scores (B, N, L or 1, L)."""
+        layout, attention, ffn = Layout(**layout), self.attention, self.ffn
+        after_attention, after_ffn = self.config.output_dropouts
         # Drawn here, since a block that is computed again must drop the same values again.
         seeds = [self.seeds.next() if training else None for _ in range(3)]
 
         def run(x):
-            x, scores = self.attention(x, layout, seeds=seeds[:2], first_only=first_only)
-            return self.ffn(x, seed=seeds[2]), scores
+            asking = layout.first_tokens(x) if first_only else x  # (B, D) or (T, D)
+            out, scores = attention.call(x, asking, layout, first_only, seeds[0])
+            x = attention.normalize(
+                dropout(out, after_attention, seeds[1]) + asking, training=training
+            )
+            out = ffn.call(x, training)
+            return ffn.normalize(dropout(out, after_ffn, seeds[2]) + x, training=training), scores
 
         if not (self.recompute and training):
             return run(x)
@@ -231,4 +160,13 @@ class Block(TokenLayer):
         return ops.reshape(out, ops.shape(out)), run(x)[1]
 
     def compute_output_spec(self, x, layout, first_only=False, training=False):
-        return self.attention.compute_output_spec(x, layout, first_only=first_only)
+        batch, _, _, length = layout["bias"].shape
+        rows, asking = (batch, 1) if first_only else (x.shape[0], length)
+        scores = (batch, self.config.num_attention_heads, asking, length)
+        return (
+            keras.KerasTensor((rows, x.shape[-1]), self.compute_dtype),
+            keras.KerasTensor(scores, self.compute_dtype),
+        )
+
+    def get_config(self):
+        return super().get_config() | {"recompute": self.recompute}

@@ -90,6 +90,14 @@ class Layout:
         self.head_slot, self.head_source = head_slot, head_source
         self.batch, _, _, self.length = ops.shape(bias)
 
+    def bias_of(self, first_only):
+        """What is added to the scores of all tokens, or of the first ones only."""
+        return self.bias[:, :, :1] if first_only and self.bias.shape[2] != 1 else self.bias
+
+    def first_tokens(self, x):
+        """(T, D) -> (B, D)."""
+        return ops.take(x, self.first, axis=0)
+
     def flat(self, x):
         """(B, L) -> (T,), for ids."""
         x = ops.reshape(x, (-1,))
@@ -174,6 +182,9 @@ class Sequences(keras.layers.Layer):
 
     def call(self, x, layout):
         return Layout(**layout).sequences(x)
+
+    def get_config(self):  # Keras's own cannot write the dtype policy that it is built with
+        return super().get_config()
 
     def compute_output_spec(self, x, layout):
         batch, _, _, length = layout["bias"].shape

@@ -5,7 +5,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from bert_tf2.data.pipeline import TEXT_KEYS
-from bert_tf2.modeling.encoder import INPUT_NAMES
+from bert_tf2.modeling.inputs import INPUT_NAMES
 from bert_tf2.serving.precision import at_precision, check_precision
 from bert_tf2.weights import saving
 
