@@ -42,6 +42,8 @@ def lost(contents, to):
     said = []
     if contents.labels and to not in ("bert_tf2", "huggingface"):
         said.append(f"{to} has no place for class names: {', '.join(contents.labels)}")
+    if contents.problem_type and to not in ("bert_tf2", "huggingface"):
+        said.append(f"{to} has no place for the kind of answer, {contents.problem_type}")
     if not contents.tokenizer.files:
         said.append("no vocabulary lies beside the weights, so none was written")
     return said

@@ -113,14 +113,15 @@ class Encoder(keras.Model):
         return {name: v for name, v in self.named_variables().items() if id(v) not in read}
 
     @classmethod
-    def from_preset(cls, preset, config_file=None, load_weights=True, **kwargs):
-        """Opens a published checkpoint.
+    def from_preset(cls, preset, config_file=None, load_weights=True, ignore=(), **kwargs):
+        """Opens a published checkpoint. What it holds besides an encoder is left out.
 
         Args:
             preset: a registry name (`bert_tf2 list`), a folder, a TF1 checkpoint prefix or a
                 file with weights.
             config_file: the JSON config, where it is not beside the weights.
             load_weights: False gives fresh weights in the checkpoint's architecture.
+            ignore: patterns of further names in the file to leave out, such as "bert/adapter*".
             **kwargs: `dtype`, `recompute`, `name`.
 
         Returns:
@@ -130,12 +131,12 @@ class Encoder(keras.Model):
             FileNotFoundError: nothing is found there.
             weights.CheckpointError: files and config disagree, or a file is damaged.
         """
-        checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file=config_file)
+        checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file, ignore)
         if not load_weights:
             return cls(checkpoint.config, **kwargs)
-        checkpoint = weights.read_ahead(checkpoint)
+        checkpoint = weights.read_ahead(checkpoint, only_encoder=True)
         encoder = cls(checkpoint.config, initializer=Unfilled(checkpoint.config), **kwargs)
-        encoder.load_report = load_variables(checkpoint, encoder.named_variables())
+        encoder.load_report = load_variables(checkpoint, encoder.named_variables(), True)
         return encoder
 
     def contents(self):

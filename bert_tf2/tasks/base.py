@@ -58,6 +58,7 @@ class Task(TextModel):
         load_weights=True,
         dtype=None,
         recompute=False,
+        ignore=(),
         **kwargs,
     ):
         """Opens a checkpoint and puts this task's head on it.
@@ -76,6 +77,7 @@ class Task(TextModel):
             load_weights: False gives fresh weights in the checkpoint's architecture.
             dtype: a Keras dtype policy for the encoder, e.g. "mixed_bfloat16".
             recompute: train in less memory and more time (see `Encoder`).
+            ignore: patterns of names in the file to leave out, such as "my_head/*".
 
         Returns:
             the task. `load_report` says what came from the file and what is new.
@@ -84,7 +86,7 @@ class Task(TextModel):
             FileNotFoundError: nothing, or no vocabulary, is found there.
             weights.CheckpointError: files and config disagree, or a file is damaged.
         """
-        checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file=config_file)
+        checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file, ignore)
         if vocab_file is not None:
             files = weights.given_vocabulary(Path(vocab_file))
             checkpoint = dataclasses.replace(

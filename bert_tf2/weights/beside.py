@@ -1,6 +1,7 @@
 """What lies beside the weights, format by format: config, tokenizer, class names."""
 
 import dataclasses
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,8 @@ from bert_tf2.weights.derived import derive_config
 from bert_tf2.weights.report import CheckpointError
 from bert_tf2.weights.tokenizer_source import TokenizerSource
 
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+
 
 class Beside(NamedTuple):
     """What there is; the attributes are those of `Checkpoint`."""
@@ -21,6 +24,7 @@ class Beside(NamedTuple):
     tokenizer: TokenizerSource
     labels: tuple[str, ...] | None = None
     of_tokens: bool = False
+    problem_type: str | None = None
     task: dict | None = None
 
 
@@ -41,6 +45,7 @@ def look(format: str, container: str, place: Path, variables: Mapping, config_fi
             read_config(config_file) if config_file else said["encoder"],
             TokenizerSource(finding.find_tokenizer_files(folder), _our_settings(said)),
             labels=tuple(said["labels"]) if said.get("labels") else None,
+            problem_type=said.get("problem_type"),
             task=said.get("task"),
         )
     config = None if config_file else _told(folder, format, place, variables)
@@ -55,7 +60,9 @@ def look(format: str, container: str, place: Path, variables: Mapping, config_fi
     tokenizer = tokenizer.with_settings(**finding.find_tokenizer_settings(folder, tokenizer.files))
     if format == "tfhub":
         tokenizer = tokenizer.with_settings(lowercase=_lowercase_in(place, variables))
-    classes = _classes(folder) if format.startswith("huggingface") else {}
+    classes = {}
+    if format.startswith("huggingface"):
+        classes = _classes(Path(config_file), config, format, variables)
     return Beside(config, tokenizer, **classes)
 
 
@@ -148,15 +155,51 @@ def _lowercase_in(place: Path, variables: Mapping) -> bool | None:
     return bool(objects.read(place, said)[said[0]])
 
 
-def _classes(folder: Path) -> dict:
-    """`labels` and `of_tokens`, as Hugging Face's config says them."""
-    file = folder / "config.json"
-    values = finding.read_json(file) if file.is_file() else {}
+def _classes(file: Path, config: EncoderConfig, format: str, variables: Mapping) -> dict:
+    """`labels`, `of_tokens` and `problem_type`, as Hugging Face's config says them.
+
+    Raises:
+        CheckpointError: classes without a number each from 0, an unknown kind of problem, or
+            masked words told by another table than the encoder's, which is not there.
+    """
+    values, heads = finding.read_json(file), _heads(config, format, variables)
+    by_number = values.get("id2label") or {}
     try:
-        by_number = {int(number): str(label) for number, label in values["id2label"].items()}
-    except (KeyError, AttributeError, ValueError):  # not said, or in a way nobody knows
-        by_number = {}
+        labels = {int(number): str(label) for number, label in by_number.items()}
+        labels = [labels[i] for i in range(len(by_number))]
+    except (KeyError, AttributeError, ValueError):
+        if "classifier" in heads:
+            raise CheckpointError(
+                f"{file}: `id2label` must name the classes by their numbers, 0, 1, 2, … without a "
+                f"gap. Received: {reprlib.repr(by_number)}"
+            ) from None
+        labels = []
+    problem_type = values.get("problem_type")
+    if problem_type not in (None, *PROBLEM_TYPES):
+        raise CheckpointError(
+            f"{file}: `problem_type` must be one of {PROBLEM_TYPES}. Received: "
+            f"{reprlib.repr(problem_type)}"
+        )
+    if values.get("tie_word_embeddings") is False and "mlm" in heads and "decoder" not in heads:
+        raise CheckpointError(
+            f"{file}: `tie_word_embeddings` must be true where no table of the masked-word head's "
+            "own is in the file. Received: False"
+        )
     return {
-        "labels": tuple(label for _, label in sorted(by_number.items())) or None,
+        "labels": tuple(labels) or None,
         "of_tokens": "ForTokenClassification" in str(values.get("architectures")),
+        "problem_type": problem_type,
     }
+
+
+def _heads(config: EncoderConfig, format: str, variables: Mapping) -> set[str]:
+    """The heads that a file has, and "decoder" where masked words have a table of their own."""
+    spelled = {names.respelled(name, format) for name in variables}
+    found = {
+        names.head_of(ours).removeprefix("token_")
+        for ours, row in names.variables(config, format).items()
+        if names.head_of(ours) and row.theirs in spelled
+    }
+    tied = names.naming(config, format).tied
+    table = names.variables(config, format)["embeddings/token"].theirs
+    return found | {"decoder" for theirs in spelled if tied.get(theirs) == table}

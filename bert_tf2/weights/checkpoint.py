@@ -1,7 +1,9 @@
 """An opened checkpoint: what format it is, its config and variables, and a way to read them."""
 
 import dataclasses
+import fnmatch
 import functools
+import reprlib
 from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
@@ -28,7 +30,11 @@ class Checkpoint:
         tokenizer: what lies beside it of its tokenizer: files and settings.
         labels: the class names of its classifier, where something says them.
         of_tokens: whether that classifier is said to be one of tokens.
+        problem_type: what it is said to answer: one of `PROBLEM_TYPES`, Hugging Face's words; None:
+            nothing says, which means one label of several.
         task: what a preset of ours says of its task: class name and settings.
+        prefix: what stands before all names of a model that was saved inside of another one.
+        ignored: the names in the file that are to be left out.
         ahead: what `loading.read_ahead` is reading, if anything: our name -> array.
     """
 
@@ -40,7 +46,10 @@ class Checkpoint:
     tokenizer: TokenizerSource
     labels: tuple[str, ...] | None = None
     of_tokens: bool = False
+    problem_type: str | None = None
     task: dict | None = None
+    prefix: str = ""
+    ignored: tuple[str, ...] = ()
     ahead: Future | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
@@ -66,13 +75,17 @@ class Checkpoint:
         return CONTAINERS[self.container].read(self.path, names)
 
 
-def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> Checkpoint:
+def open_checkpoint(
+    path: str | Path, config_file: str | Path | None = None, ignore: Iterable[str] = ()
+) -> Checkpoint:
     """Opens a checkpoint, recognised by the files that are there.
 
     Args:
         path: a folder (a SavedModel's, too), a TensorFlow checkpoint's prefix or `.index`, or a
             file that `finding.SOURCES` lists.
         config_file: the config, where it does not lie beside the checkpoint.
+        ignore: patterns of variables in the file that are left out, such as "my_head/*"; a name
+            stands for all below it, too.
 
     Raises:
         FileNotFoundError: there is nothing at `path`.
@@ -82,14 +95,32 @@ def open_checkpoint(path: str | Path, config_file: str | Path | None = None) -> 
     """
     container, place = finding.locate(Path(path))
     container, variables = _listed(container, place)
+    ignored = _ignored(variables, ignore)
+    variables = {name: said for name, said in variables.items() if name not in ignored}
     format = _FORMAT_IN[container]
     if container == "safetensors" and beside.settings_in(place.parent):
         format = "bert_tf2"
     found = beside.look(format, container, place, variables, config_file)
-    config = names.as_found(found.config, format, variables)
+    prefix = ""
+    if format in ("google", "huggingface"):
+        prefix = names.outer_prefix(found.config, format, variables)
+    inner = [name.removeprefix(prefix) for name in variables]
+    found = found._replace(config=names.as_found(found.config, format, inner))
     return Checkpoint(
-        format, container, place, variables, **found._replace(config=config)._asdict()
+        format, container, place, variables, prefix=prefix, ignored=ignored, **found._asdict()
     )
+
+
+def _ignored(variables: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:
+    """The names that a pattern fits, or a part of the name at its start.
+
+    Raises:
+        TypeError: the patterns are not a list of strings.
+    """
+    if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns):
+        raise TypeError(f"`ignore` must be a list of patterns. Received: {reprlib.repr(patterns)}")
+    every = [form for p in patterns for form in (p, f"{p}/*", f"{p}.*")]
+    return tuple(n for n in variables if any(fnmatch.fnmatchcase(n, form) for form in every))
 
 
 _FORMAT_IN = {

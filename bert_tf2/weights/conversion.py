@@ -20,6 +20,7 @@ def contents_of(checkpoint: Checkpoint) -> tuple[Contents, Report]:
         arrays=arrays,
         tokenizer=checkpoint.tokenizer.in_memory(),
         labels=checkpoint.labels if has_classes else None,
+        problem_type=checkpoint.problem_type if has_classes else None,
         task=checkpoint.task,
     )
     return contents, report

@@ -30,15 +30,16 @@ class Unfilled(keras.initializers.TruncatedNormal):
         return keras.initializers.TruncatedNormal(**config)
 
 
-def load_variables(checkpoint, variables):
+def load_variables(checkpoint, variables, only_encoder=False):
     """Fills variables from a checkpoint, strictly, and returns the `weights.Report`.
 
     Args:
         checkpoint: a `weights.Checkpoint`.
         variables: dict of our names to Keras variables.
+        only_encoder: as of `weights.load`.
     """
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-    arrays, report = load(checkpoint, shapes)
+    arrays, report = load(checkpoint, shapes, only_encoder=only_encoder)
     for name in report.loaded:  # let go of one by one, so that memory holds each but once
         variables[name].assign(to_tensor(arrays.pop(name)))
     return report

@@ -70,6 +70,8 @@ def config_of(contents) -> dict:
     if labels := contents.labels or _numbered(contents.arrays):
         values["id2label"] = {str(i): label for i, label in enumerate(labels)}
         values["label2id"] = {label: i for i, label in enumerate(labels)}
+    if contents.problem_type:
+        values["problem_type"] = contents.problem_type
     return values
 
 

@@ -39,7 +39,8 @@ def match(checkpoint: Checkpoint) -> Match:
     tied_to = names.naming(checkpoint.config, checkpoint.format).tied
     table = checkpoint.table
     ours_of = {row.theirs: ours for ours, row in table.items()}
-    found, skipped, unused, tied = {}, [], [], []
+    found, unused, tied = {}, [], []
+    skipped = [(name, "ignored, as asked for") for name in checkpoint.ignored]
     for name in checkpoint.variables:
         spelling = _spelling(checkpoint, name, ours_of)
         ours, reason = ours_of.get(spelling), _skip_reason(checkpoint, name)
@@ -59,7 +60,7 @@ def match(checkpoint: Checkpoint) -> Match:
 
 def _spelling(checkpoint: Checkpoint, name: str, known: Mapping[str, str]) -> str:
     """The table's spelling of a file's name: today's, and with the prefix that may be left out."""
-    name = names.respelled(name, checkpoint.format)
+    name = names.respelled(name.removeprefix(checkpoint.prefix), checkpoint.format)
     whole = names.naming(checkpoint.config, checkpoint.format).prefix + name
     return whole if whole in known else name
 
@@ -70,17 +71,20 @@ def _skip_reason(checkpoint: Checkpoint, name: str) -> str | None:
     return next((why for pattern, why in patterns.items() if re.search(pattern, name)), None)
 
 
-def read_ahead(checkpoint: Checkpoint) -> Checkpoint:
+def read_ahead(checkpoint: Checkpoint, only_encoder: bool = False) -> Checkpoint:
     """Starts to read the encoder's variables in a thread, while the model is still being built.
 
     -> a checkpoint whose first `load` takes them, and raises there what the thread met.
+
+    Args:
+        checkpoint, only_encoder: as of `load`.
 
     Raises:
         CheckpointError: as `load`, of the encoder's names and shapes.
     """
     # Before anything of the config's sizes is made, which may be anything.
     expected = names.expected_shapes(checkpoint.config)
-    _, encoder = _check(checkpoint, match(checkpoint), expected)
+    _, encoder = _check(checkpoint, match(checkpoint), expected, only_encoder=only_encoder)
     pool = ThreadPoolExecutor(1)
     reading = pool.submit(_read, checkpoint, encoder)
     pool.shutdown(wait=False)
@@ -88,7 +92,10 @@ def read_ahead(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def load(
-    checkpoint: Checkpoint, expected: Mapping[str, tuple[int, ...]], optional_heads: bool = True
+    checkpoint: Checkpoint,
+    expected: Mapping[str, tuple[int, ...]],
+    optional_heads: bool = True,
+    only_encoder: bool = False,
 ) -> tuple[dict[str, np.ndarray], Report]:
     """Reads what a model needs. Nothing is guessed: the names and shapes fit, or it raises.
 
@@ -97,6 +104,8 @@ def load(
         expected: our name -> shape, for every variable of the model.
         optional_heads: whether a head may be absent from the file, or a classifier be one of other
             labels; it is then newly initialised, and the report says so.
+        only_encoder: whether names that nothing here knows are left out where they are not below
+            the encoder; the report says so.
 
     Returns:
         Our name -> float32 array (perhaps a read-only view, even of the file itself: copy what is
@@ -107,7 +116,7 @@ def load(
             knows, a shape differs, or the data cannot be read. It names the variables.
     """
     matched = match(checkpoint)
-    report, taken = _check(checkpoint, matched, expected, optional_heads)
+    report, taken = _check(checkpoint, matched, expected, optional_heads, only_encoder)
     report.warnings = check_vocabulary(checkpoint)
     arrays = _take_ahead(checkpoint, taken)
     arrays |= _read(checkpoint, {o: t for o, t in taken.items() if o not in arrays})
@@ -118,14 +127,35 @@ def load(
 
 
 def _check(
-    checkpoint: Checkpoint, matched: Match, expected: Mapping, optional_heads: bool = True
+    checkpoint: Checkpoint,
+    matched: Match,
+    expected: Mapping,
+    optional_heads: bool = True,
+    only_encoder: bool = False,
 ) -> tuple[Report, dict[str, str]]:
     """-> the report so far, and our name -> their name of what is to be read; or it raises."""
     report = Report(skipped=list(matched.skipped), unused=list(matched.unused))
+    if only_encoder:
+        inner = [name for name in report.unused if _is_inner(checkpoint, name)]
+        report.skipped += [(n, "not the encoder's") for n in report.unused if n not in inner]
+        report.unused = inner
     _sort_out_names(report, matched, expected)
     taken = _compare_shapes(report, checkpoint, matched, expected)
     _raise_unless_fit(report, checkpoint, taken, optional_heads)
     return report, taken
+
+
+def _is_inner(checkpoint: Checkpoint, name: str) -> bool:
+    """Whether a name of the file lies where those of the encoder do."""
+    separator = names.FORMATS[checkpoint.format].separator
+    prefix = names.naming(checkpoint.config, checkpoint.format).prefix
+
+    def top(theirs: str) -> str:  # of layers, any number
+        return re.sub(r"\d+", "", theirs.split(separator)[0])
+
+    encoder = [row.theirs for ours, row in checkpoint.table.items() if names.head_of(ours) is None]
+    tops = {top(theirs) for row in encoder for theirs in (row, row.removeprefix(prefix))}
+    return top(names.respelled(name.removeprefix(checkpoint.prefix), checkpoint.format)) in tops
 
 
 def _sort_out_names(report: Report, matched: Match, expected: Mapping) -> None:

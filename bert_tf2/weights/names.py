@@ -13,6 +13,7 @@ import numpy as np
 
 from bert_tf2.config import EncoderConfig
 from bert_tf2.weights.formats import FORMATS, NAMES, Format, Naming
+from bert_tf2.weights.report import CheckpointError, fold
 from bert_tf2.weights.tensors import transposed
 from bert_tf2.weights.units import PARTS, SIZES, UNITS
 
@@ -104,6 +105,37 @@ def expected_shapes(
         for name, shape in named.items()
         if head_of(name) in (None, *heads)
     }
+
+
+def outer_prefix(config: EncoderConfig, format: str, listed: Iterable[str]) -> str:
+    """What stands before all names of a file that holds the model inside of another one.
+
+    Such as "module." of torch's DataParallel, or "0.auto_model." of sentence-transformers; ""
+    where the token table has its own name.
+
+    Raises:
+        CheckpointError: there are several such tables.
+    """
+    names, prefix, *_ = naming(config, format)
+    stored = FORMATS[format]
+    unit = _their_unit(stored, config, names["embeddings/token"])
+    table = _join(stored.separator, unit, stored.parts["table"][""])
+    listed, spellings = list(listed), (table, table.removeprefix(prefix))
+    if any(respelled(name, format) in spellings for name in listed):
+        return ""
+    for spelling in spellings:
+        inside = [name for name in listed if name.endswith(stored.separator + spelling)]
+        if len(inside) > 1:
+            raise CheckpointError(
+                f"The file holds {len(inside)} encoders: {', '.join(fold(inside, 4))}. "
+                "Name what to leave out with `ignore`, a list of patterns such as "
+                f"{inside[0].removesuffix(spelling)}*."
+            )
+        found = inside[0].removesuffix(spelling) if inside else ""
+        others = (their.prefix for (_, f), their in NAMES.items() if f == format and their.prefix)
+        if found and not found.endswith(tuple(others)):  # another family's are not this one's
+            return found
+    return ""
 
 
 def as_found(config: EncoderConfig, format: str, listed: Iterable[str]) -> EncoderConfig:

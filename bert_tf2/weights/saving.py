@@ -30,6 +30,7 @@ class Contents:
         tokenizer: its files, in memory, and its settings.
         labels: a classifier's class names.
         task: what a preset of ours keeps of a task besides: class name and settings.
+        problem_type: what a classifier answers, as in `Checkpoint`.
     """
 
     config: EncoderConfig
@@ -37,6 +38,7 @@ class Contents:
     tokenizer: TokenizerSource = dataclasses.field(default_factory=TokenizerSource)
     labels: tuple[str, ...] | None = None
     task: Mapping | None = None
+    problem_type: str | None = None
 
 
 def save(folder: str | Path, contents: Contents, format: str, dtype: str = "float32") -> Path:
@@ -150,6 +152,7 @@ def write_settings(folder: Path, contents: Contents) -> None:
         "encoder": contents.config.to_dict(),
         "tokenizer": dict(contents.tokenizer.settings),
         "labels": contents.labels,
+        "problem_type": contents.problem_type,
         "task": contents.task,
     }
     _write_json(folder / finding.SETTINGS_FILE, settings)
