@@ -3,6 +3,7 @@
 TensorFlow and safetensors are imported only where a file of theirs is touched.
 """
 
+from bert_tf2.weights.beside import PROBLEM_TYPES
 from bert_tf2.weights.checkpoint import Checkpoint, check_vocabulary, open_checkpoint
 from bert_tf2.weights.conversion import contents_of
 from bert_tf2.weights.finding import given_vocabulary
@@ -23,6 +24,7 @@ from bert_tf2.weights.tokenizer_source import TokenizerSource, of_vocabulary
 
 __all__ = [
     "FORMATS",
+    "PROBLEM_TYPES",
     "Checkpoint",
     "CheckpointError",
     "Contents",

@@ -86,13 +86,21 @@ def settings_in(folder: Path) -> dict:
     task, labels = settings.get("task"), settings.get("labels")
     parts = [task.get(name, {}) for name in _TASK] if isinstance(task, dict) else [task or {}]
     if not all(isinstance(part, dict) for part in parts):
-        raise CheckpointError(f"{file}: `task` must have objects {_TASK}. Received: {task!r}")
-    if not isinstance(settings.get("tokenizer", {}), dict):
         raise CheckpointError(
-            f"{file}: `tokenizer` must be an object. Received: {settings['tokenizer']!r}"
+            f"{file}: `task` must have objects {_TASK}. Received: {reprlib.repr(task)}"
+        )
+    if not isinstance(settings.get("tokenizer", {}), dict):
+        said = reprlib.repr(settings["tokenizer"])
+        raise CheckpointError(f"{file}: `tokenizer` must be an object. Received: {said}")
+    if settings.get("problem_type") not in (None, *PROBLEM_TYPES):
+        raise CheckpointError(
+            f"{file}: `problem_type` must be one of {PROBLEM_TYPES}. Received: "
+            f"{reprlib.repr(settings['problem_type'])}"
         )
     if labels is not None and not (isinstance(labels, list) and all(map(_is_text, labels))):
-        raise CheckpointError(f"{file}: `labels` must be a list of strings. Received: {labels!r}")
+        raise CheckpointError(
+            f"{file}: `labels` must be a list of strings. Received: {reprlib.repr(labels)}"
+        )
     return settings
 
 
@@ -194,12 +202,13 @@ def _classes(file: Path, config: EncoderConfig, format: str, variables: Mapping)
 
 def _heads(config: EncoderConfig, format: str, variables: Mapping) -> set[str]:
     """The heads that a file has, and "decoder" where masked words have a table of their own."""
-    spelled = {names.respelled(name, format) for name in variables}
-    found = {
-        names.head_of(ours).removeprefix("token_")
-        for ours, row in names.variables(config, format).items()
-        if names.head_of(ours) and row.theirs in spelled
+    spelled = tuple(f".{names.respelled(name, format)}" for name in variables)
+    table, tied = names.variables(config, format), names.naming(config, format).tied
+    table_name = table["embeddings/token"].theirs
+    wanted = [(names.head_of(ours), row.theirs) for ours, row in table.items()]
+    wanted += [("decoder", theirs) for theirs, same in tied.items() if same == table_name]
+    return {
+        head.removeprefix("token_")
+        for head, theirs in wanted
+        if head and any(name.endswith(f".{theirs}") for name in spelled)
     }
-    tied = names.naming(config, format).tied
-    table = names.variables(config, format)["embeddings/token"].theirs
-    return found | {"decoder" for theirs in spelled if tied.get(theirs) == table}

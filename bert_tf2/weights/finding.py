@@ -217,7 +217,7 @@ def read_json(file: Path) -> dict:
         CheckpointError: it is none.
     """
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = json.loads(file.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, or nested without end
         raise CheckpointError(f"{file} is not a JSON file: {error}") from error
     if not isinstance(values, dict):

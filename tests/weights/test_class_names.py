@@ -1,0 +1,99 @@
+"""What a config says of a classifier's answers is read, kept, or refused by name."""
+
+import json
+
+import numpy as np
+import oracle
+import pytest
+from keras import ops
+
+from bert_tf2 import Encoder, TextClassifier, convert, weights
+
+LABELS = ["tea", "stone", "rain"]
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return oracle.tiny_classifier(LABELS)
+
+
+@pytest.fixture
+def folder(classifier, tmp_path):
+    return classifier.save_to_preset(tmp_path / "hf", "huggingface")
+
+
+def change(folder, **words):
+    file = folder / "config.json"
+    values = json.loads(file.read_text("utf-8-sig")) | words
+    file.write_text(json.dumps({k: v for k, v in values.items() if v != "nothing"}), "utf-8-sig")
+
+
+def test_logits_are_named_by_number_not_by_order(classifier, folder):
+    change(folder, id2label={"2": "c", "0": "a", "1": "b"})
+    again = TextClassifier.from_preset(folder)
+    assert again.labels == ["a", "b", "c"]
+    texts = ["a stone", "the rain"]
+    want = ops.convert_to_numpy(classifier.predict(texts))
+    np.testing.assert_array_equal(again.predict(texts), want)
+
+
+@pytest.mark.parametrize(
+    "id2label",
+    [
+        {"0": "a", "1": "b", "5": "c"},
+        {"1": "a", "2": "b", "3": "c"},
+        {"a": 0, "b": 1, "c": 2},
+        {"0": "a", "00": "b", "1": "c"},
+        ["a", "b", "c"],
+        "abc",
+    ],
+    ids=str,
+)
+def test_numbers_of_classes_have_no_gap(folder, id2label):
+    change(folder, id2label=id2label)
+    with pytest.raises(weights.CheckpointError, match=r"config.json: `id2label` must name the"):
+        TextClassifier.from_preset(folder)
+
+
+def test_they_matter_only_to_a_classifier(tmp_path, classifier):
+    folder = classifier.encoder.save_to_preset(tmp_path / "hf", "huggingface")
+    change(folder, id2label={"5": "c"})
+    assert weights.open_checkpoint(folder).labels is None
+    assert Encoder.from_preset(folder)
+
+
+@pytest.mark.parametrize("kind", weights.PROBLEM_TYPES)
+def test_the_kind_of_answer_is_kept(folder, kind, tmp_path):
+    change(folder, problem_type=kind)
+    assert weights.open_checkpoint(folder).problem_type == kind
+    convert(folder, tmp_path / "ours", to="bert_tf2")
+    convert(tmp_path / "ours", tmp_path / "again", to="huggingface")
+    assert weights.open_checkpoint(tmp_path / "again").problem_type == kind
+    assert json.loads((tmp_path / "again" / "config.json").read_text())["problem_type"] == kind
+    report = convert(folder, tmp_path / "google", to="google")
+    assert any(f"no place for the kind of answer, {kind}" in line for line in report.warnings)
+
+
+def test_an_unknown_kind_is_refused(folder):
+    change(folder, problem_type="ranking")
+    with pytest.raises(weights.CheckpointError, match=r"`problem_type` must be .*'ranking'"):
+        weights.open_checkpoint(folder)
+
+
+def test_without_a_model_type_it_is_read_as_hugging_face_means_it(folder, classifier):
+    change(folder, model_type="nothing", architectures=["BertForSequenceClassification"])
+    assert weights.open_checkpoint(folder).config == classifier.encoder.config
+    change(folder, model_type="nothing", architectures="nothing")
+    with pytest.raises(ValueError, match=r"config.json must say what the model is"):
+        weights.open_checkpoint(folder)
+
+
+def test_untied_words_need_a_table_of_their_own(tmp_path):
+    config = oracle.TINY
+    arrays = oracle.random_weights(weights.expected_shapes(config, ("mlm",)))
+    folder = weights.save(tmp_path / "a", weights.Contents(config, arrays), "huggingface")
+    change(folder, tie_word_embeddings=True)
+    assert weights.open_checkpoint(folder)
+    change(folder, tie_word_embeddings=False)
+    with pytest.raises(weights.CheckpointError, match="`tie_word_embeddings` must be true"):
+        weights.open_checkpoint(folder)
