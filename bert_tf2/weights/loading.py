@@ -135,7 +135,7 @@ def _check(
 ) -> tuple[Report, dict[str, str]]:
     """-> the report so far, and our name -> their name of what is to be read; or it raises."""
     report = Report(skipped=list(matched.skipped), unused=list(matched.unused))
-    if only_encoder:
+    if only_encoder and names.FORMATS[checkpoint.format].scoped:
         inner = [name for name in report.unused if _is_inner(checkpoint, name)]
         report.skipped += [(n, "not the encoder's") for n in report.unused if n not in inner]
         report.unused = inner

@@ -19,6 +19,7 @@ class Format(NamedTuple):
         splits_heads: whether attention's kernels are stored by head, (D, N, H) and (N, H, D).
         skipped: regular expression -> why a name that matches it is no weight of the model.
         aliases: (regular expression, replacement): other spellings of the names in the tables.
+        scoped: whether the encoder's names have first parts that no other model's have.
         drops_zero: whether the first of several has no number: x, x_1, x_2 for x_0, x_1, x_2.
     """
 
@@ -29,6 +30,7 @@ class Format(NamedTuple):
     splits_heads: bool = False
     skipped: Mapping[str, str] = _NONE
     aliases: tuple[tuple[str, str], ...] = ()
+    scoped: bool = True
     drops_zero: bool = False
 
 

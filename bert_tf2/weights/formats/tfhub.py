@@ -22,6 +22,7 @@ FORMAT = Format(
         "logits": {"kernel": "kernel", "bias": "bias"},
     },
     splits_heads=True,
+    scoped=False,
     skipped={
         r"(^|/)\w*optimizer/|\.OPTIMIZER_SLOT": "optimizer",
         r"(^|/)keras_api/metrics/": "metric",
