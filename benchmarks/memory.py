@@ -20,7 +20,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 from benchmarks import contestant, materials, report
 from benchmarks.workers import protocol
-from bert_tf2.training.memory import GIB, Step, predict
+from bert_tf2.planning.memory import GIB, Step, predict
 from bert_tf2.variants import VARIANTS
 
 STEPS = 3

@@ -1,15 +1,13 @@
 """`bert_tf2 plan`: whether a fine-tuning step fits into memory, and what makes it fit."""
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 from bert_tf2.cli import console
 from bert_tf2.cli.flags import UsageError
+from bert_tf2.planning import machine, memory
+from bert_tf2.planning.memory import GIB
 
-GIB = 2**30
-# What a prediction may be off by: tests/training/test_memory.py holds it to that.
+# What a prediction may be off by: tests/planning/test_memory.py holds it to that.
 TOLERANCE = 0.2
 MOMENTS = {
     "turn": "as the backward pass begins",
@@ -20,12 +18,10 @@ MOMENTS = {
 
 def plan(flags):
     """Prints where a step's memory goes, whether it fits, and the cheapest settings that do."""
-    from bert_tf2.training import memory
-
     config = _config(flags)
-    device = flags.device or ("gpu" if _gpu_bytes() else "cpu")
+    device = flags.device or ("gpu" if machine.gpu_bytes() else "cpu")
     given = flags.memory_gb
-    available = _available(device) if given is None else given * GIB
+    available = machine.available(device) if given is None else given * GIB
     asked = memory.Step(
         batch_size=flags.train_batch_size,
         length=flags.max_seq_length or min(128, config.max_length),
@@ -67,8 +63,6 @@ def _terms(prediction):
 
 def _tried(config, asked, available, device):
     """The settings in order of cost up to the first that fits, with their peaks."""
-    from bert_tf2.training import memory
-
     rows = [["settings", "GiB", ""]]
     for step in memory.in_order_of_cost(asked):
         peak = memory.predict(config, step, device).peak
@@ -145,33 +139,3 @@ def _origin(flags, device):
     if flags.memory_gb is not None:
         return f"as given, on a {device.upper()}"
     return "of the first GPU" if device == "gpu" else "available on this machine"
-
-
-def _available(device):
-    """Bytes that a step may take here: a GPU's, or what the machine and its container have left."""
-    if device == "gpu":
-        if not (found := _gpu_bytes()):
-            raise ValueError("There is no GPU that nvidia-smi lists: give --memory_gb.")
-        return found
-    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    meminfo, group = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
-    if meminfo.is_file():
-        rows = [line.split() for line in meminfo.read_text("ascii").splitlines()]
-        limits += [int(row[1]) * 1024 for row in rows if row[0] == "MemAvailable:"]
-    if group.is_file() and (limit := group.read_text("ascii").strip()).isdigit():
-        limits.append(int(limit))
-    return min(limits)
-
-
-def _gpu_bytes():
-    """The memory of the first GPU that nvidia-smi lists and is not hidden; 0 if there is none."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    if hidden or not shutil.which("nvidia-smi"):
-        return 0
-    asked = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-    try:
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return 0
-    first = said.split("\n")[0].strip()
-    return int(first) * 2**20 if first.isdigit() else 0

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from bert_tf2.cli import console, files
+from bert_tf2.cli import console, task_files
 from bert_tf2.data import files as data_files
 
 SEED = 1
@@ -144,7 +144,7 @@ def _save(model, folder):
     from bert_tf2.serving.export import export_saved_model
 
     saved, served = folder / "model.keras", folder / "serving" / "1"
-    with files.whole(saved) as draft:
+    with task_files.whole(saved) as draft:
         model.save(draft)
     if (served / "saved_model.pb").is_file():
         shutil.rmtree(served)

@@ -13,7 +13,7 @@ def verify(flags):
     """Prints a checkpoint's differences from what is published; ValueError if one is too large."""
     if len(flags.arguments) != 1:
         raise UsageError("give one checkpoint: a name of bert_tf2 list, or a folder", flags.command)
-    from bert_tf2.cli.published import compare, published
+    from bert_tf2.published.comparison import compare, published
     from bert_tf2.weights import registry
 
     given = flags.arguments[0]
@@ -90,7 +90,7 @@ def _report(results):
 
 def _digests(entry, folder):
     """The known sha256 of those of the registry's files that are there, as rows."""
-    from bert_tf2.cli.published import Row
+    from bert_tf2.published.comparison import Row
 
     known = {name: digest for name, digest in entry.sha256.items() if (folder / name).is_file()}
     return [

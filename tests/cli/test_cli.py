@@ -385,7 +385,7 @@ def test_interruption(monkeypatch, capsys):
     def interrupted(flags):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bert_tf2.cli.checkpoints.list_published", interrupted)
+    monkeypatch.setattr("bert_tf2.cli.checkpoint_verbs.list_published", interrupted)
     assert cli.main(["list"]) == 130
     assert "interrupted" in capsys.readouterr().err
 

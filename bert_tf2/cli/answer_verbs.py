@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from bert_tf2.cli import console, files
+from bert_tf2.cli import console, task_files
 from bert_tf2.cli.flags import UsageError, one_of
 
 LABELS_FILE = "assets.extra/labels.txt"  # beside a SavedModel's graph: one class a line, in order
@@ -16,7 +16,7 @@ class Opened(NamedTuple):
     """A trained model, whatever it was saved as.
 
     Attributes:
-        answer: x, as `files.inputs` gives it -> list of (label, list of C probabilities).
+        answer: x, as `task_files.inputs` gives it -> list of (label, list of C probabilities).
         classes: names of the C probabilities.
         step: how many texts to give to `answer` at a time.
     """
@@ -33,17 +33,17 @@ def evaluate(flags):
     """Prints accuracy, and with scikit-learn each class's scores and the confusion matrix."""
     one_of(flags, "model", "saved_model")
     if flags.output_file:
-        files.refuse_existing(flags.output_file, flags.overwrite)
-    examples = files.read(flags, flags.input_file)
+        task_files.refuse_existing(flags.output_file, flags.overwrite)
+    examples = task_files.read(flags, flags.input_file)
     model = _open(flags, flags.eval_batch_size)
-    files.check_labels(flags.input_file, examples, model.classes)
+    task_files.check_labels(flags.input_file, examples, model.classes)
     predicted = [label for label, _ in _answers(model, examples)]
     correct = sum(map(str.__eq__, examples.labels, predicted))
     scores = {"rows": len(examples), "accuracy": correct / len(examples)}
     print(f"accuracy: {scores['accuracy']:.4f} ({correct} of {len(examples)})")
     scores |= _class_scores(examples.labels, predicted, model.classes)
     if flags.output_file:
-        files.write_json(flags.output_file, scores)
+        task_files.write_json(flags.output_file, scores)
 
 
 def predict(flags):
@@ -54,9 +54,9 @@ def predict(flags):
     if bool(flags.arguments) == bool(flags.input_file):
         raise UsageError("give --input_file or texts as arguments, one of them", flags.command)
     if flags.output_file:
-        files.refuse_existing(flags.output_file, flags.overwrite)
+        task_files.refuse_existing(flags.output_file, flags.overwrite)
     if flags.input_file:
-        examples = files.read(flags, flags.input_file, labelled=False)
+        examples = task_files.read(flags, flags.input_file, labelled=False)
     else:
         examples = Examples(flags.arguments)
     model = _open(flags, flags.predict_batch_size)
@@ -165,7 +165,7 @@ def _answers(model, examples):
     answers = []
     with tqdm(total=len(examples), unit="text", disable=None, mininterval=0.5) as bar:
         for start in range(0, len(examples), model.step):
-            x, stop = files.inputs(examples), start + model.step
+            x, stop = task_files.inputs(examples), start + model.step
             part = tuple(s[start:stop] for s in x) if isinstance(x, tuple) else x[start:stop]
             answers += model.answer(part)
             bar.update(len(answers) - start)

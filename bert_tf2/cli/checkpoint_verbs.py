@@ -10,12 +10,12 @@ from bert_tf2.cli.flags import UsageError, one_of
 def convert(flags):
     """Writes a checkpoint, heads included, in another format; says what was left out."""
     from bert_tf2 import weights
-    from bert_tf2.cli.files import refuse_existing
+    from bert_tf2.cli.task_files import refuse_existing
     from bert_tf2.conversion import lost, write
 
     refuse_existing(flags.output_dir, overwrite=False)
     if one_of(flags, "init_checkpoint", "model") == "model":
-        from bert_tf2.cli.models import load_classifier
+        from bert_tf2.cli.answer_verbs import load_classifier
 
         contents = load_classifier(flags.model).contents()
     else:

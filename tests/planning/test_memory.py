@@ -11,8 +11,8 @@ import pytest
 from benchmarks import memory as measurements
 from bert_tf2 import cli
 from bert_tf2.config import EncoderConfig
-from bert_tf2.training import memory
-from bert_tf2.training.memory import GIB, Step, predict, suggest
+from bert_tf2.planning import memory
+from bert_tf2.planning.memory import GIB, Step, predict, suggest
 from bert_tf2.variants import VARIANTS
 
 BASE = VARIANTS["uncased_L-12_H-768_A-12"]

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from bert_tf2.cli import console, files
+from bert_tf2.cli import console, task_files
 from bert_tf2.cli.flags import UsageError, require
 
 NOT_OF_A_RUN = ("help", "resume", "overwrite", "output_dir", "arguments", "command")
@@ -15,14 +15,14 @@ def finetune(flags):
         _recall(flags)
     require(flags, "init_checkpoint", "train_file")
     seeds, epochs = _seeds(flags), _whole_epochs(flags)
-    files.refuse_existing(flags.output_dir, flags.overwrite or flags.resume)
+    task_files.refuse_existing(flags.output_dir, flags.overwrite or flags.resume)
     paths = {"train": flags.train_file, "dev": flags.dev_file, "test": flags.test_file}
-    data = {split: files.read(flags, path) for split, path in paths.items() if path}
+    data = {split: task_files.read(flags, path) for split, path in paths.items() if path}
     classes = flags.labels or sorted(set(data["train"].labels))
     if len(classes) < 2:
         raise ValueError(f"{flags.train_file}: expected two classes or more. Received: {classes}")
     for split, examples in data.items():
-        files.check_labels(paths[split], examples, classes)
+        task_files.check_labels(paths[split], examples, classes)
     results = []
     for seed in seeds:
         folder = Path(flags.output_dir) / (f"seed_{seed}" if flags.seeds else "")
@@ -63,7 +63,7 @@ def _train(flags, seed, epochs, data, classes, folder):
         model = _model(flags, classes)
     started = time.perf_counter()
     history = model.fit(
-        files.inputs(data["train"]),
+        task_files.inputs(data["train"]),
         data["train"].labels,
         batch_size=flags.train_batch_size,
         epochs=epochs,
@@ -77,9 +77,9 @@ def _train(flags, seed, epochs, data, classes, folder):
         metrics["test"] = _evaluate(model, data["test"], flags.eval_batch_size)
         print(f"accuracy on {flags.test_file}: {metrics['test']['accuracy']:.4f}")
     if strategies.is_chief(strategy):
-        with files.whole(folder / "model.keras") as draft:
+        with task_files.whole(folder / "model.keras") as draft:
             model.save(draft)
-        files.write_json(folder / "metrics.json", metrics)
+        task_files.write_json(folder / "metrics.json", metrics)
         print(
             f"trained in {metrics['seconds']:.0f} s; written to {folder}: model.keras, "
             "metrics.json, run.json, metrics.jsonl, tensorboard/"
@@ -159,7 +159,7 @@ def _max_length(flags):
 def _evaluate(model, examples, batch_size):
     """Loss and accuracy on labelled examples."""
     return model.evaluate(
-        files.inputs(examples), examples.labels, batch_size, verbose=0, return_dict=True
+        task_files.inputs(examples), examples.labels, batch_size, verbose=0, return_dict=True
     )
 
 
@@ -169,7 +169,7 @@ def _batches(examples, batch_size):
         return None
     import tensorflow as tf
 
-    columns = (files.inputs(examples), examples.labels)
+    columns = (task_files.inputs(examples), examples.labels)
     return tf.data.Dataset.from_tensor_slices(columns).batch(batch_size)
 
 

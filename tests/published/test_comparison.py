@@ -13,8 +13,8 @@ import saved
 from safetensors.numpy import load_file, save_file
 
 from bert_tf2 import WordPieceTokenizer, cli, weights
-from bert_tf2.cli import published as module
-from bert_tf2.cli.published import OUTPUTS, Row, compare, published
+from bert_tf2.published import comparison as module
+from bert_tf2.published.comparison import OUTPUTS, Row, compare, published
 from bert_tf2.variants import VARIANTS
 from bert_tf2.weights import registry
 from bert_tf2.weights.download import sha256_of

@@ -1,0 +1,1 @@
+"""What others have printed of published checkpoints, and comparing with it."""
