@@ -10,6 +10,7 @@ from bert_tf2.modeling.inputs import input_tensors, rename_inputs
 from bert_tf2.modeling.layers import Block, published_initializer
 from bert_tf2.modeling.layout import Arrange, Sequences
 from bert_tf2.weights.filling import Unfilled, load_variables
+from bert_tf2.weights.units import is_state
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
@@ -96,7 +97,17 @@ class Encoder(keras.Model):
     def named_variables(self):
         """dict of our names (`layer_0/attention/query/kernel`) to variables, as in weights/."""
         scope = self.parts["embeddings"].path.removesuffix("embeddings")  # where it was built
-        return {v.path.removeprefix(scope): v for v in self.variables if _is_weight(v)}
+        return {v.path.removeprefix(scope): v for v in self.variables if not is_state(v.path)}
+
+    def dense_layers(self):
+        """dict of units (`layer_0/attention/query`) to dense layers: those of blocks, each once."""
+        return {
+            f"{name}/{part}/{layer.name}": layer
+            for name, block in zip(self.config.block_names(), self.parts["blocks"], strict=True)
+            for part in ("attention", "ffn")
+            for layer in vars(getattr(block, part)).values()
+            if isinstance(layer, keras.layers.Dense)
+        }
 
     def unread(self, model):
         """What a functional model on this encoder does not compute with, and so cannot train.
@@ -163,11 +174,6 @@ class Encoder(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
-
-
-def _is_weight(variable):
-    """Not the state of a dropout's random generator, which Keras lists among the variables."""
-    return variable.trainable or not variable.path.endswith("seed_generator_state")
 
 
 def _make_layers(config, initializer, policy, recompute):

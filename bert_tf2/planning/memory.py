@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from bert_tf2.config import EncoderConfig
-from bert_tf2.weights import expected_shapes
+from bert_tf2.weights import expected_shapes, units
 
 GIB, MIB = 2**30, 2**20
 FLOAT = 4  # bytes of float32: weights, slots, gradients, and what norms keep
@@ -189,7 +189,7 @@ def _state(config, step):
         zeros = FLOAT * sum(math.prod(shape) for shape in {*shapes.values()})
         terms.append(Term("sums", weights + zeros, "of the micro-batches' gradients, and zeros"))
     if step.dtype != "float32":
-        cast = {name: s for name, s in shapes.items() if name.endswith("/kernel")}
+        cast = {name: s for name, s in shapes.items() if units.role_of(name)[1] == "kernel"}
         terms.append(Term("casts", COMPUTE[step.dtype] * _count(cast), "kernels in bfloat16"))
     return terms
 
@@ -198,13 +198,13 @@ def _gradients(config, step, moment):
     """Gradients that are not yet added to anything."""
     names = config.block_names()
     shapes = _shapes(config)
-    block = FLOAT * _count({n: s for n, s in shapes.items() if n.startswith(f"{names[0]}/")})
+    block = FLOAT * _count({n: s for n, s in shapes.items() if units.block_of(n) == names[0]})
     again = block * (len(names) - len({*names}))
     shared = Term("shared gradients", again, "one for each use of a shared weight, until the last")
     if moment == "turn":
         return []
     if step.micro_batches > 1:  # each is added to its sum at once; that of the table comes last
-        table = math.prod(shapes["embeddings/token"]) if moment == "update" else 0
+        table = math.prod(shapes[units.TOKEN_TABLE]) if moment == "update" else 0
         return [Term("gradients", FLOAT * table, "of the token table, not yet added"), shared]
     if moment == "bottom":
         return [Term("gradients", block * len({*names}), "of the blocks"), shared]

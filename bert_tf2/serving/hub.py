@@ -15,7 +15,7 @@ import tensorflow as tf
 from bert_tf2 import weights
 from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.modeling.heads import MaskedWords
-from bert_tf2.weights import finding, names, saving
+from bert_tf2.weights import finding, names, saving, units
 from bert_tf2.weights.filling import Unfilled
 
 _INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
@@ -134,7 +134,7 @@ class _Values:
             )
             for ours, place in places.items()
         }
-        self.seeds = [v for v in encoder.variables if v.path.endswith("seed_generator_state")]
+        self.seeds = [v for v in encoder.variables if units.is_state(v.path)]
 
     def scope(self, training):
         """Within it, the encoder computes with these; in training each run draws anew."""

@@ -40,20 +40,8 @@ def quantize_dense(encoder):
     Raises:
         RuntimeError: later, when the layers are traced, where this TensorFlow lacks the operation.
     """
-    layers = [
-        layer
-        for block in dict.fromkeys(encoder.parts["blocks"])  # ALBERT's come more than once
-        for layer in (
-            block.attention.query,
-            block.attention.key,
-            block.attention.value,
-            block.attention.project,
-            block.ffn.widen,
-            block.ffn.project,
-        )
-    ]
     shared = _Shared()
-    for layer in layers:
+    for layer in encoder.dense_layers().values():
         layer.call = _Int8Dense(layer, shared)
 
 

@@ -3,12 +3,7 @@
 Source: google-research/electra `model/optimization.py`, `_get_layer_lrs`.
 """
 
-import re
-
-# Variables are told apart by their path; the names of blocks are `EncoderConfig.block_names`.
-_EMBEDDINGS = re.compile(r"(^|/)embeddings/")
-_LAYER = re.compile(r"(^|/)layer_(\d+)/")
-_SHARED = re.compile(r"(^|/)group_\d+_inner_\d+/")
+from bert_tf2.weights.units import block_of, depth_of
 
 
 def rate_factors(paths, layer_decay):
@@ -29,25 +24,18 @@ def rate_factors(paths, layer_decay):
         ValueError: no variable lies in a layer, or layers share their variables, as ALBERT's do:
             these lie at several depths at once, and decay would only slow down all of them alike.
     """
-    shared = [path for path in paths if _SHARED.search(path)]
+    depths = [depth_of(path) for path in paths]
+    shared = [p for p, depth in zip(paths, depths, strict=True) if depth is None and block_of(p)]
     if shared:
         raise ValueError(
             "`layer_decay` must be None where layers share their weights (ALBERT), which have no "
             "one depth; lower `learning_rate` instead. "
             f"Received: layer_decay={layer_decay} and a variable {shared[0]!r}"
         )
-    layers = [int(found[2]) for found in map(_LAYER.search, paths) if found]
-    if not layers:
+    last = max((depth for depth in depths if depth), default=None)
+    if last is None:
         raise ValueError(
             "`layer_decay` must be None for a model of which no `layer_0`, `layer_1`, … is "
             f"trained. Received: layer_decay={layer_decay} and variables {paths[:3]}"
         )
-    top = max(layers) + 3
-    return [layer_decay ** (top - _depth(path, top)) for path in paths]
-
-
-def _depth(path, top):
-    if _EMBEDDINGS.search(path):
-        return 0
-    layer = _LAYER.search(path)
-    return int(layer[2]) + 1 if layer else top
+    return [layer_decay ** (0 if depth is None else last + 2 - depth) for depth in depths]

@@ -11,9 +11,7 @@ import tensorflow as tf
 
 from bert_tf2.training import schedules, updates
 from bert_tf2.training.layer_decay import rate_factors
-
-# Names as Google's checkpoints spell them, and as our layers do (`layer_0/attention/norm/gamma`).
-NO_DECAY = ("LayerNorm", "layer_norm", "(^|/)norm/", "bias")
+from bert_tf2.weights.units import NO_DECAY, decays
 
 # What arguments may be: name -> (test, in words).
 _RANGES = {
@@ -48,7 +46,8 @@ class AdamW(keras.optimizers.Optimizer):
         epsilon: float above 0, added outside the square root. Defaults to 1e-6.
         clip_norm: float above 0, or None for no clipping. Defaults to 1.0.
         exclude_from_weight_decay: list of regular expressions. A variable in whose path one of them
-            is found does not decay. Defaults to `NO_DECAY`.
+            is found does not decay. Defaults to `NO_DECAY`, where it is asked of variables that
+            the table of units does not know: norms and biases.
         reproduce: None, or "google" to repeat a flaw of the original step for step: its global norm
             counts the gradients of a repeated embedding row one by one instead of their sum.
         layer_decay: float above 0, at most 1: every layer has a learning rate so much lower than
@@ -143,7 +142,10 @@ class AdamW(keras.optimizers.Optimizer):
 
     def _may_decay(self, variable):
         # `_use_weight_decay` knows what was named through Keras's `exclude_from_weight_decay()`.
-        named = _matches(self.no_decay_patterns, variable)
+        if self.no_decay_patterns == NO_DECAY:
+            named = not decays(_path(variable))
+        else:
+            named = _matches(self.no_decay_patterns, variable)
         return not named and self._use_weight_decay(variable)
 
     def apply(self, grads, trainable_variables=None):

@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from bert_tf2.training import keras_hooks
+from bert_tf2.weights import units
 
 
 def train_step(task, data):
@@ -61,7 +62,9 @@ def apply(task, gradients):
     # Google clips by has them one by one in the token table, which it alone looks up by rows.
     google = getattr(optimizer, "reproduce", None) == "google"
     gradients = [
-        g if google and v.path.endswith("embeddings/token") else tf.convert_to_tensor(g)
+        g
+        if google and units.role_of(v.path) == (units.TOKEN_TABLE, "")
+        else tf.convert_to_tensor(g)
         for g, v in zip(gradients, variables, strict=True)
     ]
 

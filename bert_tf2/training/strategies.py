@@ -12,6 +12,8 @@ import random
 import keras
 import tensorflow as tf
 
+from bert_tf2.weights import units
+
 NAMES = ("auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu")
 
 
@@ -130,7 +132,7 @@ def separate_seeds(strategy, model):
         strategy: a `tf.distribute.Strategy`.
         model: of which all replicas have equal seed states; afterwards they differ.
     """
-    states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
+    states = [v for v in model.variables if units.is_state(v.path)]
     if strategy.num_replicas_in_sync == 1 or not states:
         return
 

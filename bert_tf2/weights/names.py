@@ -15,7 +15,7 @@ from bert_tf2.config import EncoderConfig
 from bert_tf2.weights.formats import FORMATS, NAMES, Format, Naming
 from bert_tf2.weights.report import CheckpointError, fold
 from bert_tf2.weights.tensors import transposed
-from bert_tf2.weights.units import PARTS, SIZES, UNITS
+from bert_tf2.weights.units import KINDS, SIZES, UNITS, head_of
 
 
 class Variable(NamedTuple):
@@ -165,30 +165,15 @@ def respelled(name: str, format: str) -> str:
     return name
 
 
-def head_of(name: str) -> str | None:
-    """The head that one of our names belongs to: "mlm" for `mlm/bias`, None for the encoder's."""
-    return None if name.startswith(_ENCODER) else name.split("/")[0]
-
-
-# Everything else is a head's.
-_ENCODER = ("embeddings/", "layer_", "group_", "pooler/")
-
-
 def _rows(config: EncoderConfig):
     """Yields (unit, block, kind, part, shape) for every variable there may be, heads included."""
-    absent = {
-        "embeddings/segment": config.type_vocab_size == 0,
-        "embeddings/projection": not config.has_projection,
-        "pooler": not config.pooler,
-        "pre_classifier": config.classifier_act is None,
-    }
     blocks = _blocks(config)
-    for unit, (kind, letters) in UNITS.items():
-        if absent.get(unit):
+    for unit, (kind, letters, place, where) in UNITS.items():
+        if where and not getattr(config, where):
             continue
         shape = tuple(_size(config, letter) for letter in letters.split(","))
-        for block in blocks if "{block}" in unit else ("",):
-            for part in PARTS[kind]:
+        for block in blocks if place == "block" else ("",):
+            for part in KINDS[kind]:
                 yield unit, block, kind, part, shape[-1:] if part == "bias" else shape
 
 
