@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from bert_tf2.cli import console, task_files
 from bert_tf2.cli.flags import UsageError, one_of
+from bert_tf2.files import write_json
 
 LABELS_FILE = "assets.extra/labels.txt"  # beside a SavedModel's graph: one class a line, in order
 
@@ -43,7 +44,7 @@ def evaluate(flags):
     print(f"accuracy: {scores['accuracy']:.4f} ({correct} of {len(examples)})")
     scores |= _class_scores(examples.labels, predicted, model.classes)
     if flags.output_file:
-        task_files.write_json(flags.output_file, scores)
+        write_json(flags.output_file, scores)
 
 
 def predict(flags):

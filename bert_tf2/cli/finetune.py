@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bert_tf2.cli import console, task_files
 from bert_tf2.cli.flags import UsageError, require
+from bert_tf2.files import new_file, write_json
 
 NOT_OF_A_RUN = ("help", "resume", "overwrite", "output_dir", "arguments", "command")
 
@@ -77,9 +78,9 @@ def _train(flags, seed, epochs, data, classes, folder):
         metrics["test"] = _evaluate(model, data["test"], flags.eval_batch_size)
         print(f"accuracy on {flags.test_file}: {metrics['test']['accuracy']:.4f}")
     if strategies.is_chief(strategy):
-        with task_files.whole(folder / "model.keras") as draft:
+        with new_file(folder / "model.keras") as draft:
             model.save(draft)
-        task_files.write_json(folder / "metrics.json", metrics)
+        write_json(folder / "metrics.json", metrics)
         print(
             f"trained in {metrics['seconds']:.0f} s; written to {folder}: model.keras, "
             "metrics.json, run.json, metrics.jsonl, tensorboard/"

@@ -11,8 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from bert_tf2.cli import console, task_files
+from bert_tf2.cli import console
 from bert_tf2.data import files as data_files
+from bert_tf2.files import new_file
 
 SEED = 1
 # Small models want a higher rate; from the width of BERT-Base on, the published one.
@@ -144,7 +145,7 @@ def _save(model, folder):
     from bert_tf2.serving.export import export_saved_model
 
     saved, served = folder / "model.keras", folder / "serving" / "1"
-    with task_files.whole(saved) as draft:
+    with new_file(saved) as draft:
         model.save(draft)
     if (served / "saved_model.pb").is_file():
         shutil.rmtree(served)

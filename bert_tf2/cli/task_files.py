@@ -1,10 +1,9 @@
 """Task files as the verbs read and write them."""
 
-import json
 from collections import Counter
 from pathlib import Path
 
-from bert_tf2.data.files import read_examples, whole
+from bert_tf2.data.files import read_examples
 
 
 def read(flags, path, labelled=True):
@@ -50,10 +49,3 @@ def refuse_existing(path, overwrite):
     taken = any(path.iterdir()) if path.is_dir() else path.exists()
     if taken and not overwrite:
         raise FileExistsError(f"{path} exists: give another name, or --overwrite to replace it")
-
-
-def write_json(path, values):
-    """Writes a dict as indented JSON, whole or not at all."""
-    with whole(path) as draft:
-        text = json.dumps(values, indent=2, ensure_ascii=False)
-        draft.write_text(text + "\n", encoding="utf-8")

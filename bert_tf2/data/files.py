@@ -7,14 +7,14 @@
 All are UTF-8, with or without a byte order mark. Blank lines are skipped.
 """
 
-import contextlib
 import csv
 import dataclasses
 import io
 import json
-import os
 import sys
 from pathlib import Path
+
+from bert_tf2 import files
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 
@@ -246,21 +246,8 @@ def write_predictions(path, rows, overwrite=False):
             raise ValueError(
                 f"{path}: row {number} must have the keys {list(rows[0])}. Received: {list(row)}"
             )
-    with whole(path) as draft, open(draft, "w", encoding="utf-8", newline="") as file:
+    with files.new_file(path) as draft, open(draft, "w", encoding="utf-8", newline="") as file:
         _write_rows(file, rows, suffix)
-
-
-@contextlib.contextmanager
-def whole(path):
-    """Yields a temporary path with the same suffix that becomes `path` when the block ends well."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        yield draft
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _write_rows(file, rows, suffix):

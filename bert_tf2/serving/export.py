@@ -4,10 +4,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from bert_tf2 import files
 from bert_tf2.data.pipeline import TEXT_KEYS
 from bert_tf2.modeling.inputs import INPUT_NAMES
 from bert_tf2.serving.precision import at_precision, check_precision
-from bert_tf2.weights import saving
 
 
 def export_saved_model(task, folder, pairs=None, precision=None):
@@ -53,7 +53,7 @@ def export_saved_model(task, folder, pairs=None, precision=None):
     module = tf.Module()
     read = {v.ref(): v for signature in signatures.values() for v in signature.variables}
     module.weights = list(read.values())
-    with saving.new_folder(folder) as unfinished:
+    with files.new_folder(folder) as unfinished:
         tf.saved_model.save(module, unfinished, signatures=signatures)
         for name, text in task.extra_assets().items():
             extra = unfinished / "assets.extra"  # TensorFlow's place for files of ours

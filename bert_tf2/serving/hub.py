@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from bert_tf2 import weights
+from bert_tf2 import files, weights
 from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.modeling.heads import MaskedWords
 from bert_tf2.weights import finding, names, saving, units
@@ -72,13 +72,13 @@ def export_contents(contents, folder):
         ValueError: an array of the encoder is missing or has another shape than the config says.
     """
     folder = Path(folder)
-    saving.check_is_new(folder)
+    files.check_is_new(folder)
     contents = dataclasses.replace(contents, tokenizer=contents.tokenizer.with_case())
     kept = {n: x for n, x in contents.arrays.items() if names.head_of(n) in (None, "mlm")}
     left_out = [name for name in contents.arrays if name not in kept]
     contents = dataclasses.replace(contents, arrays=kept, labels=None, task=None)
     module = _text_encoder(contents)
-    with tempfile.TemporaryDirectory() as assets, saving.new_folder(folder) as unfinished:
+    with tempfile.TemporaryDirectory() as assets, files.new_folder(folder) as unfinished:
         _add_assets(module, contents, Path(assets))
         # Gradients by hand (modeling/functions.py) must be saved along, or there would be none.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=True)

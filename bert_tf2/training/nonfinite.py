@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.data.files import whole
+from bert_tf2 import files
 from bert_tf2.training import strategies
 
 LOGGER = logging.getLogger("bert_tf2")
@@ -103,6 +103,6 @@ def save_batch(data, strategy, file):
         part, *rest = path if len(path) else (0,)
         name = "/".join([("x", "y", "sample_weight")[part], *map(str, rest)])
         arrays[name] = np.concatenate([np.asarray(x) for x in parts])
-    with whole(file) as draft:
+    with files.new_file(file) as draft:
         np.savez(draft, **arrays)
     return file

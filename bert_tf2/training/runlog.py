@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from bert_tf2.data.files import whole
+from bert_tf2 import files
 from bert_tf2.training import strategies
 
 LOGGER = logging.getLogger("bert_tf2")
@@ -58,10 +58,10 @@ class RunLog(keras.callbacks.Callback):
             return
         starts = read_run(self.folder).get("started", []) if self.last else []
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        _write_whole(self.folder / RUN, json.dumps(self._run([*starts, now]), indent=1) + "\n")
+        files.write_json(self.folder / RUN, self._run([*starts, now]))
         kept = [line for line in read_metrics(self.folder) if line["step"] <= self.last]
         kept = kept if self.last else []
-        _write_whole(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
+        files.write_file(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
         for file in () if self.last else (self.folder / EVENTS).glob("events.out.*"):
             file.unlink()
         self.writer = tf.summary.create_file_writer(str(self.folder / EVENTS))
@@ -153,11 +153,6 @@ def versions():
     modules = {"bert_tf2": bert_tf2, "keras": keras, "tensorflow": tf}
     found = {name: module.__version__ for name, module in modules.items()}
     return found | {"python": platform.python_version()}
-
-
-def _write_whole(file, text):
-    with whole(file) as draft:
-        draft.write_text(text, encoding="utf-8")
 
 
 def _write_scalar(name, value):

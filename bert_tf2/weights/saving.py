@@ -1,15 +1,12 @@
 """Writing checkpoints: the name tables run from our names to theirs."""
 
-import contextlib
 import dataclasses
-import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from bert_tf2 import files
 from bert_tf2.config import EncoderConfig
 from bert_tf2.weights import finding, keras_hub, names
 from bert_tf2.weights.containers import bundle, keras_weights, safetensors
@@ -67,23 +64,17 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
             f"`dtype` must be float32, or for {' and '.join(_IN_SAFETENSORS)} one of {DTYPES}. "
             f"Received: {dtype!r} for {format}"
         )
-    check_is_new(folder)
+    files.check_is_new(folder)
     _check_vocabulary(contents)
     contents = dataclasses.replace(contents, tokenizer=contents.tokenizer.with_case())
     if format == "keras_hub":
         keras_hub.check(contents.config)
     stored = to_format(contents.arrays, contents.config, format, dtype)
-    with new_folder(folder) as partial:
+    with files.new_folder(folder) as partial:
         WRITERS[format](partial, contents, stored)
         for name, content in contents.tokenizer.files.items():
             (partial / _TOKENIZER_PLACES.get(format, {}).get(name, name)).write_bytes(content)
     return folder
-
-
-def check_is_new(folder: Path) -> None:
-    """Raises FileExistsError unless a folder is empty or absent."""
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise FileExistsError(f"{folder} exists and is not empty. Name a new folder, or remove it.")
 
 
 def to_format(
@@ -216,22 +207,4 @@ _IN_SAFETENSORS = ("bert_tf2", "huggingface")
 
 
 def _write_json(file: Path, values: dict) -> None:
-    file.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-@contextlib.contextmanager
-def new_folder(folder: Path):
-    """Yields a folder to fill, which takes its name once it is full, and vanishes on an error.
-
-    Args:
-        folder: absent or empty.
-    """
-    folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        yield unfinished
-        unfinished.chmod(0o755)  # mkdtemp's folders are their owner's only
-        unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    files.write_json(file, values, sort_keys=True)

@@ -5,7 +5,6 @@ imported where it is used, so that looking at other formats stays quick.
 """
 
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -69,31 +68,23 @@ def read(prefix: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
 def write(prefix: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes `<prefix>.index` and `<prefix>.data-00000-of-00001`, as `tf.train.Saver` would.
 
-    The files appear under their names only once complete, the index last.
+    Not atomically: into a folder that nobody sees yet.
 
     Raises:
-        OSError: they cannot be written; nothing is left behind.
+        OSError: they cannot be written.
     """
     import tensorflow as tf
 
-    prefix = Path(prefix)
-    partial = prefix.with_name(f".{prefix.name}.{os.getpid()}.partial")
-    endings = (".data-00000-of-00001", ".index")
     try:
         with tf.device("CPU:0"):
             tf.raw_ops.SaveV2(
-                prefix=str(partial),
+                prefix=str(prefix),
                 tensor_names=list(arrays),
                 shape_and_slices=[""] * len(arrays),
                 tensors=list(arrays.values()),
             )
-        for ending in endings:
-            os.replace(f"{partial}{ending}", f"{prefix}{ending}")
     except tf.errors.OpError as error:
         raise OSError(f"{prefix} cannot be written. TensorFlow says: {_words(error)}") from error
-    finally:
-        for left in prefix.parent.glob(f"{partial.name}*"):
-            left.unlink()
 
 
 def _check_data_files(prefix: Path, listed: dict) -> None:

@@ -1,0 +1,29 @@
+"""How values are shown in errors: shortened, whatever they are."""
+
+import reprlib
+
+MESSAGE = 600  # characters, the most that an error has
+
+
+class FileError(ValueError):
+    """A file that is not what it should be."""
+
+    def __init__(self, message):
+        super().__init__(cut(str(message), MESSAGE))
+
+
+def cut(text, limit):
+    """A str of at most `limit` characters: what is longer loses its middle."""
+    half = (limit - 3) // 2
+    return text if len(text) <= limit else f"{text[: limit - 3 - half]} … {text[-half:]}"
+
+
+def shorten(value, limit=120):
+    """How a value, of any size, is shown in a message. -> str of at most `limit` characters."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = limit
+    short.maxlist = short.maxtuple = short.maxdict = short.maxset = 6
+    try:
+        return cut(" ".join(short.repr(value).split()), limit)
+    except Exception:  # a value's own __repr__ may raise what it likes
+        return f"a {type(value).__name__}"
