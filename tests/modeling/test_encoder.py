@@ -1,6 +1,7 @@
 """The encoder against the NumPy oracle: every layer, mask and layout, and its gradients."""
 
 import dataclasses
+import tracemalloc
 
 import keras
 import numpy as np
@@ -141,3 +142,82 @@ def test_dropout_is_on_in_training_only(model):
     calm = encoder(inputs, training=False)["pooled_output"]
     np.testing.assert_array_equal(encoder(inputs)["pooled_output"], calm)
     assert np.abs(encoder(inputs, training=True)["pooled_output"] - calm).max() > 1e-3
+
+
+# --- predict --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outputs", [None, ["layer_outputs"], ["pooled_output", "layer_outputs"]])
+def test_predict_gives_what_is_asked_for(model, outputs):
+    encoder, _ = model
+    inputs = oracle.random_inputs(oracle.TINY)
+    found = encoder.predict(inputs, batch_size=2, verbose=0, outputs=outputs)
+    assert list(found) == (outputs or ["sequence_output", "pooled_output"])
+    called = encoder(inputs)
+    for name, got in found.items():
+        for one, other in zip(
+            keras.tree.flatten(got), keras.tree.flatten(called[name]), strict=True
+        ):
+            np.testing.assert_allclose(one, other, atol=oracle.TOLERANCE)
+
+
+def test_predict_keeps_no_more_than_that():
+    encoder, _ = oracle.make_encoder(dataclasses.replace(oracle.TINY, num_hidden_layers=12))
+    inputs = oracle.random_inputs(oracle.TINY, batch=400, length=20)
+    encoder.predict(inputs, batch_size=100, verbose=0)
+    tracemalloc.start()
+    found = encoder.predict(inputs, batch_size=100, verbose=0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * found["sequence_output"].nbytes  # by batch, and joined; 24 of all layers
+
+
+@pytest.mark.parametrize("outputs", [["states"], "sequence_output", []])
+def test_predict_of_an_unknown_output(model, outputs):
+    with pytest.raises(ValueError, match=r"`outputs` must be a list of some of .*Received: "):
+        model[0].predict(oracle.random_inputs(oracle.TINY), verbose=0, outputs=outputs)
+
+
+# --- Ids that no table answers to. ----------------------------------------------------------------
+
+IDS = np.ones((2, 3), "int32")
+WRONG = {
+    "negative": ({"token_ids": IDS * [1, -1, 1]}, r"`token_ids`.* from 0 to 96. Received: -1 at "),
+    "beyond the vocabulary": ({"token_ids": IDS * 97}, r"`token_ids`.*Received: 97 at \(0, 0\)"),
+    "not whole": ({"token_ids": IDS * 1.5}, r"`token_ids` must be whole .*Received: 1.5"),
+    "NaN": ({"token_ids": IDS * np.nan}, r"`token_ids` must be whole .*Received: nan"),
+    "text": ({"token_ids": [["a", "b"]]}, r"`token_ids` must be whole .*Received: .*dtype "),
+    "one row": ({"token_ids": IDS[0]}, r"`token_ids` must be .*shape \(B, L\).*Received: shape"),
+    "ragged": ({"token_ids": [[1, 2], [1]]}, r"`token_ids` must have rows of one length"),
+    "segments": ({"token_ids": IDS, "segment_ids": IDS * 2}, r"`segment_ids`.*Received: 2"),
+    "mask": ({"token_ids": IDS, "padding_mask": IDS * -1}, r"`padding_mask`.*Received: -1"),
+    "their name": ({"input_ids": IDS * -1}, r"`token_ids`.*Received: -1"),
+    "shapes": ({"token_ids": IDS, "padding_mask": IDS[:, :2]}, r"one shape .*Received: "),
+}
+WAYS = {
+    "call": lambda encoder, x: encoder(x),
+    "call on tensors": lambda encoder, x: encoder(keras.tree.map_structure(tf.constant, x)),
+    "predict": lambda encoder, x: encoder.predict(x, verbose=0),
+    "attention_scores": lambda encoder, x: encoder.attention_scores(x),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+@pytest.mark.parametrize("way", WAYS)
+def test_ids_that_no_table_answers_to(model, way, kind):
+    inputs, message = WRONG[kind]
+    if way == "call on tensors" and kind == "ragged":
+        inputs = {"token_ids": IDS * -1}
+        message = "Received: -1"
+    with pytest.raises(ValueError, match=message):
+        WAYS[way](model[0], inputs)
+
+
+@pytest.mark.parametrize("wrong", [-1, 97])
+@pytest.mark.parametrize("name", ["token_ids", "segment_ids"])
+def test_in_a_graph_a_cpu_stops_at_them(model, name, wrong):
+    symbolic = input_tensors()
+    user = keras.Model(symbolic, model[0].encode(symbolic)["pooled_output"])
+    inputs = {"token_ids": IDS, "segment_ids": 0 * IDS, "padding_mask": IDS} | {name: IDS * wrong}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is not in"):
+        user.predict(inputs, verbose=0)
