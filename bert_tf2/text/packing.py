@@ -8,9 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.text.inputs import to_strings
-
-TEXT, PAIR = "text", "text_pair"
+from bert_tf2.text.inputs import named_texts, to_strings
 
 
 def pack(
@@ -147,8 +145,8 @@ class Preprocessor:
         """Model inputs of a batch.
 
         Args:
-            texts: B texts (list of str, NumPy array, string tensor), or a pair of such batches: a
-                tuple, a list of two that are not str, or a dict with `text` and perhaps
+            texts: B texts (list of str, NumPy array, string tensor), or B pairs: a tuple of two
+                such batches, a list of tuples, or a mapping or a table of `text` and perhaps
                 `text_pair`. A single str (or a tuple of two) gives outputs without the B.
 
         Returns:
@@ -233,32 +231,9 @@ class Preprocessor:
 
 
 def split_pair(texts):
-    """First and second texts (the latter perhaps `None`) of what `Preprocessor` takes.
-
-    Raises:
-        TypeError: a tuple that is not of two, or a dict with other keys.
-    """
-    if isinstance(texts, dict):
-        if TEXT not in texts or not set(texts) <= {TEXT, PAIR}:
-            raise TypeError(
-                f"A dict of texts must have the key {TEXT!r}, and may have {PAIR!r}. "
-                f"Received: keys {sorted(texts)}"
-            )
-        return texts[TEXT], texts.get(PAIR)
-    if isinstance(texts, tuple):
-        if len(texts) != 2:
-            raise TypeError(f"A pair of texts is a tuple of two. Received: a tuple of {len(texts)}")
-        return texts
-    if isinstance(texts, list) and len(texts) == 2 and all(map(_is_batch, texts)):
-        return tuple(texts)
-    return texts, None
-
-
-def _is_batch(value):
-    """Whether an element of a list is itself a batch of texts, not one text."""
-    if isinstance(value, (str, bytes)):
-        return False
-    return isinstance(value, (list, tuple)) or len(getattr(value, "shape", ())) == 1
+    """First and second texts (the latter perhaps `None`) of what `Preprocessor` takes."""
+    first, second = (*named_texts(texts).values(), None)[:2]
+    return first, second
 
 
 def _same_shape(second, first):

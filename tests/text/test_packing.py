@@ -142,8 +142,10 @@ def test_lists_are_batches_and_tuples_are_pairs(cased):
     pair = preprocess((["The kettle"], ["hums."]))
     assert pair["token_ids"].shape[0] == 1
     assert pair["segment_ids"].numpy().any()
-    assert equal(pair, preprocess([["The kettle"], ["hums."]]))
-    assert equal(pair, preprocess([tf.constant(["The kettle"]), np.array(["hums."])]))
+    assert equal(pair, preprocess([("The kettle", "hums.")]))
+    assert equal(pair, preprocess((tf.constant(["The kettle"]), np.array(["hums."]))))
+    with pytest.raises(ValueError, match="could mean either"):
+        preprocess([["The kettle"], ["hums."]])
     assert equal(pair, preprocess({"text": ["The kettle"], "text_pair": ["hums."]}))
     assert equal(batch, preprocess({"text": ["The kettle", "hums."]}))
     assert equal(batch, preprocess(list(tf.constant(["The kettle", "hums."]))))
@@ -191,7 +193,7 @@ def test_errors(cased):
         Preprocessor(cased, max_length=2)
     with pytest.raises(TypeError, match="tuple of 3"):
         preprocess((["a"], ["b"], ["c"]))
-    with pytest.raises(TypeError, match=r"Received: keys \['texts'\]"):
+    with pytest.raises(ValueError, match=r"Received: the columns \['texts'\]"):
         preprocess({"texts": ["a"]})
     with pytest.raises(TypeError, match="Received: 3"):
         preprocess(3)
