@@ -1,13 +1,13 @@
 """What an encoder is made of: one frozen record of values, read from three JSON dialects."""
 
 import dataclasses
-import json
 import numbers
 import reprlib
 from pathlib import Path
 
 from bert_tf2 import dialects
 from bert_tf2.dialects import ACTIVATIONS, FAMILIES
+from bert_tf2.files import read_json
 
 MOST_BLOCKS = 1000  # a damaged config must not keep a machine busy for hours
 _LARGEST = 2**31 - 1  # of any size: TensorFlow counts rows of tables in int32
@@ -293,10 +293,4 @@ def read_config(path: str | Path, publisher: str | None = None) -> EncoderConfig
         ValueError: it is not JSON, or `parse_config` refuses it.
     """
     path = Path(path)
-    try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, or nested without end
-        raise ValueError(f"{path} is not a JSON file: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} must hold a JSON object. Received: {type(values).__name__}")
-    return parse_config(values, str(path), publisher)
+    return parse_config(read_json(path), str(path), publisher)

@@ -59,6 +59,13 @@ def check_regular(path, at_most=None, error=FileError):
     return found.st_size
 
 
+def check_tree(folder, error=FileError):
+    """Raises unless all that a folder holds are folders and regular files, as `check_regular`."""
+    for path in Path(folder).rglob("*"):
+        if not path.is_dir():
+            check_regular(path, error=error)
+
+
 def read_bytes(path, at_most=LARGE, error=FileError):
     """The bytes of a regular file. Arguments and errors as in `check_regular`."""
     check_regular(path, at_most, error)

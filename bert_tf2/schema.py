@@ -40,8 +40,8 @@ def parse_json(content, source, schema=None, error=FileError):
     except RecursionError as wrong:
         raise error(f"{source} must not be nested more than {DEPTH} deep") from wrong
     except ValueError as wrong:  # bad JSON, or a number of thousands of digits
-        what = "It is empty" if not text.strip() else f"Received: {shorten(text[:60])} ({wrong})"
-        raise error(f"{source} must hold JSON. {what}") from wrong
+        said = f"{wrong}. Received: {shorten(text[:60])}" if text.strip() else "it is empty"
+        raise error(f"{source} is not a JSON file: {said}") from wrong
     if not isinstance(values, dict):
         raise error(f"{source} must hold a JSON object. Received: {shorten(values)}")
     _check_depth(values, source, error)

@@ -104,11 +104,11 @@ def test_fields_that_fit(tmp_path, more):
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        ("", "must hold JSON. It is empty"),
-        ("<html>", "must hold JSON. Received: '<html>'"),
+        ("", "is not a JSON file: it is empty"),
+        ("<html>", "is not a JSON file: .*Received: '<html>'"),
         ("[1]", r"a JSON object. Received: \[1\]"),
         ("null", "a JSON object. Received: None"),
-        ('{"n": ' + "9" * 5000 + "}", "must hold JSON"),
+        ('{"n": ' + "9" * 5000 + "}", "is not a JSON file"),
         ('{"n":' * 100_000, "nested more than 64 deep"),
         (json.dumps(GOOD | {"x": eval("[" * 70 + "]" * 70)}), "nested more than 64 deep"),
         ('{"rate": 1}', r"lacks n, which must be an integer. It has: \['rate'\]"),

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from bert_tf2.cli import console, task_files
 from bert_tf2.cli.flags import UsageError, one_of
-from bert_tf2.files import write_json
+from bert_tf2.files import check_tree, write_json
 
 LABELS_FILE = "assets.extra/labels.txt"  # beside a SavedModel's graph: one class a line, in order
 
@@ -129,6 +129,7 @@ def _open_saved_model(folder, batch_size):
     import tensorflow as tf
     import tensorflow_text  # noqa: F401  its operations are in the graph
 
+    check_tree(folder)
     try:
         loaded = tf.saved_model.load(folder)
     except (tf.errors.OpError, IndexError) as error:

@@ -98,7 +98,7 @@ def _suffix(path):
 
 
 def _decode(path, suffix):
-    data = path.read_bytes()
+    data = files.read_bytes(path, at_most=None)
     try:
         content = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

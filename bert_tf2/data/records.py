@@ -9,6 +9,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from bert_tf2.data import pipeline
+from bert_tf2.files import check_regular
 
 FILES_AT_ONCE = 4
 RECORDS_IN_SHUFFLE = 10_000
@@ -77,6 +78,8 @@ def _matching(patterns):
         found = sorted(tf.io.gfile.glob(pattern))
         if not found:
             raise FileNotFoundError(f"No file fits {pattern}: expected TFRecords there.")
+        for file in filter(os.path.exists, found):  # not in a bucket
+            check_regular(file)  # a FIFO would wait for ever
         files += found
     return files
 

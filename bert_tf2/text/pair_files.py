@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from bert_tf2.files import LARGE, read_bytes, read_json
+
 
 class PairFiles:
     """A vocabulary and its merges, checked against each other.
@@ -58,9 +60,9 @@ class PairFiles:
         if isinstance(vocabulary, dict):
             vocabulary = json.dumps(vocabulary, ensure_ascii=False).encode("utf-8")
         else:
-            vocabulary = Path(vocabulary).read_bytes()
+            vocabulary = read_bytes(vocabulary)
         if isinstance(merges, (str, Path)):
-            return [vocabulary, Path(merges).read_bytes()]
+            return [vocabulary, read_bytes(merges)]
         return [vocabulary, "".join(f"{merge}\n" for merge in merges).encode("utf-8")]
 
 
@@ -111,8 +113,8 @@ def _of_tokenizer_json(path):
         "`merges` may only be left out with a tokenizer.json whose model is a BPE and whose "
         f"pre_tokenizer is ByteLevel. Received: {path}"
     )
+    saved = read_json(path, at_most=LARGE)
     try:
-        saved = json.loads(path.read_text("utf-8"))
         model, cutting = saved["model"], saved["pre_tokenizer"]["type"]
         vocabulary, merges = dict(model["vocab"]), list(model["merges"])
         added = {token["content"]: token["id"] for token in saved.get("added_tokens", ())}

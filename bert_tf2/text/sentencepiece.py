@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_tf2.files import read_bytes
 from bert_tf2.text.normalize import update_rows
 from bert_tf2.text.tokenizer import Tokenizer
 
@@ -86,7 +87,7 @@ class SentencePieceTokenizer(Tokenizer):
             self.asset_names = (("sentencepiece.bpe.model",),)
             self.pair_separators, self.second_segment = 2, 0
         if isinstance(model, (str, Path)):
-            model = Path(model).read_bytes()
+            model = read_bytes(model)
         super().__init__(None if model is None else [model])
 
     @classmethod

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
+from bert_tf2.files import read_bytes
 from bert_tf2.text.inputs import to_strings
 from bert_tf2.weights.tokenizer_source import TokenizerSource
 
@@ -274,4 +275,4 @@ class Tokenizer:
 
     def load_assets(self, folder):
         """Reads the vocabulary's files from a folder."""
-        self._set_assets([Path(folder, names[0]).read_bytes() for names in self.asset_names])
+        self._set_assets([read_bytes(Path(folder, names[0])) for names in self.asset_names])

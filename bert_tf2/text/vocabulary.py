@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from bert_tf2.files import read_bytes
+
 # Every model input needs these; [MASK] is only needed by masked language models.
 REQUIRED = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
@@ -46,7 +48,7 @@ class Vocabulary:
     def read(cls, source):
         """From a path (str or Path) to a file, or from an iterable of pieces (str)."""
         if isinstance(source, (str, Path)):
-            return cls(Path(source).read_bytes())
+            return cls(read_bytes(source))
         pieces = list(source)
         vocabulary = cls("".join(f"{piece}\n" for piece in pieces).encode("utf-8"))
         if vocabulary.pieces != pieces:

@@ -73,8 +73,8 @@ def settings_in(folder: Path) -> dict:
         CheckpointError: it does not say what the encoder is.
     """
     file = folder / finding.SETTINGS_FILE
-    file = file if file.is_file() else folder / "assets" / finding.SETTINGS_FILE
-    if not file.is_file():
+    file = file if file.exists() else folder / "assets" / finding.SETTINGS_FILE
+    if not file.exists():
         return {}
     settings = finding.read_json(file)
     try:

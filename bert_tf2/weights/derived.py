@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from bert_tf2 import files
 from bert_tf2.config import EncoderConfig
 from bert_tf2.dialects import FAMILIES
 from bert_tf2.variants import VARIANTS
@@ -20,6 +21,7 @@ from bert_tf2.weights.report import CheckpointError
 _FAMILIES = ("bert", "albert")
 _MOST_LAYERS = 200
 _HEAD_SIZE = 64
+_LARGEST = 2 << 30  # bytes: of a protobuf, by its own rule
 # What tells the sizes, and how many dimensions it may have.
 _TELLING = {
     "embeddings/token": (2,),
@@ -119,8 +121,9 @@ def _layers_said(folder: Path) -> int | None:
     """`num_layers` in Keras's metadata, which old SavedModels have in their own file."""
     said = set()
     for name in ("keras_metadata.pb", "saved_model.pb"):
-        if (folder / name).is_file():
-            said |= set(re.findall(rb'"num_layers": ?(\d+)', (folder / name).read_bytes()))
+        if (folder / name).exists():
+            content = files.read_bytes(folder / name, _LARGEST, CheckpointError)
+            said |= set(re.findall(rb'"num_layers": ?(\d+)', content))
     return int(said.pop()) if len(said) == 1 else None
 
 
@@ -141,13 +144,14 @@ def _operations(folder: Path) -> set[str]:
         CheckpointError: it is damaged.
     """
     file = folder / "saved_model.pb"
-    if not file.is_file():
+    if not file.exists():
         return set()
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+    content = files.read_bytes(file, _LARGEST, CheckpointError)
     try:
-        graphs = [meta.graph_def for meta in SavedModel.FromString(file.read_bytes()).meta_graphs]
+        graphs = [meta.graph_def for meta in SavedModel.FromString(content).meta_graphs]
     except DecodeError as error:
         raise CheckpointError(f"{file} is damaged; get it again. protobuf says: {error}") from error
     functions = [function for graph in graphs for function in graph.library.function]

@@ -1,11 +1,11 @@
 """Finding a checkpoint on disk: which file holds it, and the config and vocabulary beside it."""
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from bert_tf2 import files
 from bert_tf2.weights.report import CheckpointError
 
 SETTINGS_FILE = "bert_tf2.json"  # of our own presets
@@ -59,11 +59,11 @@ def locate(path: Path) -> tuple[str, Path]:
         return _the_one_in(path)
     # Of a TensorFlow checkpoint, its prefix or any of its files may be named.
     index = Path(re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", str(path)) + ".index")
-    file = index if index.is_file() else path
+    file = index if index.exists() else path
     source = next((source for source in SOURCES if file.match(source.pattern)), None)
-    if source and file.is_file():
+    if source and file.exists():
         return _place(source, file)
-    if path.is_file():
+    if path.exists():
         raise CheckpointError(f"{path} holds no weights that can be read. {_known()}")
     raise FileNotFoundError(
         f"No checkpoint at {path}. Looked for a folder, for that file and for {index}."
@@ -103,7 +103,7 @@ def _the_one_in(folder: Path) -> tuple[str, Path]:
 
 def has_config(folder: Path) -> bool:
     """Whether a config of a model lies there."""
-    return (folder / "config.json").is_file() or bool(_other_configs(folder))
+    return (folder / "config.json").exists() or bool(_other_configs(folder))
 
 
 def _other_configs(folder: Path) -> list[Path]:
@@ -119,7 +119,7 @@ def find_config(folder: Path, format: str) -> Path:
     # The format's own dialect first: the two mean different functions by "gelu".
     dialects = ("bert_config.json", "config.json")
     for name in dialects if format == "google" else dialects[::-1]:
-        if (folder / name).is_file():
+        if (folder / name).exists():
             return folder / name
     found = _other_configs(folder)
     if len(found) == 1:
@@ -153,7 +153,7 @@ def find_tokenizer_files(folder: Path) -> dict[str, Path]:
         if only := [files[0] for files in matches if len(files) == 1]:
             found[ours] = only[0]
     whole = folder / _WHOLE
-    return found or ({_WHOLE: whole} if whole.is_file() else {})
+    return found or ({_WHOLE: whole} if whole.exists() else {})
 
 
 def given_vocabulary(file: Path) -> dict[str, Path]:
@@ -175,7 +175,7 @@ def find_tokenizer_settings(folder: Path, files: dict[str, Path]) -> dict[str, b
         CheckpointError: a JSON file that holds no object.
     """
     file = folder / "tokenizer_config.json"
-    says = read_json(file).get("add_prefix_space") if file.is_file() else None
+    says = read_json(file).get("add_prefix_space") if file.exists() else None
     if says is None and _WHOLE in files:
         cutting = read_json(files[_WHOLE]).get("pre_tokenizer")
         says = cutting.get("add_prefix_space") if isinstance(cutting, dict) else None
@@ -190,7 +190,7 @@ def find_lowercase(folder: Path) -> bool | None:
         CheckpointError: a tokenizer_config.json that is no JSON object.
     """
     settings = folder / "tokenizer_config.json"
-    if settings.is_file():
+    if settings.exists():
         says = read_json(settings).get("do_lower_case")
         if says is not None:
             return bool(says)
@@ -216,13 +216,7 @@ def read_json(file: Path) -> dict:
     Raises:
         CheckpointError: it is none.
     """
-    try:
-        values = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, or nested without end
-        raise CheckpointError(f"{file} is not a JSON file: {error}") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{file} must hold a JSON object. Received: {type(values).__name__}")
-    return values
+    return files.read_json(file, at_most=files.LARGE, error=CheckpointError)
 
 
 def listing(folder: Path) -> str:

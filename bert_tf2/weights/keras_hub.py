@@ -54,9 +54,9 @@ def find_tokenizer(folder: Path, family: str) -> TokenizerSource:
     """
     other = "spiece.model" if family == "xlm_roberta" else "sentencepiece.bpe.model"
     places = {name: folder / place for name, place in TOKENIZER_PLACES.items() if name != other}
-    source = TokenizerSource({name: file for name, file in places.items() if file.is_file()})
+    source = TokenizerSource({name: file for name, file in places.items() if file.exists()})
     file = folder / _SETTINGS
-    config = read_json(file).get("config") if file.is_file() else None
+    config = read_json(file).get("config") if file.exists() else None
     said = config.get("lowercase") if isinstance(config, dict) else None
     return source.with_settings(lowercase=said if isinstance(said, bool) else None)
 

@@ -100,7 +100,7 @@ def resolve(preset):
         ImportError: a module is asked for, and tensorflow_hub is not installed.
     """
     path = Path(preset).expanduser()
-    if str(preset) and (path.exists() or path.with_name(path.name + ".index").is_file()):
+    if str(preset) and (path.exists() or path.with_name(path.name + ".index").exists()):
         return path
     if re.fullmatch(r"https?://\S+|(google|tensorflow)/\S+/\d+", str(preset)):
         return _from_tfhub(str(preset))

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from bert_tf2.files import read_bytes
 from bert_tf2.weights.finding import looks_lowercase
 
 
@@ -38,7 +39,7 @@ class TokenizerSource:
     def read(self, name: str) -> bytes:
         """The content of a file; nothing of one that is not there."""
         file = self.files.get(name, b"")
-        return file.read_bytes() if isinstance(file, Path) else file
+        return read_bytes(file) if isinstance(file, Path) else file
 
     def entries(self) -> int:
         """How many entries its `vocab.txt` has, or 0 without one."""

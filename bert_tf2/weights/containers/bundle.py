@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bert_tf2 import files
+from bert_tf2.messages import shorten
 from bert_tf2.weights.report import CheckpointError
 from bert_tf2.weights.tensors import to_array
 
@@ -22,6 +24,7 @@ def list_variables(prefix: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     """
     import tensorflow as tf
 
+    files.check_regular(f"{prefix}.index", files.LARGE, CheckpointError)
     try:
         reader = tf.train.load_checkpoint(str(prefix))
     except (tf.errors.OpError, ValueError) as error:
@@ -89,18 +92,19 @@ def write(prefix: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 def _check_data_files(prefix: Path, listed: dict) -> None:
     """Compares the data files with what the index promises, before any of it is read."""
-    files = sorted(prefix.parent.glob(f"{prefix.name}.data-?????-of-?????"))
-    shards = int(files[0].name[-5:]) if files else 1
+    found = sorted(prefix.parent.glob(f"{prefix.name}.data-?????-of-?????"))
+    shards = int(found[0].name[-5:]) or 1 if found and found[0].name[-5:].isdecimal() else 1
     promised = [Path(f"{prefix}.data-{i:05}-of-{shards:05}") for i in range(shards)]
-    missing = [str(path) for path in promised if not path.is_file()]
+    missing = [path.name for path in promised if not path.exists()]
     if missing:
         raise CheckpointError(
             f"{prefix}.index lists {len(listed)} variables, but their data is not there: missing "
-            f"{', '.join(missing)}. Put it beside the index."
+            f"{shorten(missing, 300)}. Put it beside the index."
         )
     # Strings have no fixed size; they belong to no model, and are left out of the sum.
     sizes = [math.prod(s) * d.itemsize for s, d in listed.values() if d != np.dtype(object)]
-    needed, present = sum(sizes), sum(path.stat().st_size for path in promised)
+    needed = sum(sizes)
+    present = sum(files.check_regular(path, error=CheckpointError) for path in promised)
     if present < needed:
         raise CheckpointError(
             f"{promised[-1]} is truncated: the index lists {needed} bytes of variables, and the "

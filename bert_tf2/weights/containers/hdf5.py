@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bert_tf2.files import check_regular
 from bert_tf2.weights.containers import mapped
 from bert_tf2.weights.report import CheckpointError
 
@@ -68,7 +69,7 @@ def _arrays(path: Path) -> dict[str, _Array]:
     """Where every array lies, by its path of groups."""
     import h5py
 
-    size, found, seen = path.stat().st_size, {}, set()
+    size, found, seen = check_regular(path, error=CheckpointError), {}, set()
 
     def visit(prefix: str, group, depth: int) -> None:
         address = h5py.h5o.get_info(group.id).addr
