@@ -43,6 +43,8 @@ class EncoderConfig:
         sinusoidal_positions: fixed sines and cosines in place of a learned position table.
         position_padding_id: counts positions as RoBERTa does: the n-th token (n from 1) that is
             not this id takes row `id + n`, and this id row `id`. None: by column, from row 0.
+        relative_buckets: rows of a table, shared by all blocks, of what is added to attention by
+            how far apart two tokens stand; a multiple of 4. None: there is none.
         attention_output_dropout_prob: after attention's last dense layer; None is
             `hidden_dropout_prob`.
         pooler: whether the first token's vector also goes through a dense layer with tanh.
@@ -77,6 +79,7 @@ class EncoderConfig:
     inner_group_num: int = 1
     sinusoidal_positions: bool = False
     position_padding_id: int | None = None
+    relative_buckets: int | None = None
     attention_output_dropout_prob: float | None = None
     pooler: bool = True
     classifier_act: str | None = None
@@ -113,6 +116,10 @@ class EncoderConfig:
             raise ValueError(
                 f"`num_hidden_groups` must be at most the {self.num_hidden_layers} layers. "
                 f"Received: {groups}"
+            )
+        if (self.relative_buckets or 0) % 4:
+            raise ValueError(
+                f"`relative_buckets` must be a multiple of 4. Received: {self.relative_buckets}"
             )
         if self.max_length < 1:
             raise ValueError(

@@ -63,9 +63,7 @@ class Embeddings(TokenLayer):
             raise ValueError(
                 f"Sequences can have at most {config.max_length} tokens. Received: {layout.length}"
             )
-        rows = layout.positions()
-        if config.position_padding_id is not None:
-            rows = layout.flat(positions.count_from(config.position_padding_id, token_ids))
+        rows = positions.rows_of(config, token_ids, layout)
         x = self._look_up_given(self.token_table(), layout.flat(token_ids))
         x = x + self._look_up(self.tables["position"], rows)
         if config.type_vocab_size == 1:

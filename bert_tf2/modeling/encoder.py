@@ -9,6 +9,7 @@ from bert_tf2.modeling.embeddings import Embeddings
 from bert_tf2.modeling.inputs import input_tensors, rename_inputs
 from bert_tf2.modeling.layers import Block, published_initializer
 from bert_tf2.modeling.layout import Arrange, Sequences
+from bert_tf2.modeling.positions import RelativePositions
 from bert_tf2.weights.filling import Unfilled, load_variables
 from bert_tf2.weights.units import is_state
 
@@ -224,6 +225,7 @@ def _make_layers(config, initializer, policy, recompute):
     )
     return {
         "embeddings": Embeddings(name="embeddings", **common),
+        "positions": config.relative_buckets and RelativePositions(name="positions", **common),
         "blocks": [blocks[name] for name in names],
         "pooler": pooler if config.pooler else None,
     }
@@ -233,7 +235,8 @@ def _encode(config, parts, inputs, drop_padding=False, first_only=False):
     """ids -> outputs; see `Encoder.encode`."""
     pooler, policy = parts["pooler"], parts["embeddings"].dtype_policy
     arrange = Arrange(config.num_attention_heads, drop_padding, dtype=policy)
-    layout = arrange(inputs["padding_mask"])
+    mask, relative = inputs["padding_mask"], parts["positions"]
+    layout = arrange(mask, relative(mask)) if relative else arrange(mask)
     x = parts["embeddings"](inputs["token_ids"], inputs["segment_ids"], layout)  # (T, D)
     *blocks, last = parts["blocks"]
     states, scores = [], []

@@ -136,14 +136,15 @@ class Block(TokenLayer):
 
     def call(self, x, layout, first_only=False, training=False):
         """x (T, D) -> (T, D), or (B, D) for the first tokens only; and scores (B, N, L or 1, L)."""
-        layout, attention, ffn = Layout(**layout), self.attention, self.ffn
+        attention, ffn, bias = self.attention, self.ffn, layout["bias"]
         after_attention, after_ffn = self.config.output_dropouts
         # Drawn here, since a block that is computed again must drop the same values again.
         seeds = [self.seeds.next() if training else None for _ in range(3)]
 
-        def run(x):
-            asking = layout.first_tokens(x) if first_only else x  # (B, D) or (T, D)
-            out, scores = attention.call(x, asking, layout, first_only, seeds[0])
+        def run(x, bias):
+            here = Layout(**layout | {"bias": bias})
+            asking = here.first_tokens(x) if first_only else x  # (B, D) or (T, D)
+            out, scores = attention.call(x, asking, here, first_only, seeds[0])
             x = attention.normalize(
                 dropout(out, after_attention, seeds[1]) + asking, training=training
             )
@@ -151,13 +152,14 @@ class Block(TokenLayer):
             return ffn.normalize(dropout(out, after_ffn, seeds[2]) + x, training=training), scores
 
         if not (self.recompute and training):
-            return run(x)
+            return run(x, bias)
         # Scores come from a second path, which costs nothing where nobody reads them: a graph
-        # leaves it out. As an output of the first they would be kept.
-        out = keras.remat(lambda x: run(x)[0])(x)
+        # leaves it out. As an output of the first they would be kept. What gradients flow to must
+        # be an argument.
+        out = keras.remat(lambda *given: run(*given)[0])(x, bias)
         # `remat` cannot take the sparse gradient of a gather that reads its output; the reshape,
         # which changes nothing, hands it on dense.
-        return ops.reshape(out, ops.shape(out)), run(x)[1]
+        return ops.reshape(out, ops.shape(out)), run(x, bias)[1]
 
     def compute_output_spec(self, x, layout, first_only=False, training=False):
         batch, _, _, length = layout["bias"].shape

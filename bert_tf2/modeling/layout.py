@@ -33,11 +33,14 @@ class Arrange(keras.layers.Layer):
         self.num_heads = num_heads
         self.drop_padding = drop_padding
 
-    def call(self, padding_mask):
-        """padding_mask (B, L) -> the tensors of a `Layout`, as a dict."""
+    def call(self, padding_mask, relative=None):
+        """padding_mask (B, L), and what `RelativePositions` gives (1, N, L, L) -> the tensors of a
+        `Layout`, as a dict.
+        """
         batch, length = ops.shape(padding_mask)
         bias = (1.0 - ops.cast(padding_mask, self.compute_dtype)) * MASKED
         bias = ops.expand_dims(ops.expand_dims(bias, 1), 1)  # (B, 1, 1, L)
+        bias = bias if relative is None else bias + relative  # (B, N, L, L)
         starts = ops.arange(batch, dtype="int32") * length  # (B,)
         if not self.drop_padding:
             return {"bias": bias, "first": starts}
@@ -71,7 +74,7 @@ class Layout:
     """The way from tokens (T, D) to sentences and back.
 
     Args:
-        bias: (B, 1, 1, L), added to attention scores.
+        bias: (B, 1, 1, L) or (B, N, L, L), added to attention scores.
         first: (B,) int32, the row of each sentence's first token.
 
     and where padding is dropped (None where all positions are kept):

@@ -5,7 +5,7 @@ A unit is a dense layer, a norm or a table. `{block}` stands for a name of
 whether they are weights at all) is asked here, so that no other file reads it from a path.
 
 Shape letters: V vocabulary, P positions, S segments, E embedding width, D width, I inner width,
-K labels.
+R buckets of distances, N heads, K labels.
 """
 
 import re
@@ -35,6 +35,7 @@ embeddings/position          table      P,E   below
 embeddings/segment           table      S,E   below   type_vocab_size
 embeddings/norm              norm       E     below
 embeddings/projection        dense      E,D   below   has_projection
+positions/relative           table      R,N   below   relative_buckets
 {block}/attention/query      heads_in   D,D   block
 {block}/attention/key        heads_in   D,D   block
 {block}/attention/value      heads_in   D,D   block
@@ -64,6 +65,8 @@ SIZES = {
     "E": "embedding_width",
     "D": "hidden_size",
     "I": "intermediate_size",
+    "R": "relative_buckets",
+    "N": "num_attention_heads",
 }
 TOKEN_TABLE = "embeddings/token"
 

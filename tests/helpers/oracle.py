@@ -171,11 +171,27 @@ def _attention(config, w, path, x, mask):
             _dense(w, f"{path}/{name}", x)[:, columns] for name in ("query", "key", "value")
         )
         logits = query @ key.T / math.sqrt(size) - 10000.0 * (1 - mask)
+        if config.relative_buckets:
+            logits += _relative(w["positions/relative"][:, head], len(x))
         weights = np.exp(logits - logits.max(-1, keepdims=True))
         weights /= weights.sum(-1, keepdims=True)
         parts.append(weights @ value)
         scores.append(weights)
     return _dense(w, f"{path}/output", np.concatenate(parts, -1)), np.stack(scores)
+
+
+def _relative(table, length):
+    """What one head adds for the distance of two tokens (Raffel et al. 2020, section 2.1)."""
+    side = len(table) // 2  # of these, half for single steps and half in growing ranges up to 128
+    bias = np.zeros((length, length))
+    for asking in range(length):
+        for asked in range(length):
+            steps = abs(asked - asking)
+            if steps >= side // 2:
+                share = math.log(steps / (side // 2)) / math.log(128 / (side // 2))
+                steps = min(side - 1, side // 2 + math.floor(share * (side - side // 2)))
+            bias[asking, asked] = table[steps + side * (asked > asking)]
+    return bias
 
 
 def _dense(w, path, x):
