@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from bert_tf2.data.names import MANY, NUMERAL, brief, some
+from bert_tf2.data.names import MANY, NUMERAL, some
+from bert_tf2.messages import shorten
 
 
 def worth_saying(class_numbers, names):
@@ -17,7 +18,7 @@ def worth_saying(class_numbers, names):
     single = [names[number] for number in np.flatnonzero(counts == 1)]
     said = []
     if len(present) == 1 and rows > 1:
-        said.append(f"All {rows} labels are {brief(names[present[0]])}: nothing to tell apart.")
+        said.append(f"All {rows} labels are {shorten(names[present[0]])}: nothing to tell apart.")
     elif len(single) == rows and rows > 2:
         said.append(f"Each of {rows} rows has a label of its own: is that the labels' column?")
     elif single and len(single) < rows:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.modeling.encoder import INPUT_NAMES
+from bert_tf2.modeling.inputs import INPUT_NAMES
 from bert_tf2.text.inputs import TEXT_NAMES, cells, column_names, named_texts, shown, to_strings
 
 IDS = {name for ours, others in INPUT_NAMES.items() for name in (ours, *others)}

@@ -1,20 +1,15 @@
-"""Task files: examples from CSV, TSV and JSON Lines, predictions back into them.
+"""Task files: examples from CSV, TSV (see `tables.py`) and JSON Lines, predictions back into them.
 
-* `.csv`: quoted as in RFC 4180.
-* `.tsv`: no quoting, a tab always ends a field: the way GLUE's files are written.
-* `.jsonl`: one JSON object a line.
-
-All are UTF-8, with or without a byte order mark. Blank lines are skipped.
+A `.jsonl` file has one JSON object a line. Blank lines are skipped.
 """
 
 import csv
 import dataclasses
-import io
 import json
-import sys
 from pathlib import Path
 
 from bert_tf2 import files
+from bert_tf2.data import tables
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 
@@ -49,7 +44,15 @@ def support_requests(split="train"):
 # === Reading ===
 
 
-def read_examples(path, text="text", text_pair=None, label="label", header=True):
+def read_examples(
+    path,
+    text="text",
+    text_pair=None,
+    label="label",
+    header=True,
+    delimiter=None,
+    encoding=None,
+):
     """Reads a CSV, TSV or JSON Lines file of texts, or pairs of texts, and their labels.
 
     Args:
@@ -59,22 +62,30 @@ def read_examples(path, text="text", text_pair=None, label="label", header=True)
         text_pair: column of the second text; None for single texts.
         label: column of the label; None reads without labels.
         header: whether the first line of a CSV or TSV file names the columns.
+        delimiter: what separates columns: one character, or "tab". Default: a comma in CSV and a
+            tab in TSV; or another of , ; tab | if the header has all these columns with that one
+            alone.
+        encoding: Python's name of it. Default: UTF-8, or UTF-16 with a byte order mark.
 
     Returns:
         `Examples`, with one row at least.
 
     Raises:
         ValueError: with file and line: another suffix, no rows, a column that is not there, a
-            row with too few or too many columns, a label missing, invalid UTF-8 or JSON.
+            row with too few or too many columns, a label missing, other bytes than the encoding
+            has, invalid JSON.
         OSError: the file cannot be read.
     """
     path = Path(path)
-    content = _decode(path, _suffix(path))
+    suffix = _suffix(path)
+    content = tables.decode(path, encoding)
     wanted = [column for column in (text, text_pair, label) if column is not None]
-    if path.suffix.lower() == ".jsonl":
+    if suffix == ".jsonl":
+        if delimiter is not None:
+            raise ValueError(f"{path}: JSON Lines has no `delimiter`. Received: {delimiter!r}")
         rows = _json_rows(path, content, wanted)
     else:
-        rows = _table_rows(path, content, wanted, header)
+        rows = tables.rows(path, content, wanted, header, delimiter)
     cells, lines = {column: [] for column in wanted}, []
     for number, row in rows:
         lines.append(number)
@@ -97,88 +108,9 @@ def _suffix(path):
     return path.suffix.lower()
 
 
-def _decode(path, suffix):
-    data = files.read_bytes(path, at_most=None)
-    try:
-        content = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"{path}, line {line}: invalid UTF-8 (byte 0x{data[error.start]:02x}): "
-            f"save the {suffix[1:].upper()} file as UTF-8"
-        ) from error
-    if not content.strip():
-        raise ValueError(f"{path}: the file is empty")
-    return content
-
-
-def _lines(content):
-    """(line number from 1, line) of the lines that are not blank.
-
-    Only line feeds end a line: `str.splitlines` would also cut at U+2028 and its like.
-    """
-    for number, line in enumerate(content.split("\n"), 1):
-        if line := line.removesuffix("\r"):
-            yield number, line
-
-
-def _csv_rows(path, content):
-    """(number of the first line, list of cells) of each row."""
-    old_limit = csv.field_size_limit(sys.maxsize)  # the default refuses texts above 131 072
-    try:
-        reader = csv.reader(io.StringIO(content, newline=""), strict=True)
-        rows, start = [], 1
-        for row in reader:
-            if row:
-                rows.append((start, row))
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise ValueError(f"{path}, line {start}: invalid CSV: {error}") from error
-    finally:
-        csv.field_size_limit(old_limit)
-    return rows
-
-
-def _table_rows(path, content, wanted, header):
-    """(line number, {column: cell}) of each row of a CSV or TSV file."""
-    if path.suffix.lower() == ".csv":
-        rows = iter(_csv_rows(path, content))
-    else:
-        rows = ((number, line.split("\t")) for number, line in _lines(content))
-    first = next(rows)
-    names = first[1] if header else list(range(len(first[1])))
-    places = {column: _place(path, names, column, header) for column in wanted}
-    for number, row in rows if header else (first, *rows):
-        if len(row) != len(names):
-            raise ValueError(
-                f"{path}, line {number}: expected {len(names)} columns ({_shown(names)}). "
-                f"Received: {len(row)}"
-            )
-        yield number, {column: row[place] for column, place in places.items()}
-
-
-def _place(path, names, column, header):
-    """The index of a column, given by name or by number."""
-    if not header and str(column).isdecimal():
-        column = int(column)
-    if names.count(column) == 1:
-        return names.index(column)
-    if column in names:
-        raise ValueError(f"{path}: column {column!r} is there more than once: {_shown(names)}")
-    advice = "" if header else ": without a header, columns are given by number, from 0"
-    raise ValueError(
-        f"{path}: expected a column {column!r}. Received the columns {_shown(names)}{advice}"
-    )
-
-
-def _shown(names):
-    """The names of columns for a message, cut where a text was taken for a header."""
-    return ", ".join(str(name)[:40] for name in names[:20])
-
-
 def _json_rows(path, content, wanted):
     """(line number, object) of each line of a JSON Lines file."""
-    for number, line in _lines(content):
+    for number, line in tables.lines(content):
         if line.isspace():
             continue
         try:
@@ -193,14 +125,14 @@ def _json_rows(path, content, wanted):
             if column not in row:
                 raise ValueError(
                     f"{path}, line {number}: expected a key {column!r}. "
-                    f"Received the keys {_shown(list(row))}"
+                    f"Received the keys {tables.shown(row)}"
                 )
         yield number, row
 
 
 def _checked(path, number, column, value, is_label):
     """A cell as str: texts must be strings, labels may be numbers or booleans too."""
-    if is_label and (value is None or not str(value).strip()):
+    if is_label and (value is None or value != value or not str(value).strip()):  # NaN
         raise ValueError(f"{path}, line {number}: the label in {column!r} is missing")
     if is_label and isinstance(value, (bool, int, float)):
         return json.dumps(value)

@@ -14,7 +14,8 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.data.names import NUMERAL, brief, class_names, some  # noqa: F401
+from bert_tf2.data.names import NUMERAL, class_names, some  # noqa: F401
+from bert_tf2.messages import shorten
 from bert_tf2.text.inputs import cells, column_names, shown
 
 WORDS = {  # classes that a boolean names
@@ -51,7 +52,7 @@ def class_numbers(y, names, rows=None):
     for index, label in enumerate(found):
         number = _look_up(label, *known)
         if number is None:
-            raise ValueError(f"Label {brief(label)} at index {index} {_why_not(label, names)}")
+            raise ValueError(f"Label {shorten(label)} at index {index} {_why_not(label, names)}")
         numbered[index] = number
     return numbered
 
@@ -227,7 +228,7 @@ def class_weights(by_class, names):
         chosen = [_look_up(label, *known) for label in by_class]
         if None in chosen:
             label = list(by_class)[chosen.index(None)]
-            raise ValueError(f"`class_weight`: {brief(label)} {_why_not(label, names)}")
+            raise ValueError(f"`class_weight`: {shorten(label)} {_why_not(label, names)}")
         if len(set(chosen)) != len(chosen):
             raise ValueError(f"`class_weight` names a class twice. Received: {shown(by_class)}")
     else:

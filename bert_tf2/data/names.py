@@ -6,6 +6,7 @@ import numbers
 import re
 import unicodedata
 
+from bert_tf2.messages import shorten
 from bert_tf2.text.inputs import cells, shown
 
 NUMERAL = re.compile(r"[+-]?\d{1,30}(\.\d{0,30})?([eE][+-]?\d{1,2})?", re.ASCII)
@@ -89,12 +90,7 @@ def names_of(found):
     return sorted(names, key=lambda name: (float(name), name))
 
 
-def brief(label, most=80):
-    text = repr(label)
-    return text if len(text) <= most else text[: most - 3] + "..."
-
-
 def some(names, most=MOST_SHOWN):
     """Names for a message, as a list that stops."""
-    first = ", ".join(brief(name, 40) for name in list(names)[:most])
+    first = ", ".join(shorten(name, 40) for name in list(names)[:most])
     return f"[{first}{', ...' if len(names) > most else ''}]"

@@ -4,11 +4,12 @@ Nothing here imports pandas, pyarrow or datasets: what looks like one of their c
 """
 
 import itertools
-import reprlib
 from collections.abc import Iterator, Mapping, Set
 
 import numpy as np
 import tensorflow as tf
+
+from bert_tf2.messages import shorten
 
 TEXT_NAMES = TEXT, PAIR = "text", "text_pair"
 MOST_ROWS = 10_000_000  # of a generator, which might not end
@@ -17,8 +18,7 @@ FORMS = "a list of str, a NumPy array, a pandas Series or a 1-D tensor of string
 
 def shown(value):
     """A value for a message, cut to a line."""
-    text = " ".join(reprlib.repr(value).split())
-    return f"{text if len(text) <= 80 else text[:77] + '...'} ({type(value).__name__})"
+    return f"{shorten(value, 80)} ({type(value).__name__})"
 
 
 def column_names(x):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections import Counter
 
 import numpy as np
@@ -82,7 +83,80 @@ def test_long_text(put):
     assert csv.field_size_limit() == limit
 
 
+GRID = Examples(["a, b", "é"], None, ["x", "y"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options"),
+    [
+        ("a.csv", 'text;label\n"a, b";x\né;y\n', {}),
+        ("a.csv", 'label\tn\ttext\nx\t1\t"a, b"\ny\t2\té\n', {}),
+        ("a.csv", "text|label\na, b|x\né|y\n", {}),
+        ("a.tsv", 'text;label\n"a, b";x\né;y\n', {}),
+        ("a.tsv", "text\tlabel\na, b\tx\né\ty\n", {"delimiter": "tab"}),
+        ("a.csv", "text\tlabel\na, b\tx\né\ty\n", {"delimiter": r"\t"}),
+        ("a.csv", "text:label\na, b:x\né:y\n", {"delimiter": ":"}),
+        ("a.csv", "a, b;x\né;y\n", {"delimiter": ";", "header": False, "text": 0, "label": 1}),
+    ],
+)
+def test_delimiters(put, name, content, options):
+    assert read_examples(put(name, content), **options) == GRID
+
+
+def test_delimiter_of_a_file_without_labels(put):
+    assert read_examples(put("a.csv", "text;n\na, b;1\n"), label=None).texts == ["a, b"]
+    assert read_examples(put("b.csv", 'text\n"a; b"\n'), label=None).texts == ["a; b"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
+@pytest.mark.parametrize(
+    ("written", "encoding"),
+    [
+        ("utf-8-sig", None),
+        ("utf-16", None),
+        ("utf-32", None),
+        ("cp1252", "cp1252"),
+        ("utf-16-le", "utf-16-le"),
+        ("utf-8-sig", "utf-8"),
+    ],
+)
+def test_encodings(put, name, written, encoding):
+    rows = {
+        "a.csv": 'text,label\n"a, b",x\né,y\n',
+        "a.tsv": "text\tlabel\na, b\tx\né\ty\n",
+        "a.jsonl": '{"text": "a, b", "label": "x"}\n{"text": "é", "label": "y"}\n',
+    }
+    assert read_examples(put(name, rows[name].encode(written)), encoding=encoding) == GRID
+
+
 # === Errors name the file and the line ===
+
+
+def test_what_another_delimiter_or_encoding_looks_like(put):
+    fails(put("a.csv", "sentence;y\na;x\n"), "columns sentence;y: is it separated by ';'")
+    fails(put("a.tsv", "sentence,y\na,x\n"), "is it separated by ','")
+    fails(put("a.csv", "a;x\n"), "separated by ';'", text=0, label=1, header=False)
+    fails(put("a.csv", "text,label\na, b,x\n"), "separated by ','. Received: 3: .* in quotes")
+    fails(put("a.csv", "text,label\na,x\n".encode("utf-16-le")), "utf-16-le or utf-16-be")
+    fails(put("a.csv", "text,label\né,x\n".encode("cp1252")), "`encoding`.*cp1252")
+    fails(put("a.csv", b"text,label\na\x81,x\n"), "line 2: invalid cp1252", encoding="cp1252")
+    for options, message in (
+        ({"encoding": "utf-9"}, "`encoding` must be one that Python knows.*'utf-9'"),
+        ({"encoding": "hex"}, "`encoding` must be one"),
+        ({"delimiter": "ab"}, "`delimiter` must be one character"),
+        ({"delimiter": '"'}, "`delimiter` must be one character"),
+        ({"delimiter": ""}, "`delimiter` must be one character"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read_examples(put("a.csv", "text,label\na,x\n"), **options)
+    fails(put("a.jsonl", "{}"), "no `delimiter`", delimiter=",")
+
+
+def test_nothing_but_files_is_read(tmp_path):
+    (tmp_path / "a.csv").mkdir()
+    os.mkfifo(tmp_path / "b.csv")
+    for name in ("a.csv", "b.csv"):
+        fails(tmp_path / name, "must be a regular file")
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
@@ -144,6 +218,7 @@ def test_label_missing(put):
     fails(put("a.csv", "text,label\na,x\nb,\n"), "line 3: the label in 'label' is missing")
     fails(put("a.tsv", "text\tlabel\na\t \n"), "line 2: the label in 'label' is missing")
     fails(put("a.jsonl", '{"text": "a", "label": null}'), "line 1: the label in 'label' is missing")
+    fails(put("a.jsonl", '{"text": "a", "label": NaN}'), "line 1: the label in 'label' is missing")
 
 
 # === Writing ===

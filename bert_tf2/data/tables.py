@@ -1,0 +1,186 @@
+"""The bytes of a CSV or TSV file -> rows.
+
+* `.csv`: quoted as in RFC 4180, and so is a `.tsv` that is separated by anything but tabs.
+* `.tsv`: no quoting, a tab always ends a field: the way GLUE's files are written.
+
+Nothing is guessed that could be read in two ways: an encoding is told by a byte order mark, and
+another delimiter by a header that has the columns asked for with that one alone.
+"""
+
+import codecs
+import contextlib
+import csv
+import io
+import sys
+
+from bert_tf2 import files
+
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+MARKS = {  # the longer first: UTF-32's begins as UTF-16's does
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+def decode(path, encoding=None):
+    """The text of a file, without a byte order mark.
+
+    Raises:
+        ValueError: bytes that are not in this encoding, no such encoding, or nothing at all.
+        OSError: the file cannot be read.
+    """
+    data = files.read_bytes(path, at_most=None)
+    marked = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8-sig")
+    try:
+        content = data.decode(encoding or marked).removeprefix("\ufeff")
+    except LookupError as error:
+        raise ValueError(
+            f"`encoding` must be one that Python knows, such as utf-8, utf-16 or cp1252. "
+            f"Received: {encoding!r}"
+        ) from error
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)
+        line = data.count(b"\n", 0, start) + 1
+        what = {"utf-8-sig": "UTF-8"}.get(encoding or marked, encoding or marked)
+        raise ValueError(
+            f"{path}, line {line}: invalid {what} (byte 0x{data[start]:02x}): save the file "
+            "as UTF-8, or give its `encoding` (from Windows often cp1252)"
+        ) from error
+    if content.count("\0") > len(content) // 4:
+        raise ValueError(
+            f"{path}: expected UTF-8. Received every other byte as 0, as UTF-16 has it without a "
+            "byte order mark: give `encoding` as utf-16-le or utf-16-be"
+        )
+    if not content.strip():
+        raise ValueError(f"{path}: the file is empty")
+    return content
+
+
+def lines(content):
+    """(line number from 1, line) of the lines that are not blank.
+
+    Only line feeds end a line: `str.splitlines` would also cut at U+2028 and its like.
+    """
+    for number, line in enumerate(content.split("\n"), 1):
+        if line := line.removesuffix("\r"):
+            yield number, line
+
+
+def rows(path, content, wanted, header=True, delimiter=None):
+    """(line number, {column: cell}) of each row.
+
+    Args:
+        path: of the file, whose suffix says whether cells are quoted.
+        content: its text.
+        wanted: the columns to read, by name or, without a header, by number.
+        header: whether the first row names the columns.
+        delimiter: see `read_examples`.
+    """
+    quoted = path.suffix.lower() == ".csv"
+    usual = "," if quoted else "\t"
+    if delimiter is None:
+        delimiter = _sniffed(content, wanted, usual, quoted) if header else usual
+    else:
+        delimiter = _checked_delimiter(delimiter)
+    quoted = quoted or delimiter != usual
+    found = _cells(path, content, delimiter, quoted)
+    first = next(found)
+    names = first[1] if header else list(range(len(first[1])))
+    advice = _advice(content, delimiter, quoted, names)
+    places = {column: _place(path, names, column, header, advice) for column in wanted}
+    for number, row in found if header else (first, *found):
+        if len(row) != len(names):
+            quotes = ": is a text that has one not in quotes?" if quoted else ""
+            raise ValueError(
+                f"{path}, line {number}: expected {len(names)} columns ({shown(names)}) "
+                f"separated by {delimiter!r}. Received: {len(row)}{quotes}"
+            )
+        yield number, {column: row[place] for column, place in places.items()}
+
+
+def _cells(path, content, delimiter, quoted):
+    """(number of the first line, list of cells) of each row."""
+    if quoted:
+        return iter(_csv_rows(path, content, delimiter))
+    return ((number, line.split(delimiter)) for number, line in lines(content))
+
+
+def _csv_rows(path, content, delimiter):
+    old_limit = csv.field_size_limit(sys.maxsize)  # the default refuses texts above 131 072
+    try:
+        reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+        found, start = [], 1
+        for row in reader:
+            if row:
+                found.append((start, row))
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {start}: invalid CSV: {error}") from error
+    finally:
+        csv.field_size_limit(old_limit)
+    return found
+
+
+def _checked_delimiter(delimiter):
+    named = {name: char for char, name in DELIMITERS.items()} | {r"\t": "\t"}
+    char = named.get(delimiter, delimiter)
+    if not isinstance(char, str) or len(char) != 1 or char.isalnum() or char in '"\r\n\0':
+        raise ValueError(
+            f"`delimiter` must be one character, such as ';', or \"tab\". Received: {delimiter!r}"
+        )
+    return char
+
+
+def _first_rows(content, quoted):
+    """{delimiter: the cells of the first line by it}, of the usual ones."""
+    line = next(lines(content))[1]
+    found = {}
+    for delimiter in DELIMITERS:
+        with contextlib.suppress(csv.Error):
+            found[delimiter] = (
+                next(csv.reader([line], delimiter=delimiter)) if quoted else line.split(delimiter)
+            )
+    return found
+
+
+def _sniffed(content, wanted, usual, quoted):
+    """The usual delimiter, unless the header has the columns with another one alone."""
+    fit = [
+        delimiter
+        for delimiter, names in _first_rows(content, quoted).items()
+        if all(names.count(column) == 1 for column in wanted)
+    ]
+    return fit[0] if len(fit) == 1 else usual  # a lone column is there with any
+
+
+def _advice(content, delimiter, quoted, names):
+    """What a file with one column probably is."""
+    if len(names) > 1:
+        return ""
+    counts = {char: len(row) for char, row in _first_rows(content, quoted).items()}
+    likely = max(counts, key=counts.get, default=delimiter)
+    if counts.get(likely, 1) == 1 or likely == delimiter:
+        return ""
+    return f": is it separated by {likely!r}? Then give `delimiter`"
+
+
+def _place(path, names, column, header, advice):
+    """The index of a column, given by name or by number."""
+    if not header and str(column).isdecimal():
+        column = int(column)
+    if names.count(column) == 1:
+        return names.index(column)
+    if column in names:
+        raise ValueError(f"{path}: column {column!r} is there more than once: {shown(names)}")
+    if not advice and not header:
+        advice = ": without a header, columns are given by number, from 0"
+    raise ValueError(
+        f"{path}: expected a column {column!r}. Received the columns {shown(names)}{advice}"
+    )
+
+
+def shown(names):
+    """The names of columns for a message, cut where a text was taken for a header."""
+    return ", ".join(str(name)[:40] for name in list(names)[:8])
