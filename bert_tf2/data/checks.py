@@ -1,9 +1,12 @@
 """What is odd about data, said before hours are spent on them."""
 
 import numpy as np
+import tensorflow as tf
 
 from bert_tf2.data.names import MANY, NUMERAL, some
 from bert_tf2.messages import shorten
+
+MOST_COUNTED = 1024  # texts that are tokenized to see how many are too long
 
 
 def worth_saying(class_numbers, names):
@@ -31,3 +34,29 @@ def worth_saying(class_numbers, names):
             f"{some(names)}. Are they a score?"
         )
     return said
+
+
+def cut_texts(columns, preprocessor):
+    """How many texts lose tokens to `max_length`: a list of one sentence, or of none.
+
+    Args:
+        columns: of texts, as from `text_columns`.
+        preprocessor: a `Preprocessor`.
+    """
+    sides = list(columns.values())
+    rows = int(sides[0].shape[0])
+    size = sum(tf.strings.length(side).numpy() for side in sides)  # bytes, at least one a token
+    long = np.flatnonzero(size + 2 > preprocessor.max_length)
+    if not len(long):
+        return []
+    share = -(-len(long) // MOST_COUNTED)
+    some = [tf.gather(side, long[::share]) for side in sides]
+    lengths = preprocessor.lengths(tuple(some) if some[1:] else some[0])
+    cut = int(np.sum(lengths > preprocessor.max_length)) * share
+    if not cut:
+        return []
+    about = "about " if share > 1 else ""
+    return [
+        f"{about}{min(cut, rows)} of {rows} texts are longer than `max_length`, "
+        f"{preprocessor.max_length} tokens, and are cut (the longest seen has {lengths.max()})."
+    ]

@@ -176,8 +176,8 @@ class Preprocessor:
             return {name: values[0] for name, values in packed.items()}
         return packed
 
-    def buckets(self, texts):
-        """The length, of `length_buckets` or `max_length`, that each text alone would be padded to.
+    def lengths(self, texts):
+        """The tokens that each text or pair has with its special ones, before any is cut.
 
         Args:
             texts: B texts, or a pair of such batches, as for a call.
@@ -185,17 +185,26 @@ class Preprocessor:
         Returns:
             int array (B,).
         """
-        first, second = split_pair(texts)
-        first, second = self._tokenize(
-            to_strings(first), None if second is None else to_strings(second)
-        )
-        a = first.row_lengths()
-        b = tf.zeros_like(a) if second is None else second.row_lengths()
+        return packed_lengths(*self._row_lengths(texts), self.tokenizer.pair_separators).numpy()
+
+    def buckets(self, texts):
+        """The length, of `length_buckets` or `max_length`, that each text alone would be padded to.
+
+        Args, returns: as `lengths`.
+        """
         separators = self.tokenizer.pair_separators
-        a, b = truncated_lengths(a, b, self.max_length, separators)
+        a, b = truncated_lengths(*self._row_lengths(texts), self.max_length, separators)
         total = packed_lengths(a, b, separators).numpy()
         lengths = np.array([*self.length_buckets, self.max_length])
         return lengths[np.searchsorted(lengths, total)]
+
+    def _row_lengths(self, texts):
+        """The tokens of first and second texts, int (B,) each."""
+        first, second = split_pair(texts)
+        second = None if second is None else to_strings(second)
+        first, second = self._tokenize(to_strings(first), second)
+        a = first.row_lengths()
+        return a, tf.zeros_like(a) if second is None else second.row_lengths()
 
     def _tokenize(self, first, second):
         """Both texts' ids, in one run of the tokenizer; None for a second text that is not."""

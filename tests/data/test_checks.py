@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from bert_tf2.data import checks, names
+from bert_tf2.data.columns import text_columns
+from bert_tf2.text.packing import Preprocessor
+from bert_tf2.text.wordpiece import WordPieceTokenizer
 
 TONES, STARS = ["bad", "good"], ["1", "2", "3", "4", "5"]
 
@@ -34,3 +37,15 @@ def test_names_found_in_a_file():
     assert names.names_of(["b", "10", "9"]) == ["10", "9", "b"]
     with pytest.raises(ValueError, match=r"50 different numbers, such as .* a score"):
         names.names_of([f"{i / 10:.3f}" for i in range(50)])
+
+
+def test_texts_that_are_cut_are_counted(monkeypatch):
+    tokenizer = WordPieceTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "bcdefghi"])
+    said = lambda x: checks.cut_texts(text_columns(x), Preprocessor(tokenizer, 6))  # noqa: E731
+    assert said(["a a", "bcdefghi bcdefghi", "a a a a"]) == []
+    assert said((["a", "a a"], ["a a", "a"])) == []
+    found = said(["a a a a a", "a", "a " * 9])
+    assert re.match("2 of 3 texts are longer than `max_length`, 6 tokens.*has 11", found[0])
+    assert re.match("1 of 2 texts", said((["a a", "a"], ["a a", "a"]))[0])
+    monkeypatch.setattr(checks, "MOST_COUNTED", 10)
+    assert re.match("about 99 of 99 texts", said(["a " * 9] * 99)[0])
