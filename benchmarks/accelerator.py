@@ -25,6 +25,7 @@ import numpy as np
 from benchmarks import accelerator_tables, materials, report, works
 from benchmarks.accelerator_tables import CONTESTANTS
 from benchmarks.contestant import Contestant, Failed
+from bert_tf2.weights import write_config
 
 RESULTS = materials.HERE / "accelerator.json"
 WORK = materials.WORK / "accelerator"
@@ -167,7 +168,7 @@ def _weights(model, config):
             np.savez(partial / "ours.npz", **arrays)
             stored = weights.to_format(arrays, config, "huggingface")
             save_file(stored, partial / "model.safetensors", metadata={"format": "pt"})
-            (partial / "config.json").write_text(json.dumps(config.to_huggingface()))
+            (partial / "config.json").write_text(json.dumps(write_config(config, "huggingface")))
     return {"ours": str(folder / "ours.npz"), "huggingface": str(folder)}
 
 

@@ -53,7 +53,8 @@ MODELS = {  # name -> family, and what differs from the sizes above
 
 def config(model):
     """The `EncoderConfig` of a model of the table."""
-    from bert_tf2.config import FAMILIES, EncoderConfig, read_config
+    from bert_tf2.config import FAMILIES, EncoderConfig
+    from bert_tf2.weights import read_config
 
     if model == "minilm":
         return read_config(Path(minilm_folder()) / "config.json")

@@ -1,13 +1,49 @@
-"""What an encoder is made of: one frozen record of values, read from three JSON dialects."""
+"""What an encoder is made of: one frozen record of values, and where the families differ."""
 
 import dataclasses
 import numbers
 import reprlib
-from pathlib import Path
 
-from bert_tf2 import dialects
-from bert_tf2.dialects import ACTIVATIONS, FAMILIES
-from bert_tf2.files import read_json
+ACTIVATIONS = ("gelu_tanh", "gelu_erf", "relu", "tanh", "linear")
+
+# A family is a row of values: where it differs from BERT, whose values are the defaults below.
+_ELECTRA = {
+    "hidden_act": "gelu_erf",
+    "pooler": False,
+    "classifier_act": "gelu_erf",
+    "classifier_drops_first": True,
+}
+_ROBERTA = {
+    "hidden_act": "gelu_erf",
+    "max_position_embeddings": 514,
+    "type_vocab_size": 1,
+    "layer_norm_eps": 1e-5,
+    "position_padding_id": 1,
+    "classifier_act": "tanh",
+    "classifier_drops_first": True,
+}
+FAMILIES = {
+    "bert": {},
+    "albert": {
+        "embedding_size": 128,
+        "num_hidden_groups": 1,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+        "classifier_dropout_prob": 0.1,
+    },
+    "distilbert": {
+        "hidden_act": "gelu_erf",
+        "type_vocab_size": 0,
+        "pooler": False,
+        "attention_output_dropout_prob": 0.0,
+        "classifier_act": "relu",
+        "classifier_dropout_prob": 0.2,
+    },
+    "electra": _ELECTRA,
+    "electra_generator": _ELECTRA,
+    "roberta": _ROBERTA,
+    "xlm_roberta": _ROBERTA,
+}
 
 MOST_BLOCKS = 1000  # a damaged config must not keep a machine busy for hours
 _LARGEST = 2**31 - 1  # of any size: TensorFlow counts rows of tables in int32
@@ -181,39 +217,6 @@ class EncoderConfig:
         """Every field by name; `EncoderConfig(**cfg.to_dict()) == cfg`."""
         return dataclasses.asdict(self)
 
-    def to_google(self) -> dict:
-        """The content of a `bert_config.json`, `albert_config.json`, ….
-
-        Google's code has no word for the erf form of GELU. It is written as "gelu_erf", which
-        `read_config` understands and Google's code refuses: better than computing something else.
-        What else it has no word for, such as an epsilon other than 1e-12, is added for us.
-
-        Raises:
-            ValueError: Google has published no such family.
-        """
-        return self._write("google")
-
-    def to_huggingface(self) -> dict:
-        """The content of a Hugging Face `config.json`."""
-        return self._write("huggingface")
-
-    def to_keras_hub(self) -> dict:
-        """The content of a keras-hub `config.json`: a backbone as Keras serialises it.
-
-        Beside it stands what its class has no argument for, which keras-hub does not read.
-
-        Raises:
-            ValueError: keras-hub has no class for the family.
-        """
-        return self._write("keras_hub")
-
-    def _write(self, dialect: str) -> dict:
-        """Their words, and under our own names whatever these would be misunderstood in."""
-        ours = self.to_dict()
-        written = dialects.write(ours | {"embedding_size": self.embedding_width}, dialect)
-        understood = parse_config(written).to_dict()
-        return written | {name: x for name, x in ours.items() if x != understood[name]}
-
 
 def check_field(field: dataclasses.Field, value, name: str):
     """A value of a field, as its type: whole floats become integers.
@@ -255,49 +258,3 @@ def check_field(field: dataclasses.Field, value, name: str):
     if field.name.endswith("_act") and not (isinstance(value, str) and value in ACTIVATIONS):
         raise ValueError(f"`{name}` must be one of {list(ACTIVATIONS)}. {received}")
     return value
-
-
-def parse_config(values: dict, source: str = "config", publisher: str | None = None):
-    """Reads one of the three dialects. -> `EncoderConfig`
-
-    `model_type` and `architectures` are written by Hugging Face alone, `registered_name` by
-    keras-hub.
-
-    Args:
-        values: the parsed JSON. Unknown keys are ignored, as the original readers do, but for those
-            that change what is computed.
-        source: where it came from, for messages.
-        publisher: "google", "huggingface" or "keras_hub": who wrote the weights that it lies
-            beside. None: as the JSON looks.
-
-    Raises:
-        ValueError: the family is not supported or not said, a size is missing, a value is out of
-            range, or a word asks for what is not computed here.
-    """
-    known = {field.name: field for field in dataclasses.fields(EncoderConfig)}
-    fields, called = dialects.read(values, list(known), source, publisher)
-    missing = [n for n, f in known.items() if f.default is dataclasses.MISSING and n not in fields]
-    if missing:
-        words = [n if called[n] == n else f"{n} (there {called[n]})" for n in missing]
-        raise ValueError(f"{source} lacks {', '.join(words)}.")
-    try:
-        for name, value in fields.items():
-            check_field(known[name], value, called[name])
-        return EncoderConfig(**fields)
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
-
-
-def read_config(path: str | Path, publisher: str | None = None) -> EncoderConfig:
-    """Reads a `bert_config.json`, an `albert_config.json` or a `config.json`.
-
-    Args:
-        path: of the file.
-        publisher: as in `parse_config`.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is not JSON, or `parse_config` refuses it.
-    """
-    path = Path(path)
-    return parse_config(read_json(path), str(path), publisher)

@@ -1,7 +1,6 @@
 """The published models' sizes: name -> `EncoderConfig`."""
 
-from bert_tf2.config import EncoderConfig
-from bert_tf2.dialects import FAMILIES
+from bert_tf2.config import FAMILIES, EncoderConfig
 
 
 def _config(family, layers, width, heads, vocabulary, **values):

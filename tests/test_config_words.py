@@ -10,9 +10,10 @@ import numpy as np
 import oracle
 import pytest
 
-from bert_tf2.config import EncoderConfig, parse_config, read_config
+from bert_tf2.config import EncoderConfig
 from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.modeling.heads import MaskedWords
+from bert_tf2.weights import parse_config, read_config
 
 SIZES = {
     "vocab_size": 97,

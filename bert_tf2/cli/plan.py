@@ -110,9 +110,8 @@ def _how(flags, step):
 
 def _config(flags):
     """The encoder's sizes: from a config, a checkpoint on disk, or the published table."""
-    from bert_tf2.config import read_config
     from bert_tf2.variants import VARIANTS
-    from bert_tf2.weights import registry
+    from bert_tf2.weights import read_config, registry
 
     if flags.bert_config_file:
         return read_config(flags.bert_config_file)

@@ -15,8 +15,9 @@ import tensorflow as tf
 from bert_tf2 import files, weights
 from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.modeling.heads import MaskedWords
-from bert_tf2.weights import finding, names, saving, units
+from bert_tf2.weights import names, units
 from bert_tf2.weights.filling import Unfilled
+from bert_tf2.weights.publishers import ours
 
 _INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 _POSITIONS = "masked_lm_positions"
@@ -201,5 +202,5 @@ def _add_assets(module, contents, folder):
         module.do_lower_case = tf.Variable(
             contents.tokenizer.lowercase, trainable=False, name="do_lower_case"
         )
-    saving.write_settings(folder, contents)
-    module.settings_file = tf.saved_model.Asset(str(folder / finding.SETTINGS_FILE))
+    ours.write_settings(folder, contents)
+    module.settings_file = tf.saved_model.Asset(str(folder / ours.SETTINGS_FILE))

@@ -3,17 +3,17 @@
 TensorFlow and safetensors are imported only where a file of theirs is touched.
 """
 
-from bert_tf2.weights.beside import PROBLEM_TYPES
 from bert_tf2.weights.checkpoint import Checkpoint, check_vocabulary, open_checkpoint
-from bert_tf2.weights.conversion import contents_of
+from bert_tf2.weights.configs import parse_config, read_config, write_config
+from bert_tf2.weights.contents import Contents, contents_of
 from bert_tf2.weights.finding import given_vocabulary
-from bert_tf2.weights.formats import FORMATS
 from bert_tf2.weights.loading import load, read_ahead
+from bert_tf2.weights.metadata import PROBLEM_TYPES
 from bert_tf2.weights.names import expected_shapes
+from bert_tf2.weights.publishers import FORMATS
 from bert_tf2.weights.registry import resolve
 from bert_tf2.weights.report import CheckpointError, Report
 from bert_tf2.weights.saving import (
-    Contents,
     save,
     to_format,
     without_a_place,
@@ -37,7 +37,9 @@ __all__ = [
     "load",
     "of_vocabulary",
     "open_checkpoint",
+    "parse_config",
     "read_ahead",
+    "read_config",
     "resolve",
     "save",
     "summary",
@@ -45,4 +47,5 @@ __all__ = [
     "to_tensor",
     "unset",
     "without_a_place",
+    "write_config",
 ]

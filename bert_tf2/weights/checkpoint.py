@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from bert_tf2.config import EncoderConfig
-from bert_tf2.weights import beside, finding, names
+from bert_tf2.weights import finding, names
+from bert_tf2.weights.configs import read_config
 from bert_tf2.weights.containers import CONTAINERS, factorized, objects
+from bert_tf2.weights.metadata import Metadata, WeightsFile
+from bert_tf2.weights.publishers import PUBLISHER_OF, PUBLISHERS, ours
 from bert_tf2.weights.report import CheckpointError
 from bert_tf2.weights.tokenizer_source import TokenizerSource
 
@@ -22,7 +25,7 @@ class Checkpoint:
     """An opened checkpoint. Its values are read by `read`, and not before.
 
     Attributes:
-        format: what its variables are called: a key of `formats.FORMATS`.
+        format: what its variables are called: a key of `publishers.FORMATS`.
         container: what its file is: a key of `containers.CONTAINERS`.
         path: the checkpoint's prefix, the file with the weights, or the shards' index.
         variables: their name -> (shape, dtype).
@@ -98,9 +101,9 @@ def open_checkpoint(
     ignored = _ignored(variables, ignore)
     variables = {name: said for name, said in variables.items() if name not in ignored}
     format = _FORMAT_IN[container]
-    if container == "safetensors" and beside.settings_in(place.parent):
+    if container == "safetensors" and ours.settings_in(place.parent):
         format = "bert_tf2"
-    found = beside.look(format, container, place, variables, config_file)
+    found = _metadata(WeightsFile(format, container, place, variables), config_file)
     prefix = ""
     if format in ("google", "huggingface"):
         prefix = names.outer_prefix(found.config, format, variables)
@@ -109,6 +112,17 @@ def open_checkpoint(
     return Checkpoint(
         format, container, place, variables, prefix=prefix, ignored=ignored, **found._asdict()
     )
+
+
+def _metadata(file: WeightsFile, config_file: str | Path | None) -> Metadata:
+    """What lies beside the weights; of whatever format, our own settings count most."""
+    publisher = PUBLISHER_OF[file.format]
+    publisher = "bert_tf2" if ours.settings_in(file.folder) else publisher
+    config = None if config_file else PUBLISHERS[publisher].infer(file)
+    if config is None:
+        config_file = Path(config_file or finding.find_config(file.folder, file.format))
+        config = read_config(config_file, publisher)
+    return PUBLISHERS[publisher].metadata(file, config, config_file)
 
 
 def _ignored(variables: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:

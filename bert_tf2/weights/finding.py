@@ -8,7 +8,6 @@ from typing import NamedTuple
 from bert_tf2 import files
 from bert_tf2.weights.report import CheckpointError
 
-SETTINGS_FILE = "bert_tf2.json"  # of our own presets
 _NOT_A_MODEL_CONFIG = (
     "tokenizer_config.json",
     "generation_config.json",

@@ -8,34 +8,14 @@ import numpy as np
 
 from bert_tf2 import files
 from bert_tf2.config import EncoderConfig
-from bert_tf2.weights import finding, keras_hub, names
-from bert_tf2.weights.containers import bundle, keras_weights, safetensors
+from bert_tf2.weights import names
+from bert_tf2.weights.contents import Contents
+from bert_tf2.weights.publishers import PUBLISHERS
 from bert_tf2.weights.report import fold
-from bert_tf2.weights.tokenizer_source import TokenizerSource
 
 DTYPES = ("float32", "float16", "bfloat16")
-
-
-@dataclasses.dataclass(frozen=True)
-class Contents:
-    """What there is to write, in whatever format.
-
-    Attributes:
-        config: the encoder's.
-        arrays: our name -> array: a whole encoder and any heads; the pooler may be left out, as
-            some models have none.
-        tokenizer: its files, in memory, and its settings.
-        labels: a classifier's class names.
-        task: what a preset of ours keeps of a task besides: class name and settings.
-        problem_type: what a classifier answers, as in `Checkpoint`.
-    """
-
-    config: EncoderConfig
-    arrays: Mapping[str, np.ndarray]
-    tokenizer: TokenizerSource = dataclasses.field(default_factory=TokenizerSource)
-    labels: tuple[str, ...] | None = None
-    task: Mapping | None = None
-    problem_type: str | None = None
+_IN_SAFETENSORS = ("bert_tf2", "huggingface")
+WRITERS = {name: p for name, p in PUBLISHERS.items() if hasattr(p, "write_folder")}
 
 
 def save(folder: str | Path, contents: Contents, format: str, dtype: str = "float32") -> Path:
@@ -67,13 +47,14 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
     files.check_is_new(folder)
     _check_vocabulary(contents)
     contents = dataclasses.replace(contents, tokenizer=contents.tokenizer.with_case())
-    if format == "keras_hub":
-        keras_hub.check(contents.config)
+    names.naming(contents.config, format)  # there may be none of the family
+    publisher = WRITERS[format]
+    publisher.check(contents)
     stored = to_format(contents.arrays, contents.config, format, dtype)
     with files.new_folder(folder) as partial:
-        WRITERS[format](partial, contents, stored)
+        publisher.write_folder(partial, contents, stored)
         for name, content in contents.tokenizer.files.items():
-            (partial / _TOKENIZER_PLACES.get(format, {}).get(name, name)).write_bytes(content)
+            (partial / publisher.TOKENIZER_PLACES.get(name, name)).write_bytes(content)
     return folder
 
 
@@ -84,7 +65,7 @@ def to_format(
 
     Args:
         arrays: as in `Contents`.
-        format: a key of `formats.FORMATS`.
+        format: a key of `publishers.FORMATS`.
         dtype: one of `DTYPES`.
 
     Raises:
@@ -137,18 +118,6 @@ def _cast(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
     return cast
 
 
-def write_settings(folder: Path, contents: Contents) -> None:
-    """Writes `finding.SETTINGS_FILE`: everything but arrays and tokenizer."""
-    settings = {
-        "encoder": contents.config.to_dict(),
-        "tokenizer": dict(contents.tokenizer.settings),
-        "labels": contents.labels,
-        "problem_type": contents.problem_type,
-        "task": contents.task,
-    }
-    _write_json(folder / finding.SETTINGS_FILE, settings)
-
-
 def _check_vocabulary(contents: Contents) -> None:
     entries = contents.tokenizer.entries()
     if entries > contents.config.vocab_size:
@@ -156,55 +125,3 @@ def _check_vocabulary(contents: Contents) -> None:
             f"The vocabulary must have at most {contents.config.vocab_size} entries, the config's "
             f"vocab_size. Received: {entries}"
         )
-
-
-# --- One function a format: everything but the tokenizer's files, into a folder nobody sees yet. --
-
-
-def _write_ours(folder: Path, contents: Contents, stored: Mapping[str, np.ndarray]) -> None:
-    write_settings(folder, contents)
-    safetensors.write(folder / "model.safetensors", stored)
-
-
-def _write_google(folder: Path, contents: Contents, stored: Mapping[str, np.ndarray]) -> None:
-    family, config = contents.config.family, contents.config
-    if config.mlm_act and any(names.head_of(name) == "mlm" for name in contents.arrays):
-        raise ValueError(
-            f"Google's {family} finds masked words with {config.hidden_act}, this model with "
-            f"{config.mlm_act}: it would compute something else. Write it as bert_tf2."
-        )
-    _write_json(folder / f"{family}_config.json", config.to_google())
-    stem = {"bert": "bert_model.ckpt", "albert": "model.ckpt-best"}  # as they are published
-    bundle.write(folder / stem.get(family, family), stored)
-
-
-def _write_huggingface(folder: Path, contents: Contents, stored: Mapping[str, np.ndarray]) -> None:
-    from bert_tf2.weights import huggingface
-
-    _write_json(folder / "config.json", huggingface.config_of(contents))
-    if contents.tokenizer.files:
-        _write_json(folder / "tokenizer_config.json", huggingface.tokenizer_config_of(contents))
-    safetensors.write(folder / "model.safetensors", huggingface.completed(contents, stored))
-
-
-def _write_keras_hub(folder: Path, contents: Contents, stored: Mapping[str, np.ndarray]) -> None:
-    for name, values in keras_hub.settings_of(contents).items():
-        _write_json(folder / name, values)
-    keras_weights.write(folder / "model.weights.h5", keras_hub.completed(contents, stored))
-    if contents.tokenizer.files:
-        (folder / keras_hub.TOKENIZER_PLACES["vocab.txt"]).parent.mkdir(parents=True)
-
-
-WRITERS = {
-    "bert_tf2": _write_ours,
-    "google": _write_google,
-    "huggingface": _write_huggingface,
-    "keras_hub": _write_keras_hub,
-}
-# Our name of a tokenizer's file -> its place in the folder, where it is not the folder itself.
-_TOKENIZER_PLACES = {"keras_hub": keras_hub.TOKENIZER_PLACES}
-_IN_SAFETENSORS = ("bert_tf2", "huggingface")
-
-
-def _write_json(file: Path, values: dict) -> None:
-    files.write_json(file, values, sort_keys=True)

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bert_tf2.config import EncoderConfig
-from bert_tf2.dialects import FAMILIES
+from bert_tf2.config import FAMILIES, EncoderConfig
 
 TINY = EncoderConfig(
     vocab_size=97,

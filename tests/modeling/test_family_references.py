@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from bert_tf2 import Encoder, weights
-from bert_tf2.config import read_config
 from bert_tf2.modeling.encoder import input_tensors
+from bert_tf2.weights import read_config
 
 pytestmark = pytest.mark.full
 TOLERANCE = 5e-6  # the references' own float32 noise is up to 3e-6

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bert_tf2 import Encoder, weights
-from bert_tf2.config import read_config
+from bert_tf2.weights import read_config
 
 pytestmark = pytest.mark.full
 TOLERANCE = 5e-6  # the reference's own float32 noise is up to 3e-6

@@ -14,6 +14,7 @@ from bert_tf2.config import EncoderConfig
 from bert_tf2.planning import memory
 from bert_tf2.planning.memory import GIB, Step, predict, suggest
 from bert_tf2.variants import VARIANTS
+from bert_tf2.weights import write_config
 
 BASE = VARIANTS["uncased_L-12_H-768_A-12"]
 SMALL = VARIANTS["uncased_L-4_H-512_A-8"]
@@ -227,7 +228,7 @@ def test_a_tight_plan_and_one_for_a_gpu_say_so(capsys):
 def test_sizes_from_a_config_and_memory_from_the_machine(capsys, tmp_path):
     file = tmp_path / "bert_config.json"
     tiny = VARIANTS["uncased_L-2_H-128_A-2"]
-    file.write_text(json.dumps(tiny.to_google()), encoding="utf-8")
+    file.write_text(json.dumps(write_config(tiny, "google")), encoding="utf-8")
     said = run(capsys, f"--bert_config_file={file}", "--train_batch_size=1", "--device=cpu")
     assert f"{predict(tiny, Step(1, 128)).peak / GIB:.2f}" in said
     assert "available on this machine" in said

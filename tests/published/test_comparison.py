@@ -16,7 +16,7 @@ from bert_tf2 import WordPieceTokenizer, cli, weights
 from bert_tf2.published import comparison as module
 from bert_tf2.published.comparison import OUTPUTS, Row, compare, published
 from bert_tf2.variants import VARIANTS
-from bert_tf2.weights import registry
+from bert_tf2.weights import registry, write_config
 from bert_tf2.weights.download import sha256_of
 
 TABLE = json.loads(module.TABLE.read_text("utf-8"))
@@ -31,7 +31,7 @@ def write(folder, config, arrays):
     save_file(
         {name: np.ascontiguousarray(x) for name, x in stored.items()}, folder / "w.safetensors"
     )
-    (folder / "config.json").write_text(json.dumps(config.to_huggingface()))
+    (folder / "config.json").write_text(json.dumps(write_config(config, "huggingface")))
     return weights.open_checkpoint(folder)
 
 

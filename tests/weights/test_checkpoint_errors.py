@@ -9,6 +9,7 @@ import saved
 
 from bert_tf2 import weights
 from bert_tf2.config import EncoderConfig
+from bert_tf2.weights import write_config
 from bert_tf2.weights.containers import bundle
 
 CONFIG = EncoderConfig(
@@ -46,7 +47,7 @@ def load(folder, expected=SHAPES):
 def configure(folder, **changes):
     """Rewrites the folder's config. -> the shapes of the model it then describes."""
     config = dataclasses.replace(CONFIG, **changes)
-    (folder / "bert_config.json").write_text(json.dumps(config.to_google()))
+    (folder / "bert_config.json").write_text(json.dumps(write_config(config, "google")))
     return weights.expected_shapes(config)
 
 

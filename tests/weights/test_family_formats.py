@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from bert_tf2 import weights
 from bert_tf2.variants import VARIANTS
-from bert_tf2.weights import names, saving
+from bert_tf2.weights import names, saving, write_config
 from bert_tf2.weights.containers import bundle
 
 HEADS = ("mlm", "nsp", "sop", "rtd", "pre_classifier", "classifier", "token_classifier", "span")
@@ -174,7 +174,7 @@ def test_one_google_electra_file_gives_both_towers(tmp_path):
     bundle.write(tmp_path / "electra.ckpt", stored)
     for config, want in ((tower, own), (generator, arrays)):
         file = tmp_path / f"{config.family}.json"
-        file.write_text(json.dumps(config.to_google()))
+        file.write_text(json.dumps(write_config(config, "google")))
         got = loaded(weights.open_checkpoint(tmp_path, config_file=file))
         for name, array in want.items():
             np.testing.assert_array_equal(got[name], array, err_msg=name)

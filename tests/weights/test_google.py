@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from bert_tf2 import weights
 from bert_tf2.config import EncoderConfig
+from bert_tf2.weights import write_config
 
 V, P, S, D, I, L = 11, 9, 2, 8, 12, 2  # noqa: E741
 CONFIG = EncoderConfig(
@@ -75,7 +76,7 @@ def write_with_tensorflow(folder, arrays, config=CONFIG, vocabulary=VOCABULARY):
         saver.save(
             session, str(folder / "bert_model.ckpt"), write_meta_graph=False, write_state=False
         )
-    (folder / "bert_config.json").write_text(json.dumps(config.to_google()))
+    (folder / "bert_config.json").write_text(json.dumps(write_config(config, "google")))
     if vocabulary is not None:
         (folder / "vocab.txt").write_bytes("".join(f"{x}\n" for x in vocabulary).encode())
     return folder

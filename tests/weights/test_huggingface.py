@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 
 from bert_tf2 import weights
 from bert_tf2.config import EncoderConfig
+from bert_tf2.weights import write_config
 
 CONFIG = EncoderConfig(
     vocab_size=11,
@@ -63,7 +64,7 @@ def write(folder, arrays, settings=None):
 
 
 def describe(folder, settings=None):
-    (folder / "config.json").write_text(json.dumps(CONFIG.to_huggingface()))
+    (folder / "config.json").write_text(json.dumps(write_config(CONFIG, "huggingface")))
     if settings is not None:
         (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     return folder
@@ -111,7 +112,7 @@ def test_every_tensor_arrives_transposed_where_it_must(tmp_path, arrays):
 def test_the_config_of_the_own_dialect_is_read(tmp_path, arrays):
     folder = write(tmp_path / "a", arrays)
     google = dataclasses.replace(CONFIG, hidden_act="gelu_tanh")
-    (folder / "bert_config.json").write_text(json.dumps(google.to_google()))
+    (folder / "bert_config.json").write_text(json.dumps(write_config(google, "google")))
     assert weights.open_checkpoint(folder).config == CONFIG
 
 

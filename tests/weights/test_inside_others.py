@@ -8,6 +8,7 @@ import pytest
 from saved import google
 
 from bert_tf2 import Encoder, TextClassifier, weights
+from bert_tf2.weights import write_config
 from bert_tf2.weights.containers import bundle, safetensors
 
 HEADS = {  # names that no table knows
@@ -35,7 +36,7 @@ def write(folder, format, config, renamed):
         bundle.write(folder / "bert_model.ckpt", stored)
     else:
         folder.mkdir()
-        (folder / "config.json").write_text(json.dumps(config.to_huggingface()))
+        (folder / "config.json").write_text(json.dumps(write_config(config, "huggingface")))
         safetensors.write(folder / "model.safetensors", stored)
     return arrays
 

@@ -20,8 +20,7 @@ from keras_presets import (
 
 import bert_tf2
 from bert_tf2 import TextClassifier, weights
-from bert_tf2.config import parse_config
-from bert_tf2.weights import names
+from bert_tf2.weights import names, parse_config, write_config
 from bert_tf2.weights.containers import hdf5, keras_weights
 
 
@@ -155,7 +154,7 @@ def test_a_family_it_has_no_class_for(tmp_path):
 
 def test_the_config_says_what_keras_hub_understands_and_the_rest_beside_it():
     config = tiny("bert", attention_probs_dropout_prob=0.3, initializer_range=0.05)
-    written = config.to_keras_hub()
+    written = write_config(config, "keras_hub")
     assert written["registered_name"] == "keras_hub>BertBackbone"
     assert written["config"]["dropout"] == 0.1
     assert written["attention_probs_dropout_prob"] == 0.3

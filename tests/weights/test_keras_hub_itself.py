@@ -17,6 +17,7 @@ from keras_presets import (
 )
 
 from bert_tf2 import Encoder, WordPieceTokenizer, weights
+from bert_tf2.weights import write_config
 from bert_tf2.weights.containers import hdf5
 
 CLASSES = {
@@ -61,7 +62,7 @@ def backbone(keras_hub, name):
     model = getattr(keras_hub.models, f"{CLASSES[config.family]}Backbone")(
         **{
             word: value
-            for word, value in config.to_keras_hub()["config"].items()
+            for word, value in write_config(config, "keras_hub")["config"].items()
             if word not in ("name", "trainable")
         }
     )

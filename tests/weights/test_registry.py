@@ -10,7 +10,7 @@ import zipfile
 import pytest
 from http_server import contents, refused, serving
 
-from bert_tf2.dialects import FAMILIES
+from bert_tf2.config import FAMILIES
 from bert_tf2.variants import VARIANTS
 from bert_tf2.weights import registry
 from bert_tf2.weights.download import DownloadError

@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from bert_tf2 import Encoder, MaskedLM, TextClassifier, weights
 from bert_tf2.variants import VARIANTS
-from bert_tf2.weights import names
+from bert_tf2.weights import names, write_config
 from bert_tf2.weights.containers import bundle, objects
-from bert_tf2.weights.derived import derive_config
+from bert_tf2.weights.infer_config import infer_config
 from bert_tf2.weights.loading import match
 
 RECORDER = Path(__file__).parents[1] / "reference" / "model_garden" / "record_model_garden.py"
@@ -201,7 +201,7 @@ def test_an_albert_of_no_published_size_needs_a_config(tmp_path):
 def test_a_config_beside_it_is_used(tmp_path):
     config = dataclasses.replace(oracle.TINY, hidden_act="relu", hidden_dropout_prob=0.2)
     save_objects(tmp_path / "model.ckpt", stored(config)[1])
-    (tmp_path / "bert_config.json").write_text(json.dumps(config.to_google()))
+    (tmp_path / "bert_config.json").write_text(json.dumps(write_config(config, "google")))
     assert weights.open_checkpoint(tmp_path).config == config
 
 
@@ -269,7 +269,8 @@ def test_published_sizes_are_told_by_names_and_shapes(tmp_path, name, format):
     shapes = weights.expected_shapes(config, heads)
     table = names.variables(config, format)
     listed = {table[o].theirs: (table[o].stored, np.dtype("float32")) for o in shapes}
-    assert derive_config(listed, format, tmp_path) == config
+    tables = {family: naming for (family, f), naming in names.NAMES.items() if f == format}
+    assert infer_config(listed, names.FORMATS[format], tables, tmp_path) == config
 
 
 # --- Damage. --------------------------------------------------------------------------------------

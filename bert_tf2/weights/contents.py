@@ -1,10 +1,38 @@
 """All that a checkpoint of any format holds, ready to be written in another."""
 
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from bert_tf2.config import EncoderConfig
 from bert_tf2.weights import names
 from bert_tf2.weights.checkpoint import Checkpoint
 from bert_tf2.weights.loading import load, match
 from bert_tf2.weights.report import Report
-from bert_tf2.weights.saving import Contents
+from bert_tf2.weights.tokenizer_source import TokenizerSource
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What there is to write, in whatever format.
+
+    Attributes:
+        config: the encoder's.
+        arrays: our name -> array: a whole encoder and any heads; the pooler may be left out, as
+            some models have none.
+        tokenizer: its files, in memory, and its settings.
+        labels: a classifier's class names.
+        task: what a preset of ours keeps of a task besides: class name and settings.
+        problem_type: what a classifier answers, as in `Checkpoint`.
+    """
+
+    config: EncoderConfig
+    arrays: Mapping[str, np.ndarray]
+    tokenizer: TokenizerSource = dataclasses.field(default_factory=TokenizerSource)
+    labels: tuple[str, ...] | None = None
+    task: Mapping | None = None
+    problem_type: str | None = None
 
 
 def contents_of(checkpoint: Checkpoint) -> tuple[Contents, Report]:

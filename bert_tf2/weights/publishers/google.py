@@ -1,10 +1,28 @@
-"""Google's names, in TensorFlow checkpoints: BERT, ALBERT, ELECTRA; and brightmart's ALBERT.
+"""Google's TensorFlow checkpoints: BERT, ALBERT, ELECTRA; and brightmart's ALBERT.
 
 `{block}` stands for a name of `EncoderConfig.block_names`, `{0}` and `{1}` for the numbers in it,
 capitals for what a family puts there.
 """
 
-from bert_tf2.weights.formats.format import Format, Naming, rows
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from bert_tf2.config import EncoderConfig
+from bert_tf2.files import read_json, write_json
+from bert_tf2.variants import VARIANTS
+from bert_tf2.weights import finding
+from bert_tf2.weights.config_words import ALIKE, ConfigWords, Dialect, activation, write
+from bert_tf2.weights.containers import bundle
+from bert_tf2.weights.infer_config import infer_config
+from bert_tf2.weights.metadata import Metadata, WeightsFile, tokenizer_beside
+from bert_tf2.weights.report import CheckpointError
+from bert_tf2.weights.tables import Format, Naming, rows, written_out
+from bert_tf2.weights.units import head_of
+
+# --- Names. ---------------------------------------------------------------------------------------
 
 _ONE = "bert/encoder/transformer/group_0/inner_group_0"  # ALBERT's block where there is but one
 FORMAT = Format(
@@ -127,3 +145,107 @@ NAMES = {
         skipped={r"^(electra|discriminator_predictions)/": "the discriminator's"},
     ),
 }
+FORMATS = {"google": (FORMAT, NAMES)}
+
+
+# --- Config: bert_config.json, albert_config.json; ELECTRA has none. ------------------------------
+
+_ACTIVATIONS = {"gelu": "gelu_tanh", "relu": "relu", "tanh": "tanh", "linear": "linear"}
+_SHARING = ("embedding_size", "num_hidden_groups", "inner_group_num")
+
+
+def _words(gelu: str, *more: str, **left_out) -> ConfigWords:
+    act = activation("hidden_act", _ACTIVATIONS | {"gelu": gelu})
+    return ConfigWords({name: name for name in (*ALIKE, *more)} | {"hidden_act": act}, left_out)
+
+
+def _family_of(values: Mapping, source: str) -> tuple[object, str | None]:
+    # Its ALBERT is told from its BERT by these, and its ELECTRA has no config: ours says.
+    shared = any(name in values for name in _SHARING)
+    said = values.get("family", "albert" if shared else "bert")
+    return said, said
+
+
+def _pack(family: str, written: Mapping) -> dict:
+    told = {} if family in ("bert", "albert") else {"family": family}
+    return dict(written) | told
+
+
+_ELECTRA_WORDS = _words("gelu_erf", "embedding_size")
+CONFIG = Dialect(
+    {
+        "bert": _words("gelu_tanh", type_vocab_size=16),
+        "albert": _words("gelu_tanh", *_SHARING),
+        "electra": _ELECTRA_WORDS,
+        "electra_generator": _ELECTRA_WORDS,
+    },
+    _family_of,
+    _pack,
+)
+
+
+# --- Folders. -------------------------------------------------------------------------------------
+
+
+def infer(file: WeightsFile) -> EncoderConfig | None:
+    """What names and shapes tell, where there is no JSON; None where one must be found."""
+    if finding.has_config(file.folder):
+        return None
+    if file.folder != file.path.parent:  # a hub module of TensorFlow 1
+        return infer_config(file.variables, FORMAT, NAMES, file.folder)
+    for config in VARIANTS.values():  # ELECTRA comes without one
+        if config.family == "electra":
+            table = written_out(config, FORMAT, NAMES["electra"])
+            wanted = [row for ours, row in table.items() if head_of(ours) is None]
+            if all(file.variables.get(row.theirs, (None,))[0] == row.shape for row in wanted):
+                return config
+    return None
+
+
+def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path | None) -> Metadata:
+    """What lies beside the weights.
+
+    Raises:
+        CheckpointError: a file is damaged, or says what nothing here computes.
+    """
+    config = _shared(config, config_file) if file.container == "factorized" else config
+    return Metadata(config, tokenizer_beside(file))
+
+
+def _shared(config: EncoderConfig, file: Path) -> EncoderConfig:
+    """The config of brightmart's ALBERT, which is one of equal widths.
+
+    Raises:
+        CheckpointError: it says that norms come before what they are added to.
+    """
+    order = read_json(file, error=CheckpointError).get("ln_type", "postln")
+    if order != "postln":
+        raise CheckpointError(
+            f"{file}: `ln_type` must be 'postln', as in brightmart's modeling.py. Received: "
+            f"{order!r}, a model with its norms elsewhere, which nothing here computes."
+        )
+    return dataclasses.replace(
+        config, family="albert", embedding_size=None, project_embeddings=None, num_hidden_groups=1
+    )
+
+
+TOKENIZER_PLACES = {}
+
+
+def check(contents) -> None:
+    """Raises ValueError where Google's code would compute something else."""
+    config = contents.config
+    if config.mlm_act and any(head_of(name) == "mlm" for name in contents.arrays):
+        raise ValueError(
+            f"Google's {config.family} finds masked words with {config.hidden_act}, this model "
+            f"with {config.mlm_act}: it would compute something else. Write it as bert_tf2."
+        )
+
+
+def write_folder(folder: Path, contents, stored: Mapping[str, np.ndarray]) -> None:
+    """Everything but the tokenizer's files."""
+    family = contents.config.family
+    said = write(CONFIG, contents.config)
+    write_json(folder / f"{family}_config.json", said, sort_keys=True)
+    stem = {"bert": "bert_model.ckpt", "albert": "model.ckpt-best"}  # as they are published
+    bundle.write(folder / stem.get(family, family), stored)

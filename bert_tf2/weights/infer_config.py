@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bert_tf2 import files
-from bert_tf2.config import EncoderConfig
-from bert_tf2.dialects import FAMILIES
+from bert_tf2.config import FAMILIES, EncoderConfig
 from bert_tf2.variants import VARIANTS
-from bert_tf2.weights import names
 from bert_tf2.weights.report import CheckpointError
+from bert_tf2.weights.tables import Format, Naming, respelled, written_out
 
 _FAMILIES = ("bert", "albert")
 _MOST_LAYERS = 200
@@ -33,19 +32,22 @@ _TELLING = {
 }
 
 
-def derive_config(variables: Mapping[str, tuple], format: str, folder: Path) -> EncoderConfig:
+def infer_config(
+    variables: Mapping[str, tuple], stored: Format, names: Mapping[str, Naming], folder: Path
+) -> EncoderConfig:
     """The config of a checkpoint of BERT or ALBERT.
 
     Args:
         variables: as in `Checkpoint`.
-        format: a key of `formats.FORMATS`.
+        stored: their format.
+        names: its tables, by family.
         folder: where `saved_model.pb` lies, if there is one. Without, GELU is the tanh form, as the
             Model Garden's is (official/modeling/activations/gelu.py).
 
     Raises:
         CheckpointError: the variables are not those of an encoder, or leave something open.
     """
-    found = {family: _found(family, format, variables) for family in _FAMILIES}
+    found = {family: _found(family, stored, names[family], variables) for family in _FAMILIES}
     family = max(found, key=lambda name: len(found[name]))
     blocks = {n.split("/")[0] for n in found[family] if n.startswith(("layer_", "group_"))}
     telling = _telling(found[family], min(blocks, default="layer_0"), variables, folder)
@@ -81,12 +83,12 @@ def _telling(found: Mapping, block: str, variables: Mapping, folder: Path) -> li
     return [found[name] for name in needed]
 
 
-def _found(family: str, format: str, variables: Mapping[str, tuple]) -> dict[str, tuple]:
+def _found(family: str, stored: Format, naming: Naming, variables: Mapping) -> dict[str, tuple]:
     """Our name -> shape in the file, for as many layers as there may be."""
     shared = {"num_hidden_groups": 1} if family == "albert" else {}
     most = EncoderConfig(1, 1, _MOST_LAYERS, 1, 1, family, project_embeddings=True, **shared)
-    ours_of = {row.theirs: ours for ours, row in names.variables(most, format).items()}
-    spelled = {names.respelled(name, format): shape for name, (shape, _) in variables.items()}
+    ours_of = {row.theirs: ours for ours, row in written_out(most, stored, naming).items()}
+    spelled = {respelled(name, stored): shape for name, (shape, _) in variables.items()}
     return {ours: spelled[theirs] for theirs, ours in ours_of.items() if theirs in spelled}
 
 

@@ -1,10 +1,12 @@
-"""Hugging Face's names, from the modeling_*.py of transformers.
+"""Hugging Face's names, from the modeling_*.py of transformers, and its TensorFlow classes' names.
 
 `{block}` stands for a name of `EncoderConfig.block_names`, `{0}` and `{1}` for the numbers in it,
 capitals for what a family puts there.
 """
 
-from bert_tf2.weights.formats.format import Format, Naming, rows
+import re
+
+from bert_tf2.weights.tables import Format, Naming, rows
 
 FORMAT = Format(
     about="Hugging Face",
@@ -156,3 +158,55 @@ NAMES = {
     "roberta": _naming(_ROBERTA, "roberta"),
     "xlm_roberta": _naming(_ROBERTA, "roberta"),
 }
+
+# --- The `tf_model.h5` of transformers 2 to 4. ----------------------------------------------------
+# The names of the PyTorch classes, spelled as Keras 2 does, below the layer of the model and the
+# model, whose name may be any: `bert/tf_bert_model/bert/pooler/dense/kernel:0`. A head that reads
+# the token table holds the embeddings once more. Source: modeling_tf_utils.py (load_tf_weights) and
+# modeling_tf_*.py of transformers 4; transformers 5 has none of them.
+
+_KERNEL_AND_BIAS = {"kernel": "kernel:0", "bias": "bias:0"}
+_EMBEDDED = r"(?:bert|albert|distilbert|electra|roberta)/embeddings/"
+TF_FORMAT = Format(
+    about="Hugging Face (TensorFlow, HDF5)",
+    separator="/",
+    parts={
+        "table": {"": ""},
+        "vector": {"": ""},
+        "norm": {"gamma": "gamma:0", "beta": "beta:0"},
+        "dense": _KERNEL_AND_BIAS,
+        "logits": _KERNEL_AND_BIAS,
+    },
+    skipped={rf"^([^/]+)/[^/]+/(?!\1/){_EMBEDDED}": "the embeddings, once more for a head"},
+    aliases=(
+        (r"^([^/]+)/[^/]+/(?=\1/)", ""),
+        (rf"^[^/]+/[^/]+/({_EMBEDDED}word_embeddings)", r"head/\1"),
+    ),
+)
+# What only this format names by its variable; and where it has a class of its own for each head.
+_TF_VARIABLES = {
+    "embeddings/token": "/weight:0",
+    "embeddings/position": "/embeddings:0",
+    "embeddings/segment": "/embeddings:0",
+    "mlm/bias": ":0",
+}
+_TF_HEADS = {"cls.predictions": "mlm___cls.predictions", "cls.seq_": "nsp___cls.seq_"}
+
+
+def _tf_name(unit: str, theirs: str) -> str:
+    for before, after in _TF_HEADS.items():
+        theirs = theirs.replace(before, after)
+    numbered = re.sub(r"\.(?=\{\d\})", "_._", theirs)  # layer.0 is layer_._0
+    return re.sub(r"(?<!_)\.(?!_)", "/", numbered) + _TF_VARIABLES.get(unit, "")
+
+
+def _tf_naming(naming: Naming) -> Naming:
+    names = {unit: _tf_name(unit, theirs) for unit, theirs in naming.names.items()}
+    table = names["embeddings/token"]
+    # ALBERT has its bias twice.
+    return Naming(
+        names, tied={f"head/{table}": table, "predictions/decoder/bias:0": names["mlm/bias"]}
+    )
+
+
+TF_NAMES = {family: _tf_naming(naming) for family, naming in NAMES.items()}

@@ -8,8 +8,16 @@ modeling/layers/masked_lm.py, tools/export_tfhub_lib.py; for the oldest modules'
 tools/tf1_bert_checkpoint_converter_lib.py, BERT_NAME_REPLACEMENTS.
 """
 
-from bert_tf2.dialects import FAMILIES
-from bert_tf2.weights.formats.format import Format, Naming, rows
+from pathlib import Path
+
+from bert_tf2.config import FAMILIES, EncoderConfig
+from bert_tf2.weights import finding
+from bert_tf2.weights.containers import objects
+from bert_tf2.weights.infer_config import infer_config
+from bert_tf2.weights.metadata import Metadata, WeightsFile, tokenizer_beside
+from bert_tf2.weights.tables import Format, Naming, rows
+
+CONFIG = None  # it writes no JSON
 
 FORMAT = Format(
     about="TF-Hub or Model Garden (TensorFlow 2)",
@@ -75,3 +83,29 @@ classifier                   sentence_prediction/logits
 """
 # The Model Garden has BERT and ALBERT; the others are called alike in what we write.
 NAMES = {family: Naming(rows(_NAMES)) for family in FAMILIES}
+FORMATS = {"tfhub": (FORMAT, NAMES)}
+
+
+def infer(file: WeightsFile) -> EncoderConfig | None:
+    """What names, shapes and the graph tell, where there is no JSON."""
+    if finding.has_config(file.folder):
+        return None
+    return infer_config(file.variables, FORMAT, NAMES, file.folder)
+
+
+def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path | None) -> Metadata:
+    """What lies in the module's folder, and in its variable for the case.
+
+    Raises:
+        CheckpointError: a file is damaged.
+    """
+    return Metadata(config, tokenizer_beside(file, lowercase=_lowercase(file)))
+
+
+def _lowercase(file: WeightsFile) -> bool | None:
+    """The variable `do_lower_case` of a module, the only one that is no number."""
+    place, variables = file.path, file.variables.items()
+    said = [name for name, (shape, dtype) in variables if (shape, dtype.kind) == ((), "b")]
+    if len(said) != 1 or not any(place.parent.glob(f"{place.name}.data-*")):
+        return None
+    return bool(objects.read(place, said)[said[0]])

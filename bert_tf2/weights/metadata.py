@@ -1,0 +1,43 @@
+"""What lies beside the weights, whoever wrote them: config, tokenizer, class names."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from bert_tf2.config import EncoderConfig
+from bert_tf2.weights import finding
+from bert_tf2.weights.tokenizer_source import TokenizerSource
+
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+
+
+class WeightsFile(NamedTuple):
+    """A file with weights, of which the names are known; the attributes are `Checkpoint`'s."""
+
+    format: str
+    container: str
+    path: Path
+    variables: Mapping[str, tuple]
+
+    @property
+    def folder(self) -> Path:
+        """Where the config and the vocabulary lie."""
+        return finding.home(self.path)
+
+
+class Metadata(NamedTuple):
+    """What there is; the attributes are those of `Checkpoint`."""
+
+    config: EncoderConfig
+    tokenizer: TokenizerSource
+    labels: tuple[str, ...] | None = None
+    of_tokens: bool = False
+    problem_type: str | None = None
+    task: dict | None = None
+
+
+def tokenizer_beside(file: WeightsFile, **settings) -> TokenizerSource:
+    """The tokenizer whose files lie there under the usual names, and what they say of it."""
+    source = TokenizerSource(finding.find_tokenizer_files(file.folder))
+    said = finding.find_tokenizer_settings(file.folder, source.files)
+    return source.with_settings(**said).with_settings(**settings)

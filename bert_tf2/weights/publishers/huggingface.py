@@ -1,0 +1,213 @@
+"""Hugging Face's folders: what they hold besides weights, and what transformers computes otherwise.
+
+Its config's words are in huggingface_config.py, its names in huggingface_names.py.
+"""
+
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from bert_tf2.config import FAMILIES, EncoderConfig
+from bert_tf2.files import read_json, write_json
+from bert_tf2.weights.config_words import names_of, write
+from bert_tf2.weights.containers import safetensors
+from bert_tf2.weights.metadata import PROBLEM_TYPES, Metadata, WeightsFile, tokenizer_beside
+from bert_tf2.weights.publishers.huggingface_config import CONFIG
+from bert_tf2.weights.publishers.huggingface_names import FORMAT, NAMES, TF_FORMAT, TF_NAMES
+from bert_tf2.weights.report import CheckpointError
+from bert_tf2.weights.tables import respelled, written_out
+from bert_tf2.weights.units import head_of
+
+FORMATS = {"huggingface": (FORMAT, NAMES), "huggingface_tf": (TF_FORMAT, TF_NAMES)}
+
+# --- Reading. -------------------------------------------------------------------------------------
+
+
+def infer(file: WeightsFile) -> None:
+    """Nothing but the config tells."""
+
+
+def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path) -> Metadata:
+    """The tokenizer, and what the config says of a classifier.
+
+    Raises:
+        CheckpointError: classes without a number each from 0, an unknown kind of problem, or
+            masked words told by another table than the encoder's, which is not there.
+    """
+    values, heads = read_json(config_file, error=CheckpointError), _heads(file, config)
+    by_number = values.get("id2label") or {}
+    try:
+        labels = {int(number): str(label) for number, label in by_number.items()}
+        labels = [labels[i] for i in range(len(by_number))]
+    except (KeyError, AttributeError, ValueError):
+        if "classifier" in heads:
+            raise CheckpointError(
+                f"{config_file}: `id2label` must name the classes by their numbers, 0, 1, 2, … "
+                f"without a gap. Received: {reprlib.repr(by_number)}"
+            ) from None
+        labels = []
+    problem_type = values.get("problem_type")
+    if problem_type not in (None, *PROBLEM_TYPES):
+        raise CheckpointError(
+            f"{config_file}: `problem_type` must be one of {PROBLEM_TYPES}. Received: "
+            f"{reprlib.repr(problem_type)}"
+        )
+    if values.get("tie_word_embeddings") is False and "mlm" in heads and "decoder" not in heads:
+        raise CheckpointError(
+            f"{config_file}: `tie_word_embeddings` must be true where no table of the masked-word "
+            "head's own is in the file. Received: False"
+        )
+    return Metadata(
+        config,
+        tokenizer_beside(file),
+        labels=tuple(labels) or None,
+        of_tokens="ForTokenClassification" in str(values.get("architectures")),
+        problem_type=problem_type,
+    )
+
+
+def _heads(file: WeightsFile, config: EncoderConfig) -> set[str]:
+    """The heads that a file has, and "decoder" where masked words have a table of their own."""
+    stored, names = FORMATS[file.format]
+    table, tied = written_out(config, stored, names[config.family]), names[config.family].tied
+    wanted = [(head_of(ours), row.theirs) for ours, row in table.items()]
+    same = table["embeddings/token"].theirs
+    wanted += [("decoder", theirs) for theirs, copied in tied.items() if copied == same]
+    spelled = tuple(f".{respelled(name, stored)}" for name in file.variables)
+    return {
+        head.removeprefix("token_")
+        for head, theirs in wanted
+        if head and any(name.endswith(f".{theirs}") for name in spelled)
+    }
+
+
+# --- Writing. -------------------------------------------------------------------------------------
+
+# The first row whose heads are all there names the class that reads the file as a whole. `{}` is
+# the family's part of the name.
+_ARCHITECTURES = (
+    ({"classifier"}, "{}ForSequenceClassification"),
+    ({"token_classifier"}, "{}ForTokenClassification"),
+    ({"span"}, "{}ForQuestionAnswering"),
+    ({"mlm", "nsp"}, "{}ForPreTraining"),
+    ({"mlm", "sop"}, "{}ForPreTraining"),
+    ({"rtd"}, "{}ForPreTraining"),
+    ({"mlm"}, "{}ForMaskedLM"),
+)
+_TOKENIZERS = {
+    "albert": "AlbertTokenizer",
+    "roberta": "RobertaTokenizer",
+    "xlm_roberta": "XLMRobertaTokenizer",
+}
+# Fields that change what is computed. Where Hugging Face has no word for one, nothing can be said.
+_COMPUTED = (
+    "layer_norm_eps",
+    "embedding_size",
+    "type_vocab_size",
+    "sinusoidal_positions",
+    "position_padding_id",
+    "num_hidden_groups",
+    "inner_group_num",
+)
+
+
+TOKENIZER_PLACES = {}
+
+
+def check(contents) -> None:
+    """Raises ValueError where transformers would compute something else."""
+    _config_of(contents)
+
+
+def write_folder(folder: Path, contents, stored: Mapping[str, np.ndarray]) -> None:
+    """Everything but the tokenizer's files."""
+    write_json(folder / "config.json", _config_of(contents), sort_keys=True)
+    if contents.tokenizer.files:
+        said = _tokenizer_config_of(contents)
+        write_json(folder / "tokenizer_config.json", said, sort_keys=True)
+    safetensors.write(folder / "model.safetensors", _completed(contents, stored))
+
+
+def _config_of(contents) -> dict:
+    """The `config.json` of `Contents`.
+
+    Raises:
+        ValueError: transformers would compute something else.
+    """
+    config = contents.config
+    values = write(CONFIG, config)
+    words = names_of(CONFIG, config.family)
+    has_words = any(head_of(name) == "mlm" for name in contents.arrays)
+    computed = [*_COMPUTED, *(["mlm_act"] if has_words else [])]
+    unspoken = [name for name in computed if name in values and name not in words]
+    if unspoken:
+        said = {name: values[name] for name in unspoken}
+        raise ValueError(
+            f"transformers' {config.family} has no setting for {said}: it would compute something "
+            "else. Write this model as bert_tf2 or google."
+        )
+    dense = FAMILIES[config.family].get("classifier_act") or "tanh"  # BERT's is the pooler
+    if "classifier/bias" in contents.arrays and config.classifier_act not in (None, dense):
+        raise ValueError(
+            f"transformers' {config.family} classifies with {dense}, this model with "
+            f"{config.classifier_act}: it would compute something else. Write it as bert_tf2."
+        )
+    _check_groups(config)
+    if config.family != "electra_generator":  # whose class is what tells it from ELECTRA
+        base = values["architectures"][0].removesuffix("Model")
+        heads = {head_of(name) for name in contents.arrays}
+        named = [name.format(base) for wanted, name in _ARCHITECTURES if wanted <= heads]
+        values["architectures"] = [*named, values["architectures"][0]][:1]
+    if labels := contents.labels or _numbered(contents.arrays):
+        values["id2label"] = {str(i): label for i, label in enumerate(labels)}
+        values["label2id"] = {label: i for i, label in enumerate(labels)}
+    if contents.problem_type:
+        values["problem_type"] = contents.problem_type
+    return values
+
+
+def _numbered(arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """Names for classes without one, as transformers makes them; its own guess is two classes."""
+    for head in ("classifier", "token_classifier"):
+        if f"{head}/bias" in arrays:
+            return [f"LABEL_{i}" for i in range(len(arrays[f"{head}/bias"]))]
+    return []
+
+
+def _check_groups(config: EncoderConfig) -> None:
+    """transformers divides layers into groups in another order of operations than Google."""
+    layers, groups = config.num_hidden_layers, config.num_hidden_groups
+    if groups is None:
+        return
+    google = [int(i / layers * groups) for i in range(layers)]
+    if google != [int(i / (layers / groups)) for i in range(layers)]:
+        raise ValueError(
+            f"transformers would give {layers} layers other ones of {groups} groups than Google's "
+            "code does. Write this model as bert_tf2 or google."
+        )
+
+
+def _completed(contents, stored: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays with what transformers always has: ALBERT's projection, even between equals."""
+    config = contents.config
+    if config.family != "albert" or config.has_projection:
+        return dict(stored)
+    dtype = next(iter(stored.values())).dtype
+    projection = NAMES[config.family].names["embeddings/projection"]
+    return stored | {
+        f"{projection}.weight": np.eye(config.hidden_size, dtype=dtype),
+        f"{projection}.bias": np.zeros(config.hidden_size, dtype),
+    }
+
+
+def _tokenizer_config_of(contents) -> dict:
+    """The `tokenizer_config.json` of `Contents`."""
+    tokenizer = _TOKENIZERS.get(contents.config.family, "BertTokenizer")
+    if "vocab.txt" in contents.tokenizer.files:
+        tokenizer = "BertTokenizer"  # the Chinese ALBERTs have one, too
+    said = {"tokenizer_class": tokenizer, "model_max_length": contents.config.max_length}
+    words = {"add_prefix_space": "add_prefix_space", "lowercase": "do_lower_case"}
+    settings = contents.tokenizer.settings
+    return said | {theirs: settings[ours] for ours, theirs in words.items() if ours in settings}
