@@ -193,7 +193,7 @@ def test_values_that_exclude_each_other(values, message):
 def test_bad_files(tmp_path):
     path = tmp_path / "config.json"
     for content, message in (
-        ("{", "must hold JSON"),
+        ("{", "not a JSON file"),
         ("[]", "JSON object"),
         ("{}", "lacks vocab"),
     ):
