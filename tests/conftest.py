@@ -6,10 +6,16 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+import budget
 import pytest
 
 ASSETS = Path(os.environ.get("BERT_TF2_ASSETS", Path(__file__).parents[2] / "shared" / "assets"))
 REFERENCE = Path(__file__).parent / "reference"
+
+
+def pytest_configure(config):
+    default = config.option.markexpr == "not full and not soak"
+    config.pluginmanager.register(budget.Budget(default), "budget")
 
 
 @pytest.fixture(scope="session")
