@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import oracle
 import pytest
+from closeness import BACKWARD
 
 from bert_tf2.config import EncoderConfig
 from bert_tf2.modeling.encoder import Encoder
@@ -196,4 +197,4 @@ def test_the_masked_word_head_has_its_own_activation(kind):
     centred = inner - inner.mean(-1, keepdims=True)
     normed = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + config.layer_norm_eps)
     want = normed @ np.asarray(embeddings.token_table()).T
-    np.testing.assert_allclose(logits[0], want, atol=1e-5)
+    np.testing.assert_allclose(logits[0], want, atol=BACKWARD)

@@ -24,6 +24,8 @@ FORMULA = 17 * U  # 1e-6
 FORWARD = 84 * U  # 5e-6
 # Losses and gradients of a batch: forwards, backwards, over 60 tokens, 3 sqrt(48) sqrt(60) U.
 BACKWARD = 168 * U  # 1e-5
+# Outputs of twelve layers of 768, and of logits of up to 20.
+DEEP = 4 * FORWARD  # 2e-5
 # Gradients that cancel (before a softmax or a norm): a tenth of the terms is left.
 CANCELLED = 10 * BACKWARD  # 1e-4
 
@@ -31,10 +33,10 @@ CANCELLED = 10 * BACKWARD  # 1e-4
 def of_steps(steps, rate=1e-3, gradients=CANCELLED):
     """Of variables after optimizer steps, of rate `rate` at most, with gradients that are so near.
 
-    Each step rounds a variable, and moves it by the rate in a direction that is off as its gradient
-    is: errors add up, but do not grow.
+    Each step of either program rounds a variable, and moves it by the rate in a direction that is
+    off as its gradient is: errors add up, but do not grow.
     """
-    return max(FORMULA, steps * (U + rate * gradients))
+    return max(FORMULA, steps * (2 * U + rate * gradients))
 
 
 def assert_near(got, want, tolerance, least=1.0, err_msg=""):

@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+from closeness import FORWARD
 
 from bert_tf2.config import FAMILIES, EncoderConfig
 
@@ -207,7 +208,7 @@ def _norm(config, w, path, x):
 
 # float32 against float64, through three layers of values of order 1: the originals' own float32
 # noise is up to 3e-6.
-TOLERANCE = 5e-6
+TOLERANCE = FORWARD
 # A fully masked row is only shifted, by -10000, where float32 has steps of 1e-3.
 SHIFTED_TOLERANCE = 5e-3
 

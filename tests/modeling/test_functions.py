@@ -9,6 +9,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from closeness import BACKWARD, CANCELLED, assert_near
 
 from bert_tf2.modeling import functions
 from bert_tf2.modeling.encoder import Encoder, input_tensors
@@ -31,7 +32,7 @@ def test_activation_in_training(name):
     plain = both(lambda x: functions.activate(name, tf.identity(x)))
     trained = both(lambda x: functions.activate(name, tf.identity(x), training=True))
     for one, other in zip(plain, trained, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)  # 1 + tanh at x = -6 has one digit
+        assert_near(one, other, BACKWARD)  # 1 + tanh at x = -6 has one digit
 
 
 def test_norm_in_training():
@@ -43,7 +44,7 @@ def test_norm_in_training():
     plain = both(lambda x: norm(x, training=False), variables)
     trained = both(lambda x: norm(x, training=True), variables)
     for one, other in zip(plain, trained, strict=True):
-        np.testing.assert_allclose(one, other, rtol=2e-5, atol=1e-5)  # sums of 37 rows
+        np.testing.assert_allclose(one, other, rtol=2 * BACKWARD, atol=BACKWARD)  # sums of 37 rows
 
 
 def test_norm_in_training_computes_in_float32():
@@ -95,7 +96,7 @@ def one_step(config, drop_padding, recompute=False, training=True):
 
 
 def assert_same_step(one, other):
-    np.testing.assert_allclose(one[0], other[0], rtol=1e-4)  # a sum that cancels
+    np.testing.assert_allclose(one[0], other[0], rtol=CANCELLED)  # a sum that cancels
     ones, others = (
         {n: tf.convert_to_tensor(g).numpy() for n, g in gradients.items() if g is not None}
         for _, gradients in (one, other)
@@ -103,7 +104,7 @@ def assert_same_step(one, other):
     assert ones.keys() == others.keys()
     noise = 1e-6 * max(abs(g).max() for g in ones.values())  # of float32 sums
     for name, gradient in ones.items():
-        np.testing.assert_allclose(gradient, others[name], rtol=1e-4, atol=noise, err_msg=name)
+        np.testing.assert_allclose(gradient, others[name], rtol=CANCELLED, atol=noise, err_msg=name)
 
 
 @pytest.mark.parametrize("drop_padding", [True, False])

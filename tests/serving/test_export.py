@@ -5,10 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from closeness import FORWARD, assert_near
 
 from bert_tf2 import export_saved_model
 
@@ -55,11 +55,11 @@ def test_a_fresh_process_gives_the_same_answers_on_raw_strings(exported):
     assert folder.name == "1"
     got = read_elsewhere(folder, text=TEXTS)
     logits = model.predict(TEXTS, verbose=0)
-    np.testing.assert_allclose(got["logits"], logits, atol=1e-6)
+    assert_near(got["logits"], logits, FORWARD)
     answers = model.predict_labels(TEXTS, verbose=0)
     assert got["label"] == [answer.label for answer in answers]
     want = [list(answer.probabilities.values()) for answer in answers]
-    np.testing.assert_allclose(got["probabilities"], want, atol=1e-6)
+    assert_near(got["probabilities"], want, FORWARD)
 
 
 def test_pairs_and_ids(tmp_path):
@@ -69,17 +69,17 @@ def test_pairs_and_ids(tmp_path):
     assert folder == tmp_path / "7"
     got = read_elsewhere(folder, text=pair[0], text_pair=pair[1])
     want = model.predict(pair, verbose=0)
-    np.testing.assert_allclose(got["logits"], want, atol=1e-6)
+    assert_near(got["logits"], want, FORWARD)
     signature = tf.saved_model.load(str(folder)).signatures["token_ids"]
     ids = signature(**model.preprocessor(pair))
-    np.testing.assert_allclose(ids["logits"], want, atol=1e-6)
+    assert_near(ids["logits"], want, FORWARD)
 
 
 def test_invalid_utf8_is_answered(exported):
     model, folder = exported
     bad = [b"\xff\xfe caf\xe9", b"tea"]
     got = tf.saved_model.load(str(folder)).signatures["serving_default"](text=tf.constant(bad))
-    np.testing.assert_allclose(got["logits"], model.predict(bad, verbose=0), atol=1e-6)
+    assert_near(got["logits"], model.predict(bad, verbose=0), FORWARD)
 
 
 def test_only_operations_that_tf_serving_has(exported):

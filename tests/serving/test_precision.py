@@ -10,6 +10,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from closeness import FORWARD, assert_near
 
 from bert_tf2 import export_saved_model
 from bert_tf2.serving.int8 import LARGEST_CODE, _multiply, _Shared, quantize_kernel
@@ -94,7 +95,7 @@ def test_int8_answers_do_not_depend_on_neighbours(tmp_path):
     folder = export_saved_model(model, tmp_path / "clf", precision="int8")
     together = served(folder)["logits"].numpy()
     alone = np.concatenate([served(folder, [text])["logits"] for text in TEXTS])
-    np.testing.assert_allclose(together, alone, atol=2e-6, rtol=0)
+    assert_near(together, alone, FORWARD)
 
 
 @pytest.mark.parametrize("family", ["albert", "distilbert"])
@@ -132,7 +133,7 @@ def test_int8_pairs_ids_and_the_mean(tmp_path):
         text=tf.constant(pair[0]), text_pair=tf.constant(pair[1])
     )
     by_ids = signatures["token_ids"](**model.preprocessor(pair))
-    np.testing.assert_allclose(by_text["logits"], by_ids["logits"], atol=1e-6)
+    assert_near(by_text["logits"], by_ids["logits"], FORWARD)
     assert 0 < np.abs(by_text["logits"] - logits).max() < 0.05 * np.ptp(logits)
     nothing = {name: tf.zeros((0, 4), tf.int32) for name in model.preprocessor(pair)}
     assert signatures["token_ids"](**nothing)["logits"].shape == (0, 3)
@@ -160,7 +161,7 @@ def test_int8_elsewhere_with_and_without_onednn(tmp_path, onednn):
     )
     assert done.returncode == 0, done.stderr
     got = json.loads(done.stdout.splitlines()[-1])
-    np.testing.assert_allclose(got, served(folder)["logits"], atol=1e-5)
+    assert_near(got, served(folder)["logits"], FORWARD)
 
 
 def test_a_model_trained_in_bfloat16(tmp_path):
@@ -174,7 +175,7 @@ def test_a_model_trained_in_bfloat16(tmp_path):
         variable.assign(base.named_variables()[name].value)
     logits = base.predict(TEXTS, verbose=0)
     asked = export_saved_model(model, tmp_path / "float32", precision="float32")
-    np.testing.assert_allclose(served(asked)["logits"], logits, atol=1e-5)
+    assert_near(served(asked)["logits"], logits, FORWARD)
     default = export_saved_model(model, tmp_path / "default")
     got = served(default)["logits"]
     np.testing.assert_allclose(got, model.predict(TEXTS, verbose=0), atol=1e-2)

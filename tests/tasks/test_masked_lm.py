@@ -7,6 +7,7 @@ import pytest
 import saved
 import tensorflow as tf
 import tiny_masked_lm
+from closeness import BACKWARD, CANCELLED, FORWARD, assert_near
 from tiny_masked_lm import TEXTS, TOKENIZER
 
 from bert_tf2 import Checkpoints, Encoder, MaskedLM, Preprocessor, TextClassifier, weights
@@ -48,12 +49,12 @@ def test_padding_dropped_or_kept(family):
         for drop in (False, True)
     ]
     (want_logits, want_loss, want), (logits, loss, got) = steps
-    np.testing.assert_allclose(logits, want_logits, atol=1e-5)
-    assert loss == pytest.approx(want_loss, rel=1e-5)
+    assert_near(logits, want_logits, BACKWARD)
+    assert loss == pytest.approx(want_loss, rel=BACKWARD)
     assert got.keys() == want.keys() >= {"embeddings/token", "mlm/bias", "mlm/transform/kernel"}
     for name, gradient in got.items():  # the same sums in another order
         atol = 1e-5 * max(0.1, np.abs(want[name]).max())
-        np.testing.assert_allclose(gradient, want[name], atol=atol, rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(gradient, want[name], atol=atol, rtol=BACKWARD, err_msg=name)
 
 
 def test_the_encoder_leaves_its_pooler_trainable():
@@ -98,7 +99,7 @@ def test_what_is_learnt_by_heart_is_filled_in():
     assert set(got) == {"loss", "mlm_accuracy", "mlm_perplexity"}
     assert got["mlm_accuracy"] > 0.8  # two words hidden may leave it open which they were
     for name, value in got.items():  # always the same words are hidden
-        assert history[f"val_{name}"][-1] == pytest.approx(value, rel=1e-5)
+        assert history[f"val_{name}"][-1] == pytest.approx(value, rel=BACKWARD)
 
 
 def test_metrics_are_those_of_all_predictions():
@@ -115,8 +116,8 @@ def test_metrics_are_those_of_all_predictions():
     weight = np.concatenate(weight)
     assert 0 < weight.mean() < 1
     loss, accuracy = tiny_masked_lm.mean_loss(np.concatenate(logits), np.concatenate(ids), weight)
-    assert got["mlm_perplexity"] == pytest.approx(np.exp(loss), rel=1e-5)
-    assert got["mlm_accuracy"] == pytest.approx(accuracy, rel=1e-5)
+    assert got["mlm_perplexity"] == pytest.approx(np.exp(loss), rel=BACKWARD)
+    assert got["mlm_accuracy"] == pytest.approx(accuracy, rel=BACKWARD)
 
 
 def test_every_form_of_texts_gives_the_same_loss():
@@ -124,7 +125,7 @@ def test_every_form_of_texts_gives_the_same_loss():
     want = task.evaluate(TEXTS, verbose=0)
     one_by_one = tf.data.Dataset.from_tensor_slices(TEXTS)
     for x in (np.array(TEXTS), one_by_one.batch(3)):
-        assert task.evaluate(x, verbose=0) == pytest.approx(want, rel=1e-6)
+        assert task.evaluate(x, verbose=0) == pytest.approx(want, rel=FORWARD)
 
 
 def test_an_interrupted_run_hides_the_same_words_again(tmp_path):
@@ -143,7 +144,7 @@ def test_an_interrupted_run_hides_the_same_words_again(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fit(checkpoints, Stop())
     for got, want in zip(fit(Checkpoints(tmp_path)), alone, strict=True):
-        np.testing.assert_allclose(got, want, atol=2e-6)
+        assert_near(got, want, FORWARD)
 
 
 @pytest.mark.full
@@ -184,7 +185,7 @@ def test_xla_and_static_shapes_train_as_the_plain_graph_does():
         task = tiny_masked_lm.make(drop_padding=False, pad=True)
         task.compile({"learning_rate": 1e-3}, jit_compile=jit_compile)
         losses.append(task.fit(TEXTS, batch_size=4, epochs=2, verbose=0).history["loss"])
-    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=CANCELLED)
 
 
 @pytest.mark.full
@@ -257,7 +258,9 @@ def test_fill_masks(second):
             shares = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
             best = np.argsort(-shares)[:3]
             assert [f.word for f in fillings] == [TOKENIZER.id_to_token(int(i)) for i in best]
-            np.testing.assert_allclose([f.probability for f in fillings], shares[best], rtol=1e-4)
+            np.testing.assert_allclose(
+                [f.probability for f in fillings], shares[best], rtol=CANCELLED
+            )
     inputs = task.preprocessor(["x"]) | {"masked_positions": [[1]]}
     assert len(task.predict(inputs, verbose=0)) == (2 if second else 1)
     for bad in (["no mask"], ["a " * 30 + "[MASK]"]):
@@ -285,7 +288,7 @@ def test_keras_file_brings_back_everything(tmp_path, second):
     assert again.get_layer("mlm").token_table() is variables["embeddings/token"]
     data = tiny_masked_lm.records() if second else (TEXTS,)
     want = task.evaluate(*data, verbose=0, return_dict=True)
-    assert again.evaluate(*data, verbose=0, return_dict=True) == pytest.approx(want, rel=1e-6)
+    assert again.evaluate(*data, verbose=0, return_dict=True) == pytest.approx(want, rel=FORWARD)
     assert int(again.optimizer.iterations.numpy()) == int(task.optimizer.iterations.numpy()) > 0
     if not second:
         again.fit(*data, epochs=1, verbose=0)

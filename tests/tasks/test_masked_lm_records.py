@@ -8,6 +8,7 @@ import pytest
 import replicas
 import tensorflow as tf
 import tiny_masked_lm
+from closeness import BACKWARD, FORWARD, assert_near
 from tiny_masked_lm import TOKENIZER
 
 from bert_tf2 import Encoder, MaskedLM, Preprocessor, WordPieceTokenizer, weights
@@ -28,16 +29,16 @@ def test_records_give_the_losses_of_the_published_code(second):
     for data in ((inputs, targets), (dataset.batch(6),)):
         got = task.evaluate(*data, verbose=0, return_dict=True)
         mlm = got["mlm_loss"] if second else got["loss"]
-        assert mlm == pytest.approx(want, rel=1e-5)
-        assert got["mlm_accuracy"] == pytest.approx(accuracy, rel=1e-5)
+        assert mlm == pytest.approx(want, rel=BACKWARD)
+        assert got["mlm_accuracy"] == pytest.approx(accuracy, rel=BACKWARD)
         if second:
             labels = targets["next_sentence_labels"]
             loss, accuracy_2 = tiny_masked_lm.mean_loss(outputs[second], labels, np.ones(6))
-            assert got["loss"] == pytest.approx(want + loss, rel=1e-5)
-            assert got[f"{second}_accuracy"] == pytest.approx(accuracy_2, rel=1e-5)
+            assert got["loss"] == pytest.approx(want + loss, rel=BACKWARD)
+            assert got[f"{second}_accuracy"] == pytest.approx(accuracy_2, rel=BACKWARD)
     parts = task.evaluate(inputs, targets, batch_size=2, verbose=0, return_dict=True)
-    assert parts["mlm_perplexity"] == pytest.approx(np.exp(want), rel=1e-5)
-    assert parts["mlm_accuracy"] == pytest.approx(accuracy, rel=1e-5)
+    assert parts["mlm_perplexity"] == pytest.approx(np.exp(want), rel=BACKWARD)
+    assert parts["mlm_accuracy"] == pytest.approx(accuracy, rel=BACKWARD)
 
 
 def test_both_tasks_learn():
@@ -67,7 +68,7 @@ def steps(strategy):
 def one_and_two_replicas(two):
     one_device, two_devices = steps(tf.distribute.get_strategy()), steps(two)
     assert len(one_device) > 10_000
-    np.testing.assert_allclose(two_devices, one_device, atol=2e-6)
+    assert_near(two_devices, one_device, FORWARD)
 
 
 @pytest.mark.full
@@ -119,7 +120,7 @@ def test_eight_steps_of_googles_pretraining(assets, drop_padding):
             want = googles.variables_of(task, recorded, f"step{step + 1}")
             for name, variable in task.named_variables().items():
                 np.testing.assert_allclose(
-                    variable, want[name], atol=1e-5, err_msg=f"{name}, step {step + 1}"
+                    variable, want[name], atol=BACKWARD, err_msg=f"{name}, step {step + 1}"
                 )
     losses.append(task.evaluate(one_batch, verbose=0, return_dict=True)["loss"])
-    np.testing.assert_allclose(losses, recorded["loss"], atol=1e-5)
+    np.testing.assert_allclose(losses, recorded["loss"], atol=BACKWARD)

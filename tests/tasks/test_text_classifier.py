@@ -8,6 +8,7 @@ import oracle
 import pytest
 import saved
 import tensorflow as tf
+from closeness import BACKWARD, FORWARD, assert_near
 
 from bert_tf2 import AdamW, Encoder, Preprocessor, TextClassifier
 
@@ -28,7 +29,7 @@ def test_logits_equal_the_oracle(classifier):
     arrays = {name: v.numpy() for name, v in classifier.named_variables().items()}
     pooled = oracle.forward(classifier.encoder.config, arrays, inputs)["pooled_output"]
     want = pooled @ arrays["classifier/kernel"] + arrays["classifier/bias"]
-    np.testing.assert_allclose(classifier.predict(TEXTS, verbose=0), want, atol=5e-6)
+    np.testing.assert_allclose(classifier.predict(TEXTS, verbose=0), want, atol=FORWARD)
 
 
 def test_mean_pooling_equals_the_oracle():
@@ -39,7 +40,7 @@ def test_mean_pooling_equals_the_oracle():
     mask = inputs["padding_mask"][..., None]
     pooled = (tokens * mask).sum(1) / mask.sum(1)
     want = pooled @ arrays["classifier/kernel"] + arrays["classifier/bias"]
-    np.testing.assert_allclose(classifier.predict(TEXTS, verbose=0), want, atol=5e-6)
+    np.testing.assert_allclose(classifier.predict(TEXTS, verbose=0), want, atol=FORWARD)
     again = TextClassifier.from_config(classifier.get_config())
     assert again.pooling == "mean"
 
@@ -58,7 +59,7 @@ def test_every_form_of_input_gives_the_same_logits(classifier):
     }
     for form, x in forms.items():
         got = classifier.predict(x, batch_size=2 if form == "batches of two" else 32, verbose=0)
-        np.testing.assert_allclose(got, want, atol=1e-6, err_msg=form)
+        assert_near(got, want, FORWARD, err_msg=form)
 
 
 def test_pairs(classifier):
@@ -74,7 +75,7 @@ def test_pairs(classifier):
 def test_padding_kept_and_dropped_agree(classifier):
     kept = oracle.tiny_classifier(drop_padding=False)
     got, want = (model.predict(TEXTS, verbose=0) for model in (kept, classifier))
-    np.testing.assert_allclose(got, want, atol=2e-6)
+    assert_near(got, want, FORWARD)
 
 
 def test_predict_labels(classifier):
@@ -87,7 +88,7 @@ def test_predict_labels(classifier):
         assert sum(answer.probabilities.values()) == pytest.approx(1)
         want = np.exp(row[0] - row[1])
         assert answer.probabilities["tea"] / answer.probabilities["stone"] == pytest.approx(
-            want, rel=1e-5
+            want, rel=BACKWARD
         )
 
 
@@ -115,8 +116,8 @@ def test_every_form_of_labels_gives_the_same_loss(classifier):
     )
     for x, y in ((TEXTS, LABELS), (TEXTS, numbers), (google, LABELS)):
         dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(6)
-        assert classifier.evaluate(x, y, verbose=0) == pytest.approx(want, rel=1e-5)
-        assert classifier.evaluate(dataset, verbose=0) == pytest.approx(want, rel=1e-5)
+        assert classifier.evaluate(x, y, verbose=0) == pytest.approx(want, rel=BACKWARD)
+        assert classifier.evaluate(dataset, verbose=0) == pytest.approx(want, rel=BACKWARD)
 
 
 def test_the_recipe_is_googles_and_starts_anew_with_each_fit():
@@ -155,11 +156,11 @@ def test_sample_and_class_weights_reach_the_loss():
     one_by_one = [model.evaluate([t], [y], verbose=0)[0] for t, y in rows]
     weight = np.arange(6.0)
     got = model.evaluate(TEXTS, LABELS, sample_weight=weight, verbose=0)[0]
-    assert got == pytest.approx(np.mean(weight * one_by_one), rel=1e-5)
+    assert got == pytest.approx(np.mean(weight * one_by_one), rel=BACKWARD)
     by_class = {"tea": 2.0, "stone": 3.0, "rain": 0.0}
     history = model.fit(TEXTS, LABELS, epochs=1, class_weight=by_class, verbose=0).history
     want = np.mean([by_class[label] * loss for label, loss in zip(LABELS, one_by_one, strict=True)])
-    assert history["loss"][0] == pytest.approx(want, rel=1e-5)
+    assert history["loss"][0] == pytest.approx(want, rel=BACKWARD)
     with pytest.raises(ValueError, match="one number a text: 6"):
         model.fit(TEXTS, LABELS, sample_weight=[1.0], verbose=0)
 
@@ -202,13 +203,13 @@ def test_what_keras_users_do(tmp_path):
     again = oracle.tiny_classifier()
     again.load_weights(tmp_path / "model.weights.h5")
     want = model.predict(model.preprocessor(TEXTS), verbose=0)
-    np.testing.assert_allclose(again.predict(TEXTS, verbose=0), want, atol=1e-6)
+    assert_near(again.predict(TEXTS, verbose=0), want, FORWARD)
     clone = keras.models.clone_model(model)
     clone.set_weights(model.get_weights())
     ids = model.preprocessor(TEXTS)
-    np.testing.assert_allclose(clone.predict(ids, verbose=0), want, atol=1e-6)
+    assert_near(clone.predict(ids, verbose=0), want, FORWARD)
     theirs = {"input_ids": ids["token_ids"], "attention_mask": ids["padding_mask"]}
-    np.testing.assert_allclose(model(theirs), want, atol=1e-6)
+    assert_near(model(theirs), want, FORWARD)
 
 
 @pytest.mark.parametrize("trained", [False, True])
@@ -327,4 +328,4 @@ def test_xla_takes_the_same_step_with_padding_kept():
         model.fit(TEXTS, LABELS, batch_size=6, epochs=2, verbose=0)
         return model.predict(TEXTS, verbose=0)
 
-    np.testing.assert_allclose(run(jit_compile=True), run(), atol=2e-5)
+    np.testing.assert_allclose(run(jit_compile=True), run(), atol=2 * BACKWARD)

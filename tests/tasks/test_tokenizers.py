@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from closeness import FORWARD, assert_near
 
 from bert_tf2 import (
     BytePairTokenizer,
@@ -96,7 +97,7 @@ def test_trains_saves_and_serves(task, family, tmp_path):
 
     task.save(tmp_path / "task.keras")
     copy = keras.saving.load_model(tmp_path / "task.keras")
-    np.testing.assert_allclose(copy.predict(pairs, verbose=0), expected, atol=1e-6)
+    assert_near(copy.predict(pairs, verbose=0), expected, FORWARD)
     tokenizer = copy.preprocessor.tokenizer
     assert type(tokenizer) is type(task.preprocessor.tokenizer)
     assert tokenizer.get_config() == task.preprocessor.tokenizer.get_config()
@@ -109,4 +110,4 @@ def test_trains_saves_and_serves(task, family, tmp_path):
     assert done.returncode == 0, done.stderr
     foreign, logits = json.loads(done.stdout.splitlines()[-1])
     assert set(foreign) == TEXT_OPS[family]
-    np.testing.assert_allclose(logits, expected, atol=1e-5)
+    assert_near(logits, expected, FORWARD)

@@ -6,6 +6,7 @@ import oracle
 import pytest
 import tensorflow as tf
 import tiny_masked_lm
+from closeness import BACKWARD, FORWARD, assert_near
 
 from bert_tf2.training.step import divergence
 
@@ -52,11 +53,11 @@ def test_fgm_adds_the_gradients_at_moved_rows(parts):
     table.assign(before["embeddings/token"])
 
     task.compile(keras.optimizers.SGD(1.0), fgm=length, micro_batches=parts)
-    assert task.fit(TEXTS, LABELS, **FIT).history["loss"][0] == pytest.approx(loss, rel=1e-6)
+    assert task.fit(TEXTS, LABELS, **FIT).history["loss"][0] == pytest.approx(loss, rel=FORWARD)
     for name, after in weights_of(task).items():
         if name in first:
             want = before[name] - first[name] - second[name]
-            np.testing.assert_allclose(after, want, atol=5e-6, err_msg=name)
+            assert_near(after, want, BACKWARD, err_msg=name)
 
 
 @pytest.mark.full
@@ -99,7 +100,7 @@ def test_divergence():
     one, two = generator.normal(size=(2, 4, 3)).astype("float32")
     p, q = (np.exp(x) / np.exp(x).sum(-1, keepdims=True) for x in (one, two))
     want = ((p * np.log(p / q)).sum(-1) + (q * np.log(q / p)).sum(-1)).mean() / 2
-    assert float(divergence(one, two)) == pytest.approx(want, rel=1e-5)
+    assert float(divergence(one, two)) == pytest.approx(want, rel=BACKWARD)
     assert float(divergence(one, one)) == 0
 
 
@@ -114,7 +115,7 @@ def test_r_drop_is_the_loss_of_two_dropouts_and_their_divergence():
     ]
     want = (losses[0] + losses[1]) / 2 + 2.0 * divergence(one, two)
     got = other.fit(TEXTS, LABELS, **FIT).history["loss"][0]
-    assert got == pytest.approx(float(want), rel=1e-5)
+    assert got == pytest.approx(float(want), rel=BACKWARD)
     assert other.evaluate(TEXTS, LABELS, verbose=0)[0] != got  # no dropout, nothing to compare
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import oracle
 import pytest
+from closeness import FORMULA, assert_near, of_steps
 
 import bert_tf2
 
@@ -43,7 +44,7 @@ def test_the_run_ends_with_the_mean_of_its_epochs(start):
     assert np.abs(watch.seen[0]["classifier/kernel"] - got["classifier/kernel"]).max() > 1e-4
     for name, value in got.items():
         want = np.mean([seen[name] for seen in watch.seen[start:]], axis=0)
-        np.testing.assert_allclose(value, want, atol=1e-6, err_msg=name)
+        assert_near(value, want, FORMULA, err_msg=name)
 
 
 def test_an_interrupted_run_goes_on_with_its_mean(tmp_path):
@@ -53,7 +54,7 @@ def test_an_interrupted_run_goes_on_with_its_mean(tmp_path):
     for _ in range(2):  # a finished run gives its mean again
         got = fit(bert_tf2.AverageWeights(), bert_tf2.Checkpoints(tmp_path))
         for name, value in got.items():
-            np.testing.assert_allclose(value, want[name], atol=2e-6, err_msg=name)
+            assert_near(value, want[name], of_steps(16), err_msg=name)
 
 
 @pytest.mark.full
@@ -62,7 +63,7 @@ def test_each_fit_has_a_mean_of_its_own():
     first = fit(average)
     second = fit(average)
     for name, value in first.items():
-        np.testing.assert_allclose(second[name], value, atol=2e-6, err_msg=name)
+        assert_near(second[name], value, of_steps(16), err_msg=name)
 
 
 def test_bad_start():

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import oracle
 import pytest
+from closeness import FORWARD, assert_near, of_steps
 from interrupted import StopAt
 
 import bert_tf2
@@ -33,7 +34,7 @@ def weights_of(task):
 def assert_same(got, want):
     for name, array in want.items():
         # One process computes with as many threads as are free: sums may round otherwise.
-        np.testing.assert_allclose(got[name], array, atol=2e-6, err_msg=name)
+        assert_near(got[name], array, of_steps(9), err_msg=name)
 
 
 @pytest.mark.parametrize("stop_at, every", [(5, 2), (6, None)])
@@ -48,7 +49,7 @@ def test_interrupted_at_a_step_and_started_again(tmp_path, stop_at, every):
     assert_same(weights_of(again), weights_of(alone))
     assert got.keys() == want.keys()
     for name, values in want.items():
-        np.testing.assert_allclose(got[name], values, atol=1e-6)
+        assert_near(got[name], values, FORWARD)
 
 
 def test_steps_per_epoch_that_are_no_whole_pass(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from closeness import BACKWARD, FORWARD
 
 from bert_tf2 import AdamW, Encoder, Preprocessor, WordPieceTokenizer, weights
 from bert_tf2.modeling.encoder import input_tensors
@@ -13,7 +14,7 @@ from bert_tf2.tasks.base import Task
 from bert_tf2.training.schedules import LinearWarmupDecay
 
 pytestmark = pytest.mark.full
-TOLERANCE = 1e-5  # eight steps of float32 on each side
+TOLERANCE = BACKWARD  # eight steps of float32 on each side
 
 
 class Spans(Task):
@@ -106,7 +107,7 @@ def test_the_first_steps_gradients(assets, recorded):
     want = googles.variables_of(task, none | dict(recorded), "grad0")
     for name, variable in task.named_variables().items():
         got = before[name] - np.array(variable.value)
-        np.testing.assert_allclose(got, want[name], atol=5e-6, err_msg=name)
+        np.testing.assert_allclose(got, want[name], atol=FORWARD, err_msg=name)
 
 
 def test_padding_can_be_dropped_where_the_loss_leaves_it_out(assets, recorded):

@@ -5,11 +5,12 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from closeness import BACKWARD
 
 from bert_tf2 import AdamW, Encoder, Preprocessor, TextClassifier, WordPieceTokenizer, weights
 from bert_tf2.training.schedules import LinearWarmupDecay
 
-TOLERANCE = 1e-5  # eight steps of float32 on each side
+TOLERANCE = BACKWARD  # eight steps of float32 on each side
 
 
 @pytest.mark.full

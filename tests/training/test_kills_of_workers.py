@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+from closeness import assert_near, of_steps
 from processes import finish, two_workers
 
 KILLS = 10
@@ -37,4 +38,4 @@ def test_one_of_two_workers_is_killed(tmp_path):
         got = np.load(file)
         for name in want:  # two processes: sums may come in another order
             if name.startswith(("weight", "history")):
-                np.testing.assert_allclose(got[name], want[name], atol=1e-6, err_msg=name)
+                assert_near(got[name], want[name], of_steps(30, rate=3e-4), err_msg=name)

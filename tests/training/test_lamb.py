@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from closeness import BACKWARD, CANCELLED, FORMULA, assert_near, of_steps
 from numpy_optimizer import NumpyOptimizer, problem, variable
 
 from bert_tf2.training import updates
@@ -30,7 +31,7 @@ def test_twelve_steps_equal_numpy(clip_norm, compiled):
         reference.step({path: w - goal[path] for path, w in expected.items()}, 0.1 * (1 - i / 20))
         step()
         for path, w in variables.items():
-            np.testing.assert_allclose(w.numpy(), expected[path], atol=5e-6, err_msg=path)
+            assert_near(w.numpy(), expected[path], of_steps(12, 0.1, FORMULA), err_msg=path)
 
 
 def moved(optimizer, *paths):
@@ -57,7 +58,7 @@ def test_what_is_adapted(arguments, expected):
     """By default what may decay, however little it does."""
     optimizer = LAMB(0.01, weight_decay=0.0, clip_norm=None, **arguments)
     steps = moved(optimizer, "a/kernel", "a/bias", "a/norm/gamma")
-    np.testing.assert_allclose(steps, expected, rtol=1e-4)
+    np.testing.assert_allclose(steps, expected, rtol=CANCELLED)
 
 
 def test_excluded_as_in_keras_is_not_adapted():
@@ -66,7 +67,7 @@ def test_excluded_as_in_keras_is_not_adapted():
     optimizer.exclude_from_weight_decay(var_list=variables[1:])
     optimizer.apply([tf.ones(4)] * 2, variables)
     steps = [float(1 - w.numpy()[0]) for w in variables]
-    np.testing.assert_allclose(steps, [ADAPTED, PLAIN], rtol=1e-4)
+    np.testing.assert_allclose(steps, [ADAPTED, PLAIN], rtol=CANCELLED)
 
 
 def test_nothing_to_learn_from_gives_no_nan():
@@ -76,7 +77,7 @@ def test_nothing_to_learn_from_gives_no_nan():
     variables = [variable(f"{i}/kernel", w) for i, w in enumerate(weights)]
     LAMB(0.1, weight_decay=0.0, clip_norm=None).apply(list(map(tf.constant, gradients)), variables)
     np.testing.assert_array_equal(variables[0].numpy(), weights[0])
-    np.testing.assert_allclose(variables[1].numpy(), [-0.1 * np.sqrt(10)] * 2, rtol=1e-4)
+    np.testing.assert_allclose(variables[1].numpy(), [-0.1 * np.sqrt(10)] * 2, rtol=CANCELLED)
     np.testing.assert_array_equal(variables[2].numpy(), weights[2])
 
 
@@ -89,7 +90,7 @@ def test_norms_of_large_tables_are_exact(compiled):
     rate = tf.constant(0.1)
     arguments = (w, zeros, zeros, tf.ones_like(w), rate, tf.constant(1.0))
     next_w, _, _ = values(*arguments, 0.9, 0.999, 1e-6, 0.0, True)
-    np.testing.assert_allclose(next_w[::999], tf.fill((31, 768), 0.02 * (1 - 0.1)), rtol=1e-5)
+    np.testing.assert_allclose(next_w[::999], tf.fill((31, 768), 0.02 * (1 - 0.1)), rtol=BACKWARD)
 
 
 def test_fit_saves_and_goes_on(tmp_path):
@@ -110,7 +111,7 @@ def test_fit_saves_and_goes_on(tmp_path):
         for w, saved in zip(model.get_weights(), again.get_weights(), strict=True):
             np.testing.assert_array_equal(w, saved)
         weights.append(model.get_weights()[0])
-    np.testing.assert_allclose(weights[0], weights[1], atol=1e-6)
+    assert_near(weights[0], weights[1], FORMULA)
 
 
 def test_config_round_trip():

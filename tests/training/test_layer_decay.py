@@ -5,6 +5,7 @@ import oracle
 import pytest
 import replicas
 import tensorflow as tf
+from closeness import FORMULA, assert_near, of_steps
 from numpy_optimizer import FACTORS, NumpyOptimizer, problem, variable
 
 from bert_tf2 import Encoder
@@ -84,7 +85,7 @@ def test_steps_equal_numpy(name, compiled):
     for _ in range(STEPS):
         step()
     for path, expected in numpy_steps(name).items():
-        np.testing.assert_allclose(variables[path].numpy(), expected, atol=2e-6, err_msg=path)
+        assert_near(variables[path].numpy(), expected, of_steps(STEPS, RATE, FORMULA), err_msg=path)
 
 
 def steps_on_replicas(strategy, out):
@@ -120,4 +121,4 @@ def test_steps_on_two_replicas(tmp_path):
     for name in DECAYED:
         for path, expected in numpy_steps(name).items():
             for i in range(2):
-                np.testing.assert_allclose(found[f"{name}:{i}:{path}"], expected, atol=2e-6)
+                assert_near(found[f"{name}:{i}:{path}"], expected, of_steps(STEPS, RATE, FORMULA))

@@ -7,6 +7,7 @@ import numpy as np
 import oracle
 import pytest
 import replicas
+from closeness import BACKWARD, of_steps
 
 import bert_tf2
 
@@ -16,7 +17,7 @@ TARGETS = [LABELS[i % 3] for i in range(len(TEXTS))]
 VALIDATION = TEXTS[::2], TARGETS[::2]
 MOMENTUM = 0.9
 EPOCHS = 3  # of two steps
-TOLERANCE = 1e-6
+TOLERANCE = of_steps(6)
 
 
 class Record(keras.callbacks.Callback):
@@ -106,9 +107,9 @@ def test_two_replicas_have_the_average_of_one_device(tmp_path):
     assert_near(part["last/"], steps[-1])
     assert_near(part["average/"], average(steps))
     assert_near(part["swapped/"], average(steps))
-    np.testing.assert_allclose(two["loss"], history["loss"], rtol=1e-5)
-    np.testing.assert_allclose(two["swapped_loss"], history["loss"], rtol=1e-5)
-    np.testing.assert_allclose(two["swapped_val_loss"], losses_of_averages(steps), rtol=1e-5)
+    np.testing.assert_allclose(two["loss"], history["loss"], rtol=BACKWARD)
+    np.testing.assert_allclose(two["swapped_loss"], history["loss"], rtol=BACKWARD)
+    np.testing.assert_allclose(two["swapped_val_loss"], losses_of_averages(steps), rtol=BACKWARD)
 
 
 def losses_of_averages(steps):
@@ -128,8 +129,8 @@ def test_swapped_weights_are_validated_and_training_goes_on(on_epoch):
     """`SwapEMAWeights` puts the average in for `validation_data`, and the weights back."""
     _, steps, history = run()
     task, swapped_steps, swapped = run(callbacks=[keras.callbacks.SwapEMAWeights(on_epoch)])
-    np.testing.assert_allclose(swapped["loss"], history["loss"], rtol=1e-5)
-    np.testing.assert_allclose(swapped["val_loss"], losses_of_averages(steps), rtol=1e-5)
+    np.testing.assert_allclose(swapped["loss"], history["loss"], rtol=BACKWARD)
+    np.testing.assert_allclose(swapped["val_loss"], losses_of_averages(steps), rtol=BACKWARD)
     assert np.abs(np.subtract(swapped["val_loss"], history["val_loss"])).min() > 1e-4
     assert_near(swapped_steps[-1], steps[-1])
     assert_near(arrays(task), average(steps))

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import oracle
 import pytest
+from closeness import FORWARD, assert_near, of_steps
 
 import bert_tf2
 
@@ -34,10 +35,10 @@ def test_a_step_is_left_out(caplog, several):
     others = compiled(steps_per_execution=several)
     rest = TEXTS[:4] + TEXTS[8:], LABELS[:4] + LABELS[8:]
     want = others.fit(*rest, sample_weight=WEIGHTS[:4] + WEIGHTS[8:], **FIT).history
-    assert got["loss"] == pytest.approx(want["loss"], rel=1e-6)
+    assert got["loss"] == pytest.approx(want["loss"], rel=FORWARD)
     wanted = values(others)
     for name, value in values(task).items():
-        np.testing.assert_allclose(value, wanted[name], atol=1e-6, err_msg=name)
+        assert_near(value, wanted[name], of_steps(4), err_msg=name)
     caplog.clear()
     task.fit(TEXTS, LABELS, **FIT)
     assert "left out" not in caplog.text
@@ -55,7 +56,7 @@ def test_the_run_ends_and_the_batch_is_saved(tmp_path, monkeypatch, several):
         task.fit(TEXTS, LABELS, sample_weight=WEIGHTS, **FIT)
     wanted = values(before)
     for name, value in values(task).items():
-        np.testing.assert_allclose(value, wanted[name], atol=1e-6, err_msg=name)
+        assert_near(value, wanted[name], of_steps(4), err_msg=name)
     batch = np.load(tmp_path / "nonfinite-after-step-1.npz")
     ids = task.preprocessor(TEXTS[4:8])["token_ids"]
     np.testing.assert_array_equal(batch["x/token_ids"], ids)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+from closeness import FORMULA
 
 TWO_REPLICAS = """
 import sys
@@ -41,4 +42,4 @@ def test_two_replicas_are_summed_before_clipping():
     assert done.returncode == 0, done.stderr[-2000:]
     first_moment = np.array([line.split() for line in done.stdout.splitlines()], "float64")
     summed = np.array([0, 12, 0, 0, 4, 0])[:, None] * np.ones((6, 3))
-    np.testing.assert_allclose(first_moment, 0.1 * summed / np.linalg.norm(summed), rtol=1e-6)
+    np.testing.assert_allclose(first_moment, 0.1 * summed / np.linalg.norm(summed), rtol=FORMULA)

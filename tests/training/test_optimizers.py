@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from closeness import FORMULA, assert_near, of_steps
 from numpy_optimizer import NumpyOptimizer, variable
 
 from bert_tf2.training.optimizers import LAMB, AdamW
@@ -48,7 +49,7 @@ def test_twelve_steps_equal_numpy(clip_norm, compiled):
         reference.step({path: w - target[path] for path, w in expected.items()}, rate_of(i))
         step()
         for path, w in variables.items():
-            np.testing.assert_allclose(w.numpy(), expected[path], atol=2e-6, err_msg=path)
+            assert_near(w.numpy(), expected[path], of_steps(12, 0.1, FORMULA), err_msg=path)
     assert optimizer.iterations.numpy() == 12
 
 
@@ -104,8 +105,8 @@ def test_google_mode_counts_repeated_rows_one_by_one():
         first_moments[reproduce] = optimizer.variables[-2].numpy()
     summed = np.array([0, 12, 0, 0, 4, 0])[:, None] * np.ones((6, 3))
     true_norm, counted_norm = np.sqrt(3 * (12**2 + 4**2)), np.sqrt(3 * 4 * 4**2)
-    np.testing.assert_allclose(first_moments[None], 0.1 * summed / true_norm, rtol=1e-6)
-    np.testing.assert_allclose(first_moments["google"], 0.1 * summed / counted_norm, rtol=1e-6)
+    np.testing.assert_allclose(first_moments[None], 0.1 * summed / true_norm, rtol=FORMULA)
+    np.testing.assert_allclose(first_moments["google"], 0.1 * summed / counted_norm, rtol=FORMULA)
 
 
 # --- Inside Keras: a mean of embeddings and one dense unit, whose gradient fits on five lines ---
@@ -151,7 +152,9 @@ def fit(model, epochs, batch_size=4):
 
 def assert_weights(model, expected, **tolerance):
     for ours, theirs in zip(model.get_weights(), expected, strict=True):
-        np.testing.assert_allclose(ours, theirs, **(tolerance or {"atol": 2e-6}))
+        np.testing.assert_allclose(
+            ours, theirs, **(tolerance or {"atol": of_steps(6, 0.1, FORMULA)})
+        )
 
 
 @pytest.mark.parametrize("clip_norm, jit_compile", [(0.5, False), (None, False), (0.5, True)])

@@ -6,6 +6,7 @@ import keras
 import oracle
 import pytest
 import tensorflow as tf
+from closeness import BACKWARD, FORMULA
 from interrupted import StopAt
 
 import bert_tf2
@@ -72,7 +73,7 @@ def test_a_run_is_written_down(tmp_path):
     assert 0 < lines[0]["seconds"] < lines[-1]["seconds"]
     shown = scalars(tmp_path)
     assert shown["epoch_val_loss"] == [
-        (line["step"], pytest.approx(line["val_loss"], rel=1e-6)) for line in epochs
+        (line["step"], pytest.approx(line["val_loss"], rel=FORMULA)) for line in epochs
     ]
     assert [step for step, _ in shown["batch_loss"]] == [2, 4, 6, 8, 10]
 
@@ -89,7 +90,7 @@ def test_a_run_that_goes_on_has_each_line_once(tmp_path):
     assert len(runlog.read_run(saved)["started"]) == 2
     for got, wanted in zip(runlog.read_metrics(saved), runlog.read_metrics(want), strict=True):
         del got["seconds"], wanted["seconds"]
-        assert got == pytest.approx(wanted, rel=1e-5)
+        assert got == pytest.approx(wanted, rel=BACKWARD)
 
 
 @pytest.mark.full

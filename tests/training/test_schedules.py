@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from closeness import FORMULA, assert_near
 from keras.optimizers.schedules import CosineDecay, PolynomialDecay
 
 from bert_tf2.training.optimizers import AdamW
@@ -94,7 +95,9 @@ def rates(schedule, steps=range(15)):
         return [schedule for _ in steps]
     compiled = tf.function(schedule)
     for step in steps:
-        np.testing.assert_allclose(schedule(step), compiled(tf.constant(step, tf.int64)), rtol=1e-6)
+        np.testing.assert_allclose(
+            schedule(step), compiled(tf.constant(step, tf.int64)), rtol=FORMULA
+        )
     return [float(schedule(step)) for step in steps]
 
 
@@ -108,19 +111,19 @@ def test_equals_closed_form(name, warmup_steps):
         return FALLING[name](step / 12, (step - warmup_steps) / (12 - warmup_steps))
 
     found = rates(SCHEDULES[name](2.0, 12, warmup_steps))
-    np.testing.assert_allclose(found, [expected(step) for step in range(15)], atol=2e-6)
+    assert_near(found, [expected(step) for step in range(15)], FORMULA)
 
 
 def test_polynomial_of_another_power():
     found = rates(polynomial(2.0, 12, 4, power=2.0))[4:]
-    np.testing.assert_allclose(found[:8], [2 * (1 - i / 8) ** 2 for i in range(8)], atol=1e-6)
+    assert_near(found[:8], [2 * (1 - i / 8) ** 2 for i in range(8)], FORMULA)
     assert found[8:] == [0.0] * 3
 
 
 @pytest.mark.parametrize("name", ["polynomial", "cosine", "one_cycle"])
 def test_warm_up_to_the_end(name):
     found = rates(SCHEDULES[name](2.0, 4, 4), range(7))
-    np.testing.assert_allclose(found, [RISING[name](step) for step in range(5)] + [0, 0], atol=2e-6)
+    assert_near(found, [RISING[name](step) for step in range(5)] + [0, 0], FORMULA)
 
 
 @pytest.mark.parametrize("warmup_steps", [0, 4])
@@ -186,4 +189,6 @@ def test_equals_google(assets):
         ).groups()
         schedule = LinearWarmupDecay(float(init_lr), int(total), int(warmup))
         ours = [float(schedule(step)) for step in range(len(rates))]
-        np.testing.assert_allclose(ours, rates, rtol=1e-6, atol=float(init_lr) * 1e-6, err_msg=name)
+        np.testing.assert_allclose(
+            ours, rates, rtol=FORMULA, atol=float(init_lr) * 1e-6, err_msg=name
+        )

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import oracle
 import pytest
+from closeness import BACKWARD
 from keras_presets import (
     CONFIGS,
     SENTENCEPIECE,
@@ -122,7 +123,7 @@ def test_classifiers_answer_alike(keras_hub, tmp_path, name):
     inputs = oracle.random_inputs(config)
     want = np.asarray(model({name: inputs[name] for name in model.input}))
     np.testing.assert_allclose(
-        oracle.classifier_logits(got.config, got.arrays, inputs), want, atol=1e-5, rtol=0
+        oracle.classifier_logits(got.config, got.arrays, inputs), want, atol=BACKWARD, rtol=0
     )
     weights.save(tmp_path / "b", got, "keras_hub")
     again = theirs_class.from_preset(str(tmp_path / "b"))
@@ -206,7 +207,7 @@ def test_strings_go_in_where_the_folder_is_all_there_is(keras_hub, tmp_path):
     model = keras_hub.models.BertTextClassifier.from_preset(str(tmp_path / "a"))
     texts = ["tea and rain", "a stone"]
     logits = task.predict(texts)
-    np.testing.assert_allclose(model.predict(texts), logits, atol=1e-5)
+    np.testing.assert_allclose(model.predict(texts), logits, atol=BACKWARD)
 
 
 @pytest.mark.full
