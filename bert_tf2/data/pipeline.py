@@ -135,6 +135,11 @@ class Order:
         return tf.random.experimental.stateless_shuffle(rows, seed)
 
 
+# AutoGraph, which tf.data calls on whatever it maps, rewrites the source of all that is called:
+# seconds for a tokenizer, which has nothing to rewrite.
+as_written = tf.autograph.experimental.do_not_convert
+
+
 class Passing(NamedTuple):
     """How a training run goes through its data; as it stands here, any other pass does.
 
@@ -174,6 +179,7 @@ def batches(columns, preprocess, batch_size=32, passing=ONCE, groups=None):
     if groups is not None:
         groups = tf.constant(groups, tf.int64)
 
+    @as_written
     def numbers(passes):
         """One pass over the row numbers, in batches."""
         chosen = order(rows, passes) if shuffle else tf.range(rows, dtype=tf.int64)
@@ -181,8 +187,8 @@ def batches(columns, preprocess, batch_size=32, passing=ONCE, groups=None):
         if groups is None:
             return chosen.batch(batch_size, drop_remainder)
         return chosen.group_by_window(
-            key_func=lambda row: groups[row],
-            reduce_func=lambda _, window: window.batch(batch_size, drop_remainder),
+            key_func=as_written(lambda row: groups[row]),
+            reduce_func=as_written(lambda _, window: window.batch(batch_size, drop_remainder)),
             window_size=batch_size,
         )
 
@@ -194,13 +200,15 @@ def batches(columns, preprocess, batch_size=32, passing=ONCE, groups=None):
     steps = tf.data.INFINITE_CARDINALITY if endless else steps
     dataset = tf.data.Dataset.range(np.iinfo("int64").max if endless else 1).flat_map(numbers)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
-    dataset = dataset.map(lambda row: tf.nest.map_structure(lambda x: tf.gather(x, row), columns))
+    gather = as_written(lambda row: tf.nest.map_structure(lambda x: tf.gather(x, row), columns))
+    dataset = dataset.map(gather)
     return tokenized(dataset, preprocess)
 
 
 def tokenized(dataset, preprocess):
     """Maps `preprocess` over the texts of a batched dataset, ahead of the step that needs them."""
 
+    @as_written
     def apply(first, *rest):
         return (preprocess(first), *rest) if rest else preprocess(first)
 

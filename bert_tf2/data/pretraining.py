@@ -97,6 +97,7 @@ def masked_batches(rows, tokenizer, order, batch_size=32, drop_remainder=False, 
         `tf.data.Dataset` of (inputs, targets).
     """
 
+    @pipeline.as_written
     def mask(number, batch):
         seed = tf.random.experimental.stateless_fold_in(order.state, number)
         return mask_words(batch, seed, tokenizer, **masking)
@@ -181,6 +182,7 @@ def weighted(dataset, second_task=None):
             f"Data must be (inputs, targets), and targets a dict with {wanted}. Received: {spec}"
         )
 
+    @pipeline.as_written
     def split(inputs, targets):
         ids, weights = targets["masked_ids"], targets["masked_weights"]
         if not second_task:

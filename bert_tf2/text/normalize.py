@@ -9,7 +9,6 @@ The two can disagree only on characters newer than the Unicode version of either
 """
 
 import functools
-import sys
 import unicodedata
 
 import tensorflow as tf
@@ -92,7 +91,8 @@ def _lower_and_strip_accents(texts, max_word_chars):
 @functools.cache
 def _sorted_marks():
     """The characters NFD reorders, as two regular-expression classes: category Mn, and others."""
-    marks = [c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.combining(c)]
+    # Above are ideographs and signs without a class; all of Unicode takes a quarter of a second.
+    marks = [c for c in map(chr, range(0x20000)) if unicodedata.combining(c)]
     nonspacing = [c for c in marks if unicodedata.category(c) == "Mn"]
     return "".join(nonspacing), "".join(c for c in marks if c not in set(nonspacing))
 

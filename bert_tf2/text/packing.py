@@ -141,6 +141,7 @@ class Preprocessor:
                 f"Received: {length_buckets}"
             )
 
+    @tf.autograph.experimental.do_not_convert  # AutoGraph takes a second, for nothing
     def __call__(self, texts):
         """Model inputs of a batch.
 

@@ -136,6 +136,7 @@ class Tokenizer:
 
     # ---- strings to ids and back ---------------------------------------------------------------
 
+    @tf.autograph.experimental.do_not_convert  # AutoGraph takes a second, for nothing
     def __call__(self, texts):
         """Piece ids of a batch of texts.
 

@@ -4,6 +4,7 @@ Sources: google-research/bert `optimization.py`, `AdamWeightDecayOptimizer` and 
 google-research/albert `lamb_optimizer.py`, `LAMBOptimizer`.
 """
 
+import functools
 import re
 
 import keras
@@ -128,8 +129,9 @@ class AdamW(keras.optimizers.Optimizer):
         # uncompiled and 0.8 of that of TensorFlow's fused Adam kernel. Compiling variable by
         # variable, once per shape, takes less than half the time of one program for all.
         self._update = updates.in_place(self.next_values)
-        self._compiled_update = tf.function(self._update, jit_compile=True)
-        self._compiled_values = updates.in_place(tf.function(self.next_values, jit_compile=True))
+        compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
+        self._compiled_update = compiled(self._update)
+        self._compiled_values = updates.in_place(compiled(self.next_values))
 
     @property
     def schedule_steps(self):

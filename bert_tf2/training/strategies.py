@@ -121,7 +121,7 @@ def common_seed(strategy):
         mine = tf.where(tf.equal(context.replica_id_in_sync_group, 0), seed, 0)
         return context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
 
-    agreed = strategy.run(tf.function(chiefs))
+    agreed = strategy.run(tf.function(chiefs, autograph=False))
     return int(strategy.experimental_local_results(agreed)[0])
 
 
@@ -141,7 +141,7 @@ def separate_seeds(strategy, model):
         for state in states:
             state.assign(state.value + tf.cast(tf.stack([replica, 0]), state.dtype) * 0x61C88647)
 
-    strategy.run(tf.function(shift))
+    strategy.run(tf.function(shift, autograph=False))
 
 
 def _auto():
