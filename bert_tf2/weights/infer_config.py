@@ -14,8 +14,8 @@ from pathlib import Path
 from bert_tf2 import files
 from bert_tf2.config import FAMILIES, EncoderConfig
 from bert_tf2.variants import VARIANTS
+from bert_tf2.weights.name_tables import Format, Naming, respelled, written_out
 from bert_tf2.weights.report import CheckpointError
-from bert_tf2.weights.tables import Format, Naming, respelled, written_out
 
 _FAMILIES = ("bert", "albert")
 _MOST_LAYERS = 200

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from bert_tf2.config import EncoderConfig
-from bert_tf2.weights import tables, units
+from bert_tf2.weights import name_tables, units
+from bert_tf2.weights.name_tables import Naming, Variable, joined, their_unit
 from bert_tf2.weights.publishers import FORMATS, NAMES
 from bert_tf2.weights.report import CheckpointError, fold
-from bert_tf2.weights.tables import Naming, Variable, joined, their_unit
 
-expected_shapes, head_of = tables.expected_shapes, units.head_of
+expected_shapes, head_of = name_tables.expected_shapes, units.head_of
 
 
 def naming(config: EncoderConfig, format: str) -> Naming:
@@ -27,18 +27,18 @@ def naming(config: EncoderConfig, format: str) -> Naming:
 
 
 def variables(config: EncoderConfig, format: str, of_tokens=False) -> dict[str, Variable]:
-    """`tables.written_out` of a format's table for the config's family.
+    """`name_tables.written_out` of a format's table for the config's family.
 
     Raises:
         ValueError: the format has no names for the family.
     """
     names = naming(config, format)
-    return tables.written_out(config, FORMATS[format], names, of_tokens)
+    return name_tables.written_out(config, FORMATS[format], names, of_tokens)
 
 
 def respelled(name: str, format: str) -> str:
     """A name in a file -> as the tables spell it, the prefix apart that files may leave out."""
-    return tables.respelled(name, FORMATS[format])
+    return name_tables.respelled(name, FORMATS[format])
 
 
 def outer_prefix(config: EncoderConfig, format: str, listed: Iterable[str]) -> str:

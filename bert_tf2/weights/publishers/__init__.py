@@ -11,8 +11,8 @@ and, where we write what it publishes:
     TOKENIZER_PLACES: our name of a tokenizer's file -> its place, where the two differ.
 """
 
+from bert_tf2.weights.name_tables import Format, Naming
 from bert_tf2.weights.publishers import google, huggingface, keras_hub, ours, tfhub
-from bert_tf2.weights.tables import Format, Naming
 
 PUBLISHERS = {
     "bert_tf2": ours,

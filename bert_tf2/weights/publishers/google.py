@@ -18,8 +18,8 @@ from bert_tf2.weights.config_words import ALIKE, ConfigWords, Dialect, activatio
 from bert_tf2.weights.containers import bundle
 from bert_tf2.weights.infer_config import infer_config
 from bert_tf2.weights.metadata import Metadata, WeightsFile, tokenizer_beside
+from bert_tf2.weights.name_tables import Format, Naming, rows, written_out
 from bert_tf2.weights.report import CheckpointError
-from bert_tf2.weights.tables import Format, Naming, rows, written_out
 from bert_tf2.weights.units import head_of
 
 # --- Names. ---------------------------------------------------------------------------------------

@@ -14,10 +14,10 @@ from bert_tf2.files import read_json, write_json
 from bert_tf2.weights.config_words import names_of, write
 from bert_tf2.weights.containers import safetensors
 from bert_tf2.weights.metadata import PROBLEM_TYPES, Metadata, WeightsFile, tokenizer_beside
+from bert_tf2.weights.name_tables import respelled, written_out
 from bert_tf2.weights.publishers.huggingface_config import CONFIG
 from bert_tf2.weights.publishers.huggingface_names import FORMAT, NAMES, TF_FORMAT, TF_NAMES
 from bert_tf2.weights.report import CheckpointError
-from bert_tf2.weights.tables import respelled, written_out
 from bert_tf2.weights.units import head_of
 
 FORMATS = {"huggingface": (FORMAT, NAMES), "huggingface_tf": (TF_FORMAT, TF_NAMES)}

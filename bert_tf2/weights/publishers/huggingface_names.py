@@ -6,7 +6,7 @@ capitals for what a family puts there.
 
 import re
 
-from bert_tf2.weights.tables import Format, Naming, rows
+from bert_tf2.weights.name_tables import Format, Naming, rows
 
 FORMAT = Format(
     about="Hugging Face",

@@ -16,9 +16,9 @@ from bert_tf2.files import read_json, write_json
 from bert_tf2.weights.config_words import ConfigWords, Dialect, write
 from bert_tf2.weights.containers import keras_weights
 from bert_tf2.weights.metadata import Metadata, WeightsFile
+from bert_tf2.weights.name_tables import written_out
 from bert_tf2.weights.publishers.keras_hub_names import FORMAT, NAMES
 from bert_tf2.weights.report import CheckpointError
-from bert_tf2.weights.tables import written_out
 from bert_tf2.weights.tokenizer_source import TokenizerSource
 from bert_tf2.weights.units import head_of
 

@@ -11,7 +11,7 @@ Keras 3.15 with keras-hub 0.32. Keras 2 wrote `_query_dense` for `query_dense`, 
 of the file with the head (containers/keras_weights.py).
 """
 
-from bert_tf2.weights.tables import Format, Naming, rows
+from bert_tf2.weights.name_tables import Format, Naming, rows
 
 _KERNEL_AND_BIAS = {"kernel": "vars/0", "bias": "vars/1"}
 FORMAT = Format(

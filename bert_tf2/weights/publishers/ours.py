@@ -11,8 +11,8 @@ from bert_tf2.files import read_json, write_json
 from bert_tf2.weights import finding
 from bert_tf2.weights.containers import safetensors
 from bert_tf2.weights.metadata import PROBLEM_TYPES, Metadata, WeightsFile
+from bert_tf2.weights.name_tables import Format, Naming
 from bert_tf2.weights.report import CheckpointError
-from bert_tf2.weights.tables import Format, Naming
 from bert_tf2.weights.tokenizer_source import TokenizerSource
 from bert_tf2.weights.units import KINDS, UNITS
 

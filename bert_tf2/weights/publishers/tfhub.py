@@ -15,7 +15,7 @@ from bert_tf2.weights import finding
 from bert_tf2.weights.containers import objects
 from bert_tf2.weights.infer_config import infer_config
 from bert_tf2.weights.metadata import Metadata, WeightsFile, tokenizer_beside
-from bert_tf2.weights.tables import Format, Naming, rows
+from bert_tf2.weights.name_tables import Format, Naming, rows
 
 CONFIG = None  # it writes no JSON
 
