@@ -8,6 +8,7 @@ import json
 import keras
 import numpy as np
 import oracle
+import peers
 import pytest
 from closeness import BACKWARD
 
@@ -15,6 +16,8 @@ from bert_tf2.config import EncoderConfig
 from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.modeling.heads import MaskedWords
 from bert_tf2.weights import parse_config, read_config
+from bert_tf2.weights.config_words import names_of
+from bert_tf2.weights.publishers import PUBLISHERS
 
 SIZES = {
     "vocab_size": 97,
@@ -88,6 +91,29 @@ IGNORED = [  # as transformers does, or since the answer is the same
     ("auto_map", {"AutoTokenizer": "tokenization_other.OtherTokenizer"}),
     ("gap_size", 0),
 ]
+
+
+# Of how a model is run, of texts it would generate, of its classes (test_class_names.py).
+OTHERS = """_name_or_path architectures bos_token_id eos_token_id id2label label2id model_type
+output_attentions problem_type return_dict summary_last_dropout transformers_version"""
+CLASSES = {
+    "BertConfig": "bert",
+    "AlbertConfig": "albert",
+    "DistilBertConfig": "distilbert",
+    "ElectraConfig": "electra",
+    "RobertaConfig": "roberta",
+    "XLMRobertaConfig": "xlm_roberta",
+    "CamembertConfig": "roberta",
+}
+
+
+@pytest.mark.full
+def test_no_word_of_transformers_is_left_out_here():
+    said = peers.run("transformers", "words_of_transformers.py", [*CLASSES])
+    tried = {word for word, _ in REFUSED + IGNORED} | {*OTHERS.split(), "pad_token_id"}
+    for name, words in said.items():
+        known = names_of(PUBLISHERS["huggingface"].CONFIG, CLASSES[name])
+        assert set(words) <= tried | known, name
 
 
 @pytest.mark.parametrize(("kind", "word", "value", "field", "ours"), FOLLOWED)
