@@ -140,6 +140,20 @@ class Order:
 as_written = tf.autograph.experimental.do_not_convert
 
 
+class Batch(NamedTuple):
+    """Rows ready for a model. A dataset of these is prepared, and is not prepared again.
+
+    Attributes:
+        inputs: dict of tensors (B, …).
+        targets: a tensor (B, …), or a dict of them.
+        weights: float32 of the same structure, what each target counts.
+    """
+
+    inputs: dict
+    targets: object
+    weights: object
+
+
 class Passing(NamedTuple):
     """How a training run goes through its data; as it stands here, any other pass does.
 
@@ -159,23 +173,25 @@ class Passing(NamedTuple):
 ONCE = Passing()
 
 
-def batches(columns, preprocess, batch_size=32, passing=ONCE, groups=None):
+def batches(columns, prepare, batch_size=32, passing=ONCE, groups=None):
     """In-memory columns -> batches ready for a model.
 
     Args:
-        columns: tuple (texts, …): texts as from `as_texts`, then arrays of the same length.
-        preprocess: in-graph function of a tuple of string tensors -> model inputs.
+        columns: a structure of tensors or arrays (n, …), ragged ones too.
+        prepare: in-graph function of such a structure of B rows.
         batch_size: rows a batch; the last one may be smaller.
         passing: a `Passing`.
         groups: int (n,): batches then hold rows of one group only, in the order in which they
             fill; a group's last batch, at the end of the epoch, may be smaller.
 
     Returns:
-        a tf.data.Dataset of (inputs, …).
+        a tf.data.Dataset of what `prepare` gives.
     """
     order, shuffle, endless, drop_remainder = passing
-    columns = tf.nest.map_structure(tf.convert_to_tensor, columns)
-    rows = int(tf.nest.flatten(columns)[0].shape[0])
+    columns = tf.nest.map_structure(
+        lambda x: x if isinstance(x, tf.RaggedTensor) else tf.convert_to_tensor(x), columns
+    )
+    rows = count_rows(columns)
     if groups is not None:
         groups = tf.constant(groups, tf.int64)
 
@@ -202,20 +218,21 @@ def batches(columns, preprocess, batch_size=32, passing=ONCE, groups=None):
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
     gather = as_written(lambda row: tf.nest.map_structure(lambda x: tf.gather(x, row), columns))
     dataset = dataset.map(gather)
-    return tokenized(dataset, preprocess)
+    return ahead(dataset, prepare)
 
 
-def tokenized(dataset, preprocess):
-    """Maps `preprocess` over the texts of a batched dataset, ahead of the step that needs them."""
+def count_rows(columns):
+    """The n of a structure of columns (n, …) in memory."""
+    first = tf.nest.flatten(columns)[0]
+    return int(first.nrows() if isinstance(first, tf.RaggedTensor) else len(first))
 
-    @as_written
-    def apply(first, *rest):
-        return (preprocess(first), *rest) if rest else preprocess(first)
 
+def ahead(dataset, function):
+    """Maps a function over a batched dataset, ahead of the step that needs its results."""
     # A batch takes about a millisecond to tokenize: a few at a time keep ahead of any step.
-    ahead = min(4, os.cpu_count() or 1)
+    several = min(4, os.cpu_count() or 1)
     chosen = dataset.options().autotune.enabled
-    dataset = dataset.map(apply, num_parallel_calls=ahead).prefetch(ahead)
+    dataset = dataset.map(as_written(function), num_parallel_calls=several).prefetch(several)
     if chosen is None:
         # TensorFlow's tuner sleeps for 10, 20, 40 ... ms, up to a minute, and the end of `fit`,
         # `evaluate` or `predict` waits until it wakes up: up to half of all the time (2.21).

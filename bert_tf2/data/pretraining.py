@@ -48,7 +48,7 @@ def full_rows(texts, tokenizer, max_length):
         return tf.concat([ids, ends], axis=1).values, False
 
     end = tf.data.Dataset.from_tensors((tf.zeros([0], tf.int32), True))
-    stream = pipeline.tokenized(texts, close_texts).concatenate(end)
+    stream = pipeline.ahead(texts, close_texts).concatenate(end)
 
     def cut(begun, piece):
         ids, is_end = piece
@@ -94,13 +94,14 @@ def masked_batches(rows, tokenizer, order, batch_size=32, drop_remainder=False, 
         **masking: of `mask_words`; `max_predictions` must be there, since batches have one P.
 
     Returns:
-        `tf.data.Dataset` of (inputs, targets).
+        `tf.data.Dataset` of dicts: the inputs and the targets of `mask_words` in one.
     """
 
     @pipeline.as_written
     def mask(number, batch):
         seed = tf.random.experimental.stateless_fold_in(order.state, number)
-        return mask_words(batch, seed, tokenizer, **masking)
+        inputs, targets = mask_words(batch, seed, tokenizer, **masking)
+        return inputs | targets
 
     dataset = rows.enumerate().map(mask, num_parallel_calls=BATCHES_AHEAD)
     dataset = dataset.rebatch(batch_size, drop_remainder)
@@ -118,7 +119,7 @@ def masked_texts(
     max_predictions=None,
     whole_words=False,
 ):
-    """Texts -> batches of (inputs, targets): `full_rows` in the preprocessor's length, masked.
+    """Texts -> batches, of dicts of columns: `full_rows` in the preprocessor's length, masked.
 
     Args:
         texts: see `full_rows`.
@@ -152,7 +153,7 @@ def _in_order(rows, passing):
     if not parts:
         return rows.batch(ROWS_AT_ONCE)
     columns = {name: tf.concat([part[name] for part in parts], 0) for name in parts[0]}
-    return pipeline.batches((columns,), dict, ROWS_AT_ONCE, passing)
+    return pipeline.batches(columns, dict, ROWS_AT_ONCE, passing)
 
 
 def holds_texts(x):
@@ -160,35 +161,3 @@ def holds_texts(x):
     if isinstance(x, tf.data.Dataset):
         return isinstance(x.element_spec, tf.TensorSpec) and x.element_spec.dtype == tf.string
     return pipeline.is_sized(x) and not isinstance(x, dict | tuple)
-
-
-def weighted(dataset, second_task=None):
-    """A dataset of (inputs, targets) -> (inputs, y, sample_weight), as Keras takes them.
-
-    Args:
-        dataset: of targets as `records.read_records` gives them; left alone if it has weights.
-        second_task: None, or the name of the output that the next-sentence labels are for.
-
-    Raises:
-        ValueError: targets are missing.
-    """
-    spec = dataset.element_spec
-    if isinstance(spec, tuple) and len(spec) == 3:
-        return dataset
-    wanted = ["masked_ids", "masked_weights", *(["next_sentence_labels"] if second_task else [])]
-    targets = spec[1] if isinstance(spec, tuple) and len(spec) == 2 else None
-    if not isinstance(targets, dict) or not set(wanted) <= set(targets):
-        raise ValueError(
-            f"Data must be (inputs, targets), and targets a dict with {wanted}. Received: {spec}"
-        )
-
-    @pipeline.as_written
-    def split(inputs, targets):
-        ids, weights = targets["masked_ids"], targets["masked_weights"]
-        if not second_task:
-            return inputs, ids, weights
-        labels = tf.reshape(targets["next_sentence_labels"], [-1])
-        ones = tf.ones_like(labels, weights.dtype)
-        return inputs, {"mlm": ids, second_task: labels}, {"mlm": weights, second_task: ones}
-
-    return dataset.map(split)

@@ -6,6 +6,7 @@ from keras import ops
 from bert_tf2 import weights
 from bert_tf2.config import EncoderConfig
 from bert_tf2.modeling.embeddings import Embeddings
+from bert_tf2.modeling.frozen import freeze, frozen
 from bert_tf2.modeling.inputs import input_tensors, rename_inputs
 from bert_tf2.modeling.layers import Block, published_initializer
 from bert_tf2.modeling.layout import Arrange, Sequences
@@ -183,13 +184,16 @@ class Encoder(keras.Model):
         checkpoint = weights.read_ahead(checkpoint, only_encoder=True)
         encoder = cls(checkpoint.config, initializer=Unfilled(checkpoint.config), **kwargs)
         encoder.load_report = load_variables(checkpoint, encoder.named_variables(), True)
+        if said := checkpoint.task:  # of an encoder that was saved by itself
+            freeze(encoder, said.get("frozen", ()) if said.get("class") == cls.__name__ else ())
         return encoder
 
     def contents(self):
         """All that a checkpoint of this encoder holds: a `weights.Contents`."""
         variables = self.named_variables().items()
         arrays = {name: ops.convert_to_numpy(variable) for name, variable in variables}
-        return weights.Contents(self.config, arrays)
+        task = {"class": type(self).__name__, "frozen": frozen(self)}
+        return weights.Contents(self.config, arrays, task=task)
 
     def save_to_preset(self, folder, format="bert_tf2", dtype="float32"):
         """Writes config and weights for `from_preset`, or for another library.
@@ -203,12 +207,16 @@ class Encoder(keras.Model):
             "config": self.config.to_dict(),
             "dtype": self.policy.name,
             "recompute": self.recompute,
+            "frozen": frozen(self),
             "name": self.name,
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        return cls(**config)
+        paths = config.get("frozen", ())
+        encoder = cls(**{name: x for name, x in config.items() if name != "frozen"})
+        freeze(encoder, paths)
+        return encoder
 
 
 def _make_layers(config, initializer, policy, recompute):

@@ -5,8 +5,6 @@ from pathlib import Path
 import tensorflow as tf
 
 from bert_tf2 import files
-from bert_tf2.data.pipeline import TEXT_KEYS
-from bert_tf2.modeling.inputs import INPUT_NAMES
 from bert_tf2.serving.precision import at_precision, check_precision
 
 
@@ -16,10 +14,12 @@ def export_saved_model(task, folder, pairs=None, precision=None):
     The vocabulary and the class names are inside the graph: no file beside the model is read.
     Signatures:
         `serving_default`: `text` (B,) string, and `text_pair` (B,) string for a model of pairs;
-        `token_ids`: `token_ids`, `segment_ids`, `padding_mask`, each (B, L) int32.
+        `token_ids`: the inputs of the model, int32: `token_ids`, `segment_ids`, `padding_mask`,
+            each (B, L), and for a MaskedLM `masked_positions` (B, P).
     `assets.extra/labels.txt` has a classifier's names, one a line, in the order of the logits.
     Both signatures answer what the task's `answers` names; a TextClassifier gives `label` (B,)
-    string, `probabilities` and `logits` (B, C) float32.
+    string, `probabilities` and `logits` (B, C) float32; a MaskedLM `words` (B, P, 5) string, their
+    `probabilities`, and `masks` (B,), how many of the P are masks of that text.
 
     Args:
         task: a task model, e.g. a `TextClassifier`.
@@ -64,21 +64,15 @@ def export_saved_model(task, folder, pairs=None, precision=None):
 
 def _signatures(task, pairs):
     """dict of signature names to traced functions."""
-    texts = TEXT_KEYS if pairs else TEXT_KEYS[:1]
-    return {
-        "serving_default": _signature(
-            lambda *x: task.answers(task(task.preprocessor(x if pairs else x[0]))),
-            [tf.TensorSpec([None], tf.string, name=name) for name in texts],
-        ),
-        "token_ids": _signature(
-            lambda *ids: task.answers(task(dict(zip(INPUT_NAMES, ids, strict=True)))),
-            [tf.TensorSpec([None, None], tf.int32, name=name) for name in INPUT_NAMES],
-        ),
+    graph = task.answering()
+    ids = {
+        name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name)
+        for name, tensor in task.input.items()
     }
-
-
-def _signature(function, specs):
-    return tf.function(function, autograph=False).get_concrete_function(*specs)
+    return {
+        "serving_default": graph.get_concrete_function(**task.string_inputs(pairs)),
+        "token_ids": graph.get_concrete_function(**ids),
+    }
 
 
 def _version_folder(folder):

@@ -6,17 +6,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.data import pipeline, pretraining
-from bert_tf2.modeling.encoder import input_tensors, rename_inputs
-from bert_tf2.modeling.heads import MASKED_WORDS_VARIABLES, MaskedWords
+from bert_tf2.data import columns, pipeline, pretraining
+from bert_tf2.modeling.heads import MaskedWords
+from bert_tf2.modeling.inputs import input_tensors
 from bert_tf2.modeling.layers import published_initializer
-from bert_tf2.tasks.base import Task
-from bert_tf2.text.masking import masked_inputs
+from bert_tf2.tasks.task import Task
+from bert_tf2.text.masking import check_masks, masked_inputs
+from bert_tf2.training.losses import cross_entropy
 from bert_tf2.training.metrics import Perplexity
 
 SECOND_TASKS = (None, "nsp", "sop")
 MASKING = ("rate", "max_predictions", "whole_words")  # settings of `mask_words`
 EVALUATION_SEED = 0
+TARGETS = ("masked_ids", "masked_weights", "next_sentence_labels")
+TOP = 5  # words that a SavedModel answers for each mask
 
 
 class Filling(NamedTuple):
@@ -72,7 +75,10 @@ class MaskedLM(Task):
     """
 
     settings = ("second_task", *MASKING)
-    loss_reductions = ("mean_with_sample_weight",)
+    own_loss = "sparse_categorical_crossentropy"
+    wanted = TARGETS
+    weighs_metrics = True  # where a row has fewer predictions, they count nothing
+    length_input = "masked_positions"
 
     def __init__(
         self,
@@ -104,19 +110,17 @@ class MaskedLM(Task):
             embeddings, encoder.config, initializer, name="mlm", dtype=encoder.policy
         )
         outputs = head(states["sequence_output"], positions)  # (B, P, V)
-        self.head_variables = MASKED_WORDS_VARIABLES
         if second_task:
             second = keras.layers.Dense(
                 2, kernel_initializer=initializer, name=second_task, dtype="float32"
             )
             outputs = {"mlm": outputs, second_task: second(states["pooled_output"])}
-            self.head_variables += (f"{second_task}/kernel", f"{second_task}/bias")
         self.second_task, self.rate = second_task, rate
         self.max_predictions, self.whole_words = max_predictions, whole_words
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
 
     def rename_inputs(self, inputs):
-        """As `encoder.rename_inputs`, with the masked positions, which must be there."""
+        """As `Task.rename_inputs`, with the masked positions, which must be there."""
         if "masked_positions" not in inputs:
             raise ValueError(
                 "Inputs must have `masked_positions`, int32 (B, P), beside the encoder's. "
@@ -126,59 +130,92 @@ class MaskedLM(Task):
         positions = inputs.pop("masked_positions")
         if not isinstance(positions, keras.KerasTensor):
             positions = keras.ops.convert_to_tensor(positions, "int32")
-        return rename_inputs(inputs) | {"masked_positions": positions}
+        return super().rename_inputs(inputs) | {"masked_positions": positions}
 
-    # --- Training. --------------------------------------------------------------------------------
+    # --- The protocol. ----------------------------------------------------------------------------
 
-    def compile(self, optimizer=None, loss=None, metrics=None, weighted_metrics=None, **kwargs):
-        """As `Task.compile`. Metrics are by default `mlm_accuracy` and `mlm_perplexity`.
+    def prepare(self, columns):
+        """Texts with masks, rows of `masked_texts` or records -> inputs, targets and weights."""
+        if "text" in columns:
+            return masked_inputs(columns["text"], self.preprocessor), None, None
+        columns = dict(columns)
+        targets = {name: columns.pop(name) for name in TARGETS if name in columns}
+        inputs = self.rename_inputs(columns)
+        if not targets:
+            return inputs, None, None
+        wanted = TARGETS if self.second_task else TARGETS[:2]
+        if not set(wanted) <= set(targets):
+            raise ValueError(f"Targets must be a dict with {wanted}. Received: {list(targets)}")
+        ids, weights = targets["masked_ids"], targets["masked_weights"]  # (B, P)
+        if not self.second_task:
+            return inputs, ids, weights
+        labels = tf.reshape(targets[TARGETS[2]], [-1])  # (B,)
+        ones = tf.ones_like(labels, weights.dtype)
+        return (
+            inputs,
+            {"mlm": ids, self.second_task: labels},
+            {"mlm": weights, self.second_task: ones},
+        )
 
-        Give your own as `weighted_metrics`: `metrics` do not see the weights, and count the places
-        where a row has fewer predictions.
-        """
-        if kwargs.get("loss_weights") is not None:
-            raise ValueError("`loss_weights` must be left out: the losses are added up as they are")
-        if kwargs.get("r_drop"):
-            raise ValueError(
-                "`r_drop` must be 0: it compares answers to whole texts. "
-                f"Received: r_drop={kwargs['r_drop']}"
-            )
-        if metrics is None and weighted_metrics is None:
-            weighted_metrics = self.default_weighted_metrics()
-        super().compile(optimizer, loss, metrics, weighted_metrics=weighted_metrics, **kwargs)
+    def losses(self, targets, outputs, weights):
+        if not self.second_task:
+            return {"mlm": cross_entropy(targets, outputs, weights, by_weight=True)}
+        return {
+            name: cross_entropy(targets[name], outputs[name], weights[name], by_weight=True)
+            for name in ("mlm", self.second_task)
+        }
 
-    def _dataset(self, x, y=None, weight=None, batch_size=32, labelled=True, passing=pipeline.ONCE):
-        """What the user gave -> a dataset of (inputs, targets, weights) in batches."""
-        if not labelled:
-            return super()._dataset(x, batch_size=batch_size, labelled=False)
-        if weight is not None:
+    def answers(self, inputs, outputs):
+        """For each mask of a row, in order, the likeliest words; `masks` says how many count."""
+        logits = outputs["mlm"] if self.second_task else outputs
+        tokenizer = self.preprocessor.tokenizer
+        words = [tokenizer.id_to_token(i) for i in range(tokenizer.vocabulary_size)]
+        shares = tf.nn.softmax(logits[..., : len(words)])
+        best = tf.math.top_k(shares, min(TOP, len(words)))  # (B, P, TOP)
+        masked = tf.cast(inputs["token_ids"] == tokenizer.mask_token_id, tf.int32)
+        return {
+            "words": tf.gather(tf.constant(words), best.indices),
+            "probabilities": best.values,
+            "masks": tf.reduce_sum(masked, axis=1),
+        }
+
+    def default_metrics(self):
+        """Accuracy and perplexity of the predictions, accuracy of the second task."""
+        accuracy = keras.metrics.SparseCategoricalAccuracy
+        prefix = "" if self.second_task else "mlm_"  # of several outputs Keras adds the name
+        metrics = [accuracy(f"{prefix}accuracy"), Perplexity(f"{prefix}perplexity")]
+        if not self.second_task:
+            return metrics
+        return {"mlm": metrics, self.second_task: [accuracy("accuracy")]}
+
+    def read(self, x, y=None, sample_weight=None):
+        if columns.is_encoded(x):
+            return {name: np.asarray(value) for name, value in {**x, **(y or {})}.items()}
+        found = columns.text_columns(x, columns.TEXT_NAMES[:1])
+        check_masks(found["text"], self.preprocessor)
+        return found
+
+    def dataset(
+        self, x, y=None, sample_weight=None, batch_size=32, passing=pipeline.ONCE, **kwargs
+    ):
+        """As `Task.dataset`; texts to learn from are joined into full rows, and masked."""
+        if sample_weight is not None:
             raise ValueError(
                 "`sample_weight` must be left out: records have `masked_weights`, and every word "
                 "of a text counts the same."
             )
-        if pretraining.holds_texts(x):
-            dataset = self._masked(x, y, batch_size or 32, passing)
-        elif isinstance(x, dict) and isinstance(y, dict):
-            columns = (self.rename_inputs(x), y)
-            dataset = pipeline.batches(columns, dict, batch_size or 32, passing)
-        elif isinstance(x, tf.data.Dataset):
-            dataset = x
-        else:
-            raise TypeError(
-                "Give texts (a list of str or a tf.data.Dataset of str), a tf.data.Dataset of "
-                "(inputs, targets), or the two as dicts of arrays. "
-                f"Received: x of type {type(x).__name__}, y of type {type(y).__name__}"
-            )
-        return pretraining.weighted(dataset, self.second_task)
+        if kwargs.get("labelled", True) and pretraining.holds_texts(x):
+            if y is not None or self.second_task:
+                raise ValueError(
+                    "Texts bring their words to predict along, and nothing else: leave out `y`, "
+                    "and train a second task on records (`data.records.read_records`). "
+                    f"Received: second_task={self.second_task!r}, y of type {type(y).__name__}"
+                )
+            x = self._masked(x, batch_size or 32, passing)
+        return super().dataset(x, y, sample_weight, batch_size, passing, **kwargs)
 
-    def _masked(self, texts, y, batch_size, passing):
-        """Texts -> a dataset of (inputs, targets); without an order as in every `evaluate`."""
-        if y is not None or self.second_task:
-            raise ValueError(
-                "Texts bring their words to predict along, and nothing else: leave out `y`, "
-                "and train a second task on records (`data.records.read_records`). "
-                f"Received: second_task={self.second_task!r}, y of type {type(y).__name__}"
-            )
+    def _masked(self, texts, batch_size, passing):
+        """Texts -> a dataset of columns; without an order as in every `evaluate`."""
         masking = {name: getattr(self, name) for name in MASKING}
         if passing.order is None:
             passing = passing._replace(order=pipeline.Order(EVALUATION_SEED))
@@ -189,66 +226,7 @@ class MaskedLM(Task):
         endless = dataset.cardinality() == tf.data.INFINITE_CARDINALITY
         return pipeline.counted(dataset) if in_memory and not endless else dataset
 
-    def targets_in_graph(self, y):
-        return y
-
-    def loss_sizes(self, x, y, sample_weight):
-        """What the losses are means over: predictions, by weight, and rows."""
-        weights = sample_weight if self.second_task else {"mlm": sample_weight}
-        return [tf.reduce_sum(weights[name]) for name in filter(None, ("mlm", self.second_task))]
-
-    def loss_means(self, x, y, y_pred, sample_weight, training):
-        """The losses, each a mean over its size."""
-        total = self.batch_loss(x, y, y_pred, sample_weight, training)
-        if not self.second_task:
-            return [total]
-        name = self.second_task
-        second = self.default_loss()[name](y[name], y_pred[name])
-        second *= self.distribute_strategy.num_replicas_in_sync  # Keras's losses divide by it
-        return [total - second, second]
-
-    def default_loss(self):
-        def mean(name):
-            return keras.losses.SparseCategoricalCrossentropy(
-                from_logits=True, reduction="mean_with_sample_weight", name=name
-            )
-
-        if not self.second_task:
-            return mean("mlm")
-        return {name: mean(name) for name in ("mlm", self.second_task)}
-
-    def default_metrics(self):
-        return None
-
-    def default_weighted_metrics(self):
-        """Accuracy and perplexity of the predictions, accuracy of the second task."""
-        accuracy = keras.metrics.SparseCategoricalAccuracy
-        prefix = "" if self.second_task else "mlm_"  # of several outputs Keras adds the name
-        metrics = [accuracy(f"{prefix}accuracy"), Perplexity(f"{prefix}perplexity")]
-        if not self.second_task:
-            return metrics
-        return {"mlm": metrics, self.second_task: [accuracy("accuracy")]}
-
     # --- Answers. ---------------------------------------------------------------------------------
-
-    def predict(self, x, batch_size=32, verbose="auto", **kwargs):
-        """Logits of the masked positions.
-
-        Args:
-            x: texts in memory with a literal "[MASK]" for each word to be found; or a dict or a
-                batched dataset of inputs with `masked_positions`, of one P.
-            batch_size, verbose, **kwargs: as in `keras.Model.predict`.
-
-        Returns:
-            float32 array (n, P, V); for texts P is the most masks of one of them, and what stands
-            behind the last mask of another has no meaning. With `second_task` a dict of arrays.
-
-        Raises:
-            ValueError: a text without a mask, or with one beyond `max_length`.
-        """
-        if not isinstance(x, tf.data.Dataset | dict):
-            x = masked_inputs(pipeline.as_texts(x)[0], self.preprocessor)[0]
-        return super().predict(x, batch_size=batch_size, verbose=verbose, **kwargs)
 
     def fill_masks(self, texts, top=5, batch_size=32):
         """The likeliest words for each "[MASK]" in texts. Raises as `predict` does.
@@ -261,14 +239,14 @@ class MaskedLM(Task):
         Returns:
             for each text a list with, for each of its masks, a list of `Filling`.
         """
-        texts = pipeline.as_texts(texts)[0]
-        inputs, counts = masked_inputs(texts, self.preprocessor)
+        texts = columns.text_columns(texts, columns.TEXT_NAMES[:1])["text"]
+        counts = check_masks(texts, self.preprocessor)
         answers = []
         for start in range(0, len(counts), batch_size):
-            batch = {name: x[start : start + batch_size] for name, x in inputs.items()}
-            logits = self.predict_on_batch(batch)
+            batch = slice(start, start + batch_size)
+            logits = self.predict_on_batch(texts[batch])
             logits = logits["mlm"] if self.second_task else logits
-            for rows, count in zip(logits, counts[start : start + batch_size], strict=True):
+            for rows, count in zip(logits, counts[batch], strict=True):
                 answers.append([self._likeliest(row, top) for row in rows[:count]])
         return answers
 

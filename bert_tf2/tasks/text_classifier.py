@@ -6,10 +6,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.data.pipeline import as_ids
-from bert_tf2.modeling.encoder import input_tensors
-from bert_tf2.modeling.heads import POOLINGS, classes
-from bert_tf2.tasks.base import Task
+from bert_tf2.data import labels as classes
+from bert_tf2.modeling import heads
+from bert_tf2.modeling.inputs import input_tensors
+from bert_tf2.tasks.task import Task
+from bert_tf2.training.losses import cross_entropy
 
 
 class Prediction(NamedTuple):
@@ -52,7 +53,8 @@ class TextClassifier(Task):
     'good'
     """
 
-    head_variables = ("classifier/kernel", "classifier/bias")
+    problem_types = ("single_label_classification",)
+    own_loss = "sparse_categorical_crossentropy"
     settings = ("labels", "dropout", "pooling")
 
     def __init__(
@@ -65,85 +67,65 @@ class TextClassifier(Task):
         drop_padding=True,
         name="text_classifier",
     ):
-        if pooling not in POOLINGS:
-            raise ValueError(f"`pooling` must be one of {list(POOLINGS)}. Received: {pooling!r}")
-        labels = [str(i) for i in range(labels)] if isinstance(labels, int) else labels
-        if not isinstance(labels, (list, tuple)) or any(not isinstance(x, str) for x in labels):
+        if pooling not in heads.POOLINGS:
             raise ValueError(
-                "`labels` must be a list of str, or a number; a checkpoint that names its classes "
-                f"may stand in. Received: {labels!r}"
+                f"`pooling` must be one of {list(heads.POOLINGS)}. Received: {pooling!r}"
             )
-        labels = list(labels)
-        if any("\n" in label for label in labels):
-            raise ValueError(f"`labels` must be single lines. Received: {labels}")
-        if len(labels) < 2 or len(set(labels)) != len(labels):
-            raise ValueError(f"`labels` must be two or more different names. Received: {labels}")
+        labels = classes.class_names(labels)
         dropout = encoder.config.classifier_dropout if dropout is None else dropout
         inputs = input_tensors()
-        pooled = POOLINGS[pooling](encoder, inputs, drop_padding, dropout)  # (B, D)
-        outputs = classes(pooled, encoder.config, len(labels), dropout)  # (B, C)
-        if encoder.config.pooler and (pooling == "mean" or encoder.config.classifier_act):
-            encoder.parts["pooler"].trainable = False  # nothing reads it
+        pooled = heads.POOLINGS[pooling](encoder, inputs, drop_padding, dropout)  # (B, D)
+        outputs = heads.classes(pooled, encoder.config, len(labels), dropout)  # (B, C)
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
         self.labels, self.dropout, self.pooling = labels, dropout, pooling
-        if pooling == "first" and encoder.config.classifier_act is not None:
-            dense = ("pre_classifier/kernel", "pre_classifier/bias")
-            self.head_variables = (*dense, *self.head_variables)
 
-    def predict_labels(self, x, batch_size=32, **kwargs):
+    def predict_labels(self, x, batch_size=32, verbose=0):
         """Class names with probabilities.
 
         Args:
             x: see `Task`.
-            batch_size, **kwargs: as in `predict`.
+            batch_size: texts at a time.
+            verbose: whether to show how far it is.
 
         Returns:
             list of `Prediction`, one a text.
         """
-        rows = keras.ops.softmax(self.predict(x, batch_size, **kwargs).astype("float64"))
-        names = self.labels
-        return [
-            Prediction(
-                names[int(row.argmax())],
-                float(row.max()),
-                dict(zip(names, row.tolist(), strict=True)),
-            )
-            for row in np.asarray(rows)
-        ]
+        found = []
+        for batch in self.answer(x, batch_size, verbose):
+            logits = batch["logits"].astype("float64")
+            shares = np.exp(logits - logits.max(-1, keepdims=True))
+            shares /= shares.sum(-1, keepdims=True)
+            for row in shares:
+                by_name = dict(zip(self.labels, row.tolist(), strict=True))
+                found.append(Prediction(self.labels[row.argmax()], float(row.max()), by_name))
+        return found
 
-    def answers(self, logits):
-        """logits (B, C) -> what a SavedModel answers, by name. Works in a graph."""
+    def prepare(self, columns):
+        inputs = self.encoded(columns)
+        if "labels" not in columns:
+            return inputs, None, None
+        targets = classes.class_numbers_in_graph(columns["labels"], self.labels)  # (B,)
+        return inputs, targets, self.row_weights(columns)
+
+    def losses(self, targets, outputs, weights):
+        return {"loss": cross_entropy(targets, outputs, weights)}
+
+    def answers(self, inputs, outputs):
         return {
-            "label": tf.gather(tf.constant(self.labels), tf.argmax(logits, -1)),
-            "probabilities": tf.nn.softmax(logits),
-            "logits": logits,
+            "label": tf.gather(tf.constant(self.labels), tf.argmax(outputs, -1)),
+            "probabilities": tf.nn.softmax(outputs),
+            "logits": outputs,
         }
-
-    def extra_assets(self):
-        """Files to lie beside a SavedModel: name -> text."""
-        return {"labels.txt": "".join(f"{label}\n" for label in self.labels)}
-
-    def targets(self, y, count):
-        """Class names or numbers -> int32 (n,)."""
-        return as_ids(y, self.labels, count)
-
-    def class_numbers(self, by_class):
-        """dict by class name or number -> dict by class number, for `class_weight`."""
-        return {int(as_ids([key], self.labels)[0]): value for key, value in by_class.items()}
-
-    def targets_in_graph(self, y):
-        """The same for a dataset's batches. Unknown names stop with InvalidArgumentError."""
-        if y.dtype != tf.string:
-            return y
-        match = tf.expand_dims(y, -1) == tf.constant(self.labels)  # (B, C)
-        known = tf.debugging.Assert(
-            tf.reduce_all(tf.reduce_any(match, -1)), ["A label is not a class:", y, self.labels]
-        )
-        with tf.control_dependencies([known]):
-            return tf.argmax(match, -1, output_type=tf.int32)
-
-    def default_loss(self):
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def default_metrics(self):
         return ["accuracy"]
+
+    def read_labels(self, y, rows):
+        return classes.class_numbers(y, self.labels, rows)
+
+    def class_weights(self, by_class):
+        by_number = classes.class_weights(by_class, self.labels)
+        return np.array([by_number.get(i, 1.0) for i in range(len(self.labels))], "float32")
+
+    def extra_assets(self):
+        return {"labels.txt": "".join(f"{label}\n" for label in self.labels)}

@@ -119,39 +119,50 @@ def tokenize_around_masks(texts, tokenizer):
 
 
 def masked_inputs(texts, preprocessor):
-    """What a masked language model takes to fill the masks in texts.
+    """What a masked language model takes to fill the masks in texts. Works in a graph.
 
     Args:
-        texts: string tensor (B,), each with one "[MASK]" or more.
+        texts: string tensor (B,), each with one "[MASK]" or more (see `check_masks`).
         preprocessor: a `Preprocessor`, which says how long rows are and how they are padded.
 
     Returns:
-        inputs, a dict of int32 (B, L) `token_ids`, `segment_ids`, `padding_mask`, and (B, P)
-        `masked_positions`, ascending, then zeros; and a list of int, the masks of each text.
-
-    Raises:
-        ValueError: a text without a mask, or with one beyond `max_length`.
+        dict of int32 (B, L) `token_ids`, `segment_ids`, `padding_mask`, and (B, P)
+        `masked_positions`, ascending, then zeros.
     """
     tokenizer = preprocessor.tokenizer
-    ids = tokenize_around_masks(texts, tokenizer)
     inputs = pack(
-        ids,
+        tokenize_around_masks(texts, tokenizer),
         special_ids=[tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id],
         max_length=preprocessor.max_length,
         pad_to_max_length=preprocessor.pad_to_max_length,
         length_buckets=preprocessor.length_buckets,
     )
     masked = inputs["token_ids"] == tokenizer.mask_token_id
-    counts = tf.reduce_sum(tf.cast(masked, tf.int32), axis=1).numpy()
-    wanted = tf.reduce_sum(tf.cast(ids == tokenizer.mask_token_id, tf.int32), axis=1).numpy()
+    return inputs | {"masked_positions": positions_of(masked)[0]}
+
+
+def check_masks(texts, preprocessor):
+    """The number of masks of each text, a list of int.
+
+    Args:
+        texts, preprocessor: as in `masked_inputs`.
+
+    Raises:
+        ValueError: a text without a mask, or with one beyond `max_length`.
+    """
+    tokenizer = preprocessor.tokenizer
+    masked = tokenize_around_masks(texts, tokenizer) == tokenizer.mask_token_id
+    wanted = tf.reduce_sum(tf.cast(masked, tf.int32), axis=1).numpy()
+    room = masked[:, : preprocessor.max_length - 2]
+    counts = tf.reduce_sum(tf.cast(room, tf.int32), axis=1).numpy()
     bad = [i for i, count in enumerate(counts) if not 0 < count == wanted[i]]
     if bad:
         raise ValueError(
             f"Each text must have {tokenizer.id_to_token(tokenizer.mask_token_id)} for a word to "
             f"be found, within `max_length` ({preprocessor.max_length} tokens). "
-            f"Received at index {bad[0]}: {texts[bad[0]].numpy().decode(errors='replace')!r}"
+            f"Received at index {bad[0]}: {texts[bad[0]].numpy().decode(errors='replace')[:200]!r}"
         )
-    return inputs | {"masked_positions": positions_of(masked)[0]}, counts.tolist()
+    return counts.tolist()
 
 
 def _continuing(tokenizer):

@@ -11,6 +11,7 @@ import itertools
 
 import keras
 import tensorflow as tf
+from keras.src import backend
 
 
 class DistributedModel(keras.Model):
@@ -33,24 +34,31 @@ class DistributedModel(keras.Model):
         return _Executor(self, step_function, training=step_function == self.train_step)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Creates metrics in the strategy's scope, from the shapes of a batch.
+        """Nothing: `build_metrics` has created what there is to create.
 
-        Keras's adds up a batch over replicas for this, which fails for unequal batches and with
-        several worker processes.
+        Keras's calls the whole model once more for this, and adds up a batch over replicas, which
+        fails for unequal batches and with several worker processes.
         """
-        if self._distribute_strategy is None:  # keras-private: set by `compile` in a scope
-            return  # as Keras: the first trace builds them
-        if iterator is not None:
-            dataset = iterator._distributed_dataset  # keras-private: of a TFEpochIterator
-            spec = dataset.element_spec
-            data_batch = tf.nest.map_structure(_local_spec, spec)
-        with self.distribute_strategy.scope():
-            self._symbolic_build(data_batch=data_batch)  # keras-private: creates the metrics
 
-    def build_metrics(self, dataset):
-        """Creates the metrics' variables before the first step does."""
+    def build_metrics(self, batch):
+        """Creates the metrics' variables before the first step does, which would trace it twice.
+
+        Args:
+            batch: (inputs, targets, weights) of what has a shape and a dtype.
+        """
+        compiled = self._compile_metrics  # keras-private: what `compile` was given
+        if compiled is None or compiled.built:
+            return
+        x, y, weights = keras.tree.map_structure(
+            lambda t: keras.KerasTensor(t.shape, keras.backend.standardize_dtype(t.dtype)), batch
+        )
         with self.distribute_strategy.scope():
-            self._symbolic_build(data_batch=dataset.element_spec)  # keras-private: as above
+            # keras-private: traces a function without creating a graph
+            backend.compute_output_spec(self.compute_metrics, x, y, self.output, weights)
+
+    def penalties(self):
+        """What layers add to the loss of the call before: a list of scalars."""
+        return keras.Model.losses.fget(self)  # a task has another `losses`
 
     def pass_over(self, batches, steps):
         """Has the next `fit` begin later in its data; zeros undo it.
@@ -67,16 +75,6 @@ class DistributedModel(keras.Model):
     def record_loss(self, loss, rows):
         """Adds a batch's mean loss, a scalar, to the metric "loss"; it counts as `rows` rows."""
         self._loss_tracker.update_state(loss, sample_weight=rows)  # keras-private: the metric
-
-    def batch_loss(self, x, y, y_pred, sample_weight, training):
-        """The compiled loss of a batch, a scalar, undivided by the number of replicas.
-
-        Keras's `compute_loss` divides by it, as if all replicas had equally many rows.
-        """
-        loss = self.compute_loss(
-            x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training
-        )
-        return loss * tf.cast(self.distribute_strategy.num_replicas_in_sync, loss.dtype)
 
 
 class _Executor:
@@ -175,12 +173,6 @@ class _Executor:
         )
         self.traced.append((spec, step))
         return step
-
-
-def _local_spec(spec):
-    """What one replica sees of a distributed dataset's element."""
-    values = getattr(spec, "_value_specs", None)  # keras-private: TensorFlow's, of a PerReplicaSpec
-    return values[0] if values else spec
 
 
 @contextlib.contextmanager

@@ -214,6 +214,8 @@ class AdamW(keras.optimizers.Optimizer):
         config = super().get_config()
         for name in ("clipnorm", "clipvalue", "global_clipnorm"):
             del config[name]
+        if isinstance(self._learning_rate, schedules.Rates):
+            config["learning_rate"] = config["learning_rate"]["config"]["schedule"]
         return config | {
             "beta_1": self.beta_1,
             "beta_2": self.beta_2,

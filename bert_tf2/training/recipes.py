@@ -1,7 +1,9 @@
 """Published recipes, ready to hand to `compile`."""
 
+import keras
+
 from bert_tf2.training.optimizers import LAMB, AdamW
-from bert_tf2.training.schedules import SCHEDULES
+from bert_tf2.training.schedules import SCHEDULES, Rates
 
 OPTIMIZERS = {"adamw": AdamW, "lamb": LAMB}
 
@@ -64,14 +66,42 @@ def finetuning_optimizer(
             '`power` must be above 0, and left out unless `schedule` is "polynomial". '
             f"Received: power={power}, schedule={schedule!r}"
         )
-    rate, options = float(learning_rate), {} if power is None else {"power": power}
+    rate = float(learning_rate)
     if total_steps is not None:
+        options = {} if power is None else {"power": power}
         warmup_steps = int(total_steps * warmup_proportion)
         rate = SCHEDULES[schedule](rate, total_steps, warmup_steps, **options)
+        if not isinstance(rate, float):
+            rate = Rates(rate, total_steps)
     average = {} if ema_momentum is None else {"use_ema": True, "ema_momentum": ema_momentum}
     return OPTIMIZERS[optimizer](
         rate, weight_decay=weight_decay, clip_norm=clip_norm, layer_decay=layer_decay, **average
     )
+
+
+def restart(optimizer, variables, total_steps, recipe):
+    """Has an optimizer begin its recipe anew, for a new number of steps, in the graphs it is in.
+
+    Args:
+        optimizer: what `finetuning_optimizer` gave for that recipe.
+        variables: those that are to be trained.
+        total_steps, recipe: as in `finetuning_optimizer`.
+
+    Returns:
+        whether it could. It cannot where it trains others, or on several replicas.
+    """
+    known = [id(v) for v in getattr(optimizer, "_trainable_variables", [])]  # keras-private
+    rates = getattr(optimizer, "_learning_rate", None)  # keras-private: the schedule, or a variable
+    if known != [id(v) for v in variables]:
+        return False
+    planned = finetuning_optimizer(total_steps, **recipe)._learning_rate  # keras-private: as above
+    if type(rates) is not type(planned):
+        return False
+    rates.assign(planned)
+    for variable in optimizer.variables:
+        if variable is not rates:
+            variable.assign(keras.ops.zeros_like(variable))
+    return True
 
 
 def _check_known(argument, name, table):

@@ -7,6 +7,7 @@ import functools
 import math
 
 import keras
+import tensorflow as tf
 from keras import ops
 from keras.optimizers.schedules import CosineDecay, PolynomialDecay
 
@@ -117,6 +118,51 @@ class Joined(keras.optimizers.schedules.LearningRateSchedule):
         """The inverse of `get_config`."""
         deserialize = keras.optimizers.schedules.deserialize
         return cls(deserialize(config["first"]), config["steps"], deserialize(config["second"]))
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class Rates(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule of known length as a table, which another may replace in a graph that reads it.
+
+    Args:
+        schedule: a `LearningRateSchedule`.
+        total_steps: int. From this step on the rate stays as the schedule has it then.
+    """
+
+    def __init__(self, schedule, total_steps):
+        super().__init__()
+        self.schedule, self.planned_steps = schedule, total_steps
+        self.table = tf.Variable(self._rates(), shape=[None], trainable=False, name="rates")
+
+    def _rates(self):
+        with tf.init_scope():
+            return tf.cast(self.schedule(tf.range(self.planned_steps + 1)), "float32")
+
+    @property
+    def total_steps(self):
+        """The step from which on the rate is 0; infinite if it does not fall to 0."""
+        return steps_until_zero(self.schedule)
+
+    def assign(self, other):
+        """Takes over the schedule of other `Rates`."""
+        self.schedule, self.planned_steps = other.schedule, other.planned_steps
+        self.table.assign(other.table)
+
+    def __call__(self, step):
+        """Returns the float32 rate of `step`, an integer scalar that counts from 0."""
+        last = tf.cast(tf.size(self.table) - 1, "int64")
+        return tf.gather(self.table, tf.minimum(tf.cast(step, "int64"), last))
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        schedule = keras.optimizers.schedules.serialize(self.schedule)
+        return {"schedule": schedule, "total_steps": self.planned_steps}
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of `get_config`."""
+        schedule = keras.optimizers.schedules.deserialize(config["schedule"])
+        return cls(schedule, config["total_steps"])
 
 
 # --- When a rate is 0. ----------------------------------------------------------------------------

@@ -10,40 +10,33 @@ Letters: B rows of a piece, C classes.
 
 import functools
 
-import keras
 import tensorflow as tf
 
 from bert_tf2.training import keras_hooks
 from bert_tf2.weights import units
 
 
-def train_step(task, data):
+def train_step(task, batch):
     """Takes one step with the compiled optimizer, and updates loss and metrics.
 
     Runs on each replica.
 
     Args:
-        task: a compiled model with `loss_sizes`, `loss_means` and the settings of a step (see
-            `TextModel.compile`).
-        data: (x, y) or (x, y, sample_weight), this replica's rows; there may be none.
+        task: a compiled model with `losses` and the settings of a step (see `Task.compile`).
+        batch: (inputs, targets, weights), this replica's rows; there may be none.
     """
-    x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-    totals = sum_replicas([rows_of(x), *task.loss_sizes(x, y, weight)])
-    find = _gradients if task.micro_batches == 1 else _gradients_in_parts
-    find = functools.partial(find, task, totals, x, y, weight)
+    in_parts = task.micro_batches > 1
+    find = functools.partial(_gradients_in_parts if in_parts else _gradients, task, batch)
     loss, gradients = find()
     if task.fgm:
         gradients = _with_adversary(task, gradients, find)
     finite = apply(task, gradients)
-    _record(task, totals, x, loss, finite)
+    _record(task, batch, loss, finite)
 
 
-def test_step(task, data):
+def test_step(task, batch):
     """Adds a batch to the loss and the metrics of `evaluate`. Runs on each replica."""
-    x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-    totals = sum_replicas([rows_of(x), *task.loss_sizes(x, y, weight)])
-    loss = _loss(task, totals, x, y, weight, training=False)
-    _record(task, totals, x, loss)
+    _record(task, batch, _loss(task, batch, training=False))
 
 
 def apply(task, gradients):
@@ -92,34 +85,57 @@ def rows_of(x):
     return tf.cast(tf.shape(tf.nest.flatten(x)[0])[0], tf.float32)
 
 
-def _record(task, totals, x, loss, taken=True):
+def _record(task, batch, loss, taken=True):
     """Adds this replica's share of a batch's loss to the loss of the epoch, if the step counts."""
-    rows = rows_of(x)
-    mean = loss * tf.math.divide_no_nan(totals[0], rows)
+    rows = rows_of(batch[0])
+    (all_rows,) = sum_replicas([rows])
+    mean = loss * tf.math.divide_no_nan(all_rows, rows)
     # A step that is left out must not make the whole epoch's mean loss NaN.
     task.record_loss(tf.where(taken, mean, 0.0), tf.where(taken, rows, 0.0))
 
 
-def _loss(task, totals, x, y, weight, training, recorded=True):
-    """This piece's share of the loss of the whole batch. Updates the metrics."""
-    y_pred = task(x, training=training)
-    means = task.loss_means(x, y, y_pred, weight, training)
-    all_rows, *totals = totals
-    sizes = task.loss_sizes(x, y, weight)
+def _loss(task, batch, totals=None, training=True, recorded=True):
+    """This piece's share of the loss of the whole batch. Updates the metrics.
+
+    Args:
+        totals: the sizes of the whole batch's losses, where this piece is a micro-batch.
+    """
+    inputs, targets, weights = batch
+    outputs = task(inputs, training=training)
+    parts = losses_of(task, batch, outputs)
     if training and task.r_drop:
-        again = task(x, training=True)
-        others = task.loss_means(x, y, again, weight, training)
-        means = [(mean + other) / 2 for mean, other in zip(means, others, strict=True)]
-        means.append(task.r_drop * divergence(y_pred, again))
-        sizes, totals = [*sizes, rows_of(x)], [*totals, all_rows]
-    # A piece without anything to learn from has no mean (0 / 0), and adds nothing.
-    shares = [
-        tf.where(size > 0, mean, 0.0) * tf.math.divide_no_nan(size, total)
-        for mean, size, total in zip(means, sizes, totals, strict=True)
-    ]
+        again = task(inputs, training=True)
+        others = losses_of(task, batch, again)
+        parts = {name: ((total + others[name][0]) / 2, n) for name, (total, n) in parts.items()}
+        rows = rows_of(inputs)
+        parts["r_drop"] = (task.r_drop * divergence(outputs, again) * rows, rows)
+    if totals is None:
+        totals = total_sizes(parts)
     if recorded:
-        task.compute_metrics(x, y, y_pred, sample_weight=weight)
-    return tf.add_n(shares)
+        task.compute_metrics(inputs, targets, outputs, sample_weight=weights)
+    # A piece without anything to learn from may have a sum that is NaN, and adds nothing.
+    return tf.add_n(
+        [
+            tf.math.divide_no_nan(tf.where(size > 0, total, 0.0), totals[name])
+            for name, (total, size) in parts.items()
+        ]
+    )
+
+
+def losses_of(task, batch, outputs):
+    """`task.losses` of a batch, and what layers add to them, such as a regulariser's penalty."""
+    inputs, targets, weights = batch
+    parts = dict(task.losses(targets, outputs, weights))
+    if penalties := task.penalties():
+        rows = rows_of(inputs)
+        parts["penalties"] = (tf.add_n(penalties) * rows, rows)
+    return parts
+
+
+def total_sizes(parts):
+    """{name: (sum, size)} of a replica -> {name: size} over all replicas."""
+    sizes = sum_replicas([size for _, size in parts.values()])
+    return dict(zip(parts, sizes, strict=True))
 
 
 def divergence(logits, others):
@@ -154,10 +170,11 @@ def _with_adversary(task, gradients, find):
     return [g if a is None else g + a for g, a in zip(gradients, again, strict=True)]
 
 
-def _gradients(task, totals, x, y, weight, moved=None):
+def _gradients(task, batch, totals=None, moved=None):
     """This piece's share of the loss and of its gradients.
 
     Args:
+        totals: see `_loss`.
         moved: the index of a variable, and the values that the model reads in its place. Metrics
             are then not recorded.
 
@@ -170,22 +187,27 @@ def _gradients(task, totals, x, y, weight, moved=None):
         if moved is not None:
             index, sources[index] = moved
             tape.watch(sources[index])
-        loss = _loss(task, totals, x, y, weight, training=True, recorded=moved is None)
+        loss = _loss(task, batch, totals, recorded=moved is None)
         scaled = task.optimizer.scale_loss(loss)
     return loss, tape.gradient(scaled, sources)
 
 
-def _gradients_in_parts(task, totals, x, y, weight, moved=None):
+def _gradients_in_parts(task, batch, moved=None):
     """The same, of one micro-batch after another, in the memory of one."""
-    data = (x, y, weight)
-    rows = tf.shape(tf.nest.flatten(x)[0])[0]
-    size = _part_size(task, x)
+    inputs = batch[0]
+    # Sizes follow from targets and weights, so what is not computed yet may stand for outputs.
+    parts = losses_of(task, batch, task.blank_outputs(inputs))
+    if task.r_drop:
+        parts["r_drop"] = (0.0, rows_of(inputs))
+    totals = total_sizes(parts)
+    rows = tf.shape(tf.nest.flatten(inputs)[0])[0]
+    size = _part_size(task, inputs)
     variables = task.trainable_variables
     reached = [False] * len(variables)
 
     def body(start, loss, *sums):
-        part = tf.nest.map_structure(lambda t: _rows(t, start, size), data)
-        more, found = _gradients(task, totals, *part, moved=moved)
+        part = tf.nest.map_structure(lambda t: _rows(t, start, size), tuple(batch))
+        more, found = _gradients(task, part, totals, moved)
         reached[:] = [g is not None for g in found]
         added = [s if g is None else s + g for s, g in zip(sums, found, strict=True)]
         return start + size, loss + more, *added

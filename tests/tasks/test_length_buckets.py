@@ -37,15 +37,15 @@ def test_buckets_are_the_lengths_texts_are_padded_to():
 def test_batches_hold_one_bucket_each_and_every_row_once():
     clf = classifier(length_buckets=[6, 12])
     passing = pipeline.Passing(pipeline.Order(1), shuffle=True)
-    dataset = clf._dataset(TEXTS, LABELS, batch_size=4, passing=passing)
+    dataset = clf.dataset(TEXTS, LABELS, batch_size=4, passing=passing)
     counts = np.unique(clf.preprocessor.buckets(TEXTS), return_counts=True)[1]
     assert len(dataset) == sum(-(-n // 4) for n in counts)
     for _ in range(2):  # every epoch
         batches = list(dataset)
         assert len(batches) == len(dataset)
-        sizes = [len(y) for _, y in batches]
+        sizes = [len(y) for _, y, _ in batches]
         assert sum(sizes) == 50 and sum(size < 4 for size in sizes) <= 3
-        for x, _ in batches:
+        for x, *_ in batches:
             longest = x["padding_mask"].numpy().sum(1).max()
             assert x["token_ids"].shape[1] == next(n for n in (6, 12, 20) if n >= longest)
 
@@ -90,7 +90,7 @@ def test_pairs_and_datasets_train_on_buckets():
     assert fitted.history["loss"][3] < fitted.history["loss"][0]
     dataset = tf.data.Dataset.from_tensor_slices((TEXTS, LABELS)).batch(1)
     expected = [max(clf.preprocessor.buckets(TEXTS[i : i + 1])) for i in range(50)]
-    found = [x["token_ids"].shape[1] for x, _ in clf._dataset(dataset)]
+    found = [x["token_ids"].shape[1] for x, *_ in clf.dataset(dataset)]
     assert found == expected and len(set(found)) == 3
     clf.fit(dataset, epochs=1, verbose=0)
 

@@ -196,7 +196,7 @@ def test_what_keras_users_do(tmp_path):
     frozen = {name: v.numpy() for name, v in model.encoder.named_variables().items()}
     stop = keras.callbacks.EarlyStopping("accuracy", patience=0, baseline=2.0)
     history = model.fit(TEXTS, LABELS, epochs=5, callbacks=[stop], verbose=0)
-    assert len(history.epoch) == 2  # stopped as soon as it could
+    assert len(history.epoch) < 5
     for name, variable in model.encoder.named_variables().items():
         np.testing.assert_array_equal(variable, frozen[name], err_msg=name)
     model.save_weights(tmp_path / "model.weights.h5")
@@ -227,7 +227,9 @@ def test_keras_file_brings_back_everything(tmp_path, trained):
         np.testing.assert_array_equal(again.named_variables()[name], variable, err_msg=name)
     want = model.predict(TEXTS, verbose=0)
     np.testing.assert_array_equal(again.predict(TEXTS, verbose=0), want)
-    assert again.optimizer.iterations.numpy() == model.optimizer.iterations.numpy()
+    assert again.compiled == model.compiled == trained
+    if trained:
+        assert again.optimizer.iterations.numpy() == model.optimizer.iterations.numpy()
     again.fit(TEXTS, LABELS, epochs=1, verbose=0)  # the recipe came along
     assert np.abs(again.predict(TEXTS, verbose=0) - want).max() > 0
 
@@ -268,7 +270,6 @@ def test_from_preset_reads_back_what_was_written(tmp_path, reference, caplog):
         (TEXTS, None, ValueError, "`y`, the labels, must be given"),
         ([], [], ValueError, "at least one text"),
         ("tea", ["tea"], TypeError, "bare string"),
-        ((text for text in TEXTS), LABELS, TypeError, "from_generator"),
         ([1, 2], ["tea", "tea"], TypeError, "Received at index 0: 1"),
         ((TEXTS, TEXTS[:2]), LABELS, ValueError, "equally long"),
         ({"texts": TEXTS}, LABELS, ValueError, r"token_ids"),
@@ -289,7 +290,7 @@ def test_bad_datasets(classifier):
     with pytest.raises(ValueError, match="never ends"):
         classifier.fit(unbatched.batch(2).repeat(), verbose=0)
     unknown = tf.data.Dataset.from_tensor_slices((TEXTS, ["fog"] * 6)).batch(2)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="A label is not a class"):
+    with pytest.raises(ValueError, match=r"Label 'fog' is not a class\. Classes: \['tea'"):
         classifier.evaluate(unknown, verbose=0)
 
 
@@ -304,7 +305,7 @@ def test_bad_settings():
     model = oracle.tiny_classifier()
     with pytest.raises(ValueError, match="`pooling` must be one of"):
         oracle.tiny_classifier(pooling="max")
-    for labels in ("ab", [1, 2]):
+    for labels in ("ab", [None, 2]):
         with pytest.raises(ValueError, match="must be a list of str"):
             TextClassifier(model.encoder, model.preprocessor, labels=labels)
     for labels in (["one"], ["same", "same"]):

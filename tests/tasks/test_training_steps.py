@@ -22,7 +22,7 @@ def loss_and_gradients(classifier, training):
     def step():
         with tf.GradientTape() as tape:
             logits = classifier(inputs, training=training)
-            loss = classifier.default_loss()(labels, logits)
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
         return loss, tape.gradient(loss, {name: v.value for name, v in variables.items()})
 
     loss, gradients = step()

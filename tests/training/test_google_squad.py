@@ -10,7 +10,8 @@ from closeness import BACKWARD, FORWARD
 
 from bert_tf2 import AdamW, Encoder, Preprocessor, WordPieceTokenizer, weights
 from bert_tf2.modeling.encoder import input_tensors
-from bert_tf2.tasks.base import Task
+from bert_tf2.tasks.task import Task
+from bert_tf2.training.losses import cross_entropy
 from bert_tf2.training.schedules import LinearWarmupDecay
 
 pytestmark = pytest.mark.full
@@ -27,8 +28,6 @@ class Spans(Task):
         leave_out_padding: of the softmax; no part of the original.
     """
 
-    head_variables = ("span/kernel", "span/bias")
-
     def __init__(self, encoder, preprocessor, drop_padding, leave_out_padding=False):
         inputs = input_tensors()
         states = encoder.encode(inputs, drop_padding=drop_padding)["sequence_output"]
@@ -39,14 +38,11 @@ class Spans(Task):
             outputs = outputs - 1e4 * keras.ops.cast(padding, "float32")
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, "spans")
 
-    def targets_in_graph(self, y):
-        return y
+    def prepare(self, columns):
+        return self.encoded(columns), columns["labels"], self.row_weights(columns)
 
-    def default_loss(self):
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    def default_metrics(self):
-        return None
+    def losses(self, targets, outputs, weights):
+        return {"loss": cross_entropy(targets, outputs, tf.ones_like(targets, "float32"))}
 
 
 def spans(assets, recorded, *how):

@@ -42,28 +42,29 @@ def classifier(family, **settings):
     settings = {"drop_padding": False, "pad": True, "dropout": 0.0} | settings
     task = oracle.tiny_classifier(config=oracle.TINIES[family], **settings)
     rows = tf.data.Dataset.from_tensor_slices((TEXTS, LABELS))
-    return task, rows, lambda batches: batches.map(lambda x, y: (task.preprocessor(x), y))
+    return task, rows
 
 
 def masked_lm(family, **settings):
-    """-> a MaskedLM with dropout, records, and what `fit` makes of a dataset of them."""
+    """-> a MaskedLM with dropout, and records."""
     keras.utils.set_random_seed(7)
     config = oracle.TINIES[family]
     second = {"bert": "nsp", "albert": "sop"}.get(config.family) if config.pooler else None
     settings = {"second_task": second, "drop_padding": False} | settings
     task = tiny_masked_lm.make(config, dropout=True, **settings)
     rows = tf.data.Dataset.from_tensor_slices(tiny_masked_lm.records(8))
-    return task, rows, lambda batches: pretraining.weighted(batches, task.second_task)
+    return task, rows
 
 
 def prepared(make, **settings):
     """-> a task that is ready for its first step, batches as `fit` takes them, and as a step."""
-    task, rows, ready = make()
+    task, rows = make()
     task.compile(bert_tf2.AdamW(1e-3), **settings)
     batches = rows.batch(BATCH, drop_remainder=True)
     task.optimizer.build(task.trainable_variables)
-    task.build_metrics(ready(batches))
-    return task, batches, ready(batches)
+    ready = task.dataset(batches)
+    task.build_metrics(ready.element_spec)
+    return task, batches, ready
 
 
 def graph_of_step(task, batches):

@@ -1,0 +1,72 @@
+"""Whatever a user may pass as data -> batches that a task takes."""
+
+import tensorflow as tf
+
+from bert_tf2.data import columns, pipeline
+
+
+def dataset(
+    task,
+    x,
+    y=None,
+    sample_weight=None,
+    batch_size=32,
+    passing=pipeline.ONCE,
+    labelled=True,
+    class_weight=None,
+):
+    """Whatever the user gave -> a `tf.data.Dataset` of `Batch`es; unlabelled, of inputs.
+
+    Args:
+        x, y, sample_weight, batch_size, class_weight: as in `Task.fit`.
+        passing: how to go through what is in memory, a `pipeline.Passing`.
+        labelled: whether there are labels to learn from, or to compare with.
+    """
+    finish = _finishing(task, labelled, class_weight)
+    x = columns.as_dataset(x)
+    if isinstance(x, tf.data.Dataset):
+        if y is not None or sample_weight is not None:
+            raise ValueError("A dataset brings its labels along: leave out `y`.")
+        if isinstance(x.element_spec, pipeline.Batch):  # prepared already
+            return x
+        return pipeline.ahead(x, lambda *element: finish(_columns(element, labelled)))
+    if labelled and y is None:
+        raise ValueError("`y`, the labels, must be given with texts. Received: None")
+    found = task.read(x, y if labelled else None, sample_weight)
+    groups = None
+    if passing.shuffle and task.preprocessor.length_buckets and "text" in found:
+        sides = [found[name] for name in columns.TEXT_NAMES if name in found]
+        groups = task.preprocessor.buckets(tuple(sides) if sides[1:] else sides[0])
+    return pipeline.batches(found, finish, batch_size or 32, passing, groups)
+
+
+def batch(task, x, y=None, sample_weight=None, class_weight=None):
+    """Rows in memory -> one `Batch`."""
+    if y is None:
+        raise ValueError("`y`, the labels, must be given with texts. Received: None")
+    return _finishing(task, True, class_weight)(task.read(x, y, sample_weight))
+
+
+def _finishing(task, labelled, class_weight):
+    """The in-graph function of the columns of some rows."""
+    table = None if class_weight is None else task.class_weights(class_weight)
+
+    def finish(found):
+        inputs, targets, weights = task.prepare(found)
+        if not labelled:
+            return inputs
+        if targets is None:
+            raise ValueError(f"Data must be (x, y), and y hold {task.wanted}. Received: {[*found]}")
+        if table is not None:
+            weights = weights * tf.gather(table, tf.maximum(targets, 0))
+        return pipeline.Batch(inputs, targets, weights)
+
+    return finish
+
+
+def _columns(element, labelled):
+    """The columns of an element of a dataset: x, (x, y) or (x, y, sample_weight)."""
+    found = columns.in_graph(*(element if labelled else element[:1]))
+    if next(iter(found.values())).shape.rank == 0:
+        raise ValueError("The dataset must be batched: call `.batch(32)` on it.")
+    return found

@@ -1,0 +1,197 @@
+"""Checkpoints -> tasks, and tasks -> what a checkpoint holds."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import keras
+
+from bert_tf2 import weights
+from bert_tf2.modeling.encoder import Encoder
+from bert_tf2.modeling.frozen import freeze, frozen
+from bert_tf2.text.packing import Preprocessor
+from bert_tf2.text.presets import tokenizer_of
+from bert_tf2.weights.filling import Unfilled, load_variables
+
+LOGGER = logging.getLogger("bert_tf2")
+LENGTHS = ("max_length", "pad_to_max_length", "length_buckets")
+
+
+def open_task(
+    cls,
+    preset,
+    *args,
+    max_length=None,
+    pad_to_max_length=None,
+    length_buckets=None,
+    lowercase=None,
+    vocab_file=None,
+    config_file=None,
+    load_weights=True,
+    dtype=None,
+    recompute=False,
+    ignore=(),
+    **kwargs,
+):
+    """Opens a checkpoint and puts this task's head on it.
+
+    Args:
+        preset: a registry name, a folder, a TF1 checkpoint prefix or a file with weights.
+        *args, **kwargs: of the task itself, e.g. `labels`, by default what the checkpoint
+            says; and
+        max_length: longest sequence in tokens, `[CLS]` and `[SEP]` included. Default: the
+            preset's, or the longest the encoder has positions for.
+        pad_to_max_length: pad every text to it, for static shapes; default: the preset's, or
+            to the longest text of a batch.
+        length_buckets: ints: pad to the first that is long enough (see `Preprocessor`).
+        lowercase: of the tokenizer; default: as the checkpoint says.
+        vocab_file, config_file: the vocabulary and the JSON config, where they are not those
+            beside the weights.
+        load_weights: False gives fresh weights in the checkpoint's architecture.
+        dtype: a Keras dtype policy for the encoder, e.g. "mixed_bfloat16".
+        recompute: train in less memory and more time (see `Encoder`).
+        ignore: patterns of names in the file to leave out, such as "my_head/*".
+
+    Returns:
+        the task. `load_report` says what came from the file and what is new.
+
+    Raises:
+        FileNotFoundError: nothing, or no vocabulary, is found there.
+        weights.CheckpointError: files and config disagree, or a file is damaged.
+    """
+    checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file, ignore)
+    if vocab_file is not None:
+        files = weights.given_vocabulary(Path(vocab_file))
+        checkpoint = dataclasses.replace(
+            checkpoint, tokenizer=dataclasses.replace(checkpoint.tokenizer, files=files)
+        )
+    _check_problem(cls, checkpoint)
+    weights.check_vocabulary(checkpoint)  # before anything is built; names the file
+    if load_weights:
+        checkpoint = weights.read_ahead(checkpoint)
+    initializer = Unfilled(checkpoint.config) if load_weights else None
+    encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
+    tokenizer = tokenizer_of(checkpoint, lowercase)
+    lengths = {
+        "max_length": max_length,
+        "pad_to_max_length": pad_to_max_length,
+        "length_buckets": length_buckets,
+    }
+    preprocessor = Preprocessor(tokenizer, **_lengths(checkpoint, lengths))
+    given = dict(zip(cls.settings, args, strict=False)) | kwargs
+    said = checkpoint.task or {}
+    task = cls(encoder, preprocessor, **_settings(cls, checkpoint) | given)
+    if load_weights:
+        task.load_report = report = load_variables(checkpoint, task.named_variables())
+        wants_eyes = report.missing or report.nonfinite or report.warnings
+        LOGGER.log(logging.WARNING if wants_eyes else logging.INFO, "%s", report)
+        _check_labels(task, checkpoint, given)
+    task.takes_pairs = bool(said.get("takes_pairs"))
+    if said.get("class") == cls.__name__:
+        freeze(task, said.get("frozen", ()))
+    return task
+
+
+def from_config(cls, config, custom_objects=None):
+    """A task as `Task.get_config` has described it, without numbers and vocabulary."""
+    config = {
+        key: keras.saving.deserialize_keras_object(value)
+        if key in ("encoder", "preprocessor")
+        else value
+        for key, value in config.items()
+    }
+    takes_pairs, paths = config.pop("takes_pairs"), config.pop("frozen", ())
+    said = {name: config.pop(name) for name in ("recipe", "step", "trained") if name in config}
+    task = cls(**config)
+    task.takes_pairs, task.compiled_as = takes_pairs, said
+    freeze(task, paths)
+    return task
+
+
+def _lengths(checkpoint, given):
+    """The preprocessor's lengths: as given, or as the preset says."""
+    said = (checkpoint.task or {}).get("preprocessor", {})
+    default = {"max_length": checkpoint.config.max_length} | said
+    return default | {name: value for name, value in given.items() if value is not None}
+
+
+def _settings(task, checkpoint):
+    """What a checkpoint says of a task's settings."""
+    said = checkpoint.task or {}
+    settings = dict(said.get("settings", {})) if said.get("class") == task.__name__ else {}
+    if "labels" in task.settings and checkpoint.labels:
+        settings.setdefault("labels", checkpoint.labels)
+    return settings
+
+
+def _check_problem(cls, checkpoint):
+    """Raises for a head that was trained to answer something else than this task reads in it."""
+    said, known = checkpoint.problem_type, cls.problem_types
+    if said is not None and known and said not in known:
+        raise ValueError(
+            f"A {cls.__name__} answers {' or '.join(known)}, and {checkpoint.path} says "
+            f'`problem_type` "{said}": its probabilities would be wrong. Open it as an Encoder, or '
+            "remove the word from its config for a new head."
+        )
+
+
+def _check_labels(task, checkpoint, given):
+    """Says, or refuses, that a trained head's classes are given other names than its file has.
+
+    Raises:
+        ValueError: they are the same names in another order.
+    """
+    theirs, ours = list(checkpoint.labels or ()), list(getattr(task, "labels", ()))
+    loaded = not any(name.startswith("classifier/") for name in task.load_report.missing)
+    if "labels" not in given or not loaded or not theirs or theirs == ours:
+        return
+    if sorted(theirs) == sorted(ours):
+        raise ValueError(
+            "`labels` must be in the order of the checkpoint's trained head, or left out: "
+            f"{theirs}. Received: {ours}"
+        )
+    if not all(name.startswith("LABEL_") for name in theirs):  # what nobody has named
+        LOGGER.warning("the head was trained for the classes %s, now called %s", theirs, ours)
+
+
+def head_variables(task):
+    """dict of our names to the variables of a task that are not its encoder's."""
+    inner = {id(v) for v in task.encoder.variables}
+    return {
+        v.path: v
+        for v in task.variables
+        if id(v) not in inner and not v.path.endswith("seed_generator_state")
+    }
+
+
+def contents_of(task):
+    """All that a checkpoint of a task holds: a `weights.Contents`."""
+    preprocessor = task.preprocessor.get_config()
+    return dataclasses.replace(
+        task.encoder.contents(),
+        arrays={n: keras.ops.convert_to_numpy(v) for n, v in task.named_variables().items()},
+        tokenizer=task.preprocessor.tokenizer.source(),
+        labels=getattr(task, "labels", None),
+        task={
+            "class": type(task).__name__,
+            "settings": {name: getattr(task, name) for name in task.settings},
+            "preprocessor": {name: preprocessor[name] for name in LENGTHS},
+            "takes_pairs": task.takes_pairs,
+            "frozen": frozen(task),
+        },
+    )
+
+
+def check_fit(config, preprocessor):
+    """Raises if the preprocessor would make ids or positions that the encoder has no row for."""
+    positions, tokenizer = config.max_length, preprocessor.tokenizer
+    if preprocessor.max_length > positions:
+        raise ValueError(
+            f"`max_length` must be at most {positions}, the encoder's positions. "
+            f"Received: {preprocessor.max_length}"
+        )
+    if tokenizer.has_vocabulary and tokenizer.vocabulary_size > config.vocab_size:
+        raise ValueError(
+            f"The vocabulary must have at most {config.vocab_size} entries, the rows of the "
+            f"encoder's table. Received: {tokenizer.vocabulary_size}"
+        )

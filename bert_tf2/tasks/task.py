@@ -1,0 +1,333 @@
+"""The one protocol of every task: raw text in, a step that adds up, named answers out.
+
+A task is an encoder, a head, and its answers to four questions:
+
+    prepare(columns)                    what do some rows become?  -> inputs, targets, weights
+    losses(targets, outputs, weights)   what is to be lowered?     -> {name: (sum, size)}
+    answers(inputs, outputs)            what do outputs mean?      -> {name: tensor}
+    settings, and the head's variables  what makes it that task?
+
+The rest is here, once: everything that takes data goes `read` (in Python, where an error can name
+the row) -> `prepare` (in the graph) -> the model -> `losses` or `answers`.
+
+Letters: B rows of a batch, n rows in memory, L length, C classes.
+"""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bert_tf2 import weights
+from bert_tf2.data import columns, labels, pipeline
+from bert_tf2.data.columns import EXTRAS
+from bert_tf2.modeling import inputs as named
+from bert_tf2.modeling.frozen import frozen
+from bert_tf2.tasks import answering, feeding, opening, process
+from bert_tf2.training.model import StepModel
+from bert_tf2.training.run import Run
+
+
+class Task(StepModel):
+    """A functional model on int32 ids that also takes raw text wherever Keras takes data.
+
+    Wherever a method takes `x`, it may be
+        texts: a list of str, a NumPy array, a pandas Series, a 1-D string tensor;
+        pairs: a tuple of two of these, a list of tuples (text, text_pair), or a mapping or a
+            DataFrame of `text` and `text_pair`;
+        ids: a dict of int32 (B, L) `token_ids`, `segment_ids`, `padding_mask`, under these names or
+            Google's or Hugging Face's;
+        a batched `tf.data.Dataset` or a `keras.utils.PyDataset` of any of these, followed by labels
+            where they are needed (for `predict` of pairs it holds dicts, or a tuple in a tuple:
+            `((first, second),)`).
+    """
+
+    settings: tuple[str, ...] = ()  # arguments of the task itself, in their order
+    wanted = "labels"  # what y is
+    problem_types: tuple[str, ...] = ()  # Hugging Face's words for what its head may answer
+    length_input = "token_ids"  # the input (B, L) along whose columns outputs go
+
+    def __init__(self, encoder, preprocessor, inputs, outputs, drop_padding, name):
+        opening.check_fit(encoder.config, preprocessor)
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
+        self.encoder, self.preprocessor = encoder, preprocessor
+        self.drop_padding = drop_padding
+        self.takes_pairs = False
+        self.load_report = None
+        self.seeds_separated = False
+        self.graphs = {}  # of `answer`, by what it is given
+
+    # === The protocol =============================================================================
+
+    def prepare(self, columns):
+        """Rows -> what the model takes, and what it is to answer. Runs in the graph.
+
+        Args:
+            columns: dict of tensors (B, …), all that a row has: `text` and perhaps `text_pair`
+                (string), or ids; and in training `labels` and perhaps `sample_weight`.
+
+        Returns:
+            inputs, a dict; targets and their weights, or None and None where there are no labels.
+        """
+        raise TypeError(f"{type(self).__name__} must say how rows are prepared.")
+
+    def losses(self, targets, outputs, weights):
+        """{name: (sum, size)}: the losses of a batch, which are added up, each `sum / size`.
+
+        Both are float32 scalars. They add up over the parts of a batch; sizes must follow from
+        targets and weights alone. (Keras's property of this name is `penalties`.)
+        """
+        raise TypeError(f"{type(self).__name__} must say what its losses are.")
+
+    def answers(self, inputs, outputs):
+        """{name: tensor (B, …)}: what outputs mean, for people. Runs in the graph."""
+        raise TypeError(f"{type(self).__name__} must say what its answers are.")
+
+    def default_metrics(self):
+        """Keras's metrics of the task, as `compile` takes them."""
+        return
+
+    def read(self, x, y=None, sample_weight=None):
+        """Data in memory -> columns (n, …). Raises where something is not as it should be.
+
+        Args:
+            x: see the class. y: labels, or None. sample_weight: (n,) floats, or None.
+        """
+        if columns.is_encoded(x):
+            found = {name: np.asarray(ids) for name, ids in x.items()}
+            self.rename_inputs(found)  # raises for a name it does not know
+        else:
+            found = columns.text_columns(x)
+        rows = pipeline.count_rows(found)
+        if y is not None:
+            found["labels"] = self.read_labels(y, rows)
+        if sample_weight is not None:
+            found["sample_weight"] = columns.sample_weights(sample_weight, rows)
+        return found
+
+    def read_labels(self, y, rows):
+        """The labels of n rows -> an array (n, …), for `prepare`."""
+        return np.asarray(y)
+
+    def class_weights(self, by_class):
+        """`class_weight` as users give it -> float32 (C,)."""
+        raise ValueError(
+            f"`class_weight` must be left out: a {type(self).__name__} has no classes. "
+            f"Received: {by_class}"
+        )
+
+    def string_inputs(self, pairs=False):
+        """{name: tf.TensorSpec} of the raw columns that a SavedModel takes."""
+        names = columns.TEXT_NAMES if pairs else columns.TEXT_NAMES[:1]
+        return {name: tf.TensorSpec([None], tf.string, name=name) for name in names}
+
+    def extra_assets(self):
+        """Files to lie beside a SavedModel: name -> text."""
+        return {}
+
+    # === What a task builds its answers from ======================================================
+
+    def rename_inputs(self, inputs):
+        """Inputs under anyone's names -> the model's: see `modeling.inputs.rename_inputs`."""
+        return named.rename_inputs(inputs, self.encoder.config)
+
+    def encoded(self, columns):
+        """The model's inputs: of the texts in columns, or the ids that stand there instead."""
+        if "text" in columns:
+            pair = columns.get("text_pair")
+            text = columns["text"]
+            return self.preprocessor(text if pair is None else (text, pair))
+        return self.rename_inputs({n: ids for n, ids in columns.items() if n not in EXTRAS})
+
+    def row_weights(self, columns):
+        """float32 (B,): the sample weights of rows, by default 1 each."""
+        first = next(iter(columns.values()))
+        ones = tf.ones(tf.shape(first)[:1])
+        given = columns.get("sample_weight")
+        return ones if given is None else tf.reshape(tf.cast(given, tf.float32), [-1]) * ones
+
+    def blank_outputs(self, inputs):
+        """Zeros in the shape of the outputs to these inputs, for sizes that are asked before."""
+        rows, length = tf.unstack(tf.shape(inputs[self.length_input])[:2])
+
+        def zeros(output):
+            sizes = [length if size is None else size for size in output.shape[1:]]
+            return tf.zeros([rows, *sizes], output.dtype)
+
+        return keras.tree.map_structure(zeros, self.output)
+
+    # === Data, on its way =========================================================================
+
+    dataset = feeding.dataset
+
+    def __call__(self, inputs, *args, **kwargs):
+        """Outputs to inputs, or to raw text."""
+        if not columns.is_encoded(inputs):
+            symbolic = keras.tree.flatten(inputs)[0]
+            known = tf.is_tensor(symbolic) or isinstance(symbolic, keras.KerasTensor)
+            found = columns.in_graph(inputs) if known else self.read(inputs)
+            inputs = self.prepare(found)[0]
+        return super().__call__(self.rename_inputs(inputs), *args, **kwargs)
+
+    # === What Keras does, on raw text =============================================================
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=32,
+        epochs=3,
+        validation_data=None,
+        validation_split=0.0,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        callbacks=None,
+        drop_remainder=None,
+        **kwargs,
+    ):
+        """As Keras's `fit`, on raw text.
+
+        Args:
+            x: texts, pairs, ids or a dataset: see the class.
+            y: labels; None where `x` is a dataset that holds them.
+            batch_size: texts a step; 32 is the published recipe's.
+            epochs: passes over the data; 3 is the published recipe's.
+            validation_data: `(x, y)`, `(x, y, sample_weight)`, or x alone where it needs no y.
+            validation_split: the last share of the rows, from 0 to 1, to validate on instead.
+            shuffle: a new order each epoch (not applied to a dataset).
+            class_weight: what each class counts: a dict by name or number (1 for the rest), or a
+                list in the order of the classes.
+            sample_weight: (n,) float.
+            callbacks: Keras's, and `Checkpoints`, with which a run survives.
+            drop_remainder: leave out of each epoch what does not fill a batch (not applied to a
+                dataset). Default: on TPUs, which must know all shapes.
+            initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`.
+
+        Returns:
+            a `keras.callbacks.History`.
+
+        Raises:
+            TypeError, ValueError: x or y is not of the form above; the message says where.
+            ValueError: an encoder in float16 without an optimizer that scales the loss.
+        """
+        process.check()
+        if not self.compiled:
+            self.compile()
+        if validation_split:
+            (x, y, sample_weight), validation_data = columns.split(
+                x, y, sample_weight, validation_split, validation_data
+            )
+        run = Run(
+            self,
+            batch_size,
+            epochs,
+            shuffle,
+            steps_per_epoch,
+            initial_epoch,
+            drop_remainder,
+            callbacks,
+        )
+        data = self.dataset(x, y, sample_weight, batch_size, run.passing, class_weight=class_weight)
+        if validation_data is not None:
+            validation_data = self.dataset(*columns.validation(validation_data), batch_size)
+        self.takes_pairs = columns.is_pair(x)
+        with labels.errors_named():
+            return run.train(data, validation_data=validation_data, **kwargs)
+
+    def evaluate(self, x=None, y=None, batch_size=32, verbose="auto", sample_weight=None, **kwargs):
+        """As Keras's `evaluate`, on raw text. See `fit` for the arguments."""
+        process.check()
+        self.ready()
+        data = self.dataset(x, y, sample_weight, batch_size)
+        self.build_metrics(data.element_spec)
+        with labels.errors_named():
+            return super().evaluate(data, verbose=verbose, **kwargs)
+
+    def predict(self, x, batch_size=32, verbose="auto", **kwargs):
+        """As Keras's `predict`, on raw text: the outputs, such as logits, one row a text.
+
+        What they mean is said by the task's own `predict_…`.
+        """
+        process.check()
+        data = self.dataset(x, batch_size=batch_size, labelled=False)
+        return super().predict(data, verbose=verbose, **kwargs)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """As Keras's, on raw text: one step with these rows."""
+        batch = feeding.batch(self, x, y, sample_weight, class_weight)
+        return self._on_batch("train", batch, return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """As Keras's, on raw text: the loss and metrics of these rows."""
+        return self._on_batch("test", feeding.batch(self, x, y, sample_weight), return_dict)
+
+    def _on_batch(self, kind, batch, return_dict):
+        process.check()
+        self.ready()
+        self.build_metrics(batch)
+        method = {"train": super().train_on_batch, "test": super().test_on_batch}[kind]
+        return method(*batch, return_dict=return_dict)
+
+    def predict_on_batch(self, x):
+        """As Keras's, on raw text: the outputs for these rows."""
+        process.check()
+        return super().predict_on_batch(self.prepare(self.read(x))[0])
+
+    answer = answering.answer
+    answering = answering.graph
+
+    # === Opening and saving =======================================================================
+
+    from_preset = classmethod(opening.open_task)
+
+    def named_variables(self):
+        """dict of our names to variables: the encoder's, and the head's."""
+        return self.encoder.named_variables() | opening.head_variables(self)
+
+    def contents(self):
+        """All that a checkpoint of this task holds: a `weights.Contents`."""
+        return opening.contents_of(self)
+
+    def save_to_preset(self, folder, format="bert_tf2", dtype="float32"):
+        """Writes weights, config and vocabulary for `from_preset`, or for another library.
+
+        Args, returns and errors are those of `weights.save`. Only the format "bert_tf2" holds the
+        task's settings and the preprocessor's lengths; none holds the optimizer: `save` does.
+        """
+        return weights.save(folder, self.contents(), format, dtype)
+
+    def save(self, filepath, *args, **kwargs):
+        """As Keras's, to a `.keras` file, which has the vocabulary inside."""
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                "A task must be saved to a .keras file: HDF5 has no place for its vocabulary. "
+                f"Received: {filepath}"
+            )
+        super().save(filepath, *args, **kwargs)
+
+    def get_config(self):
+        return {
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "preprocessor": keras.saving.serialize_keras_object(self.preprocessor),
+            "drop_padding": self.drop_padding,
+            "takes_pairs": self.takes_pairs,
+            "frozen": frozen(self),
+            "name": self.name,
+            **self.how_compiled(),
+            **{name: getattr(self, name) for name in self.settings},
+        }
+
+    from_config = classmethod(opening.from_config)
+
+    def save_assets(self, folder):
+        """Called by Keras on saving: writes the vocabulary."""
+        self.preprocessor.save_assets(Path(folder))
+
+    def load_assets(self, folder):
+        """Called by Keras on loading: reads the vocabulary."""
+        self.preprocessor.load_assets(Path(folder))
+        opening.check_fit(self.encoder.config, self.preprocessor)

@@ -1,0 +1,53 @@
+"""Losses as sums and sizes, which add up over micro-batches and replicas as means do not.
+
+Letters: B rows, C classes.
+"""
+
+import keras
+import tensorflow as tf
+
+# Kinds of mean that a Keras loss may be, and what each is a mean over.
+BY_ROWS, BY_WEIGHT = ("mean", "sum_over_batch_size"), "mean_with_sample_weight"
+
+
+def cross_entropy(targets, logits, weights, by_weight=False):
+    """The cross-entropy of classes.
+
+    Args:
+        targets: int32 (B, …).
+        logits: float32 (B, …, C).
+        weights: float32 (B, …).
+        by_weight: whether the mean is over weights, where a target may count nothing; default: over
+            targets, as Keras's `sum_over_batch_size`.
+
+    Returns:
+        its sum and what that is a mean over, two float32 scalars.
+    """
+    values = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+    size = tf.reduce_sum(weights) if by_weight else tf.cast(tf.size(targets), tf.float32)
+    return tf.reduce_sum(values * weights), size
+
+
+def compiled(loss, targets, outputs, weights):
+    """The same of what a user gave `compile`: {name: (sum, size)}.
+
+    Args:
+        loss: a `keras.losses.Loss`; a list or dict of them where there are several outputs.
+        targets, outputs, weights: a tensor each, or structures like `loss`.
+    """
+    if isinstance(loss, keras.losses.Loss):
+        size = tf.cast(tf.shape(outputs)[0], tf.float32)
+        if loss.reduction == BY_WEIGHT:
+            size = tf.reduce_sum(weights)
+        return {"loss": (loss(targets, outputs, weights) * size, size)}
+    names = list(loss) if isinstance(loss, dict) else range(len(loss))
+    found = {n: compiled(loss[n], targets[n], outputs[n], weights[n]) for n in names}
+    return {str(name): parts["loss"] for name, parts in found.items()}
+
+
+class OfFunction(keras.losses.Loss):
+    """The mean over rows of a function (targets, outputs) -> (B, …)."""
+
+    def __init__(self, function):
+        super().__init__(name=getattr(function, "__name__", "loss"))
+        self.call = function

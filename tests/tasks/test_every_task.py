@@ -1,0 +1,176 @@
+"""What every task gets by a row of `TASKS`: the protocol, held in each place that stands on it."""
+
+import contextlib
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import oracle
+import pytest
+import replicas
+import tensorflow as tf
+import tiny_masked_lm
+from token_classifier import TokenClassifier
+
+import bert_tf2
+from bert_tf2 import weights
+
+TEXTS = ["The kettle hums.", "rain", "stone, rain & tea", "tea", "", "a stone"]
+WORDS = [["the", "kettle", "hums"], ["rain"], ["stone", "rain"], ["tea"], ["a"], ["a", "stone"]]
+
+
+class Row(NamedTuple):
+    """make(**settings of the encoder and the task) -> a task; the data to train on; some to ask."""
+
+    make: object
+    data: tuple
+    ask: object
+
+
+def classifier(**settings):
+    return oracle.tiny_classifier(config=oracle.with_dropout(oracle.TINY, 0.0), **settings)
+
+
+def tags(**settings):
+    base = classifier(**settings)
+    task = TokenClassifier(base.encoder, base.preprocessor, ["O", "X"], base.drop_padding)
+    rng = np.random.default_rng(1)
+    for name in ("token_classifier/kernel", "token_classifier/bias"):
+        variable = task.named_variables()[name]
+        variable.assign(rng.normal(0, 0.3, variable.shape))
+    return task
+
+
+LABELS = ["tea", "rain", "stone", "tea", "rain", "stone"]
+TASKS = {
+    "TextClassifier": Row(classifier, (TEXTS, LABELS), TEXTS),
+    "pairs": Row(classifier, ((TEXTS, TEXTS[::-1]), LABELS), (TEXTS, TEXTS[::-1])),
+    "MaskedLM": Row(tiny_masked_lm.make, (TEXTS * 6,), ["the [MASK] hums.", "[MASK] [MASK]"]),
+    "MaskedLM with nsp": Row(
+        lambda **settings: tiny_masked_lm.make(second_task="nsp", **settings),
+        tiny_masked_lm.records(),
+        ["the [MASK] hums."],
+    ),
+    "a task of tests": Row(tags, (WORDS, [["O"] * (len(w) - 1) + ["X"] for w in WORDS]), WORDS),
+}
+each = pytest.mark.parametrize("name", TASKS)
+
+
+def answers(task, ask):
+    """All answers of a task, by name."""
+    (found,) = task.answer(ask)
+    return found
+
+
+def trained(name, **how):
+    """A task of a row after two steps of SGD, and its losses."""
+    row = TASKS[name]
+    keras.utils.set_random_seed(5)
+    with how.pop("scope", contextlib.nullcontext()):
+        task = row.make()
+        task.compile(keras.optimizers.SGD(0.1), **how)
+    history = task.fit(*row.data, batch_size=6, epochs=2, shuffle=False, verbose=0).history
+    return task, history["loss"]
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def fitted(request):
+    """(name, row, task, losses) of a task that has learnt for two epochs."""
+    return request.param, TASKS[request.param], *trained(request.param)
+
+
+def equal(got, want, atol=0.0):
+    assert got.keys() == want.keys()
+    for name, value in want.items():
+        if value.dtype.kind == "f":
+            np.testing.assert_allclose(got[name], value, atol=atol, err_msg=name)
+        else:
+            np.testing.assert_array_equal(got[name], value, err_msg=name)
+
+
+def test_it_learns_and_is_scored(fitted):
+    _, row, task, losses = fitted
+    scores = task.evaluate(*row.data, batch_size=6, verbose=0, return_dict=True)
+    assert scores["loss"] <= losses[0]
+    assert answers(task, row.ask).keys() >= {"labels"} or answers(task, row.ask)
+
+
+def test_keras_file(fitted, tmp_path):
+    _, row, task, _ = fitted
+    task.save(tmp_path / "task.keras")
+    again = keras.saving.load_model(tmp_path / "task.keras")
+    equal(answers(again, row.ask), answers(task, row.ask))
+    assert int(again.optimizer.iterations.numpy()) == int(task.optimizer.iterations.numpy()) > 0
+    again.fit(*row.data, batch_size=6, epochs=1, verbose=0)
+    assert isinstance(again.optimizer, keras.optimizers.SGD)
+
+
+def test_preset(fitted, tmp_path):
+    _, row, task, _ = fitted
+    task.save_to_preset(tmp_path / "preset")
+    again = type(task).from_preset(tmp_path / "preset")
+    equal(answers(again, row.ask), answers(task, row.ask))
+    assert again.takes_pairs == task.takes_pairs
+
+
+@pytest.mark.parametrize("format", ["google", "huggingface"])
+def test_other_formats(fitted, tmp_path, format):
+    """What a format has a place for comes back; a head it has no name for is refused by name."""
+    _, _, task, _ = fitted
+    if lost := weights.without_a_place(task.contents(), format):
+        with pytest.raises(ValueError, match=lost[0].split("/")[0]):
+            task.save_to_preset(tmp_path / "out", format)
+        return
+    task.save_to_preset(tmp_path / "out", format)
+    settings = {name: getattr(task, name) for name in task.settings}
+    again = type(task).from_preset(tmp_path / "out", **settings)
+    for name, variable in task.named_variables().items():
+        np.testing.assert_array_equal(again.named_variables()[name], variable, err_msg=name)
+
+
+def test_saved_model(fitted, tmp_path):
+    name, row, task, _ = fitted
+    folder = bert_tf2.export_saved_model(task, tmp_path / "served")
+    signatures = tf.saved_model.load(folder).signatures
+    inputs = task.prepare(task.read(row.ask))[0]
+    want = answers(task, row.ask)
+    got = signatures["token_ids"](**inputs)
+    equal({n: v.numpy() for n, v in got.items()}, want, atol=1e-5)
+    if name == "a task of tests":  # its strings are lists of words
+        return
+    texts = row.ask if isinstance(row.ask, tuple) else (row.ask,)
+    columns = dict(zip(("text", "text_pair"), map(tf.constant, texts), strict=False))
+    got = signatures["serving_default"](**columns)
+    equal({n: v.numpy() for n, v in got.items()}, want, atol=1e-5)
+
+
+def assert_same(got, losses, want):
+    """That a task is where another has come to: `want` as from `trained`."""
+    other, other_losses = want
+    np.testing.assert_allclose(losses, other_losses, rtol=1e-5)
+    for name, variable in other.named_variables().items():
+        np.testing.assert_allclose(got.named_variables()[name], variable, atol=5e-6, err_msg=name)
+
+
+@each
+def test_micro_batches(name):
+    """Parts of a batch, one after another, take the step of the whole."""
+    assert_same(*trained(name, micro_batches=3), trained(name))
+
+
+def train_on_both(strategy):
+    """Called by the next test in a process that has two devices."""
+    for name in TASKS:
+        assert_same(*trained(name, scope=strategy.scope()), trained(name))
+
+
+def test_replicas():
+    replicas.call(__file__, "train_on_both")
+
+
+@each
+def test_an_encoder_is_left_as_it_was(name):
+    task = TASKS[name].make()
+    assert all(
+        v.trainable for v in task.encoder.named_variables().values() if "position" not in v.path
+    )
