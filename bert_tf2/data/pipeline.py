@@ -6,105 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-TEXT_KEYS = ("text", "text_pair")
-
-
-def as_texts(x):
-    """Brings what a user may pass as texts into one form.
-
-    Args:
-        x: a list of str, a NumPy array of str or a 1-D string tensor; a tuple of two of these for
-            pairs; or a dict with `text` and optionally `text_pair`.
-
-    Returns:
-        a tuple of one or two 1-D string tensors of equal length.
-
-    Raises:
-        TypeError: not strings.
-        ValueError: no text at all, unknown dict keys, or two sides of different length.
-    """
-    if isinstance(x, dict):
-        if not {"text"} <= set(x) <= set(TEXT_KEYS):
-            raise ValueError(f"A dict of texts has keys {list(TEXT_KEYS)}. Received: {list(x)}")
-        x = tuple(x[key] for key in TEXT_KEYS if x.get(key) is not None)
-    sides = x if isinstance(x, tuple) else (x,)
-    if len(sides) not in (1, 2):
-        raise ValueError(f"A tuple of texts is a pair of lists. Received {len(sides)} entries.")
-    sides = tuple(_strings(side) for side in sides)
-    sizes = [int(side.shape[0]) for side in sides]
-    if len(set(sizes)) != 1:
-        raise ValueError(f"Both sides of a pair must be equally long. Received: {sizes}")
-    if sizes[0] == 0:
-        raise ValueError("There must be at least one text. Received an empty list.")
-    return sides
-
-
-def _strings(side):
-    expected = "Texts must be a list of str (or a 1-D array or tensor of strings)."
-    if isinstance(side, str | bytes):
-        raise TypeError(f"{expected} Received one bare string: put it in a list.")
-    if not tf.is_tensor(side):
-        side = list(side)
-        bad = next((i for i, text in enumerate(side) if not isinstance(text, str | bytes)), None)
-        if bad is not None:
-            raise TypeError(f"{expected} Received at index {bad}: {side[bad]!r}")
-        side = [t.encode("utf-8", "surrogatepass") if isinstance(t, str) else t for t in side]
-        side = tf.constant(side, tf.string, shape=(len(side),))
-    if side.dtype != tf.string or side.shape.rank != 1:
-        raise TypeError(f"{expected} Received: {side.dtype.name} of shape {side.shape}")
-    return side
-
-
-def is_sized(x):
-    """Whether x is data in memory, and not a generator."""
-    return hasattr(x, "__len__") or tf.is_tensor(x)
-
-
-def is_pair(x):
-    """Whether texts, or a dataset's texts, come in pairs."""
-    if isinstance(x, tf.data.Dataset):
-        x = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
-    if isinstance(x, dict):
-        return x.get(TEXT_KEYS[1]) is not None
-    return isinstance(x, tuple) and len(x) == 2
-
-
-def as_weights(weights, count):
-    """Sample weights as float32 (count,); a ValueError if there are more or fewer."""
-    weights = np.asarray(weights, np.float32)
-    if weights.shape != (count,):
-        raise ValueError(
-            f"`sample_weight` must hold one number a text: {count}. Received shape: {weights.shape}"
-        )
-    return weights
-
-
-def as_ids(labels, names, count=None):
-    """Class names or numbers -> class numbers.
-
-    Args:
-        labels: list or array of class names (str), or of integers in [0, len(names)).
-        names: the class names, in order.
-        count: how many labels there must be, if known.
-
-    Returns:
-        int32 array (n,).
-
-    Raises:
-        ValueError: a label that is not a class, said with its index; or a wrong count.
-    """
-    labels = [x.decode() if isinstance(x, bytes) else x for x in np.asarray(labels).tolist()]
-    if count is not None and len(labels) != count:
-        raise ValueError(f"There must be one label a text: {count}. Received: {len(labels)}")
-    number = {name: i for i, name in enumerate(names)}
-    ids = np.empty(len(labels), np.int32)
-    for i, label in enumerate(labels):
-        known = number.get(label) if isinstance(label, str) else label
-        if not isinstance(known, int) or isinstance(known, bool) or not 0 <= known < len(names):
-            raise ValueError(f"Label {label!r} at index {i} is not a class. Classes: {list(names)}")
-        ids[i] = known
-    return ids
-
 
 class Order:
     """The order in which the rows of data in memory come: new each epoch, and made of two numbers.
@@ -240,14 +141,6 @@ def ahead(dataset, function):
         options.autotune.enabled = False
         dataset = dataset.with_options(options)
     return dataset
-
-
-def triple(data):
-    """What `validation_data` may be, (x, y), (x, y, weight) or x alone -> (x, y, weight)."""
-    several = isinstance(data, tuple | list) and len(data) in (2, 3)
-    if several and not isinstance(data[0], str | bytes):
-        return (*data, None)[:3]
-    return data, None, None
 
 
 def counted(dataset):

@@ -5,7 +5,7 @@ Letters: L length, P predictions a row.
 
 import tensorflow as tf
 
-from bert_tf2.data import pipeline
+from bert_tf2.data import columns, pipeline
 from bert_tf2.text.masking import mask_words
 
 TEXTS_AT_ONCE = 256  # enough to hide the cost of a call of the tokenizer
@@ -34,7 +34,9 @@ def full_rows(texts, tokenizer, max_length):
         as many passes as are asked for, all equal if those of `texts` are.
     """
     if not isinstance(texts, tf.data.Dataset):
-        texts = tf.data.Dataset.from_tensor_slices(pipeline.as_texts(texts)[0])
+        texts = tf.data.Dataset.from_tensor_slices(
+            columns.text_columns(texts, columns.TEXT_NAMES[:1])["text"]
+        )
     if texts.element_spec.shape.rank == 0:
         texts = texts.batch(TEXTS_AT_ONCE)
     sep = tokenizer.sep_token_id
@@ -152,12 +154,5 @@ def _in_order(rows, passing):
     parts = list(rows.batch(4096))
     if not parts:
         return rows.batch(ROWS_AT_ONCE)
-    columns = {name: tf.concat([part[name] for part in parts], 0) for name in parts[0]}
-    return pipeline.batches(columns, dict, ROWS_AT_ONCE, passing)
-
-
-def holds_texts(x):
-    """Whether x is texts, in memory or in a dataset, and not pairs of them."""
-    if isinstance(x, tf.data.Dataset):
-        return isinstance(x.element_spec, tf.TensorSpec) and x.element_spec.dtype == tf.string
-    return pipeline.is_sized(x) and not isinstance(x, dict | tuple)
+    rows = {name: tf.concat([part[name] for part in parts], 0) for name in parts[0]}
+    return pipeline.batches(rows, dict, ROWS_AT_ONCE, passing)

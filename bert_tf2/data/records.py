@@ -68,7 +68,7 @@ def read_records(files, batch_size=32, shuffle=True):
         targets["next_sentence_labels"] = targets["next_sentence_labels"][:, 0]
         return _take(found, _INPUTS), targets
 
-    return pipeline.tokenized(dataset.batch(batch_size), parse)
+    return pipeline.ahead(dataset.batch(batch_size), parse)
 
 
 def _matching(patterns):

@@ -1,8 +1,12 @@
 """Whatever a user may pass as data -> batches that a task takes."""
 
+import logging
+
 import tensorflow as tf
 
 from bert_tf2.data import columns, pipeline
+
+LOGGER = logging.getLogger("bert_tf2")
 
 
 def dataset(
@@ -33,6 +37,9 @@ def dataset(
     if labelled and y is None:
         raise ValueError("`y`, the labels, must be given with texts. Received: None")
     found = task.read(x, y if labelled else None, sample_weight)
+    if passing.order is not None:  # to be trained on
+        for sentence in task.worth_saying(found):
+            LOGGER.warning("%s", sentence)
     groups = None
     if passing.shuffle and task.preprocessor.length_buckets and "text" in found:
         sides = [found[name] for name in columns.TEXT_NAMES if name in found]
@@ -70,3 +77,26 @@ def _columns(element, labelled):
     if next(iter(found.values())).shape.rank == 0:
         raise ValueError("The dataset must be batched: call `.batch(32)` on it.")
     return found
+
+
+def say_what_is_cut(task, found):
+    """Says once of a task how many texts are longer than it reads.
+
+    Args:
+        found: columns of texts in memory.
+    """
+    preprocessor = task.preprocessor
+    sides = [found[name] for name in columns.TEXT_NAMES if name in found]
+    separators = len(sides) * preprocessor.tokenizer.pair_separators if sides[1:] else 1
+    room = preprocessor.max_length - 1 - separators
+    # No text has more tokens than bytes, so few must be cut into tokens to know.
+    suspects = tf.where(tf.add_n([tf.strings.length(side) for side in sides]) > room)[:, 0]
+    if task.said_what_is_cut or not len(suspects):
+        return
+    tokens = [preprocessor.tokenizer(tf.gather(side, suspects)).row_lengths() for side in sides]
+    if cut := int(tf.math.count_nonzero(tf.add_n(tokens) > room)):
+        task.said_what_is_cut = True
+        LOGGER.warning(
+            "%d of %d texts are longer than `max_length`, %d tokens, and read up to there",
+            *(cut, len(sides[0]), preprocessor.max_length),
+        )

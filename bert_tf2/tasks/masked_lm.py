@@ -204,7 +204,7 @@ class MaskedLM(Task):
                 "`sample_weight` must be left out: records have `masked_weights`, and every word "
                 "of a text counts the same."
             )
-        if kwargs.get("labelled", True) and pretraining.holds_texts(x):
+        if kwargs.get("labelled", True) and columns.holds_texts(x):
             if y is not None or self.second_task:
                 raise ValueError(
                     "Texts bring their words to predict along, and nothing else: leave out `y`, "

@@ -55,7 +55,7 @@ class Task(StepModel):
         self.drop_padding = drop_padding
         self.takes_pairs = False
         self.load_report = None
-        self.seeds_separated = False
+        self.seeds_separated = self.said_what_is_cut = False
         self.graphs = {}  # of `answer`, by what it is given
 
     # === The protocol =============================================================================
@@ -99,6 +99,7 @@ class Task(StepModel):
             self.rename_inputs(found)  # raises for a name it does not know
         else:
             found = columns.text_columns(x)
+            feeding.say_what_is_cut(self, found)
         rows = pipeline.count_rows(found)
         if y is not None:
             found["labels"] = self.read_labels(y, rows)
@@ -109,6 +110,10 @@ class Task(StepModel):
     def read_labels(self, y, rows):
         """The labels of n rows -> an array (n, …), for `prepare`."""
         return np.asarray(y)
+
+    def worth_saying(self, found):
+        """What is odd about columns to be trained on: a list of sentences, mostly empty."""
+        return []
 
     def class_weights(self, by_class):
         """`class_weight` as users give it -> float32 (C,)."""

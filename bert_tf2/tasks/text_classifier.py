@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_tf2.data import checks
 from bert_tf2.data import labels as classes
 from bert_tf2.modeling import heads
 from bert_tf2.modeling.inputs import input_tensors
@@ -122,6 +123,9 @@ class TextClassifier(Task):
 
     def read_labels(self, y, rows):
         return classes.class_numbers(y, self.labels, rows)
+
+    def worth_saying(self, found):
+        return checks.worth_saying(found["labels"], self.labels)
 
     def class_weights(self, by_class):
         by_number = classes.class_weights(by_class, self.labels)

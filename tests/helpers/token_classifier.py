@@ -31,7 +31,8 @@ class TokenClassifier(Task):
         words = tf.ragged.constant(x, dtype=tf.string)
         if y is None:
             return {"words": words}
-        numbers = classes.class_numbers(sum(y, []), self.labels, len(words.values))
+        tags = [tag for row in y for tag in row]
+        numbers = classes.class_numbers(tags, self.labels, len(words.values))
         return {"words": words, "labels": words.with_values(tf.constant(numbers))}
 
     def prepare(self, columns):

@@ -12,8 +12,8 @@ from tiny_masked_lm import TEXTS, TOKENIZER
 
 from bert_tf2 import Checkpoints, Encoder, MaskedLM, Preprocessor, TextClassifier, weights
 from bert_tf2.data import pipeline, pretraining
-from bert_tf2.training.optimizers import AdamW
 from bert_tf2.modeling.heads import MASKED_WORDS_VARIABLES
+from bert_tf2.training.optimizers import AdamW
 from bert_tf2.weights import names
 
 # --- The model. -----------------------------------------------------------------------------------

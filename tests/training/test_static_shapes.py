@@ -14,7 +14,6 @@ import tiny_masked_lm
 from closeness import BACKWARD
 
 import bert_tf2
-from bert_tf2.data import pretraining
 
 TEXTS = ["The kettle hums.", "", "stone, rain & tea", "tea", "rain rain tea", "x", "stone", "a b"]
 LABELS = [i % 3 for i in range(len(TEXTS))]
