@@ -162,7 +162,8 @@ def new_folder(folder, durable=False):
     check_is_new(folder)
     place = Path(os.path.realpath(folder))
     place.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{place.name[:40]}.", dir=place.parent))
+    prefix = f".{place.name[:40]}.{os.getpid()}."
+    unfinished = Path(tempfile.mkdtemp(prefix=prefix, dir=place.parent))
     try:
         draft = unfinished / "x"  # inside, so that it is the umask's while the outer is ours alone
         draft.mkdir()
@@ -197,6 +198,24 @@ def _publish(draft, place, folder):
         if wrong.errno in (errno.EBUSY, errno.EXDEV):
             raise OSError(f"{folder} is mounted there: name a folder inside it.") from wrong
         raise
+
+
+def remove_drafts(folder, name=""):
+    """Removes what killed processes of this machine left of files and folders called `name`…"""
+    for path in Path(folder).glob(f".{name}*"):
+        pid = next((int(part) for part in path.name.split(".")[2:] if part.isdecimal()), None)
+        if pid is not None and not _is_alive(pid):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()  # ours is of a process before us: we have left nothing yet
 
 
 def flush(path):

@@ -19,7 +19,8 @@ def locked(folder, name=".lock", wait=None):
     """Holds a folder, which is created if need be, for this process until the block ends.
 
     The kernel lets go of the lock when its holder dies, so that none is ever stale; the file goes
-    when the block ends. It is not followed where it is a link.
+    when the block ends. Where no lock can be had, on a full disk, say, that is logged, and the
+    block runs all the same.
 
     Args:
         folder: a str or Path.
@@ -29,57 +30,55 @@ def locked(folder, name=".lock", wait=None):
 
     Raises:
         InUse: another process holds it; it names that process.
-        OSError: no lock can be made there.
+        OSError: the lock's file is a link, or the folder cannot be created.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = None
-    while handle is None:
-        handle = _lock(folder / name, wait)
+    path = Path(folder) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = _open(path)
+    while handle is not None and not _is_locked(handle, path, wait):
+        os.close(handle)
+        handle = _open(path)
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):
-            (folder / name).unlink()  # before it is free: nobody else holds this file
-        os.close(handle)
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                path.unlink()  # before it is free: nobody else holds this file
+            os.close(handle)
 
 
-def _lock(path, wait):
-    """The open file of a lock that is now ours; None where it went while we waited for it."""
+def _open(path):
+    """The open file of a lock; None where there can be none."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        handle = os.open(path, flags, 0o666)
-    except OSError as wrong:
-        if wrong.errno == errno.ELOOP:
-            raise OSError(f"{path} is a link, and no lock of ours: remove it.") from wrong
-        raise
+        return os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(f"{path} is a link, and no lock of ours: remove it.") from error
+        LOGGER.warning("%s cannot be locked (%s): let no second run write there", path, error)
+        return None
+
+
+def _is_locked(handle, path, wait):
+    """Takes a lock; -> False where its file went while we waited."""
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as held:
-            if wait is None:
-                holder = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
-                raise InUse(
-                    f"{path.parent} is in use by another run, process {holder}: wait for it, or "
-                    "name another folder."
-                ) from held
-            wait()
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError as wrong:  # a file system without locks
-            LOGGER.warning("%s cannot be locked (%s): let no second run write there", path, wrong)
-        if not _is_there(path, handle):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        if wait is None:
+            holder = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(handle)
-            return None
+            raise InUse(
+                f"{path.parent} is in use by another run, process {holder}: wait for it, or name "
+                "another folder."
+            ) from error
+        wait()
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:  # a file system without locks
+        LOGGER.warning("%s cannot be locked (%s): let no second run write there", path, error)
+    with contextlib.suppress(OSError):
+        if not os.path.samestat(os.fstat(handle), os.lstat(path)):
+            return False
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
-        return handle
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.close(handle)
-        raise
-
-
-def _is_there(path, handle):
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(handle), os.lstat(path))
-    return False
+        return True
+    return os.path.lexists(path)  # else it is gone, or the disk is full

@@ -5,12 +5,10 @@
 Killed and started again with the same lines, the run ends with the weights of one left alone.
 """
 
-import json
+import contextlib
 import logging
 import math
-import os
 import re
-import shutil
 import signal
 import threading
 from pathlib import Path
@@ -18,11 +16,13 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from bert_tf2 import files
+from bert_tf2.locks import locked
+from bert_tf2.messages import FileError, shorten
+from bert_tf2.training import checkpoint_store as store
 from bert_tf2.training import strategies
 
 LOGGER = logging.getLogger("bert_tf2")
-VARIABLES, STATE = "variables", "state.json"
-FORMAT = 1
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -50,13 +50,16 @@ class Checkpoints(keras.callbacks.Callback):
         monitor: a name in the logs, such as "val_accuracy"; the epoch where it was best stays too.
         mode: "max" or "min", which values of `monitor` are better; default "min" for a loss,
             else "max".
+        settings: dict, of what JSON can say, that tells this run from others besides what `fit` is
+            given, such as `{"seed": 1}`: a run with other settings does not go on with it.
 
     Raises:
+        InUse: in `fit`: another process trains into this folder.
         ValueError: `every` or `keep` below 1, an unknown `mode`; or, in `fit`, a checkpoint of
             another run: of another model, recipe, batch size, or number of batches or epochs.
     """
 
-    def __init__(self, folder, every=None, keep=2, monitor=None, mode=None):
+    def __init__(self, folder, every=None, keep=2, monitor=None, mode=None, settings=None):
         super().__init__()
         for name, value in {"every": every, "keep": keep}.items():
             if value is not None and value < 1:
@@ -68,7 +71,9 @@ class Checkpoints(keras.callbacks.Callback):
         self.sign = -1 if (mode or ("min" if "loss" in (monitor or "") else "max")) == "min" else 1
         self.run, self.history, self.failure = {}, {}, None
         self.resumed = None  # (epoch, step) where this run took over
+        self.settings = dict(settings or {})
         self._terminated, self._handler = False, None
+        self._held, self._scores = contextlib.ExitStack(), {}
 
     # --- Going on. --------------------------------------------------------------------------------
 
@@ -83,58 +88,78 @@ class Checkpoints(keras.callbacks.Callback):
         Returns:
             (epoch, step, shuffle seed) to go on from; None where there is no checkpoint.
         """
+        self.release()
         self.run, self.history, self.failure, self.resumed = run, {}, None, None
+        if self.settings:
+            run["settings"] = self.settings
         self._callbacks = [
             c.state_variables(model) for c in callbacks if hasattr(c, "state_variables")
         ]
-        found = self.found()
-        if not found:
-            return None
-        state = json.loads((found[-1] / STATE).read_text())
-        self._check_same_run(found[-1], state)
+        self._chief = strategies.is_chief(model.distribute_strategy)
+        try:
+            if self._chief:
+                self._held.enter_context(locked(self.folder))
+                files.remove_drafts(self.folder, "epoch-")
+            return self._go_on(model)
+        except BaseException:
+            self.release()
+            raise
+
+    def _go_on(self, model):
         variables = _named_variables(model, self._callbacks)
-        shapes = {name: list(variable.shape) for name, variable in variables.items()}
-        if shapes != state["variables"]:
-            differing = sorted(
-                name
-                for name in {**shapes, **state["variables"]}
-                if shapes.get(name) != state["variables"].get(name)
-            )
-            raise ValueError(
-                f"{found[-1]} is of another model or optimizer: {differing[:5]} are not in both, "
-                "or of another shape. Give another folder, or remove this one to start anew."
-            )
-        _read(found[-1] / VARIABLES, variables)
-        self.run, self.history = state["run"], state["history"]
+        path, state = self._newest_whole(variables)
+        if path is None:
+            return None
+        store.fill(path, variables)
+        epochs, self.run, self.history = self.run["epochs"], state["run"], state["history"]
         self.resumed = (state["epoch"], state["step"])
         self._metric_values = [
             tf.convert_to_tensor(v.value).numpy() for v in model.metrics_variables
         ]
-        LOGGER.warning("going on from %s", found[-1])
-        epoch = run["epochs"] if state["finished"] else state["epoch"]
+        LOGGER.warning("going on from %s", path)
+        epoch = epochs if state["finished"] else state["epoch"]
         return epoch, state["step"], state["run"]["shuffle_seed"]
+
+    def _newest_whole(self, variables):
+        """-> (folder, its state) of the newest checkpoint that is whole; (None, None)."""
+        self._scores = {}
+        chosen = None, None
+        for path in reversed(self.found()):
+            try:
+                state = store.read_state(path)
+                if chosen[0] is None:
+                    self._check_same_run(path, state)
+                    store.check_variables(path, state, variables)
+                    chosen = path, state
+                self._scores[path] = state["score"]
+            except FileError as error:
+                if self._chief:
+                    store.set_aside(path, error)
+        return chosen
 
     def _check_same_run(self, place, state):
         told = {name: value for name, value in state["run"].items() if name != "shuffle_seed"}
         differing = {
-            name: f"{value} there, {self.run.get(name)} here"
+            name: f"{shorten(value)} there, {shorten(self.run.get(name))} here"
             for name, value in told.items()
             if value != self.run.get(name)
         }
-        if state["format"] != FORMAT or differing:
+        if state["format"] != store.FORMAT:
+            differing = {"format": f"{state['format']} there, {store.FORMAT} here"}
+        if differing:
             raise ValueError(
-                f"{place} is of another run: {differing or state}. Give another folder, "
+                f"{place} is of another run: {shorten(differing, 350)}. Give another folder, "
                 "or remove this one to start anew."
             )
 
     def found(self):
-        """The folders of whole checkpoints, the newest last."""
-        return sorted(path.parent for path in self.folder.glob(f"epoch-*/{STATE}"))
+        """The folders of checkpoints, in the order of the run, the newest last."""
+        return store.found(self.folder)
 
     def clear(self):
         """Removes all checkpoints, for a run that is to start anew."""
         for path in self.found():
-            _remove(path)
+            store.remove(path)
 
     # --- What Keras calls. ------------------------------------------------------------------------
 
@@ -151,7 +176,8 @@ class Checkpoints(keras.callbacks.Callback):
             raise self.failure
 
     def release(self):
-        """Gives SIGTERM back to whom it belonged; `fit` calls it however it ends."""
+        """Gives SIGTERM back to whom it belonged, and the folder free, however `fit` ends."""
+        self._held.close()
         if self._handler is not None:
             signal.signal(signal.SIGTERM, self._handler)
             self._handler = None
@@ -203,68 +229,36 @@ class Checkpoints(keras.callbacks.Callback):
         values = {name: tf.convert_to_tensor(v.value) for name, v in variables.items()}
         if not strategies.is_chief(self.model.distribute_strategy):
             return
-        final = self.folder / f"epoch-{epoch:04d}-step-{step:09d}"
-        while final.exists():  # the same place again, with what other callbacks changed since
-            final = final.with_name(f"{final.name}b")
+        final = store.place(self.folder, epoch, step)
         state = {
-            "format": FORMAT,
             "epoch": epoch,
             "step": step,
             "finished": finished,
             "score": score,
             "run": self.run,
             "history": self.history,
-            "variables": {name: list(value.shape) for name, value in values.items()},
         }
         try:
-            self._write(final, state, values)
-            self._prune()
+            store.write(final, state, values)
             self.failure = None
         except (OSError, tf.errors.OpError) as error:
-            self.failure = OSError(f"saving {final} failed: {error}")
+            self.failure = OSError(f"saving {final} failed: {shorten(str(error), 300)}")
             LOGGER.warning("%s. Earlier checkpoints are whole; training goes on.", self.failure)
-
-    def _write(self, final, state, values):
-        self.folder.mkdir(parents=True, exist_ok=True)
-        draft = self.folder / f".{final.name}.{os.getpid()}"
-        shutil.rmtree(draft, ignore_errors=True)
-        try:
-            draft.mkdir()
-            tf.raw_ops.SaveV2(
-                prefix=str(draft / VARIABLES),
-                tensor_names=list(values),
-                shape_and_slices=[""] * len(values),
-                tensors=list(values.values()),
-            )
-            (draft / STATE).write_text(json.dumps(state, indent=1))
-            for path in [*draft.iterdir(), draft]:
-                _flush(path)
-            os.replace(draft, final)
-            _flush(self.folder)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
+            return
+        self._scores[final] = score
+        self._prune()
 
     def _prune(self):
+        """Removes what is neither new nor best; never stops a run."""
         found = self.found()
-        scores = {p: json.loads((p / STATE).read_text())["score"] for p in found}
-        scored = [path for path in found if scores[path] is not None]
-        best = max(scored, key=lambda path: self.sign * scores[path], default=None)
+        scored = [path for path in found if self._scores.get(path) is not None]
+        best = max(scored, key=lambda path: self.sign * self._scores[path], default=None)
         for path in found[: -self.keep]:
             if path != best:
-                _remove(path)
-        for draft in self.folder.glob(".epoch-*"):  # of a process that was killed, too
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def _remove(path):
-    """Removes a checkpoint, so that none is ever seen in part."""
-    aside = path.with_name(f".{path.name}.old")
-    shutil.rmtree(
-        aside, ignore_errors=True
-    )  # of a process that was killed at the next line but one
-    os.replace(path, aside)
-    shutil.rmtree(aside, ignore_errors=True)
+                try:
+                    store.remove(path)
+                except OSError as error:
+                    LOGGER.warning("%s cannot be removed: %s. Training goes on.", path, error)
 
 
 def _named_variables(model, callbacks):
@@ -285,24 +279,3 @@ def _named_variables(model, callbacks):
 def _stable_name(variable):
     """Its path, without the numbers that Keras gives to what has no name."""
     return re.sub(r"_\d+(?=/)", "", variable.path)
-
-
-def _read(prefix, variables):
-    """Fills variables from a file, one by one, so that memory holds no second copy of all."""
-    for name, variable in variables.items():
-        (value,) = tf.raw_ops.RestoreV2(
-            prefix=str(prefix),
-            tensor_names=[name],
-            shape_and_slices=[""],
-            dtypes=[variable.value.dtype],
-        )
-        variable.assign(value)
-
-
-def _flush(path):
-    """Waits until a file, or a folder's list of names, is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,7 +1,9 @@
 """What a run was, and how it went: files that people, programs and TensorBoard read."""
 
+import contextlib
 import json
 import logging
+import os
 import platform
 import time
 from pathlib import Path
@@ -10,6 +12,8 @@ import keras
 import tensorflow as tf
 
 from bert_tf2 import files
+from bert_tf2.messages import FileError
+from bert_tf2.schema import parse_json
 from bert_tf2.training import strategies
 
 LOGGER = logging.getLogger("bert_tf2")
@@ -56,7 +60,7 @@ class RunLog(keras.callbacks.Callback):
         self.last = self._step()
         if not self.writes:
             return
-        starts = read_run(self.folder).get("started", []) if self.last else []
+        starts = self._earlier_starts() if self.last else []
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         files.write_json(self.folder / RUN, self._run([*starts, now]))
         kept = [line for line in read_metrics(self.folder) if line["step"] <= self.last]
@@ -85,6 +89,13 @@ class RunLog(keras.callbacks.Callback):
             self.writer = None
 
     # --- Writing. ---------------------------------------------------------------------------------
+
+    def _earlier_starts(self):
+        try:
+            return read_run(self.folder).get("started", [])
+        except FileError as error:  # what it said is lost; the run is worth more
+            LOGGER.warning("%s. It is written anew.", error)
+            return []
 
     def _step(self):
         return int(self.model.optimizer.iterations.numpy())
@@ -129,20 +140,25 @@ class RunLog(keras.callbacks.Callback):
 
 
 def read_run(folder):
-    """What run.json in a folder says; empty where there is none."""
+    """What run.json in a folder says; empty where there is none.
+
+    Raises:
+        FileError: it is empty or damaged.
+    """
     file = Path(folder) / RUN
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    schema = {"started": [str], "settings?": dict}
+    return files.read_json(file, schema) if os.path.lexists(file) else {}
 
 
 def read_metrics(folder):
-    """The lines of metrics.jsonl in a folder, as dicts, without one that was cut off."""
+    """The lines of metrics.jsonl in a folder, as dicts, without what was cut off or damaged."""
     file = Path(folder) / METRICS
+    content = files.read_bytes(file, at_most=None) if os.path.lexists(file) else b""
     lines = []
-    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
-        try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:  # the process was killed, or the disk full, while it wrote
-            continue
+    for line in content.decode("utf-8", "replace").split("\n"):
+        # The process was killed, or the disk full, while it wrote.
+        with contextlib.suppress(FileError):
+            lines.append(parse_json(line.encode(), METRICS, {"step": int, "seconds?": float}))
     return lines
 
 

@@ -1,7 +1,5 @@
 """What a run writes of itself."""
 
-import json
-
 import keras
 import oracle
 import pytest
@@ -114,6 +112,9 @@ def test_nothing_there_and_bad_settings(tmp_path):
     assert runlog.read_run(tmp_path) == {} and runlog.read_metrics(tmp_path) == []
     with pytest.raises(ValueError, match=r"`every` must be 1 or more. Received: 0"):
         bert_tf2.RunLog(tmp_path, every=0)
-    (tmp_path / "run.json").write_text("{")
-    with pytest.raises(json.JSONDecodeError):
-        runlog.read_run(tmp_path)
+    for content in ("", "{", "[]", "{}"):
+        (tmp_path / "run.json").write_text(content)
+        with pytest.raises(ValueError, match=r"run\.json"):
+            runlog.read_run(tmp_path)
+    (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 1}\n3\n\xff\n{"step": null}\n{"step": 2')
+    assert runlog.read_metrics(tmp_path) == [{"step": 1}]
