@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import oracle
 import pytest
-from closeness import FORWARD, assert_near, of_steps
 import tensorflow as tf
+from closeness import FORWARD, assert_near, of_steps
 from interrupted import StopAt
 
 import bert_tf2
