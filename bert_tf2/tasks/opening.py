@@ -10,7 +10,7 @@ from bert_tf2 import weights
 from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.modeling.frozen import freeze, frozen
 from bert_tf2.text.packing import Preprocessor
-from bert_tf2.text.presets import tokenizer_of
+from bert_tf2.text.tokenizer import Tokenizer
 from bert_tf2.weights.filling import Unfilled, load_variables
 
 LOGGER = logging.getLogger("bert_tf2")
@@ -71,7 +71,7 @@ def open_task(
         checkpoint = weights.read_ahead(checkpoint)
     initializer = Unfilled(checkpoint.config) if load_weights else None
     encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
-    tokenizer = tokenizer_of(checkpoint, lowercase)
+    tokenizer = Tokenizer.from_checkpoint(checkpoint, lowercase)
     lengths = {
         "max_length": max_length,
         "pad_to_max_length": pad_to_max_length,

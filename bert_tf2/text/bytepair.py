@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from bert_tf2.text.merging import Merges
-from bert_tf2.text.pair_files import PairFiles
+from bert_tf2.text.pair_files import PairFiles, read_whole
 from bert_tf2.text.tokenizer import Tokenizer
 
 _SPACE = r"\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
@@ -37,6 +37,9 @@ class BytePairTokenizer(Tokenizer):
         merges: path of a `merges.txt`, or list of "left right" in the order of their rank.
         add_prefix_space: bool, read a text as if a space came before it, so that its first word is
             cut as any other. Default `False`, as in RoBERTa.
+        ignore_merges: bool, take a word that is a piece as it is, whatever merging would make of
+            it. Default `False`.
+        **common: of every tokenizer, see `Tokenizer`.
 
     Raises:
         ValueError: files of other content, or a vocabulary without a byte, a merge's piece or a
@@ -51,19 +54,22 @@ class BytePairTokenizer(Tokenizer):
         "sep": "</s>",
         "mask": "<mask>",
     }
-    settings = ("add_prefix_space",)
+    families = ("roberta",)
+    settings = ("add_prefix_space", "ignore_merges")
     pair_separators = 2
     second_segment = 0
 
-    def __init__(self, vocabulary=None, merges=None, add_prefix_space=False):
+    def __init__(
+        self, vocabulary=None, merges=None, add_prefix_space=False, ignore_merges=False, **common
+    ):
+        assets, said = None, {}
+        if vocabulary is not None and merges is None:
+            assets, said = read_whole(vocabulary)
+        elif vocabulary is not None:
+            assets = PairFiles.contents(vocabulary, merges)
         self.add_prefix_space = bool(add_prefix_space)
-        super().__init__(None if vocabulary is None else PairFiles.contents(vocabulary, merges))
-
-    @classmethod
-    def find_assets(cls, checkpoint):
-        """`vocab.json` and `merges.txt`, or a `tokenizer.json` with both; None without them."""
-        whole = checkpoint.tokenizer.files.get("tokenizer.json")
-        return super().find_assets(checkpoint) or ([whole] if whole else None)
+        self.ignore_merges = bool(ignore_merges) or said.get("ignore_merges", False)
+        super().__init__(assets, **common)
 
     @classmethod
     def settings_of(cls, checkpoint, source):
@@ -74,12 +80,12 @@ class BytePairTokenizer(Tokenizer):
 
     def build(self, assets):
         """Makes the tables of both files."""
-        files = PairFiles(*assets, self.special_pieces.values())
+        files = PairFiles(*assets, self.needed_pieces())
         self._spellings = tf.constant(files.spellings)  # bytes by id
-        self._merges = Merges(files.byte_ids, files.merges, files.spellings)
+        self._merges = Merges(files.byte_ids, files.merges, files.spellings, self.ignore_merges)
         return files.pieces
 
-    def tokenize(self, texts):
+    def cut(self, texts):
         """string (B,) -> int32 RaggedTensor (B, pieces)."""
         with tf.device("CPU:0"):  # with its strings
             words = split_words(texts, self.add_prefix_space)  # (B, words)
@@ -89,7 +95,8 @@ class BytePairTokenizer(Tokenizer):
 
     def join(self, ids):
         """The bytes of all pieces as text."""
-        text = tf.strings.reduce_join(tf.gather(self._spellings, ids), axis=-1)
+        spellings = tf.concat([self._spellings, self.added_pieces()], 0)
+        text = tf.strings.reduce_join(tf.gather(spellings, ids), axis=-1)
         return tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
 
 

@@ -10,8 +10,9 @@ sorted keys and a binary search do the same.
 import numpy as np
 import tensorflow as tf
 
+from bert_tf2.text.known import Known
+
 _NEVER = np.iinfo(np.int64).max  # the rank of a pair that does not merge
-_BUCKETS = 2**62  # of hashes: so many that no two words are expected in one
 
 
 class Merges:
@@ -21,9 +22,10 @@ class Merges:
         byte_ids: list of 256 ints, the id of each byte.
         merges: list of (left, right, merged) ids, in the order of their rank.
         spellings: list of bytes, the pieces by id.
+        whole_words: bool, take a word that is a piece as it is, whatever merging makes of it.
     """
 
-    def __init__(self, byte_ids, merges, spellings):
+    def __init__(self, byte_ids, merges, spellings, whole_words=False):
         table = np.array(merges, np.int64).reshape(-1, 3)
         self._stop = len(spellings)  # in no pair
         keys = table[:, 0] * (self._stop + 1) + table[:, 1]
@@ -33,38 +35,28 @@ class Merges:
         self._ranks = tf.constant(np.append(order, _NEVER))
         self._merged = tf.constant(table[:, 2])  # by rank
         self._byte_ids = tf.constant(byte_ids, tf.int64)
-        self._learn_words(spellings)
+        self._known = self._single_pieces(spellings, whole_words)
 
     def ids(self, words):
         """string (W,), empty ones among them -> int32 RaggedTensor (W, pieces)."""
-        hashes = tf.strings.to_hash_bucket_fast(words, _BUCKETS)
-        place = _search(self._hashes, hashes)
-        known = tf.gather(self._words, place) == words  # (W,)
+        known, ids = self._known.find(words)  # (W,)
         rest = tf.where(~known & (words != ""))[:, 0]
         values, rows = self._merge(tf.gather(words, rest))
-        single = tf.RaggedTensor.from_row_lengths(
-            tf.gather(self._word_ids, tf.boolean_mask(place, known)),
-            tf.cast(known, tf.int64),
-            validate=False,
-        )
+        single = tf.RaggedTensor.from_row_lengths(ids, tf.cast(known, tf.int64), validate=False)
         several = tf.RaggedTensor.from_value_rowids(
             values, tf.gather(rest, rows), nrows=tf.size(words, tf.int64), validate=False
         )
         return tf.concat([single, several], axis=1)  # a row is empty in one of them
 
-    def _learn_words(self, spellings):
-        """Finds the pieces that merging makes of their own bytes; most words are one of these."""
+    def _single_pieces(self, spellings, whole_words):
+        """The pieces that merging makes of their own bytes; most words are one of these."""
         words = np.array([s for s in dict.fromkeys(spellings) if s], object)
+        if whole_words:
+            index = {spelling: index for index, spelling in enumerate(spellings)}
+            return Known(words, [index[word] for word in words])
         values, rows = (t.numpy() for t in self._merge(tf.constant(words)))
         alone = np.flatnonzero(np.bincount(rows, minlength=len(words)) == 1)
-        words, ids = words[alone], values[np.isin(rows, alone)]
-        hashes = tf.strings.to_hash_bucket_fast(tf.constant(words), _BUCKETS).numpy()
-        hashes, first = np.unique(
-            hashes, return_index=True
-        )  # of two with one hash, one is left out
-        self._hashes = tf.constant(np.append(hashes, np.iinfo(np.int64).max))
-        self._words = tf.constant(np.append(words[first], b"\xff"))  # which is in no text
-        self._word_ids = tf.constant(np.append(ids[first], 0).astype(np.int32))
+        return Known(words[alone], values[np.isin(rows, alone)])
 
     def _merge(self, words):
         """string (W,), none empty -> int32 (pieces,), and int64 (pieces,): the word each is of."""

@@ -19,6 +19,8 @@ _CJK = (
     "\U0002b740-\U0002b81f\U0002b820-\U0002ceaf\uf900-\ufaff\U0002f800-\U0002fa1f]"
 )
 _ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"  # includes symbols such as $ and ^, as in `_is_punctuation`
+# Letters that lower-case to more or other characters in Turkish and Lithuanian locales.
+_LOCAL = {c: c.lower() for c in "İÌÍĨ"}
 _STARTER = (
     "\u034f"  # combining grapheme joiner: stops canonical reordering, removed with the accents
 )
@@ -27,13 +29,15 @@ _STARTER = (
 UNREACHABLE = "\ufffd"
 
 
-def normalize(texts, lowercase, max_word_chars):
+def clean(texts, lowercase, strip_accents, split_chinese, max_word_chars):
     """Cleans texts so that splitting at spaces and punctuation gives the reference's words.
 
     Args:
         texts: string tensor (B,), UTF-8; bytes that are not UTF-8 are dropped.
-        lowercase: bool, whether to lower-case and strip accents (the "uncased" models).
-        max_word_chars: int in [1, 999]; longer words become `UNREACHABLE`.
+        lowercase: bool, whether to lower-case.
+        strip_accents: bool, whether to strip accents: with `lowercase`, the "uncased" models.
+        split_chinese: bool, whether each Chinese character is a word.
+        max_word_chars: int in [1, 999]; longer words are unknown, see `limit_words`.
 
     Returns:
         String tensor (B,).
@@ -41,10 +45,15 @@ def normalize(texts, lowercase, max_word_chars):
     # Most English text is printable ASCII, which needs no cleaning: only the other rows pay for it.
     plain = tf.strings.regex_full_match(texts, "[ -~]*")
     texts = update_rows(
-        texts, tf.logical_not(plain), lambda rows: _clean(rows, lowercase, max_word_chars)
+        texts,
+        tf.logical_not(plain),
+        lambda rows: _clean(rows, lowercase, strip_accents, split_chinese, max_word_chars),
     )
-    if lowercase:
-        texts = tf.strings.lower(texts)  # ASCII only; `_clean` has done the rest
+    return tf.strings.lower(texts) if lowercase else texts  # ASCII only; `_clean` did the rest
+
+
+def limit_words(texts, max_word_chars):
+    """Cleaned texts (B,) whose words of more than `max_word_chars` are `UNREACHABLE`."""
     # A text of fewer bytes has no such word.
     return update_rows(
         texts,
@@ -59,25 +68,32 @@ def update_rows(texts, chosen, function):
     return tf.tensor_scatter_nd_update(texts, rows, function(tf.gather_nd(texts, rows)))
 
 
-def _clean(texts, lowercase, max_word_chars):
+def _clean(texts, lowercase, strip_accents, split_chinese, max_word_chars):
     """`_clean_text`, `_tokenize_chinese_chars` and, for uncased models, `_run_strip_accents`."""
     replace = tf.strings.regex_replace
     texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
     texts = replace(texts, r"[\t\n\r\p{Zs}]", " ")
     texts = replace(texts, r"[\x00\x{FFFD}\p{Cc}\p{Cf}]", "")
-    texts = replace(texts, _CJK, r" \0 ")
+    texts = replace(texts, _CJK, r" \0 ") if split_chinese else texts
     # The reference's words come from str.split(), which also splits at these two.
     texts = replace(texts, r"[\x{2028}\x{2029}]", " ")
-    return _lower_and_strip_accents(texts, max_word_chars) if lowercase else texts
+    texts = lower(texts, keep_accents=not strip_accents) if lowercase else texts
+    return _strip_accents(texts, max_word_chars) if strip_accents else texts
 
 
-def _lower_and_strip_accents(texts, max_word_chars):
-    """`str.lower()`, canonical decomposition (NFD), then no nonspacing marks (category Mn)."""
-    import tensorflow_text
-
+def lower(texts, keep_accents):
+    """`str.lower()` of texts (B,) without NUL; accents of a few letters are kept if it matters."""
     # Unicode lower-casing follows the process's locale: in a Turkish one "I" becomes a dotless ı.
     # ASCII lower-casing never does, and no capital I is left after it.
-    texts = tf.strings.lower(tf.strings.lower(texts), encoding="utf-8")
+    for upper, lowered in _LOCAL.items() if keep_accents else ():
+        texts = tf.strings.regex_replace(texts, upper, lowered)
+    return tf.strings.lower(tf.strings.lower(texts), encoding="utf-8")
+
+
+def _strip_accents(texts, max_word_chars):
+    """Canonical decomposition (NFD), then no nonspacing marks (category Mn)."""
+    import tensorflow_text
+
     # NFD sorts each run of marks by insertion, in quadratic time: 15 s for 100 000 marks. Sorting
     # is stable, so marks that will be deleted anyway may go first. Of the few that stay, a run
     # longer than a word may be is unknown in any order, so it may be sorted in parts.
@@ -107,10 +123,15 @@ def _replace_overlong_words(texts, max_word_chars):
     )
 
 
+def split_words(texts):
+    """Cleaned texts (B,) -> string RaggedTensor (B, words), cut at spaces and punctuation."""
+    texts = tf.strings.regex_replace(texts, rf"[{_ASCII_PUNCTUATION}\p{{P}}]", r" \0 ")
+    return tf.strings.split(texts, " ")
+
+
 def _split_and_replace(texts, max_word_chars):
     """The same, at the cost of splitting every word."""
-    texts = tf.strings.regex_replace(texts, rf"[{_ASCII_PUNCTUATION}\p{{P}}]", r" \0 ")
-    words = tf.strings.split(texts, " ")
+    words = split_words(texts)
     overlong = tf.strings.length(words.values, unit="UTF8_CHAR") > max_word_chars
     words = words.with_values(tf.where(overlong, UNREACHABLE, words.values))
     return tf.strings.reduce_join(words, axis=-1, separator=" ")

@@ -1,9 +1,9 @@
 """A byte-level BPE tokenizer's files: `vocab.json` and `merges.txt`, or one `tokenizer.json`."""
 
 import json
-from pathlib import Path
 
 from bert_tf2.files import LARGE, read_bytes, read_json
+from bert_tf2.weights.whole_tokenizers import files_of, settings_of
 
 
 class PairFiles:
@@ -53,17 +53,13 @@ class PairFiles:
         self.merges = _merges(merges, ids)
 
     @staticmethod
-    def contents(vocabulary, merges=None):
-        """The bytes of both files, from paths, a dict and a list, or a `tokenizer.json` alone."""
-        if merges is None:
-            return _of_tokenizer_json(Path(vocabulary))
+    def contents(vocabulary, merges):
+        """The bytes of both files, from paths, or from a dict and a list, or these bytes."""
         if isinstance(vocabulary, dict):
             vocabulary = json.dumps(vocabulary, ensure_ascii=False).encode("utf-8")
-        else:
-            vocabulary = read_bytes(vocabulary)
-        if isinstance(merges, (str, Path)):
-            return [vocabulary, read_bytes(merges)]
-        return [vocabulary, "".join(f"{merge}\n" for merge in merges).encode("utf-8")]
+        if isinstance(merges, list):
+            merges = "".join(f"{merge}\n" for merge in merges).encode("utf-8")
+        return [x if isinstance(x, bytes) else read_bytes(x) for x in (vocabulary, merges)]
 
 
 def byte_letters():
@@ -75,7 +71,7 @@ def byte_letters():
 
 def _read_object(content):
     try:
-        ids = json.loads(content.decode("utf-8"))
+        ids = json.loads(content.decode("utf-8-sig"))
     except ValueError as error:  # JSON's and UTF-8's errors are both one
         raise ValueError(f"The vocabulary must be a JSON object. Received: {error}") from error
     if not isinstance(ids, dict) or not all(type(value) is int for value in ids.values()):
@@ -88,7 +84,7 @@ def _read_object(content):
 
 def _merges(content, ids):
     try:
-        lines = content.decode("utf-8").split("\n")
+        lines = content.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"The merges must be UTF-8 text. Received: {error}") from error
     merges = {}
@@ -107,20 +103,18 @@ def _merges(content, ids):
     return list(merges.values())
 
 
-def _of_tokenizer_json(path):
-    """The same files from what `tokenizers` saves, where it says nothing else about the cutting."""
-    wanted = (
-        "`merges` may only be left out with a tokenizer.json whose model is a BPE and whose "
-        f"pre_tokenizer is ByteLevel. Received: {path}"
-    )
-    saved = read_json(path, at_most=LARGE)
+def read_whole(path):
+    """A `tokenizer.json` of byte pairs. -> the bytes of both files, and what it says of settings.
+
+    Raises:
+        ValueError: it is of another kind, or says what nothing here follows.
+    """
+    whole = read_json(path, at_most=LARGE)
     try:
-        model, cutting = saved["model"], saved["pre_tokenizer"]["type"]
-        vocabulary, merges = dict(model["vocab"]), list(model["merges"])
-        added = {token["content"]: token["id"] for token in saved.get("added_tokens", ())}
-        pairs = [pair if isinstance(pair, str) else " ".join(pair) for pair in merges]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(wanted) from error
-    if model.get("type", "BPE") != "BPE" or cutting != "ByteLevel" or saved.get("normalizer"):
-        raise ValueError(wanted)
-    return PairFiles.contents(vocabulary | added, pairs)
+        settings, files = settings_of(whole), files_of(whole)
+        return [files["vocab.json"], files["merges.txt"]], settings
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            "`merges` may only be left out with a tokenizer.json whose model is a BPE and whose "
+            f"pre_tokenizer is ByteLevel. Received: {path}: {error}"
+        ) from error

@@ -15,18 +15,22 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2.files import read_bytes
-from bert_tf2.text.normalize import update_rows
+from bert_tf2.text.normalize import lower, update_rows
 from bert_tf2.text.tokenizer import Tokenizer
+from bert_tf2.weights.sentencepiece_model import FAIRSEQ
 
 _UNDERLINE = "▁"  # stands for a space, and begins a word
 _WHITE = (  # of str.split()
     r"[\t-\r\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
 )
-_FAMILIES = ("albert", "xlm_roberta")
-_FAIRSEQ = ("<s>", "<pad>", "</s>", "<unk>")  # before all others; "<mask>" comes last
+_FAMILIES = ("albert", *FAIRSEQ)
 _NO_PIECE = "\ufdef"  # a noncharacter
-# Letters that lower-case to more or other characters in Turkish and Lithuanian locales.
-_LOCAL = {c: c.lower() for c in "İÌÍĨ"}
+
+
+_SPECIAL = {
+    "albert": {**Tokenizer.special_pieces, "pad": "<pad>", "unknown": "<unk>"},
+    "fairseq": {"pad": "<pad>", "unknown": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"},
+}
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
@@ -53,8 +57,11 @@ class SentencePieceTokenizer(Tokenizer):
         keep_accents: bool, leave out ALBERT's NFKD and removal of combining marks. Default `False`.
         straighten_quotes: bool, read `` and '' as ", as Hugging Face's ALBERT does and Google's
             does not. Default `False`.
-        family: "albert" (default), or "xlm_roberta": fairseq's ids, and text goes to SentencePiece
-            as it is, so that the settings before must be left alone.
+        family: "albert" (default), or "xlm_roberta" or "camembert": fairseq's ids, and text goes to
+            SentencePiece as it is, so that the settings before must be left alone.
+        split_white_space: bool, take all white space for spaces even where the model does not.
+            Default `False`; ALBERT's cleaning does so anyway.
+        **common: of every tokenizer, see `Tokenizer`.
 
     Raises:
         ValueError: no SentencePiece model, one without the family's special pieces, an unknown
@@ -62,7 +69,9 @@ class SentencePieceTokenizer(Tokenizer):
     """
 
     asset_names = (("spiece.model", "sentencepiece.bpe.model"),)
-    settings = ("lowercase", "keep_accents", "straighten_quotes", "family")
+    families = ("albert", *FAIRSEQ)
+    bad_bytes = "ignore"
+    settings = ("lowercase", "keep_accents", "straighten_quotes", "family", "split_white_space")
 
     def __init__(
         self,
@@ -71,6 +80,8 @@ class SentencePieceTokenizer(Tokenizer):
         keep_accents=False,
         straighten_quotes=False,
         family="albert",
+        split_white_space=False,
+        **common,
     ):
         if family not in _FAMILIES:
             raise ValueError(f"`family` must be one of {_FAMILIES}. Received: {family!r}")
@@ -82,46 +93,61 @@ class SentencePieceTokenizer(Tokenizer):
         self.family = family
         self.lowercase = family == "albert" if lowercase is None else bool(lowercase)
         self.keep_accents = bool(keep_accents)
+        self.split_white_space = bool(split_white_space)
         self.straighten_quotes = bool(straighten_quotes)
-        if family == "xlm_roberta":
+        self.special_pieces = _SPECIAL["albert" if family == "albert" else "fairseq"]
+        if family in FAIRSEQ:
             self.asset_names = (("sentencepiece.bpe.model",),)
             self.pair_separators, self.second_segment = 2, 0
         if isinstance(model, (str, Path)):
             model = read_bytes(model)
-        super().__init__(None if model is None else [model])
+        super().__init__(None if model is None else [model], **common)
 
     @classmethod
     def settings_of(cls, checkpoint, source):
         """The family's, and what anyone says of the rest."""
         settings = super().settings_of(checkpoint, source)
-        if checkpoint.config.family == "xlm_roberta":
-            settings["family"] = "xlm_roberta"
-            if source.lowercase == checkpoint.tokenizer.lowercase:  # a folder's name, not a wish
-                settings.pop("lowercase", None)
+        if checkpoint.config.family != "albert" and "sentencepiece.bpe.model" in source.files:
+            settings.setdefault("family", "xlm_roberta")
+        asked = source.lowercase != checkpoint.tokenizer.lowercase  # and not a folder's name
+        if settings.get("family", "albert") != "albert" and not asked:
+            settings.pop("lowercase", None)
         return settings
 
     def build(self, assets):
         """Reads a model file, and numbers its pieces as the family does."""
         model = _Model(assets[0])
         self._model = model
-        ids = _fairseq_ids if self.family == "xlm_roberta" else _albert_ids
-        pieces, special, rows = ids(model)
-        missing = [piece for piece in special.values() if piece not in pieces]
+        fairseq = FAIRSEQ.get(self.family)
+        pieces, rows = _fairseq_ids(model, fairseq) if fairseq else _albert_ids(model)
+        if not fairseq:
+            self.special_pieces = self.special_pieces | {"unknown": pieces[model.unknown]}
+        wanted = self.special_pieces.values()
+        missing = [piece for piece in wanted if piece not in pieces]
         if missing:
             raise ValueError(
-                f"The SentencePiece model must contain {', '.join(special.values())}. Received: "
+                f"The SentencePiece model must contain {', '.join(wanted)}. Received: "
                 f"{len(pieces)} pieces without {', '.join(missing)}. Is it that of an "
                 f"{self.family} model?"
             )
-        self.special_pieces = special
         self._ids_of_piece = tf.ragged.constant(rows, tf.int32, ragged_rank=1)
         return pieces
 
-    def tokenize(self, texts):
-        """string (B,) -> int32 RaggedTensor (B, pieces)."""
+    def numbered(self, pieces):
+        """dict of piece to id: of equal pieces the first counts, but fairseq's mask, the last."""
+        ids = {piece: index for index, piece in reversed([*enumerate(pieces)])}
+        return ids | ({"<mask>": len(pieces) - 1} if self.family in FAIRSEQ else {})
+
+    def clean(self, texts):
+        """string (B,) -> string (B,): ALBERT's cleaning."""
         texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
-        if self.family == "albert":
-            texts = clean(texts, self.lowercase, self.keep_accents, self.straighten_quotes)
+        if self.family != "albert":
+            spaced = self.split_white_space
+            return tf.strings.regex_replace(texts, _WHITE, " ") if spaced else texts
+        return clean(texts, self.lowercase, self.keep_accents, self.straighten_quotes)
+
+    def cut(self, texts):
+        """string (B,), cleaned -> int32 RaggedTensor (B, pieces)."""
         found = self._model.ids(texts)
         return found.with_values(tf.gather(self._ids_of_piece, found.values)).merge_dims(1, 2)
 
@@ -168,12 +194,9 @@ def _clean_characters(texts, lowercase, keep_accents):
         texts = tf.strings.regex_replace(texts, marks, "")
     if not lowercase:
         return texts
-    # Unicode lower-casing follows the process's locale, as `normalize` tells; ASCII's does not.
-    for upper, lower in _LOCAL.items() if keep_accents else ():
-        texts = tf.strings.regex_replace(texts, upper, lower)
-    # And it takes NUL for the end of a text: another character that is no piece stands in for it.
-    texts = tf.strings.regex_replace(tf.strings.lower(texts), r"\x00", _NO_PIECE)
-    return tf.strings.regex_replace(tf.strings.lower(texts, encoding="utf-8"), _NO_PIECE, "\0")
+    # Lower-casing takes NUL for the end of a text: a character that is no piece stands in for it.
+    texts = lower(tf.strings.regex_replace(texts, r"\x00", _NO_PIECE), keep_accents)
+    return tf.strings.regex_replace(texts, _NO_PIECE, "\0")
 
 
 class _Model:
@@ -232,13 +255,12 @@ class _Model:
 
 
 def _albert_ids(model):
-    """-> pieces by id, special pieces, and for each id of the model the ids that it becomes."""
-    special = {**Tokenizer.special_pieces, "pad": "<pad>", "unknown": model.pieces[model.unknown]}
+    """-> pieces by id, and for each id of the model the ids that it becomes."""
     rows = [[index] for index in range(len(model.pieces))]
     for index, piece in enumerate(model.pieces):
         if len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit():
             rows[index] = [model.id_of(part) for part in _without_comma(model, piece)]
-    return model.pieces, special, rows
+    return model.pieces, rows
 
 
 def _without_comma(model, piece):
@@ -249,14 +271,15 @@ def _without_comma(model, piece):
     return [part for part in parts if part] + [","]
 
 
-def _fairseq_ids(model):
-    """The same with fairseq's numbers: its four special pieces, the model's others, "<mask>"."""
+def _fairseq_ids(model, first):
+    """The same with fairseq's numbers: its own pieces, the model's others, "<mask>"."""
     unknown = model.pieces[model.unknown]
-    others = [piece for piece in model.pieces if piece not in ("<s>", "</s>", unknown)]
-    pieces = [*_FAIRSEQ, *others, "<mask>"]
-    special = {"pad": "<pad>", "unknown": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}
-    ids = {piece: index for index, piece in enumerate(pieces)} | {unknown: pieces.index("<unk>")}
-    return pieces, special, [[ids[piece]] for piece in model.pieces]
+    # A "<pad>" of the model's own keeps its number, but is never used.
+    others = [p for p in model.pieces if p != unknown and (p == "<pad>" or p not in first)]
+    pieces = [*first, *others, "<mask>"]
+    ids = {piece: index for index, piece in reversed([*enumerate(pieces)])}
+    ids[unknown] = ids["<unk>"]
+    return pieces, [[ids[piece]] for piece in model.pieces]
 
 
 @functools.cache

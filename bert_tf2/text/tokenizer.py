@@ -1,7 +1,7 @@
 """What all tokenizers share: the vocabulary, special ids, assets, and finding them beside weights.
 
 A tokenizer of a new kind subclasses `Tokenizer` and says in `build` how its files become pieces, in
-`tokenize` how texts become ids, and in `join` how pieces become text.
+`clean` and `cut` how texts become ids, and in `join` how pieces become text.
 """
 
 from pathlib import Path
@@ -10,11 +10,13 @@ from typing import ClassVar
 import tensorflow as tf
 
 from bert_tf2.files import read_bytes
+from bert_tf2.text.added_tokens import AddedToken, AddedTokens, extended
+from bert_tf2.text.from_checkpoint import FromCheckpoint
 from bert_tf2.text.inputs import to_strings
 from bert_tf2.weights.tokenizer_source import TokenizerSource
 
 
-class Tokenizer:
+class Tokenizer(FromCheckpoint):
     """Strings to piece ids and back; no special pieces are added: see `packing.Preprocessor`.
 
     It works eagerly, in tf.function and tf.data, and in exported SavedModels.
@@ -28,7 +30,16 @@ class Tokenizer:
         special_pieces: dict of what a special piece is for to the piece.
         pair_separators: int, how many separators stand between the two texts of a pair.
         second_segment: int, the segment id of the second text.
-        settings: the names of the constructor's arguments besides the files, attributes as well.
+        families: the families of encoders that usually have it.
+        bad_bytes: what becomes of bytes that are no UTF-8, as `unicode_transcode` says.
+        settings: the names of the constructor's arguments besides the files and those of all
+            kinds, attributes as well.
+
+    Args of all kinds, by name:
+        special_pieces: dict, as the attribute, of those that are not the class's.
+        pair_separators, second_segment: int, as the attributes, where they are not the class's.
+        added_tokens: list of str, dict or `added_tokens.AddedToken`: tokens found in text as a
+            whole, before it is cut. The vocabulary has those without an `id`. Default: none.
     """
 
     asset_names: tuple[tuple[str, ...], ...] = ()
@@ -41,11 +52,39 @@ class Tokenizer:
     }
     pair_separators = 1
     second_segment = 1
+    families: ClassVar[tuple[str, ...]] = ()
+    bad_bytes = "replace"
     settings: ClassVar[tuple[str, ...]] = ()
+    common_settings: ClassVar[tuple[str, ...]] = (
+        "special_pieces",
+        "pair_separators",
+        "second_segment",
+        "added_tokens",
+    )
 
-    def __init__(self, assets=None):
+    def __init__(
+        self,
+        assets=None,
+        special_pieces=None,
+        pair_separators=None,
+        second_segment=None,
+        added_tokens=(),
+    ):
         """Args: assets: list of bytes, the files' content as in `asset_names`, or None."""
         self._assets = self._pieces = self._ids = None
+        usual = self.special_pieces
+        own = {role: p for role, p in (special_pieces or {}).items() if usual.get(role) != p}
+        if unknown := set(own) - set(usual):
+            raise ValueError(
+                f"`special_pieces` must be of {sorted(usual)}. Received: {sorted(unknown)}"
+            )
+        self.own_special_pieces, self.special_pieces = own, {**usual, **own}
+        packing = {"pair_separators": pair_separators, "second_segment": second_segment}
+        self._packing = {n: int(v) for n, v in packing.items() if v not in (None, getattr(self, n))}
+        for name, value in self._packing.items():
+            setattr(self, name, value)
+        self._own = 0  # how many pieces the files have
+        self.added_tokens = AddedToken.read(added_tokens)
         if assets is not None:
             self._set_assets(assets)
 
@@ -64,75 +103,17 @@ class Tokenizer:
         """
         raise NotImplementedError
 
-    def tokenize(self, texts):
-        """string (B,) -> int32 RaggedTensor (B, pieces)."""
+    def clean(self, texts):
+        """string (B,) -> string (B,): text as it is cut."""
+        return texts
+
+    def cut(self, texts):
+        """string (B,), cleaned -> int32 RaggedTensor (B, pieces)."""
         raise NotImplementedError
 
     def join(self, ids):
         """int32 RaggedTensor or Tensor (..., pieces) -> string (...)."""
         raise NotImplementedError
-
-    # ---- from a checkpoint ---------------------------------------------------------------------
-
-    @classmethod
-    def from_preset(cls, preset, **kwargs):
-        """The tokenizer of a published checkpoint (registry name) or of a folder.
-
-        Args:
-            preset: str or Path.
-            **kwargs: settings that replace the checkpoint's, such as `lowercase`.
-
-        Raises:
-            ValueError: the checkpoint lacks the tokenizer's files.
-        """
-        from bert_tf2 import weights
-
-        return cls.from_checkpoint(weights.open_checkpoint(weights.resolve(preset)), **kwargs)
-
-    @classmethod
-    def from_checkpoint(cls, checkpoint, lowercase=None, **kwargs):
-        """The tokenizer of an opened `weights.Checkpoint`; of `Tokenizer`, the class that fits it.
-
-        Args:
-            checkpoint: as from `weights.open_checkpoint`.
-            lowercase: bool; None (default) takes the checkpoint's word, or else what the tokenizer
-                or its vocabulary says.
-            **kwargs: further settings.
-
-        Raises:
-            ValueError: the checkpoint lacks the tokenizer's files.
-        """
-        if cls is Tokenizer:
-            from bert_tf2.text.presets import tokenizer_class
-
-            cls = tokenizer_class(checkpoint)
-        files = cls.find_assets(checkpoint)
-        if files is None:
-            raise ValueError(
-                f"{cls.__name__} needs a checkpoint with a "
-                f"{' and a '.join(' or '.join(names) for names in cls.asset_names)}. "
-                f"Received: {checkpoint.path}, without one. Put the file beside the weights, "
-                "or build the tokenizer from its path."
-            )
-        source = checkpoint.tokenizer.with_settings(lowercase=lowercase)
-        return cls(*files, **cls.settings_of(checkpoint, source) | kwargs)
-
-    @classmethod
-    def find_assets(cls, checkpoint):
-        """list of Path to the files of a checkpoint's tokenizer, or None if one is missing."""
-        there = checkpoint.tokenizer.files
-        found = [next((there[n] for n in names if n in there), None) for names in cls.asset_names]
-        return None if None in found else found
-
-    @classmethod
-    def settings_of(cls, checkpoint, source):
-        """dict of the arguments that a checkpoint decides, with what the caller asked for.
-
-        Args:
-            checkpoint: the `weights.Checkpoint`.
-            source: its `weights.TokenizerSource`, with the caller's settings.
-        """
-        return {name: source.settings[name] for name in cls.settings if name in source.settings}
 
     # ---- strings to ids and back ---------------------------------------------------------------
 
@@ -150,6 +131,19 @@ class Tokenizer:
         texts = to_strings(texts)
         ids = self.tokenize(tf.reshape(texts, [-1]))
         return ids.values if texts.shape.rank == 0 else ids
+
+    def tokenize(self, texts):
+        """string (B,) -> int32 RaggedTensor (B, pieces)."""
+        raw, cleaned = self._added
+
+        def clean_and_cut(between):
+            between = self.clean(between)
+            return cleaned.tokenize(between, self.cut) if cleaned else self.cut(between)
+
+        if not raw:
+            return clean_and_cut(texts)
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors=self.bad_bytes)
+        return raw.tokenize(texts, clean_and_cut)
 
     def tokens(self, texts):
         """As `__call__`, with the pieces themselves (string) in place of their ids (int32)."""
@@ -243,16 +237,44 @@ class Tokenizer:
     def _set_assets(self, assets):
         with tf.init_scope(), tf.device("CPU:0"):
             pieces = self.build(assets)
+            own = len(pieces)
+            pieces, ids = extended(pieces, self.numbered(pieces), self.added_tokens)
             self._piece_table = tf.constant(pieces)
-        self._assets, self._pieces = assets, pieces
-        # Of equal pieces the last counts, as in the dict of the reference's `load_vocab`.
-        self._ids = {piece: index for index, piece in enumerate(pieces)}
+            self._added = [self._finder(ids, cleaned) for cleaned in (False, True)]
+        self._assets, self._pieces, self._ids, self._own = assets, pieces, ids, own
+
+    def numbered(self, pieces):
+        """dict of piece to id; of equal pieces the last counts, as in Google's `load_vocab`."""
+        return {piece: index for index, piece in enumerate(pieces)}
+
+    def needed_pieces(self):
+        """list of str, the special pieces that the files must have: all but what masks."""
+        added = {token.content for token in self.added_tokens}
+        pieces = (piece for role, piece in self.special_pieces.items() if role != "mask")
+        return [piece for piece in dict.fromkeys(pieces) if piece not in added]
+
+    def added_pieces(self):
+        """list of bytes: the pieces that come after those of the files."""
+        return [piece.encode() for piece in self._need_vocabulary()[self._own :]]
+
+    def _finder(self, ids, cleaned):
+        """The `AddedTokens` that are looked for in cleaned text, or in text as it came; or None."""
+        tokens = [t for t in self.added_tokens if t.match and t.normalized == cleaned]
+        if not tokens:
+            return None
+        contents = tf.constant([token.content for token in tokens])
+        contents = (self.clean(contents) if cleaned else contents).numpy().tolist()
+        return AddedTokens(tokens, contents, [ids[token.content] for token in tokens])
 
     # ---- saving --------------------------------------------------------------------------------
 
     def get_config(self):
         """The settings; the vocabulary is an asset, see `save_assets`."""
-        return {name: getattr(self, name) for name in self.settings}
+        values = {name: getattr(self, name) for name in self.settings}
+        # Of special pieces that the files have as well nothing need be said.
+        added = [t.said() for t in self.added_tokens if t.match or (t.id or 0) >= self._own]
+        common = {"special_pieces": self.own_special_pieces, "added_tokens": added}
+        return values | self._packing | {name: value for name, value in common.items() if value}
 
     @classmethod
     def from_config(cls, config):

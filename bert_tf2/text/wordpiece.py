@@ -3,9 +3,10 @@
 import keras
 import tensorflow as tf
 
-from bert_tf2.text.normalize import UNREACHABLE, normalize
+from bert_tf2.text.normalize import UNREACHABLE, clean, limit_words, split_words
 from bert_tf2.text.tokenizer import Tokenizer
 from bert_tf2.text.vocabulary import Vocabulary
+from bert_tf2.weights.tokenizer_words import MPNET
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
@@ -28,41 +29,68 @@ class WordPieceTokenizer(Tokenizer):
             (default) waits for `load_assets`.
         lowercase: bool, lower-case and strip accents, for uncased models. Default `True`.
         max_word_chars: int in [1, 999]; longer words are "[UNK]". Default 200, as in the reference.
+        strip_accents: bool, strip accents, whatever the case. Default: as `lowercase`.
+        tokenize_chinese_chars: bool, make a word of each Chinese character. Default `True`.
+        **common: of every tokenizer, see `Tokenizer`.
 
     Raises:
         ValueError: bad `max_word_chars`, or a vocabulary without [PAD], [UNK], [CLS] or [SEP].
     """
 
     asset_names = (("vocab.txt",),)
-    settings = ("lowercase", "max_word_chars")
+    families = ("bert", "distilbert", "electra", "electra_generator", "mpnet")
+    settings = ("lowercase", "max_word_chars", "strip_accents", "tokenize_chinese_chars")
 
-    def __init__(self, vocabulary=None, lowercase=True, max_word_chars=200):
+    def __init__(
+        self,
+        vocabulary=None,
+        lowercase=True,
+        max_word_chars=200,
+        strip_accents=None,
+        tokenize_chinese_chars=True,
+        **common,
+    ):
         if not 1 <= max_word_chars <= 999:  # the repeat count of a regular expression ends at 1000
             raise ValueError(f"`max_word_chars` must be in [1, 999]. Received: {max_word_chars}")
         self.lowercase = bool(lowercase)
+        self.strip_accents = None if strip_accents is None else bool(strip_accents)
+        self.tokenize_chinese_chars = bool(tokenize_chinese_chars)
         self.max_word_chars = int(max_word_chars)
-        super().__init__(None if vocabulary is None else [Vocabulary.read(vocabulary).content])
+        # Any special pieces may be missing here: `build` says which are needed.
+        assets = None if vocabulary is None else [Vocabulary.read(vocabulary, ()).content]
+        super().__init__(assets, **common)
 
     @classmethod
     def settings_of(cls, checkpoint, source):
         """What was asked for, or else what the checkpoint says, or else its vocabulary."""
-        return super().settings_of(checkpoint, source.with_case())
+        usual = MPNET if checkpoint.config.family == "mpnet" else {}
+        return usual | super().settings_of(checkpoint, source.with_case())
 
     def build(self, assets):
         """Makes the matcher of a `vocab.txt`."""
         import tensorflow_text
 
-        vocabulary = Vocabulary(assets[0])
+        vocabulary = Vocabulary(assets[0], self.needed_pieces())
         self._matcher = tensorflow_text.FastWordpieceTokenizer(
             _matchable(vocabulary),
             token_out_type=tf.int32,
-            max_bytes_per_word=4 * self.max_word_chars,  # `normalize` counts characters
+            max_bytes_per_word=4 * self.max_word_chars,  # `limit_words` counts characters
+            no_pretokenization=not self.tokenize_chinese_chars,  # it would take them apart
+            unknown_token=self.special_pieces["unknown"],
         )
         return vocabulary.pieces
 
-    def tokenize(self, texts):
-        """string (B,) -> int32 RaggedTensor (B, pieces)."""
-        return self._matcher.tokenize(normalize(texts, self.lowercase, self.max_word_chars))
+    def clean(self, texts):
+        """string (B,) -> string (B,): `normalize.clean`."""
+        strip = self.lowercase if self.strip_accents is None else self.strip_accents
+        return clean(texts, self.lowercase, strip, self.tokenize_chinese_chars, self.max_word_chars)
+
+    def cut(self, texts):
+        """string (B,), cleaned -> int32 RaggedTensor (B, pieces)."""
+        texts = limit_words(texts, self.max_word_chars)
+        if self.tokenize_chinese_chars:
+            return self._matcher.tokenize(texts)
+        return self._matcher.tokenize(split_words(texts)).merge_dims(1, 2)
 
     def join(self, ids):
         """Pieces joined by spaces, and "##" pieces to what stands before them."""

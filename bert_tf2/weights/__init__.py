@@ -6,7 +6,6 @@ TensorFlow and safetensors are imported only where a file of theirs is touched.
 from bert_tf2.weights.checkpoint import Checkpoint, check_vocabulary, open_checkpoint
 from bert_tf2.weights.configs import parse_config, read_config, write_config
 from bert_tf2.weights.contents import Contents, contents_of
-from bert_tf2.weights.finding import given_vocabulary
 from bert_tf2.weights.loading import load, read_ahead
 from bert_tf2.weights.metadata import PROBLEM_TYPES
 from bert_tf2.weights.names import expected_shapes
@@ -21,6 +20,7 @@ from bert_tf2.weights.saving import (
 from bert_tf2.weights.summary import summary
 from bert_tf2.weights.tensors import to_tensor, unset
 from bert_tf2.weights.tokenizer_source import TokenizerSource, of_vocabulary
+from bert_tf2.weights.tokenizer_words import given_vocabulary
 
 __all__ = [
     "FORMATS",

@@ -137,7 +137,6 @@ TOKENIZER_FILES = {
     "vocab.json": ("vocab.json",),
     "merges.txt": ("merges.txt",),
 }
-_WHOLE = "tokenizer.json"  # Hugging Face's; read only where it is all there is
 
 
 def find_tokenizer_files(folder: Path) -> dict[str, Path]:
@@ -151,55 +150,7 @@ def find_tokenizer_files(folder: Path) -> dict[str, Path]:
         matches = [sorted(place.glob(pattern)) for place in places for pattern in patterns]
         if only := [files[0] for files in matches if len(files) == 1]:
             found[ours] = only[0]
-    whole = folder / _WHOLE
-    return found or ({_WHOLE: whole} if whole.exists() else {})
-
-
-def given_vocabulary(file: Path) -> dict[str, Path]:
-    """The same of a vocabulary that the user names: its kind is told by its suffix."""
-    if file.name == _WHOLE:
-        return {_WHOLE: file}
-    if file.suffix == ".json":
-        return {"vocab.json": file, "merges.txt": file.with_name("merges.txt")}
-    return {"spiece.model" if file.suffix == ".model" else "vocab.txt": file}
-
-
-def find_tokenizer_settings(folder: Path, files: dict[str, Path]) -> dict[str, bool | None]:
-    """What lies beside the weights and says how text is cut; None where nothing does.
-
-    Args:
-        files: what `find_tokenizer_files` found.
-
-    Raises:
-        CheckpointError: a JSON file that holds no object.
-    """
-    file = folder / "tokenizer_config.json"
-    says = read_json(file).get("add_prefix_space") if file.exists() else None
-    if says is None and _WHOLE in files:
-        cutting = read_json(files[_WHOLE]).get("pre_tokenizer")
-        says = cutting.get("add_prefix_space") if isinstance(cutting, dict) else None
-    prefix = None if says is None else bool(says)
-    return {"lowercase": find_lowercase(folder), "add_prefix_space": prefix}
-
-
-def find_lowercase(folder: Path) -> bool | None:
-    """Whether the text of a checkpoint is lower-cased; None where nothing says so.
-
-    Raises:
-        CheckpointError: a tokenizer_config.json that is no JSON object.
-    """
-    settings = folder / "tokenizer_config.json"
-    if settings.exists():
-        says = read_json(settings).get("do_lower_case")
-        if says is not None:
-            return bool(says)
-    # Google says it in the folder's name alone: google-research/bert `tokenization.py`,
-    # validate_case_matches_checkpoint.
-    name = folder.resolve().name
-    for words, lowercase in (("uncased", True), ("cased", False), ("chinese|multilingual", True)):
-        if re.search(words, name, re.IGNORECASE):
-            return lowercase
-    return None
+    return found
 
 
 def looks_lowercase(pieces: Iterable[str]) -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from bert_tf2.config import EncoderConfig
 from bert_tf2.weights import finding
 from bert_tf2.weights.tokenizer_source import TokenizerSource
+from bert_tf2.weights.tokenizer_words import find_tokenizer
 
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
@@ -38,6 +39,4 @@ class Metadata(NamedTuple):
 
 def tokenizer_beside(file: WeightsFile, **settings) -> TokenizerSource:
     """The tokenizer whose files lie there under the usual names, and what they say of it."""
-    source = TokenizerSource(finding.find_tokenizer_files(file.folder))
-    said = finding.find_tokenizer_settings(file.folder, source.files)
-    return source.with_settings(**said).with_settings(**settings)
+    return find_tokenizer(file.folder).with_settings(**settings)

@@ -17,10 +17,12 @@ class TokenizerSource:
             path, or its bytes.
         settings: an argument of the tokenizer's class -> its value, for all that something says:
             `lowercase`, `add_prefix_space` and so on. What is absent, nobody says.
+        refused: what is said and nothing here follows, as a text for who wants the tokenizer.
     """
 
     files: Mapping[str, Path | bytes] = dataclasses.field(default_factory=dict)
     settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    refused: str = ""
 
     @property
     def lowercase(self) -> bool | None:
