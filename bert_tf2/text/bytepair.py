@@ -55,7 +55,8 @@ class BytePairTokenizer(Tokenizer):
         "mask": "<mask>",
     }
     families = ("roberta",)
-    settings = ("add_prefix_space", "ignore_merges")
+    settings = ("add_prefix_space",)
+    further_settings: ClassVar[dict] = {"ignore_merges": False}
     pair_separators = 2
     second_segment = 0
 

@@ -83,5 +83,5 @@ class FromCheckpoint:
             checkpoint: the `weights.Checkpoint`.
             source: its `weights.TokenizerSource`, with the caller's settings.
         """
-        names = (*cls.settings, *cls.common_settings)
+        names = (*cls.settings, *cls.further_settings, *cls.common_settings)
         return {name: source.settings[name] for name in names if name in source.settings}

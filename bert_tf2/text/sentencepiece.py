@@ -9,6 +9,7 @@ import functools
 import sys
 import unicodedata
 from pathlib import Path
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -71,7 +72,8 @@ class SentencePieceTokenizer(Tokenizer):
     asset_names = (("spiece.model", "sentencepiece.bpe.model"),)
     families = ("albert", *FAIRSEQ)
     bad_bytes = "ignore"
-    settings = ("lowercase", "keep_accents", "straighten_quotes", "family", "split_white_space")
+    settings = ("lowercase", "keep_accents", "straighten_quotes", "family")
+    further_settings: ClassVar[dict] = {"split_white_space": False}
 
     def __init__(
         self,
@@ -122,7 +124,7 @@ class SentencePieceTokenizer(Tokenizer):
         pieces, rows = _fairseq_ids(model, fairseq) if fairseq else _albert_ids(model)
         if not fairseq:
             self.special_pieces = self.special_pieces | {"unknown": pieces[model.unknown]}
-        wanted = self.special_pieces.values()
+        wanted = self.needed_pieces()
         missing = [piece for piece in wanted if piece not in pieces]
         if missing:
             raise ValueError(

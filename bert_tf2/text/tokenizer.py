@@ -33,7 +33,7 @@ class Tokenizer(FromCheckpoint):
         families: the families of encoders that usually have it.
         bad_bytes: what becomes of bytes that are no UTF-8, as `unicode_transcode` says.
         settings: the names of the constructor's arguments besides the files and those of all
-            kinds, attributes as well.
+            kinds, attributes as well; further_settings: those said only if they differ from this.
 
     Args of all kinds, by name:
         special_pieces: dict, as the attribute, of those that are not the class's.
@@ -55,6 +55,7 @@ class Tokenizer(FromCheckpoint):
     families: ClassVar[tuple[str, ...]] = ()
     bad_bytes = "replace"
     settings: ClassVar[tuple[str, ...]] = ()
+    further_settings: ClassVar[dict] = {}
     common_settings: ClassVar[tuple[str, ...]] = (
         "special_pieces",
         "pair_separators",
@@ -248,10 +249,9 @@ class Tokenizer(FromCheckpoint):
         return {piece: index for index, piece in enumerate(pieces)}
 
     def needed_pieces(self):
-        """list of str, the special pieces that the files must have: all but what masks."""
+        """list of str, the special pieces that the files must have."""
         added = {token.content for token in self.added_tokens}
-        pieces = (piece for role, piece in self.special_pieces.items() if role != "mask")
-        return [piece for piece in dict.fromkeys(pieces) if piece not in added]
+        return [p for p in dict.fromkeys(self.special_pieces.values()) if p not in added]
 
     def added_pieces(self):
         """list of bytes: the pieces that come after those of the files."""
@@ -270,7 +270,9 @@ class Tokenizer(FromCheckpoint):
 
     def get_config(self):
         """The settings; the vocabulary is an asset, see `save_assets`."""
-        values = {name: getattr(self, name) for name in self.settings}
+        values = {name: getattr(self, name) for name in (*self.settings, *self.further_settings)}
+        further = self.further_settings
+        values = {n: v for n, v in values.items() if n not in further or v != further[n]}
         # Of special pieces that the files have as well nothing need be said.
         added = [t.said() for t in self.added_tokens if t.match or (t.id or 0) >= self._own]
         common = {"special_pieces": self.own_special_pieces, "added_tokens": added}

@@ -1,5 +1,7 @@
 """The WordPiece tokenizer of BERT, DistilBERT and ELECTRA, as graph operations."""
 
+from typing import ClassVar
+
 import keras
 import tensorflow as tf
 
@@ -39,7 +41,8 @@ class WordPieceTokenizer(Tokenizer):
 
     asset_names = (("vocab.txt",),)
     families = ("bert", "distilbert", "electra", "electra_generator", "mpnet")
-    settings = ("lowercase", "max_word_chars", "strip_accents", "tokenize_chinese_chars")
+    settings = ("lowercase", "max_word_chars")
+    further_settings: ClassVar[dict] = {"strip_accents": None, "tokenize_chinese_chars": True}
 
     def __init__(
         self,
@@ -79,6 +82,10 @@ class WordPieceTokenizer(Tokenizer):
             unknown_token=self.special_pieces["unknown"],
         )
         return vocabulary.pieces
+
+    def needed_pieces(self):
+        """All special pieces but the one that masks: many models never do."""
+        return [p for p in super().needed_pieces() if p != self.special_pieces["mask"]]
 
     def clean(self, texts):
         """string (B,) -> string (B,): `normalize.clean`."""
