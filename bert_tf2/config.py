@@ -2,7 +2,8 @@
 
 import dataclasses
 import numbers
-import reprlib
+
+from bert_tf2.messages import shorten
 
 ACTIVATIONS = ("gelu_tanh", "gelu_erf", "relu", "tanh", "linear")
 
@@ -143,8 +144,6 @@ class EncoderConfig:
                 f"There can be at most {MOST_BLOCKS} blocks. Received: {self.num_hidden_layers} "
                 f"layers of {self.inner_group_num}"
             )
-        if self.family not in FAMILIES:
-            raise ValueError(f"`family` must be one of {list(FAMILIES)}. Received: {self.family}")
         groups = self.num_hidden_groups
         if groups is None and (self.inner_group_num > 1 or self.family == "albert"):
             raise ValueError("`num_hidden_groups` must be given where layers share weights.")
@@ -229,7 +228,7 @@ def check_field(field: dataclasses.Field, value, name: str):
     Raises:
         ValueError: the value is not one of the field's type and range.
     """
-    received = f"Received: {reprlib.repr(value)}"
+    received = f"Received: {shorten(value)}"
     if value is None and field.default is None:
         return None
     if field.type in (int, int | None):
@@ -255,6 +254,8 @@ def check_field(field: dataclasses.Field, value, name: str):
             raise ValueError(f"`{name}` must be {wanted}. {received}")
     if field.type in (bool, bool | None) and not isinstance(value, bool):
         raise ValueError(f"`{name}` must be True or False. {received}")
+    if field.name == "family" and not (isinstance(value, str) and value in FAMILIES):
+        raise ValueError(f"`family` must be one of {list(FAMILIES)}. {received}")
     if field.name.endswith("_act") and not (isinstance(value, str) and value in ACTIVATIONS):
         raise ValueError(f"`{name}` must be one of {list(ACTIVATIONS)}. {received}")
     return value

@@ -3,7 +3,6 @@
 import dataclasses
 import fnmatch
 import functools
-import reprlib
 from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bert_tf2.config import EncoderConfig
+from bert_tf2.messages import shorten
 from bert_tf2.weights import finding, names
 from bert_tf2.weights.configs import read_config
 from bert_tf2.weights.containers import CONTAINERS, factorized, objects
@@ -132,7 +132,7 @@ def _ignored(variables: Iterable[str], patterns: Iterable[str]) -> tuple[str, ..
         TypeError: the patterns are not a list of strings.
     """
     if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns):
-        raise TypeError(f"`ignore` must be a list of patterns. Received: {reprlib.repr(patterns)}")
+        raise TypeError(f"`ignore` must be a list of patterns. Received: {shorten(patterns)}")
     every = [form for p in patterns for form in (p, f"{p}/*", f"{p}.*")]
     return tuple(n for n in variables if any(fnmatch.fnmatchcase(n, form) for form in every))
 

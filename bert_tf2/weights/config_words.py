@@ -7,12 +7,12 @@ spelled out.
 """
 
 import dataclasses
-import reprlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from bert_tf2.config import ACTIVATIONS, FAMILIES, EncoderConfig, check_field
+from bert_tf2.messages import shorten
 
 # All but the family, which each publisher says in a way of its own.
 FIELDS = {f.name: f for f in dataclasses.fields(EncoderConfig) if f.name != "family"}
@@ -104,7 +104,7 @@ def activation(name: str, spellings: Mapping[str, str]) -> Word:
 
     def read(value):
         if str(value) not in known:
-            raise ValueError(f"must be one of {list(known)}. Received: {reprlib.repr(value)}")
+            raise ValueError(f"must be one of {list(known)}. Received: {shorten(value)}")
         return known[str(value)]
 
     return Word(name, read, lambda act: theirs.get(act, act))
@@ -125,13 +125,13 @@ def parse(dialect: Dialect, values: Mapping, source: str) -> EncoderConfig:
     said, family = dialect.family_of(values, source)
     if not isinstance(family, str) or family not in dialect.families:
         raise ValueError(
-            f"{source} describes a model of type {reprlib.repr(said)}; known are "
+            f"{source} describes a model of type {shorten(said)}; known are "
             f"{list(dialect.families)}."
         )
     values = dialect.unpack(values, source)
     for word, (known, why) in _ONLY.items():
         if word in values and values[word] not in known:
-            got = reprlib.repr(values[word])
+            got = shorten(values[word])
             raise ValueError(f"{source}: {why}. Received: `{word}`: {got}")
     return _config(dialect.families[family], family, values, source)
 

@@ -3,7 +3,6 @@
 Its config's words are in huggingface_config.py, its names in huggingface_names.py.
 """
 
-import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from bert_tf2.config import FAMILIES, EncoderConfig
 from bert_tf2.files import read_json, write_json
+from bert_tf2.messages import shorten
 from bert_tf2.weights.config_words import names_of, write
 from bert_tf2.weights.containers import safetensors
 from bert_tf2.weights.metadata import PROBLEM_TYPES, Metadata, WeightsFile, tokenizer_beside
@@ -45,14 +45,14 @@ def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path) -> Met
         if "classifier" in heads:
             raise CheckpointError(
                 f"{config_file}: `id2label` must name the classes by their numbers, 0, 1, 2, … "
-                f"without a gap. Received: {reprlib.repr(by_number)}"
+                f"without a gap. Received: {shorten(by_number)}"
             ) from None
         labels = []
     problem_type = values.get("problem_type")
     if problem_type not in (None, *PROBLEM_TYPES):
         raise CheckpointError(
             f"{config_file}: `problem_type` must be one of {PROBLEM_TYPES}. Received: "
-            f"{reprlib.repr(problem_type)}"
+            f"{shorten(problem_type)}"
         )
     if values.get("tie_word_embeddings") is False and "mlm" in heads and "decoder" not in heads:
         raise CheckpointError(

@@ -4,9 +4,9 @@ Source: the configuration_*.py and modeling_*.py of transformers 4 and 5.
 """
 
 import re
-import reprlib
 from collections.abc import Mapping
 
+from bert_tf2.messages import shorten
 from bert_tf2.weights.config_words import ALIKE, ConfigWords, Dialect, activation
 
 # transformers' activations.py: the forms of one function, and nothing else that is called GELU.
@@ -102,7 +102,7 @@ def _unpack(values: Mapping, source: str) -> Mapping:
     if isinstance(code, Mapping) and any("Model" in str(name) for name in code):
         raise ValueError(
             f"{source}: `auto_map` says that code of its own computes the model, which nothing "
-            f"here runs. Received: {reprlib.repr(code)}"
+            f"here runs. Received: {shorten(code)}"
         )
     return values
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from bert_tf2.config import EncoderConfig
 from bert_tf2.files import read_json, write_json
+from bert_tf2.messages import shorten
 from bert_tf2.weights.config_words import ConfigWords, Dialect, write
 from bert_tf2.weights.containers import keras_weights
 from bert_tf2.weights.metadata import Metadata, WeightsFile
@@ -79,7 +80,7 @@ def _unpack(values: Mapping, source: str) -> dict:
     """What an object says, one level deep; what we wrote beside it counts most."""
     config = values.get("config")
     if not isinstance(config, Mapping):
-        raise ValueError(f"{source} must have a `config` of the class. Received: {config!r}")
+        raise ValueError(f"{source} must have a `config` of the class. Received: {shorten(config)}")
     both = {"attention_probs_dropout_prob": config["dropout"]} if "dropout" in config else {}
     return both | config | values
 

@@ -1,6 +1,6 @@
 """Our own presets: our names, as they are, in safetensors, and `bert_tf2.json` beside them."""
 
-import reprlib
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from bert_tf2.config import FAMILIES, EncoderConfig
 from bert_tf2.files import read_json, write_json
+from bert_tf2.messages import shorten
 from bert_tf2.weights import finding
 from bert_tf2.weights.containers import safetensors
 from bert_tf2.weights.metadata import PROBLEM_TYPES, Metadata, WeightsFile
@@ -54,11 +55,18 @@ def settings_in(folder: Path) -> dict:
     if settings.get("problem_type") not in (None, *PROBLEM_TYPES):
         raise CheckpointError(
             f"{file}: `problem_type` must be one of {PROBLEM_TYPES}. Received: "
-            f"{reprlib.repr(settings['problem_type'])}"
+            f"{shorten(settings['problem_type'])}"
+        )
+    fields = {field.name: field for field in dataclasses.fields(EncoderConfig)}
+    needed = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+    if wrong := needed - {*settings["encoder"]} or {*settings["encoder"]} - {*fields}:
+        raise CheckpointError(
+            f"{file}: `encoder` must have {', '.join(sorted(needed))} and no fields but "
+            f"EncoderConfig's. Missing or unknown: {shorten(sorted(wrong))}"
         )
     try:
         settings["encoder"] = EncoderConfig(**settings["encoder"])
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise CheckpointError(
             f"{file} must say what the `encoder` is, in EncoderConfig's words: {error}"
         ) from error
