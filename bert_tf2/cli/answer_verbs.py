@@ -1,5 +1,6 @@
 """Verbs about trained models: evaluate, predict, export."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -130,6 +131,8 @@ def _open_saved_model(folder, batch_size):
     import tensorflow_text  # noqa: F401  its operations are in the graph
 
     check_tree(folder)
+    note = "runs its own graph, which may read and write files: open none that you do not trust."
+    print(f"{folder} {note}", file=sys.stderr)
     try:
         loaded = tf.saved_model.load(folder)
     except (tf.errors.OpError, IndexError) as error:

@@ -1,5 +1,6 @@
 """What a config says of a classifier's answers is read, kept, or refused by name."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import oracle
 import pytest
 from keras import ops
 
-from bert_tf2 import Encoder, TextClassifier, convert, weights
+from bert_tf2 import Encoder, TextClassifier, Tokenizer, convert, weights
 
 LABELS = ["tea", "stone", "rain"]
 
@@ -44,6 +45,7 @@ def test_logits_are_named_by_number_not_by_order(classifier, folder):
         {"1": "a", "2": "b", "3": "c"},
         {"a": 0, "b": 1, "c": 2},
         {"0": "a", "00": "b", "1": "c"},
+        {"0": None, "1": "b", "2": "c"},
         ["a", "b", "c"],
         "abc",
     ],
@@ -97,3 +99,19 @@ def test_untied_words_need_a_table_of_their_own(tmp_path):
     change(folder, tie_word_embeddings=False)
     with pytest.raises(weights.CheckpointError, match="`tie_word_embeddings` must be true"):
         weights.open_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    "said", [{"model_type": "camembert"}, {"architectures": ["CamembertModel"]}]
+)
+def test_camembert_is_roberta_with_pieces_numbered_in_its_own_way(tmp_path, reference, said):
+    config = dataclasses.replace(oracle.TINIES["roberta"], vocab_size=900)
+    files = {"sentencepiece.bpe.model": reference / "tokenizers" / "sentencepiece.bpe.model"}
+    arrays = oracle.random_weights(weights.expected_shapes(config))
+    contents = weights.Contents(config, arrays, weights.TokenizerSource(files).in_memory())
+    folder = weights.save(tmp_path / "a", contents, "huggingface")
+    (folder / "tokenizer_config.json").unlink()
+    change(folder, **{"model_type": "nothing"} | said)
+    opened = weights.open_checkpoint(folder)
+    assert (opened.config, opened.tokenizer.settings["family"]) == (config, "camembert")
+    assert Tokenizer.from_preset(folder).family == "camembert"

@@ -93,15 +93,27 @@ def test_damaged_settings(classifier, tmp_path, content):
         Encoder.from_preset(folder)
 
 
-@pytest.mark.parametrize(
-    "change", [{"task": 5}, {"task": {"settings": 5}}, {"labels": 5}, {"labels": ["a", 5]}]
-)
+OF_ANOTHER_KIND = [
+    *({"task": task} for task in (5, [], {"settings": 5}, {"class": 3}, {"tokenizer": "x"})),
+    *({"labels": labels} for labels in (5, "abc", ["a", 5])),
+    *({"problem_type": kind} for kind in ("ranking", ["regression"], {})),
+    *({"encoder": encoder} for encoder in (5, [], {"family": ["bert"]}, {"x" * 900: 1})),
+    {"encoder": dict(oracle.TINY.to_dict(), hidden_size="24")},
+    {"encoder": dict(oracle.TINY.to_dict(), layer_norm_eps=float("nan"))},
+    {"encoder": dict(oracle.TINY.to_dict(), family=["bert"])},
+    {"tokenizer": []},
+    {"lowercase": "false"},
+]
+
+
+@pytest.mark.parametrize("change", OF_ANOTHER_KIND, ids=lambda change: str(change)[:40])
 def test_settings_of_another_kind(classifier, tmp_path, change):
     folder = classifier.save_to_preset(tmp_path / "preset")
     file = folder / "bert_tf2.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
-    with pytest.raises(weights.CheckpointError, match=r"bert_tf2\.json"):
+    with pytest.raises(weights.CheckpointError, match=r"bert_tf2\.json") as caught:
         Encoder.from_preset(folder)
+    assert len(str(caught.value)) < 600
 
 
 # --- Every format. --------------------------------------------------------------------------------

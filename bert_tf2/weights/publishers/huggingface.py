@@ -39,7 +39,7 @@ def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path) -> Met
     values, heads = read_json(config_file, error=CheckpointError), _heads(file, config)
     by_number = values.get("id2label") or {}
     try:
-        labels = {int(number): str(label) for number, label in by_number.items()}
+        labels = {int(n): str(label) for n, label in by_number.items() if label is not None}
         labels = [labels[i] for i in range(len(by_number))]
     except (KeyError, AttributeError, ValueError):
         if "classifier" in heads:
@@ -59,9 +59,13 @@ def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path) -> Met
             f"{config_file}: `tie_word_embeddings` must be true where no table of the masked-word "
             "head's own is in the file. Received: False"
         )
+    tokenizer = tokenizer_beside(file)
+    if "camembert" in str([values.get("model_type"), values.get("architectures")]).lower():
+        # Its pieces are numbered in a way of its own, which only some files of a tokenizer say.
+        tokenizer = tokenizer.with_settings(family=tokenizer.settings.get("family", "camembert"))
     return Metadata(
         config,
-        tokenizer_beside(file),
+        tokenizer,
         labels=tuple(labels) or None,
         of_tokens="ForTokenClassification" in str(values.get("architectures")),
         problem_type=problem_type,
