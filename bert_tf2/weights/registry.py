@@ -3,6 +3,7 @@
 The data is `registry.json` beside this file, one record per checkpoint (see `Entry`).
 """
 
+import contextlib
 import dataclasses
 import difflib
 import functools
@@ -12,15 +13,10 @@ import re
 import shutil
 from pathlib import Path
 
-from bert_tf2.weights.download import (
-    DownloadError,
-    fetch,
-    fetch_files,
-    fetch_wheel,
-    only_one,
-    sha256_of,
-    unpack,
-)
+from bert_tf2 import files
+from bert_tf2.messages import cut, shorten
+from bert_tf2.weights.download import DownloadError, discard, only_one, sha256_of, unpack
+from bert_tf2.weights.fetching import fetch, fetch_files, fetch_wheel
 
 RECORD = ".download.json"  # written into each downloaded folder: what came, from where
 
@@ -36,10 +32,17 @@ class Entry:
     license: str  # SPDX identifier of the weights' licence
     about: str  # one line for people
     alias: str = ""  # the name keras-hub gives the same weights, accepted everywhere
+    huggingface: str = ""  # their name there, accepted with and without its owner
     size: int = 0  # bytes to download, 0 when not known; checked for archives
     inside: str = ""  # the folder inside the archive that holds the files
     files: tuple[str, ...] = ()  # the files to take; of an archive, empty for all
     sha256: dict[str, str] = dataclasses.field(default_factory=dict)  # known digests, by file
+
+    @property
+    def names(self):
+        """All names that mean it, its own first."""
+        short = self.huggingface.rpartition("/")[2]
+        return [*dict.fromkeys(filter(None, (self.name, self.alias, self.huggingface, short)))]
 
 
 @functools.cache
@@ -54,42 +57,69 @@ def entries():
 
 
 def find(name):
-    """The `Entry` with this name or alias.
+    """The `Entry` with this name, or with this name at keras-hub or at Hugging Face.
 
     Raises:
-        ValueError: unknown name; lists near matches and the known names.
+        ValueError: unknown name; it has the three nearest.
     """
-    known = {key: entry for entry in _registry() for key in (entry.name, entry.alias) if key}
+    known = {key: entry for entry in _registry() for key in entry.names}
     if name in known:
         return known[name]
-    folded = {key.lower(): key for key in known}
-    near = [folded[key] for key in difflib.get_close_matches(str(name).lower(), folded, n=3)]
     raise ValueError(
         f"Expected a folder, a file, a TF1 checkpoint prefix or the name of a published "
-        f"checkpoint. Received: {str(name)!r}, which is none of these."
-        + (f" Did you mean {' or '.join(map(repr, near))}?" if near else "")
-        + f" Known names: {', '.join(entry.name for entry in _registry())}."
+        f"checkpoint. Received: {shorten(str(name))}, which is none of these. "
+        f"Did you mean {' or '.join(map(repr, _nearest(str(name), known)))}? "
+        "`bert_tf2 list` shows all names."
     )
 
 
+def _nearest(name, known):
+    """The three known names of different checkpoints that look most like this one."""
+    given, near = name[-100:].lower(), {}
+
+    def likeness(key):
+        return difflib.SequenceMatcher(None, given, key.lower()).ratio()
+
+    for key in sorted(known, key=likeness, reverse=True):
+        near.setdefault(known[key].name, key)
+    return list(near.values())[:3]
+
+
 def checkpoints_folder():
-    """Where downloads land: $BERT_TF2_CHECKPOINTS, else ./checkpoints if it exists, else
-    ~/.cache/bert_tf2. -> Path, which may not exist yet.
+    """Where downloads land: $BERT_TF2_CHECKPOINTS, else $BERT_TF2_CACHE, else ./checkpoints if it
+    exists, else ~/.cache/bert_tf2. -> Path, which may not exist yet.
     """
-    if chosen := os.environ.get("BERT_TF2_CHECKPOINTS"):
-        return Path(chosen).expanduser()
+    for name in ("BERT_TF2_CHECKPOINTS", "BERT_TF2_CACHE"):
+        if chosen := os.environ.get(name):
+            return Path(chosen).expanduser()
     local = Path("checkpoints")
     return local if local.is_dir() else Path.home() / ".cache" / "bert_tf2"
+
+
+def place_of(entry):
+    """The folder where an `Entry` is already; None where it is not.
+
+    Looked in are `checkpoints_folder()`, ./checkpoints, that of the clone that this package lies
+    in, and the user's cache; with $BERT_TF2_CHECKPOINTS that place alone.
+    """
+    places = [checkpoints_folder()]
+    if not os.environ.get("BERT_TF2_CHECKPOINTS"):
+        clone = Path(__file__).resolve().parents[2]
+        places += [Path("checkpoints")]
+        places += [clone / "checkpoints"] if (clone / "pyproject.toml").is_file() else []
+        places += [Path(os.environ.get("BERT_TF2_CACHE") or "~/.cache/bert_tf2").expanduser()]
+    filled = (place / entry.name for place in places if is_filled(place / entry.name))
+    return next(filled, None)
 
 
 def resolve(preset):
     """Turns what users give to `from_preset` into something on this machine.
 
     Args:
-        preset: an existing folder or file, the prefix of a TF1 checkpoint, or the name (or
-            keras-hub alias) of a published checkpoint, downloaded unless it is there already; or
-            the address of a TF Hub module (`https://tfhub.dev/google/albert_base/3`, in short
-            `google/albert_base/3`, or the module's on kaggle.com), which tensorflow_hub fetches.
+        preset: an existing folder or file, the prefix of a TF1 checkpoint, or the name of a
+            published checkpoint, ours, keras-hub's or Hugging Face's, downloaded unless it is there
+            already; or the address of a TF Hub module (`https://tfhub.dev/google/albert_base/3`, in
+            short `google/albert_base/3`, or the module's on kaggle.com), for tensorflow_hub.
 
     Returns:
         Path: the folder, file or prefix as given, or the downloaded folder.
@@ -100,8 +130,9 @@ def resolve(preset):
         ImportError: a module is asked for, and tensorflow_hub is not installed.
     """
     path = Path(preset).expanduser()
-    if str(preset) and (path.exists() or path.with_name(path.name + ".index").exists()):
-        return path
+    with contextlib.suppress(OSError, ValueError):  # too long for a name, or none of a file at all
+        if str(preset) and (path.exists() or path.with_name(path.name + ".index").exists()):
+            return path
     if re.fullmatch(r"https?://\S+|(google|tensorflow)/\S+/\d+", str(preset)):
         return _from_tfhub(str(preset))
     return download(str(preset))
@@ -119,7 +150,7 @@ def _from_tfhub(handle):
     try:
         return Path(tensorflow_hub.resolve(address))
     except Exception as error:  # whatever urllib, tarfile, the file system or TensorFlow raise
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = cut(" ".join(str(error).split()) or type(error).__name__, 280)
         raise DownloadError(
             f"Cannot download {address}: {reason}. To go without a download, place the module "
             "(saved_model.pb, variables, assets) in a folder and give its path"
@@ -129,10 +160,22 @@ def _from_tfhub(handle):
 def download(name, force=False):
     """Brings a published checkpoint into `checkpoints_folder()`, see `install`. -> its folder.
 
-    `name` is a name or alias in the registry; `force` replaces a folder that is there already.
-    Raises ValueError for an unknown name.
+    `name` is a name or alias in the registry; one that `place_of` finds is not fetched again, but
+    with `force`, which replaces it in `checkpoints_folder()`. Raises ValueError for an unknown
+    name.
     """
-    return install(find(name), checkpoints_folder(), force=force)
+    entry = find(name)
+    return (not force and place_of(entry)) or install(entry, checkpoints_folder(), force=force)
+
+
+def verification(folder):
+    """What was verified of a downloaded folder when it came, and what could not be. -> str"""
+    file = Path(folder) / RECORD
+    if not file.is_file():
+        return f"{folder} was placed by hand: nothing of it was verified"
+    record = files.read_json(file, {"sha256": {str: str}, "verified?": {str: [str]}})
+    said = [f"{how}: {', '.join(names)}" for how, names in record.get("verified", {}).items()]
+    return "\n".join(said) or "no record of what was verified when it came"
 
 
 def install(entry, parent, force=False, timeout=60.0):
@@ -158,7 +201,7 @@ def install(entry, parent, force=False, timeout=60.0):
         if is_filled(target) and not force:  # the process we waited for has done it
             return target
         work = _beside(target, "work")
-        shutil.rmtree(work, ignore_errors=True)  # left by a killed process
+        discard(work)  # left by a killed process
         work.mkdir()
         try:
             finished = KINDS[entry.kind](entry, work, target, timeout)
@@ -166,9 +209,11 @@ def install(entry, parent, force=False, timeout=60.0):
                 target.rename(work / "replaced")
             finished.rename(target)
         except OSError as error:
+            words = " ".join(str(error).split()) or type(error).__name__
             raise DownloadError(
-                f"Cannot download {entry.name} from {entry.address}: {error}. To go without a "
-                f"download, place its files (configuration, vocabulary, weights) in {target}"
+                f"Cannot download {entry.name} from {entry.address}: {cut(words, 280)}. To go "
+                "without a download, place its files (configuration, vocabulary, weights) in "
+                f"{target}"
             ) from error
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -202,14 +247,17 @@ def _from_wheel(entry, work, target, timeout):
 def _from_files(entry, work, target, timeout):
     """Single files below an http address. Their folder grows beside the target."""
     parts = _beside(target, "parts")
+    for path in [parts, *parts.rglob("*")]:  # of links, nothing that they lead to
+        if path.is_symlink() or (path.exists() and not (path.is_dir() or path.is_file())):
+            discard(path)
     fetch_files(entry.address, entry.files, parts, entry.name, timeout)
     for path in parts.rglob("*"):  # a killed download may have left a record, or other files
         if path.is_file() and path.relative_to(parts).as_posix() not in entry.files:
             path.unlink()
     try:
-        _check(entry, parts)
+        _check(entry, parts, "looked at, no checksum is known")
     except DownloadError:
-        shutil.rmtree(parts)  # wrong, so nothing to go on from
+        discard(parts)  # wrong, so nothing to go on from
         raise
     return parts
 
@@ -221,7 +269,7 @@ def _unpacked(entry, archive, work):
     folder = work / "files"
     try:
         unpack(archive, folder, entry.inside, entry.files)
-        _check(entry, folder)
+        _check(entry, folder, "checked by the archive's own checksums, no other is known")
     except DownloadError:
         archive.unlink()  # wrong, so nothing to go on from
         raise
@@ -229,8 +277,11 @@ def _unpacked(entry, archive, work):
     return folder
 
 
-def _check(entry, folder):
-    """Compares the sha256 of what came with the registry's, and records all of them."""
+def _check(entry, folder, otherwise):
+    """Compares the sha256 of what came with the registry's, and records all of them.
+
+    `otherwise` says what is known of files whose sha256 is not.
+    """
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     found = {path.relative_to(folder).as_posix(): sha256_of(path) for path in paths}
     for name, digest in entry.sha256.items():
@@ -238,5 +289,10 @@ def _check(entry, folder):
             raise DownloadError(
                 f"{name} has sha256 {found.get(name)}, expected {digest}: it was changed or damaged"
             )
+    kinds = {
+        "verified by sha256": [name for name in found if name in entry.sha256],
+        otherwise: [name for name in found if name not in entry.sha256],
+    }
     record = {"name": entry.name, "address": entry.address, "sha256": found}
-    (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    record["verified"] = {how: names for how, names in kinds.items() if names}
+    files.write_json(folder / RECORD, record)

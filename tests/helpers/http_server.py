@@ -26,7 +26,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         mood = server.mood if server.moody in (None, name) else ""
         if mood == "missing":
             return self.send_error(404)
-        if requested and mood != "no ranges":
+        asked = self.headers.get("If-Range")
+        same = asked is None or asked in server.headers.values()
+        if requested and mood != "no ranges" and same:
             start = int(requested[1])
             if start >= len(body):
                 self.send_response(416)
@@ -37,13 +39,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             last, whole = len(body) - 1, len(body)
             self.send_header("Content-Range", f"bytes {start}-{last}/{whole}")
         else:
-            self.send_response(200)
+            self.send_response(server.status)
+        for header in server.headers.items():
+            self.send_header(*header)
         length = len(body) - start
         if mood == "announces less":
             length //= 2
         if mood == "announces more":
             length += 1000
-        if mood != "says nothing":
+        if mood != "says nothing" and "Content-Length" not in server.headers:
             self.send_header("Content-Length", str(length))
         self.end_headers()
         first = [asked for asked, _ in server.asked].count(name) == 1
@@ -57,6 +61,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.flush()
                 self.server.stalled.set()
                 self.server.released.wait(30)
+            elif mood == "drips":
+                for byte in body[:100]:
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+                    if self.server.released.wait(0.1):
+                        return
             elif mood == "announces less" or (mood == "breaks once" and first):
                 self.wfile.write(body[:half])
             else:
@@ -71,6 +81,7 @@ def serving(body=b"", files=None):
     """Yields a running server of `body`, or of files by name; its `address` ends without a /."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.body, server.files, server.mood, server.moody = body, files or {}, "", None
+    server.headers, server.status = {}, 200
     server.asked, server.address = [], f"http://127.0.0.1:{server.server_port}"
     server.stalled, server.released = threading.Event(), threading.Event()
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

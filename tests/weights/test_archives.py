@@ -1,12 +1,15 @@
 """Downloads of archives, against a real HTTP server on this machine."""
 
+import contextlib
 import dataclasses
+import gzip
 import hashlib
 import importlib
 import io
 import json
 import multiprocessing
 import os
+import random
 import signal
 import stat
 import tarfile
@@ -16,8 +19,8 @@ import zipfile
 import pytest
 from http_server import contents, refused, serving
 
-from bert_tf2.weights import registry
-from bert_tf2.weights.download import DownloadError
+from bert_tf2.weights import fetching, registry
+from bert_tf2.weights.download import DownloadError, unpack
 from bert_tf2.weights.registry import Entry
 
 FILES = {
@@ -59,6 +62,20 @@ def make_tar(*members):
                 info.size = len(content)
                 archive.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def odd_tar(pax=None, size=1, kind=tarfile.REGTYPE, patch=None):
+    """A tar.gz with a header that no tar writes: pax fields, a size, bytes at a place of it."""
+    info = tarfile.TarInfo("a.txt")
+    info.type, info.size, info.pax_headers = kind, size, pax or {}
+    format = tarfile.PAX_FORMAT if pax else tarfile.GNU_FORMAT
+    header = bytearray(info.tobuf(format, errors="surrogateescape"))
+    if patch:
+        place, content = patch
+        header[place : place + len(content)] = content
+        header[148:156] = b" " * 8
+        header[148:156] = b"%06o\0 " % sum(header[:512])
+    return gzip.compress(bytes(header) + b"x".ljust(512, b"\0") + bytes(1024))
 
 
 @pytest.fixture
@@ -140,6 +157,49 @@ def test_goes_on_in_the_next_call(server, entry, tmp_path):
     assert starts(server) == [len(server.body) // 2]
 
 
+@pytest.mark.parametrize("header", ["ETag", "Last-Modified", "weak ETag"])
+def test_a_file_that_changes_between_two_parts(server, entry, tmp_path, header):
+    """Stored, so that a mixture would be a zip, too, but for one of its checksums."""
+    versions = ('"one"', '"two"') if header == "ETag" else ('W/"one"', 'W/"two"')
+    name = header.removeprefix("weak ")
+    server.mood, server.headers = "stalls for ever", {name: versions[0]}
+    refused(entry, tmp_path, "timed out")
+    half = len(server.body) // 2
+    assert (tmp_path / ".tiny.part").stat().st_size == half
+    changed = {name: bytes(len(data)) for name, data in FILES.items()}
+    server.mood, server.headers, server.asked = "", {name: versions[1]}, []
+    server.body = make_zip(changed)
+    assert contents(registry.install(entry, tmp_path)) == changed
+    assert starts(server)[0] == half  # asked for, and answered with all or thrown away
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".tiny.lock", "tiny"]
+
+
+def test_a_file_that_did_not_change_is_gone_on_with(server, entry, tmp_path):
+    server.mood, server.headers = "stalls for ever", {"ETag": '"one"'}
+    refused(entry, tmp_path, "timed out")
+    server.mood, server.asked = "", []
+    assert contents(registry.install(entry, tmp_path)) == FILES
+    assert starts(server) == [len(server.body) // 2]
+
+
+def test_a_server_that_drips(server, entry, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "WINDOW", 0.5)
+    server.mood = "drips"
+    refused(entry, tmp_path, "too slow: [0-9]+ bytes came")
+
+
+@pytest.mark.parametrize("suffix", ["lock", "part"])
+def test_linked_files_are_not_followed(server, entry, tmp_path, suffix):
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / f".tiny.{suffix}").symlink_to("precious")
+    if suffix == "lock":
+        with pytest.raises(DownloadError, match="is no lock of ours: remove it"):
+            registry.install(entry, tmp_path)
+    else:
+        assert contents(registry.install(entry, tmp_path)) == FILES
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
 def test_starts_again_without_ranges(server, entry, tmp_path):
     server.mood = "no ranges"
     (tmp_path / ".tiny.part").write_bytes(server.body[:5000])
@@ -214,6 +274,18 @@ def test_known_sha256_of_a_file_that_did_not_come(server, entry, tmp_path, lost)
         (make_tar(("/tmp/escaped.txt", b"x")), "would leave the folder"),
         (make_tar(("out", ".."), ("out/escaped.txt", b"x")), "is a link"),
         (make_tar(("a.txt", b"x"), ("./a.txt", b"y")), "there twice"),
+        (make_zip({".": b"x"}), "without a name"),
+        (make_zip({"./.": b"x", "a.txt": b"x"}), "without a name"),
+        (make_zip({"a\nb.txt": b"x"}), "would leave the folder"),
+        (make_zip({"a": b"x", "a/b": b"x"}), "not a whole zip or tar archive"),
+        (make_zip({"x" * 300: b"x"}), "not a whole zip or tar archive"),
+        (odd_tar(size=15 << 30, kind=tarfile.GNUTYPE_SPARSE), "sparse|not a whole"),
+        (
+            odd_tar({"GNU.sparse.major": "0", "GNU.sparse.size": str(15 << 30)}),
+            "sparse|not a whole",
+        ),
+        (odd_tar(patch=(124, b"\xff" * 12)), "not a whole|without a name"),
+        (odd_tar(patch=(124, b"\x80" + b"\xff" * 11)), "not a whole|more than"),
         (b"<html>log in first</html>", "not a whole zip or tar archive"),
         (b"", "not a whole zip or tar archive"),
     ],
@@ -229,6 +301,39 @@ def test_hostile_archives(server, entry, tmp_path, body, match):
 def test_damaged_member(server, entry, tmp_path):
     server.body = server.body.replace(b"[UNK]", b"[ZZZ]")  # the checksum in the zip disagrees
     refused(entry, tmp_path, "not a whole zip or tar archive")
+
+
+@pytest.mark.parametrize(
+    "pax",
+    [
+        {"size": "many"},
+        {"size": "-5"},
+        {"mtime": "9" * 5000},
+        {"path": "\udcff"},
+        {"uid": "x", "GNU.sparse.map": "1,x"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"},
+        {"hdrcharset": "BINARY", "path": "\udcff"},
+    ],
+)
+def test_odd_fields_of_a_tar(tmp_path, pax):
+    """Some are read, some refused; none with an error of another kind."""
+    (tmp_path / "a.tar.gz").write_bytes(odd_tar(pax))
+    with contextlib.suppress(DownloadError):
+        unpack(tmp_path / "a.tar.gz", tmp_path / "out")
+
+
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
+def test_a_flipped_bit_in_a_tar(server, entry, tmp_path, place):
+    """Random bytes are stored as they are: nothing but the checksum at the end tells."""
+    data = random.Random(0).randbytes(100_000)
+    server.body = whole = make_tar(("tiny/a.bin", data), ("tiny/b.txt", b"b"))
+    changed = bytearray(whole)
+    changed[int(place * len(changed))] ^= 1
+    server.body = bytes(changed)
+    refused(entry, tmp_path, "not a whole zip or tar archive .BadGzipFile")
+    server.body = whole
+    assert contents(registry.install(entry, tmp_path)) == {"a.bin": data, "b.txt": b"b"}
+    assert starts(server) == [0, 0]  # the damaged one was thrown away
 
 
 def test_bomb(server, entry, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Downloads of single files, as Hugging Face gives them, against a real HTTP server."""
 
 import dataclasses
+import gzip
 import hashlib
 import json
 import multiprocessing
@@ -99,6 +100,75 @@ def test_wrong_sha256_is_refused_and_fetched_anew(server, entry, tmp_path):
     assert not (tmp_path / ".tiny.parts").exists()
     server.files[WEIGHTS] = FILES[WEIGHTS]
     assert contents(registry.install(entry, tmp_path)) == FILES
+
+
+PAGE = b"\n<!DOCTYPE html><html><body>Log in first</body></html>"
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    ("body", "match"),
+    [
+        (PAGE, "a web page came instead of the file"),
+        (b"", "nothing came: 0 bytes"),
+        (gzip.compress(b"x"), "a gzip-compressed file came"),
+    ],
+)
+def test_what_is_not_the_file(server, entry, tmp_path, name, body, match):
+    server.files[name] = body
+    refused(entry, tmp_path, f"{name}: {match}")
+    server.files[name] = FILES[name]  # neither installed nor kept as a part
+    assert contents(registry.install(entry, tmp_path)) == FILES
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "match"),
+    [
+        ({"Content-Type": "text/html; charset=utf-8"}, 200, "a web page"),
+        ({"Content-Encoding": "gzip"}, 200, "encoded as 'gzip'"),
+        ({}, 204, "the server answered 204"),
+        ({}, 203, "the server answered 203"),
+        ({"Content-Length": "\xb2"}, 200, "expected a Content-Length, received '²'"),
+        ({"Content-Length": "9" * 5000}, 200, "expected a Content-Length"),
+        ({"Content-Length": "-1"}, 200, "expected a Content-Length"),
+    ],
+)
+def test_replies_that_are_no_file(server, entry, tmp_path, headers, status, match):
+    server.headers, server.status = headers, status
+    refused(entry, tmp_path, f"config.json: .*{match}")
+    server.headers, server.status = {}, 200
+    assert contents(registry.install(entry, tmp_path)) == FILES
+
+
+def test_json_that_is_none(server, entry, tmp_path):
+    for body in (b"[1]", b"{", b"\xff", b"[" * 100_000):
+        server.files["config.json"] = body
+        refused(entry, tmp_path, "config.json: no JSON")
+
+
+def test_what_was_verified_is_said(server, entry, tmp_path):
+    folder = registry.install(dataclasses.replace(entry, sha256=RIGHT), tmp_path)
+    assert registry.verification(folder) == (
+        f"verified by sha256: {WEIGHTS}\nlooked at, no checksum is known: config.json, vocab.txt"
+    )
+    (folder / registry.RECORD).unlink()
+    assert "nothing of it was verified" in registry.verification(folder)
+
+
+def test_linked_parts_are_not_followed(server, entry, tmp_path):
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    for name in (*FILES, PART):
+        (precious / name).write_text("precious")
+    (tmp_path / ".tiny.parts").symlink_to("precious")
+    assert contents(registry.install(entry, tmp_path)) == FILES
+    (tmp_path / ".tiny.parts").mkdir()
+    for name in (*FILES, PART):
+        (tmp_path / ".tiny.parts" / name).symlink_to(precious / name)
+    (tmp_path / ".tiny.work").symlink_to("precious")
+    assert contents(registry.install(entry, tmp_path, force=True)) == FILES
+    assert {path.read_text() for path in precious.iterdir()} == {"precious"}
+    assert len(list(precious.iterdir())) == len(FILES) + 1
 
 
 def test_failed_replacement_keeps_the_old_folder(server, entry, tmp_path):
