@@ -134,6 +134,9 @@ class EncoderConfig:
             object.__setattr__(self, "mlm_act", None)
         if self.project_embeddings is (self.embedding_size is not None):
             object.__setattr__(self, "project_embeddings", None)
+        self._check_values_together()
+
+    def _check_values_together(self):
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 "`hidden_size` must be a multiple of `num_attention_heads`. "

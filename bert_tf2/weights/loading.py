@@ -1,5 +1,6 @@
 """From a checkpoint's variables to a model's arrays: by name, strictly, and with a report."""
 
+import collections
 import dataclasses
 import re
 from collections.abc import Mapping
@@ -38,18 +39,21 @@ def match(checkpoint: Checkpoint) -> Match:
     """
     tied_to = names.naming(checkpoint.config, checkpoint.format).tied
     table = checkpoint.table
-    ours_of = {row.theirs: ours for ours, row in table.items()}
+    ours_of = {}  # several for one, where products are fused
+    for ours, row in table.items():
+        ours_of.setdefault(row.theirs, []).append(ours)
     found, unused, tied = {}, [], []
     skipped = [(name, "ignored, as asked for") for name in checkpoint.ignored]
     for name in checkpoint.variables:
         spelling = _spelling(checkpoint, name, ours_of)
-        ours, reason = ours_of.get(spelling), _skip_reason(checkpoint, name)
-        if ours in found:
-            raise CheckpointError(f"{checkpoint.path} has both {found[ours]} and {name}: {ours}.")
-        if ours is not None:
-            found[ours] = name
-        elif spelling in tied_to:
-            tied.append((name, ours_of[tied_to[spelling]]))
+        places, reason = ours_of.get(spelling, ()), _skip_reason(checkpoint, name)
+        if twice := next((ours for ours in places if ours in found), None):
+            raise CheckpointError(f"{checkpoint.path} has both {found[twice]} and {name}: {twice}.")
+        found |= dict.fromkeys(places, name)
+        if places:
+            continue
+        if spelling in tied_to:
+            tied.append((name, ours_of[tied_to[spelling]][0]))
             skipped.append((name, f"the same as {tied_to[spelling]}"))
         elif reason:
             skipped.append((name, reason))
@@ -219,10 +223,12 @@ def _read(checkpoint: Checkpoint, taken: Mapping[str, str]) -> dict[str, np.ndar
                 f"{checkpoint.path}: {theirs} must be one of {', '.join(_FLOATS)}. Received: "
                 f"{dtype.name}. Quantised weights cannot be loaded; use the original ones."
             )
-    table = checkpoint.table
-    values, arrays = checkpoint.read(taken.values()), {}
+    table, uses = checkpoint.table, collections.Counter(taken.values())
+    values, arrays = checkpoint.read(uses), {}
     for ours, theirs in taken.items():
-        arrays[ours] = table[ours].ours_of(values.pop(theirs).astype(np.float32, copy=False))
+        uses[theirs] -= 1
+        stored = values[theirs] if uses[theirs] else values.pop(theirs)  # let go of one by one
+        arrays[ours] = table[ours].ours_of(table[ours].cut(stored).astype(np.float32, copy=False))
     return arrays
 
 

@@ -49,7 +49,8 @@ class Naming(NamedTuple):
     """What one format calls the units of one family.
 
     Attributes:
-        names: our unit -> theirs.
+        names: our unit -> theirs. "x[1/3]" is the second of three that the product x holds side by
+            side, as fused attention does.
         prefix: what files of the bare encoder leave out.
         tied: their name -> the name that holds the same numbers; not loaded, but compared.
         skipped: regular expression -> why, as in `Format`, of names only this family's files have.
@@ -74,18 +75,31 @@ class Variable(NamedTuple):
         shape: ours; None where the number of labels is free.
         stored: the shape in the file.
         transposed: whether a matrix is stored (out, in).
+        slice: which of how many that are stored side by side, along the axis of outputs.
     """
 
     theirs: str
     shape: tuple[int | None, ...]
     stored: tuple[int | None, ...]
     transposed: bool
+    slice: tuple[int, int] = (0, 1)
 
     def fits(self, found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
         """Whether a shape in a file is this row's, for a model's variable of shape `wanted`."""
         if len(self.stored) != len(self.shape):  # heads apart
             return found == self.stored and wanted == self.shape
-        return (found[::-1] if self.transposed else found) == wanted
+        found, (_, count) = found[::-1] if self.transposed else found, self.slice
+        return found == (*wanted[:-1], *(size * count for size in wanted[-1:]))
+
+    def cut(self, array: np.ndarray) -> np.ndarray:
+        """Its slice of an array as stored."""
+        index, count = self.slice
+        return np.split(array, count, self.axis)[index] if count > 1 else array
+
+    @property
+    def axis(self) -> int:
+        """The axis of outputs, as stored."""
+        return 0 if self.transposed else -1
 
     def ours_of(self, array: np.ndarray) -> np.ndarray:
         """An array as stored -> as we have it."""
@@ -110,21 +124,23 @@ def written_out(
     if of_tokens and "classifier" in names and "token_classifier" not in names:
         names = {unit: name for unit, name in names.items() if not unit.endswith("classifier")}
         names["token_classifier"] = naming.names["classifier"]
-    count = {block: i for i, block in enumerate(_blocks(config))}
-    return {
-        joined("/", unit.format(block=block), part): Variable(
-            theirs=joined(
-                stored.separator,
-                their_unit(stored, config, names[unit], block, count.get(block)),
-                stored.parts.get(kind, stored.parts["dense"])[part],
-            ),
-            shape=shape,
-            stored=_stored_shape(stored, config, kind, part, shape),
-            transposed=part == "kernel" and kind in stored.transposed,
+    count, table = {block: i for i, block in enumerate(_blocks(config))}, {}
+    for unit, block, kind, part, shape in _rows(config):
+        if unit not in names:
+            continue
+        template, index, slices = re.fullmatch(_SLICE, names[unit]).groups()
+        theirs = their_unit(stored, config, template, block, count.get(block))
+        table[joined("/", unit.format(block=block), part)] = Variable(
+            joined(stored.separator, theirs, stored.parts.get(kind, stored.parts["dense"])[part]),
+            shape,
+            _stored_shape(stored, config, kind, part, shape),
+            part == "kernel" and kind in stored.transposed,
+            (int(index), int(slices)) if slices else (0, 1),
         )
-        for unit, block, kind, part, shape in _rows(config)
-        if unit in names
-    }
+    return table
+
+
+_SLICE = r"(.*?)(?:\[(\d+)/(\d+)\])?"
 
 
 def expected_shapes(

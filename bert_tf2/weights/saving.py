@@ -92,12 +92,16 @@ def to_format(
             raise ValueError(
                 f"{name}: the config says {shape} (None: any). Received: {np.shape(array)}"
             )
-    theirs = [table[name].theirs for name in arrays]
-    if twice := sorted({name for name in theirs if theirs.count(name) > 1}):
+    places = [(table[name].theirs, table[name].slice) for name in arrays]
+    if twice := sorted({theirs for theirs, part in places if places.count((theirs, part)) > 1}):
         raise ValueError(f"{format} has one name, {', '.join(twice)}, for several arrays of these.")
+    stored = {theirs: [None] * count for theirs, (_, count) in places}
+    for (theirs, (index, _)), (name, array) in zip(places, arrays.items(), strict=True):
+        stored[theirs][index] = table[name].theirs_of(_cast(name, array, dtype))
+    axes = {row.theirs: row.axis for row in table.values()}
     return {
-        table[name].theirs: np.ascontiguousarray(table[name].theirs_of(_cast(name, array, dtype)))
-        for name, array in arrays.items()
+        theirs: np.ascontiguousarray(x[0] if len(x) == 1 else np.concatenate(x, axes[theirs]))
+        for theirs, x in stored.items()
     }
 
 

@@ -49,11 +49,13 @@ def summary(checkpoint: Checkpoint) -> str:
 
 
 def _parameters(checkpoint: Checkpoint, chosen) -> int:
-    return sum(math.prod(checkpoint.variables[name][0]) for name in chosen)
+    return sum(math.prod(checkpoint.variables[name][0]) for name in {*chosen})
 
 
 def _variable_table(checkpoint: Checkpoint, matched) -> list[str]:
-    ours_of = {theirs: ours for ours, theirs in matched.found.items()}
+    ours_of = {}
+    for ours, theirs in matched.found.items():
+        ours_of[theirs] = f"{ours_of[theirs]}, {ours}" if theirs in ours_of else ours
     why = {name: f"({reason})" for name, reason in matched.skipped}
     cells = [
         (name, str(list(shape)), dtype.name, ours_of.get(name) or why.get(name, "(unknown)"))

@@ -1,5 +1,6 @@
 """What is saved in each format comes back, as a model too; and nothing half written is left."""
 
+import dataclasses
 import json
 
 import hypothesis.strategies as st
@@ -268,6 +269,30 @@ def test_case_is_written_as_the_vocabulary_shows_it(tmp_path):
         folder = weights.save(tmp_path / str(lowercase), contents, "huggingface")
         said = json.loads((folder / "tokenizer_config.json").read_text())
         assert said["do_lower_case"] is lowercase
+
+
+@pytest.mark.parametrize("format", ["huggingface", "google"])
+def test_a_row_may_name_a_slice_of_a_fused_product(tmp_path, monkeypatch, format):
+    naming = names.NAMES["bert", format]
+    fused = "bert.layer.{0}.Wqkv" if format == "huggingface" else "bert/layer_{0}/qkv"
+    order = ("key", "query", "value")
+    rows = {f"{{block}}/attention/{part}": f"{fused}[{i}/3]" for i, part in enumerate(order)}
+    rows = naming._replace(names=naming.names | rows)
+    monkeypatch.setitem(names.NAMES, ("bert", format), rows)
+    arrays = oracle.random_weights(weights.expected_shapes(oracle.TINY, ("mlm",)))
+    folder = weights.save(tmp_path / "a", weights.Contents(oracle.TINY, arrays), format)
+    opened = weights.open_checkpoint(folder)
+    got, report = weights.contents_of(opened)
+    bitwise(got.arrays, arrays)
+    assert not report.unused
+    kernel = names.variables(oracle.TINY, format)["layer_0/attention/query/kernel"]
+    stored = opened.read([kernel.theirs])[kernel.theirs]
+    query = stored[24:48].T if format == "huggingface" else stored[:, 24:48]
+    np.testing.assert_array_equal(query, arrays["layer_0/attention/query/kernel"])
+    assert "key/kernel, layer_0/attention/" in weights.summary(opened)
+    other = dataclasses.replace(opened, config=dataclasses.replace(oracle.TINY, hidden_size=27))
+    with pytest.raises(weights.CheckpointError, match=r"layer_\{0\.\.1\}/attention/query/ker"):
+        weights.load(other, weights.expected_shapes(other.config))
 
 
 def test_two_arrays_under_one_name_are_refused(tmp_path):
