@@ -152,13 +152,16 @@ def new_folder(folder, durable=False):
     """Yields a folder to fill, which takes its name once it is full, and vanishes on an error.
 
     Args:
-        folder: absent or empty, or a link to such a place.
+        folder: absent or empty, or a link to such a place. Or a function that gives one, asked
+            again where another process has filled it in the meantime.
         durable: wait until all of it is on the disk.
 
     Raises:
         FileExistsError: it exists and is not empty, perhaps only since another process filled it.
         OSError: it cannot be written; nothing is left behind.
     """
+    again = folder if callable(folder) else None
+    folder = again() if again else folder
     check_is_new(folder)
     place = Path(os.path.realpath(folder))
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -169,7 +172,7 @@ def new_folder(folder, durable=False):
         draft.mkdir()
         yield draft
         _settle(draft, durable)
-        _publish(draft, place, folder)
+        _publish(draft, place, folder, again)
         if durable:
             flush(place.parent)
     finally:
@@ -186,11 +189,14 @@ def _settle(draft, durable):
                 flush(path)
 
 
-def _publish(draft, place, folder):
+def _publish(draft, place, folder, again):
     try:
         draft.rename(place)
     except OSError as wrong:
         if wrong.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            if again:
+                folder = again()
+                return _publish(draft, Path(os.path.realpath(folder)), folder, again)
             raise FileExistsError(
                 f"{folder} was filled by another process in the meantime, and is left as that made "
                 "it. Name another folder, or remove it."

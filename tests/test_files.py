@@ -220,6 +220,14 @@ def test_the_second_of_two_writers_is_told(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+def test_the_second_of_two_writers_may_choose_again(tmp_path):
+    names = iter("ab")
+    with files.new_folder(lambda: tmp_path / next(names)) as draft:
+        (draft / "mine").touch()
+        fill(tmp_path / "a")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "mine", "x"]
+
+
 def test_long_names(tmp_path):
     files.write_file(tmp_path / ("ä" * 120 + ".txt"), "x")
     fill(tmp_path / ("ä" * 127))

@@ -44,7 +44,8 @@ def export_saved_model(task, folder, pairs=None, precision=None):
         ValueError: another precision.
     """
     check_precision(precision)
-    folder = _version_folder(Path(folder))
+    place = _Versions(Path(folder))
+    place()  # a version that exists is refused before the work, not after it
     pairs = task.takes_pairs if pairs is None else pairs
     served = at_precision(task, precision)
     signatures = _signatures(served, pairs)
@@ -53,13 +54,13 @@ def export_saved_model(task, folder, pairs=None, precision=None):
     module = tf.Module()
     read = {v.ref(): v for signature in signatures.values() for v in signature.variables}
     module.weights = list(read.values())
-    with files.new_folder(folder) as unfinished:
+    with files.new_folder(place) as unfinished:
         tf.saved_model.save(module, unfinished, signatures=signatures)
         for name, text in task.extra_assets().items():
             extra = unfinished / "assets.extra"  # TensorFlow's place for files of ours
             extra.mkdir(exist_ok=True)
             (extra / name).write_text(text, encoding="utf-8")
-    return folder
+    return place.folder
 
 
 def _signatures(task, pairs):
@@ -75,13 +76,24 @@ def _signatures(task, pairs):
     }
 
 
-def _version_folder(folder):
-    if not folder.name.isdigit():
-        taken = [int(p.name) for p in folder.glob("*") if p.name.isdigit()]
-        folder = folder / str(max(taken, default=0) + 1)
-    if folder.exists():
-        raise FileExistsError(
-            f"{folder} exists. Give the next version number, or only {folder.parent} to have it "
-            "chosen; remove the folder yourself if it is not needed."
-        )
-    return folder
+class _Versions:
+    """Where to export to: a function that gives a free version of what the user names."""
+
+    def __init__(self, given):
+        self.given = given
+
+    def __call__(self):
+        self.folder = self.given
+        if not _is_number(self.given.name):
+            taken = [int(p.name) for p in self.given.glob("*") if _is_number(p.name)]
+            self.folder = self.given / str(max(taken, default=0) + 1)
+        if self.folder.exists():
+            raise FileExistsError(
+                f"{self.folder} exists. Give the next version number, or only {self.given.parent} "
+                "to have it chosen; remove the folder yourself if it is not needed."
+            )
+        return self.folder
+
+
+def _is_number(name):
+    return name.isascii() and name.isdecimal()

@@ -1,4 +1,4 @@
-"""Whatever file of a checkpoint is a FIFO, a device or a folder: that is said at once."""
+"""Files of a checkpoint: a FIFO, a device or a folder is said at once; modes are the umask's."""
 
 import contextlib
 import os
@@ -56,6 +56,23 @@ def folders(tmp_path_factory):
         contents = weights.Contents(CONFIG, arrays, weights.of_vocabulary(PIECES))
         weights.save(place / format, contents, format)
     return place
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_modes_are_the_umasks(folders, tmp_path, format):
+    contents, _ = weights.contents_of(weights.open_checkpoint(folders / "bert_tf2"))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    before = os.umask(0o027)
+    try:
+        weights.save(tmp_path / "link", contents, format)
+    finally:
+        os.umask(before)
+    written = [tmp_path / "empty", *(tmp_path / "empty").rglob("*")]
+    assert {oct(p.stat().st_mode & 0o777) for p in written if p.is_dir()} == {"0o750"}
+    assert {oct(p.stat().st_mode & 0o777) for p in written if p.is_file()} == {"0o640"}
+    with pytest.raises(FileExistsError, match="link exists and is not empty"):
+        weights.save(tmp_path / "link", contents, format)
 
 
 def open_all(folder):
