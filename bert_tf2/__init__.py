@@ -45,7 +45,8 @@ def __dir__():
 # Keras finds a class on loading only if it is registered, so all are imported at once; it costs
 # little beside `import tensorflow`. The shell command imports what each verb needs instead, and
 # answers `--help` without TensorFlow. On another backend the encoder and its heads run without it.
-_shell = os.path.basename(sys.argv[0] if sys.argv else "") == "bert_tf2"
+_program = os.path.basename(sys.argv[0] if sys.argv else "")
+_shell = _program == "bert_tf2" or (_program == "-m" and "bert_tf2" in sys.orig_argv)
 if not _shell and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
     for _home in _HOMES.values():
         importlib.import_module(_home)

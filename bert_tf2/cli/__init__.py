@@ -1,102 +1,17 @@
 """`bert_tf2 VERB --flags`: fine-tune, evaluate, predict, export and convert from a shell.
 
-Each verb has its own flags (`bert_tf2 VERB --help`). Where Google's BERT scripts have a flag of
-the same meaning, ours has its name. Exit status: 0 done, 1 an error in the data or files, 2 a
-mistake in the command line, 130 interrupted.
+Each verb has its own flags (`bert_tf2 VERB --help`). Exit status: 0 done, 1 an error in the data or
+files, 2 a mistake in the command line, 130 interrupted, 143 ended by SIGTERM.
 """
 
+import difflib
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Callable
-from typing import NamedTuple
 
-from bert_tf2.cli import flags, verb_flags
-
-
-class Verb(NamedTuple):
-    """One verb: what it says of itself, where its function is, and the flags it takes."""
-
-    about: str
-    function: str  # "module:function", imported when the verb runs
-    define: Callable  # adds the verb's flags to a FlagValues
-    required: tuple[str, ...] = ()
-    arguments: str = ""  # what may follow the flags
-
-
-VERBS = {
-    "quickstart": Verb(
-        "train, test, export and serve a small classifier in a few minutes",
-        "bert_tf2.cli.quickstart:quickstart",
-        verb_flags.quickstart,
-    ),
-    "finetune": Verb(
-        "train a text classifier on a CSV, TSV or JSONL file",
-        "bert_tf2.cli.finetune:finetune",
-        verb_flags.finetune,
-        ("output_dir",),
-        "--init_checkpoint=… --train_file=… | --resume",
-    ),
-    "plan": Verb(
-        "predict a training step's memory, and what makes it fit",
-        "bert_tf2.cli.plan:plan",
-        verb_flags.plan,
-    ),
-    "launch": Verb(
-        "run a command as several workers on this machine",
-        "bert_tf2.cli.launch:launch",
-        verb_flags.launch,
-        arguments="-- VERB [flags]",
-    ),
-    "evaluate": Verb(
-        "accuracy and a score for each class on a labelled file",
-        "bert_tf2.cli.answer_verbs:evaluate",
-        verb_flags.evaluate,
-        ("input_file",),
-    ),
-    "predict": Verb(
-        "classify the rows of a file, or texts given as arguments",
-        "bert_tf2.cli.answer_verbs:predict",
-        verb_flags.predict,
-        arguments="[TEXT …]",
-    ),
-    "export": Verb(
-        "write a SavedModel that takes raw strings, for TF Serving",
-        "bert_tf2.cli.answer_verbs:export",
-        verb_flags.export,
-        ("model", "export_dir"),
-    ),
-    "convert": Verb(
-        "write a checkpoint in another format",
-        "bert_tf2.cli.checkpoint_verbs:convert",
-        verb_flags.convert,
-        ("to", "output_dir"),
-    ),
-    "inspect": Verb(
-        "show a checkpoint's family, sizes and variables",
-        "bert_tf2.cli.checkpoint_verbs:inspect",
-        verb_flags.inspect,
-        ("init_checkpoint",),
-    ),
-    "verify": Verb(
-        "compare a checkpoint with the numbers that are published for it",
-        "bert_tf2.cli.verify:verify",
-        verb_flags.verify,
-        arguments="NAME_OR_FOLDER",
-    ),
-    "list": Verb(
-        "list the published checkpoints that can be named, or all about some",
-        "bert_tf2.cli.checkpoint_verbs:list_published",
-        verb_flags.nothing,
-        arguments="[NAME …]",
-    ),
-    "download": Verb(
-        "bring a published checkpoint onto this machine",
-        "bert_tf2.cli.checkpoint_verbs:download",
-        verb_flags.download,
-        arguments="NAME",
-    ),
-}
+from bert_tf2.cli import flags
+from bert_tf2.cli.verbs import VERBS
 
 
 def main(argv):
@@ -111,10 +26,16 @@ def main(argv):
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0
+    if argv[0] in ("--version", "version"):
+        print(_versions())
+        return 0
     try:
         if argv[0] not in VERBS:
+            near = difflib.get_close_matches(argv[0], VERBS, n=1)
             raise flags.UsageError(
-                f"expected a verb: {', '.join(VERBS)}. Received: {argv[0]!r}", "bert_tf2"
+                f"expected a verb: {', '.join(VERBS)}. Received: {argv[0]!r}"
+                + (f". Did you mean {near[0]}?" if near else ""),
+                "bert_tf2",
             )
         if {"-h", "--help"} & set(_before_dashes(argv)):
             print(_verb_help(argv[0]))
@@ -128,29 +49,50 @@ def main(argv):
 def run():
     """The console script `bert_tf2`: quiet TensorFlow, then `main`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "TF_CONFIG" not in os.environ:  # a worker that waits for others would never come to it
+        signal.signal(signal.SIGTERM, _terminated)
     sys.exit(main(sys.argv[1:]))
+
+
+def _terminated(*_):
+    """SIGTERM ends the process as an error would: drafts of files are removed, workers stopped."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _run_verb(name, argv):
     verb = VERBS[name]
-    values = flags.parse(f"bert_tf2 {name}", verb.define, argv, verb.required)
+    values = flags.parse(f"bert_tf2 {name}", verb.flags, argv, verb.required, verb.place)
     if values.arguments and not verb.arguments:
         raise flags.UsageError(f"unexpected {values.arguments[0]!r}", f"bert_tf2 {name}")
     module, _, function = verb.function.partition(":")
     try:
-        getattr(importlib.import_module(module), function)(values)
+        getattr(importlib.import_module(f"bert_tf2.cli.{module}"), function)(values)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone: `bert_tf2 inspect … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:
+    except flags.UsageError:
+        raise
+    except KeyboardInterrupt as error:
+        print(f"\nbert_tf2: interrupted{error}", file=sys.stderr)
+        return 130
+    except Exception as error:
         if values.debug:
             raise
-        print(f"bert_tf2: error: {error}", file=sys.stderr)
+        expected = isinstance(error, (ValueError, TypeError, OSError, ArithmeticError, ImportError))
+        kind = "" if expected else f"{type(error).__name__} (--debug shows where): "
+        print(f"bert_tf2: error: {kind}{error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\nbert_tf2: interrupted", file=sys.stderr)
-        return 130
     return 0
+
+
+def _versions():
+    """Of this package and what it stands on, without importing TensorFlow."""
+    from importlib.metadata import version
+
+    import bert_tf2
+
+    others = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow"))
+    return f"bert_tf2 {bert_tf2.__version__} ({others}, python {sys.version.split()[0]})"
 
 
 def _before_dashes(argv):
@@ -173,5 +115,5 @@ def _verb_help(name):
     arguments = f" {verb.arguments}" if verb.arguments else ""
     return (
         f"{verb.about}\n\nusage: bert_tf2 {name}{needed} [flags]{arguments}\n\n"
-        f"{flags.describe(verb.define)}"
+        f"{flags.describe(verb.flags)}"
     )

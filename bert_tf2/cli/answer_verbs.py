@@ -11,6 +11,7 @@ from bert_tf2.cli import console, task_files
 from bert_tf2.cli.flags import UsageError, one_of
 from bert_tf2.files import check_tree, write_json
 
+WIDE = 80  # characters of class names, above which columns are headed by their numbers
 LABELS_FILE = "assets.extra/labels.txt"  # beside a SavedModel's graph: one class a line, in order
 
 
@@ -35,7 +36,7 @@ def evaluate(flags):
     """Prints accuracy, and with scikit-learn each class's scores and the confusion matrix."""
     one_of(flags, "model", "saved_model")
     if flags.output_file:
-        task_files.refuse_existing(flags.output_file, flags.overwrite)
+        task_files.check_output(flags.output_file, flags.overwrite)
     examples = task_files.read(flags, flags.input_file)
     model = _open(flags, flags.eval_batch_size)
     task_files.check_labels(flags.input_file, examples, model.classes)
@@ -50,13 +51,13 @@ def evaluate(flags):
 
 def predict(flags):
     """Classifies a file's rows or the texts given as arguments; writes a file or prints."""
-    from bert_tf2.data.files import Examples, write_predictions
+    from bert_tf2.data.files import SUFFIXES, Examples, write_predictions
 
     one_of(flags, "model", "saved_model")
     if bool(flags.arguments) == bool(flags.input_file):
         raise UsageError("give --input_file or texts as arguments, one of them", flags.command)
     if flags.output_file:
-        task_files.refuse_existing(flags.output_file, flags.overwrite)
+        task_files.check_output(flags.output_file, flags.overwrite, SUFFIXES)
     if flags.input_file:
         examples = task_files.read(flags, flags.input_file, labelled=False)
     else:
@@ -195,11 +196,14 @@ def _class_scores(labels, predicted, classes):
         scores[name] = dict(zip(("precision", "recall", "f1"), values, strict=True))
         scores[name]["rows"] = support
     print("\n" + console.table(rows, right=(1, 2, 3, 4)))
-    numbers = [str(i) for i in range(1, len(classes) + 1)]
+    heads = classes
+    if sum(len(name) + 2 for name in classes) > WIDE and not all(map(str.isdigit, classes)):
+        heads = [f"({i})" for i in range(1, len(classes) + 1)]
     cells = [
-        [f"{i} {n}", *map(str, row)] for i, n, row in zip(numbers, classes, matrix, strict=True)
+        [name if head is name else f"{head} {name}", *map(str, row)]
+        for head, name, row in zip(heads, classes, matrix, strict=True)
     ]
-    header = ["true \\ predicted", *numbers]
+    header = ["true \\ predicted", *heads]
     print("\n" + console.table([header, *cells], right=range(1, len(header))))
     return {"classes": scores, "confusion_matrix": matrix}
 

@@ -4,16 +4,16 @@ import math
 from pathlib import Path
 
 from bert_tf2.cli import console
-from bert_tf2.cli.flags import UsageError, one_of
+from bert_tf2.cli.flags import one_of
 
 
 def convert(flags):
     """Writes a checkpoint, heads included, in another format; says what was left out."""
     from bert_tf2 import weights
-    from bert_tf2.cli.task_files import refuse_existing
+    from bert_tf2.cli.task_files import check_output
     from bert_tf2.conversion import lost, write
 
-    refuse_existing(flags.output_dir, overwrite=False)
+    check_output(flags.output_dir)
     if one_of(flags, "init_checkpoint", "model") == "model":
         from bert_tf2.cli.answer_verbs import load_classifier
 
@@ -36,11 +36,43 @@ def convert(flags):
 
 
 def inspect(flags):
-    """Prints what a checkpoint holds; its weights are not read."""
+    """Prints what a checkpoint, or a .keras file, holds."""
+    given = flags[one_of(flags, "init_checkpoint", "model")].value
+    if given.endswith(".keras"):
+        from bert_tf2.cli.answer_verbs import load_classifier
+
+        print(_described_model(given, load_classifier(given)))
+        return
     checkpoint = _open(flags)
     from bert_tf2 import weights
 
     print(weights.summary(checkpoint))
+
+
+def _described_model(file, model):
+    """What a task in a .keras file is: its settings, lengths, sizes, and variables."""
+    from bert_tf2.weights.summary import about
+
+    config, preprocessor = model.encoder.config, model.preprocessor
+    variables = model.named_variables()
+    settings = [f"{name} {getattr(model, name)}" for name in model.settings]
+    rows = [
+        ("file", file),
+        ("task", f"{type(model).__name__} of {'pairs' if model.takes_pairs else 'single texts'}"),
+        ("settings", ", ".join(settings)),
+        *about(config),
+        ("vocabulary", f"{preprocessor.tokenizer.vocabulary_size} pieces"),
+        ("lengths", f"at most {preprocessor.max_length} tokens"),
+        ("optimizer", f"{type(model.optimizer).__name__}, {_steps(model.optimizer)}"),
+        ("parameters", f"{sum(math.prod(v.shape) for v in variables.values()):,}"),
+    ]
+    lines = [f"{title:<12}{text}" for title, text in rows]
+    table = [[name, str(list(v.shape)), v.dtype] for name, v in variables.items()]
+    return "\n".join([*lines, "", console.table([["variable", "shape", "dtype"], *table])])
+
+
+def _steps(optimizer):
+    return f"{int(optimizer.iterations)} steps done" if optimizer.built else "not yet used"
 
 
 def list_published(flags):
@@ -89,11 +121,7 @@ def download(flags):
     """Downloads one published checkpoint and prints its folder."""
     from bert_tf2.weights import registry
 
-    if len(flags.arguments) != 1:
-        raise UsageError(
-            "give the name of one checkpoint, such as those of bert_tf2 list", flags.command
-        )
-    folder = registry.download(flags.arguments[0], force=flags.force)
+    folder = registry.download(flags.init_checkpoint, force=flags.force)
     print(folder)
 
 

@@ -1,22 +1,25 @@
 """`bert_tf2 finetune`: a checkpoint and a labelled file in, a trained classifier out."""
 
-import time
+import os
 from pathlib import Path
 
 from bert_tf2.cli import console, task_files
-from bert_tf2.cli.flags import UsageError, require
+from bert_tf2.cli.flags import ALIASES, UsageError, require
 from bert_tf2.files import new_file, write_json
 
-NOT_OF_A_RUN = ("help", "resume", "overwrite", "output_dir", "arguments", "command")
+NOT_OF_A_RUN = ("help", "resume", "overwrite", "output_dir", "arguments", "command", *ALIASES)
+PATHS = ("init_checkpoint", "bert_config_file", "vocab_file", "train_file", "dev_file", "test_file")
 
 
 def finetune(flags):
     """Trains once for each seed: `model.keras`, `metrics.json`, and a table of several seeds."""
     if flags.resume:
+        console.import_tensorflow()
         _recall(flags)
+    _make_absolute(flags)
     require(flags, "init_checkpoint", "train_file")
     seeds, epochs = _seeds(flags), _whole_epochs(flags)
-    task_files.refuse_existing(flags.output_dir, flags.overwrite or flags.resume)
+    task_files.check_output(flags.output_dir, flags.overwrite or flags.resume)
     paths = {"train": flags.train_file, "dev": flags.dev_file, "test": flags.test_file}
     data = {split: task_files.read(flags, path) for split, path in paths.items() if path}
     classes = flags.labels or sorted(set(data["train"].labels))
@@ -27,7 +30,10 @@ def finetune(flags):
     results = []
     for seed in seeds:
         folder = Path(flags.output_dir) / (f"seed_{seed}" if flags.seeds else "")
-        results.append(_train(flags, seed, epochs, data, classes, folder))
+        try:
+            results.append(_train(flags, seed, epochs, data, classes, folder))
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt(_how_to_go_on(flags)) from error
     if flags.seeds:
         print(_seed_table(results))
     return results
@@ -46,7 +52,8 @@ def _train(flags, seed, epochs, data, classes, folder):
     print(f"\nseed {seed}, {len(classes)} classes, {epochs} epochs", flush=True)
     strategy = _strategy(flags)
     settings = {flag: flags[flag].value for flag in flags if flag not in NOT_OF_A_RUN}
-    callbacks = [RunLog(folder, every=flags.save_summary_steps, settings=settings)]
+    log = RunLog(folder, every=flags.save_summary_steps, settings=settings)
+    callbacks = [log]
     saved = Checkpoints(
         folder / "checkpoints",
         every=flags.save_checkpoints_steps,
@@ -62,7 +69,6 @@ def _train(flags, seed, epochs, data, classes, folder):
     with strategy.scope():
         keras.utils.set_random_seed(seed)
         model = _model(flags, classes)
-    started = time.perf_counter()
     history = model.fit(
         task_files.inputs(data["train"]),
         data["train"].labels,
@@ -72,8 +78,8 @@ def _train(flags, seed, epochs, data, classes, folder):
         callbacks=callbacks,
         verbose=console.keras_verbosity(),
     ).history
-    metrics = _metrics(flags, seed, data, classes, history) | {"versions": versions()}
-    metrics["seconds"] = round(time.perf_counter() - started, 1)
+    metrics = _metrics(flags, seed, data, classes, model, history) | {"versions": versions()}
+    metrics["seconds"] = round(log.seconds(), 1)
     if "test" in data:
         metrics["test"] = _evaluate(model, data["test"], flags.eval_batch_size)
         print(f"accuracy on {flags.test_file}: {metrics['test']['accuracy']:.4f}")
@@ -104,6 +110,25 @@ def _recall(flags):
             flags[name].value = value
 
 
+def _make_absolute(flags):
+    """Paths as they are from any folder, so that a run can be gone on with from another one."""
+    for name in PATHS:
+        given = flags[name].value
+        path = Path(given or "").expanduser()
+        if given and (path.exists() or path.with_name(path.name + ".index").is_file()):
+            flags[name].value = os.path.abspath(path)
+
+
+def _how_to_go_on(flags):
+    """What to say to somebody who has interrupted a run."""
+    command = f"bert_tf2 finetune --output_dir={flags.output_dir} --resume"
+    if any(Path(flags.output_dir).glob("**/checkpoints/epoch-*")):
+        return f". To go on with the run: {command}"
+    if flags.save_checkpoints_steps:
+        return ", before a checkpoint was saved"
+    return f". Nothing was saved; with --save_checkpoints_steps=500, {command} goes on"
+
+
 def _strategy(flags):
     """Where the model is trained; TensorFlow's default where nothing is asked for."""
     import tensorflow as tf
@@ -122,7 +147,7 @@ def _model(flags, classes):
     model = TextClassifier.from_preset(
         flags.init_checkpoint,
         labels=classes,
-        max_length=_max_length(flags),
+        max_length=flags.max_seq_length,
         lowercase=flags.do_lower_case,
         vocab_file=flags.vocab_file,
         config_file=flags.bert_config_file,
@@ -146,17 +171,6 @@ def _model(flags, classes):
     return model
 
 
-def _max_length(flags):
-    """--max_seq_length, or 128, or all positions of a smaller encoder."""
-    if flags.max_seq_length:
-        return flags.max_seq_length
-    from bert_tf2 import weights
-
-    place = weights.resolve(flags.init_checkpoint)
-    config = weights.open_checkpoint(place, config_file=flags.bert_config_file).config
-    return min(128, config.max_length)
-
-
 def _evaluate(model, examples, batch_size):
     """Loss and accuracy on labelled examples."""
     return model.evaluate(
@@ -174,7 +188,7 @@ def _batches(examples, batch_size):
     return tf.data.Dataset.from_tensor_slices(columns).batch(batch_size)
 
 
-def _metrics(flags, seed, data, classes, history):
+def _metrics(flags, seed, data, classes, model, history):
     """What a run was, and its loss and accuracy after each epoch."""
     names = {"loss": "loss", "accuracy": "accuracy"}
     names |= {f"val_{name}": f"dev_{name}" for name in names}
@@ -187,7 +201,8 @@ def _metrics(flags, seed, data, classes, history):
     settings += ("num_train_epochs", "warmup_proportion", "pooling", "precision", "recompute")
     return {
         "seed": seed,
-        "settings": {name: flags[name].value for name in settings},
+        "settings": {name: flags[name].value for name in settings}
+        | {"max_seq_length": model.preprocessor.max_length},
         "classes": classes,
         "rows": {split: len(examples) for split, examples in data.items()},
         "epochs": epochs,

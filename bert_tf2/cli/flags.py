@@ -1,6 +1,8 @@
 """Command lines: what kinds of flags there are, and reading them."""
 
 import textwrap
+from collections.abc import Callable
+from typing import NamedTuple
 
 from absl import flags as absl_flags
 
@@ -13,14 +15,73 @@ class UsageError(Exception):
         self.command = command
 
 
-def parse(command, define, argv, required=()):
+# === Kinds of flags ===============================================================================
+
+
+class Flag(NamedTuple):
+    """What a flag takes, what it says of itself, and its value where it is left out."""
+
+    define: Callable  # of absl
+    about: str
+    default: object = None
+    settings: dict = {}  # noqa: RUF012  further arguments of `define`
+
+
+def text(about, default=None):
+    """Any text."""
+    return Flag(absl_flags.DEFINE_string, about, default)
+
+
+def switch(about, default=False):
+    """--NAME and --noNAME."""
+    return Flag(absl_flags.DEFINE_boolean, about, default)
+
+
+def count(about, default=None):
+    """A whole number from 1."""
+    return Flag(absl_flags.DEFINE_integer, about, default, {"lower_bound": 1})
+
+
+def whole(about, default=None):
+    """A whole number."""
+    return Flag(absl_flags.DEFINE_integer, about, default)
+
+
+def number(about, default=None, **bounds):
+    """A number."""
+    return Flag(absl_flags.DEFINE_float, about, default, bounds)
+
+
+def words(about):
+    """A list, a,b,c."""
+    return Flag(absl_flags.DEFINE_list, about)
+
+
+def choice(options, about):
+    """One of some words, the first of which is the default."""
+    known = [option for option in options if option is not None]
+    return Flag(absl_flags.DEFINE_enum, about, options[0], {"enum_values": known})
+
+
+# Short names, which mean the first of these flags that a verb has.
+ALIASES = {
+    "preset": ("init_checkpoint",),
+    "batch": ("train_batch_size", "eval_batch_size", "predict_batch_size"),
+    "seq": ("max_seq_length",),
+}
+
+# === Reading a command line =======================================================================
+
+
+def parse(command, flags, argv, required=(), place=None):
     """Reads a verb's command line.
 
     Args:
         command: such as "bert_tf2 export", for messages.
-        define: function that adds flags to a `FlagValues`.
+        flags: dict of names to `Flag`.
         argv: the flags and arguments, in any order; after `--` come arguments alone.
         required: names of flags that must be given.
+        place: the flag that one argument may stand for.
 
     Returns:
         the `FlagValues`, with `arguments`, the list of what is no flag, and `command`.
@@ -28,11 +89,19 @@ def parse(command, define, argv, required=()):
     Raises:
         UsageError: an unknown flag, a bad value, or a required flag left out.
     """
-    values = _new(define)
+    values = _new(flags)
     try:
         arguments = values([command, *argv])[1:]
     except absl_flags.Error as error:
         raise UsageError(str(error), command) from error
+    if (
+        place
+        and len(arguments) + bool(values[place].present) != 1
+        and (arguments or place in required)
+    ):
+        raise UsageError(f"give one checkpoint: NAME_OR_FOLDER or --{place}", command)
+    if place and arguments:
+        values[place].value = arguments.pop()
     # A FlagValues takes flags only as attributes, so the two strings travel as flags too.
     absl_flags.DEFINE_list("arguments", None, "", flag_values=values)
     absl_flags.DEFINE_string("command", None, "", flag_values=values)
@@ -48,16 +117,18 @@ def require(values, *names):
         raise UsageError(f"{' and '.join(missing)} must be given", values.command)
 
 
-def describe(define):
+def describe(flags):
     """The flags as a text for people, one after another with default and meaning."""
-    values = _new(define)
-    lines = []
+    values, lines = _new(flags), []
     for name in values:
         flag = values[name]
         head = f"--[no]{name}" if flag.boolean else f"--{name}"
-        known = flag.default not in (None, False)
+        known = flag.default not in (None, False) and name not in ALIASES
         default = f" (default: {flag.default_as_str.strip(chr(39))})" if known else ""
-        lines += [f"  {head}", *_wrapped(flag.help + default)]
+        about = textwrap.wrap(
+            flag.help + default, 88, initial_indent=" " * 8, subsequent_indent=" " * 8
+        )
+        lines += [f"  {head}", *about]
     return "\n".join(lines)
 
 
@@ -70,57 +141,15 @@ def one_of(values, *names):
     return given[0]
 
 
-def _new(define):
+def _new(flags):
     values = absl_flags.FlagValues()
     values.set_gnu_getopt(True)  # flags may follow arguments
-    define(values)
-    boolean(values, "debug", False, "show the traceback of an error")
+    every = flags | {"debug": switch("show the traceback of an error")}
+    for name, flag in every.items():
+        flag.define(
+            name=name, default=flag.default, help=flag.about, flag_values=values, **flag.settings
+        )
+    for alias, names in ALIASES.items():
+        if found := next((name for name in names if name in flags), None):
+            absl_flags.DEFINE_alias(alias, found, flag_values=values)
     return values
-
-
-def _wrapped(text):
-    return textwrap.wrap(text, 88, initial_indent=" " * 8, subsequent_indent=" " * 8)
-
-
-# === Kinds of flags ===============================================================================
-
-
-def string(values, name, default, about):
-    """Adds a flag for any text; None where there is no default."""
-    absl_flags.DEFINE_string(name, default, about, flag_values=values)
-
-
-def boolean(values, name, default, about):
-    """Adds --NAME and --noNAME."""
-    absl_flags.DEFINE_boolean(name, default, about, flag_values=values)
-
-
-def count(values, name, default, about):
-    """Adds a flag for a whole number from 1."""
-    absl_flags.DEFINE_integer(name, default, about, flag_values=values, lower_bound=1)
-
-
-def integer(values, name, default, about):
-    """Adds a flag for a whole number."""
-    absl_flags.DEFINE_integer(name, default, about, flag_values=values)
-
-
-def listing(values, name, about):
-    """Adds a flag for a list, a,b,c."""
-    absl_flags.DEFINE_list(name, None, about, flag_values=values)
-
-
-def number(values, name, default, about, lower_bound=None):
-    """Adds a flag for a number."""
-    absl_flags.DEFINE_float(name, default, about, lower_bound=lower_bound, flag_values=values)
-
-
-def choice(values, name, options, about):
-    """Adds a flag for one of some words, the first of which is the default."""
-    known = [option for option in options if option is not None]
-    absl_flags.DEFINE_enum(name, options[0], known, about, flag_values=values)
-
-
-def alias(values, name, flag):
-    """Adds another name for a flag."""
-    absl_flags.DEFINE_alias(name, flag, flag_values=values)

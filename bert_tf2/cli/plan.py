@@ -24,7 +24,7 @@ def plan(flags):
     available = machine.available(device) if given is None else given * GIB
     asked = memory.Step(
         batch_size=flags.train_batch_size,
-        length=flags.max_seq_length or min(128, config.max_length),
+        length=flags.max_seq_length or config.max_length,
         recompute=flags.recompute,
         micro_batches=flags.micro_batches,
         dtype={"bfloat16": "mixed_bfloat16"}.get(flags.precision, flags.precision),

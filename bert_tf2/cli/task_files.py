@@ -1,5 +1,6 @@
 """Task files as the verbs read and write them."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -43,9 +44,25 @@ def check_labels(path, examples, classes):
             )
 
 
-def refuse_existing(path, overwrite):
-    """Raises a FileExistsError if `path` is a file or a folder with something in it."""
+def check_output(path, overwrite=False, suffixes=None):
+    """Raises, before any work is done, where an output cannot be written.
+
+    Args:
+        path: a file or a folder.
+        overwrite: whether a file, or a folder with something in it, may be there.
+        suffixes: those that a file may have; None: any, or a folder.
+
+    Raises:
+        ValueError: another suffix.
+        FileExistsError: it is there.
+        OSError: no such place can be made.
+    """
     path = Path(path)
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise ValueError(f"Expected a file that ends in {', '.join(suffixes)}. Received: {path}")
     taken = any(path.iterdir()) if path.is_dir() else path.exists()
-    if taken and not overwrite:
+    if taken and (not overwrite or (suffixes and path.is_dir())):
         raise FileExistsError(f"{path} exists: give another name, or --overwrite to replace it")
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise NotADirectoryError(f"{path} cannot be made: {above} is no folder one can write to")

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from bert_tf2.cli import console
-from bert_tf2.cli.flags import UsageError
 
 # What tells one published model from another; heads and vocabularies differ more finely.
 SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
@@ -11,12 +10,10 @@ SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"
 
 def verify(flags):
     """Prints a checkpoint's differences from what is published; ValueError if one is too large."""
-    if len(flags.arguments) != 1:
-        raise UsageError("give one checkpoint: a name of bert_tf2 list, or a folder", flags.command)
     from bert_tf2.published.comparison import compare, published
     from bert_tf2.weights import registry
 
-    given = flags.arguments[0]
+    given = flags.init_checkpoint
     entry = registry.find(flags["as"].value or _name_of(given))
     rows, left_out = published(entry.name)
     if not rows and not entry.sha256:

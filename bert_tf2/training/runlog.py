@@ -29,7 +29,8 @@ class RunLog(keras.callbacks.Callback):
         run.json: the task, its encoder's config, what `fit` was given, the optimizer, the compiled
             step, versions, the strategy, when it was started (again), and the settings given here;
         metrics.jsonl: a line for each epoch, and each `every` steps: `step`, `epoch` (from 1),
-            `seconds` since the (last) start, `learning_rate`, and the metrics, of the epoch so far;
+            `seconds` that the run has taken, all its starts together, `learning_rate`, and the
+            metrics, of the epoch so far;
         tensorboard/: the same numbers by step, for `tensorboard --logdir`; steps that a run took
             once more after a kill are in it twice.
 
@@ -58,14 +59,17 @@ class RunLog(keras.callbacks.Callback):
         self.writes = strategies.is_chief(self.model.distribute_strategy)
         self.epoch, self.started = 0, time.perf_counter()
         self.last = self._step()
+        lines = read_metrics(self.folder) if self.last else []
+        # A run that goes on goes on with its clock, with the time of steps that were lost, too.
+        self.started -= max((line["seconds"] for line in lines), default=0)
         if not self.writes:
             return
         starts = self._earlier_starts() if self.last else []
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         files.write_json(self.folder / RUN, self._run([*starts, now]))
-        kept = [line for line in read_metrics(self.folder) if line["step"] <= self.last]
-        kept = kept if self.last else []
-        files.write_file(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
+        kept = [line for line in lines if line["step"] <= self.last]
+        files.write_file(self.folder / METRICS, "".join(json.dumps(line) + "
+" for line in kept))
         for file in () if self.last else (self.folder / EVENTS).glob("events.out.*"):
             file.unlink()
         self.writer = tf.summary.create_file_writer(str(self.folder / EVENTS))
@@ -87,6 +91,10 @@ class RunLog(keras.callbacks.Callback):
         if self.writer is not None:
             self.writer.close()
             self.writer = None
+
+    def seconds(self):
+        """What the run has taken so far, all of its parts together."""
+        return round(time.perf_counter() - self.started, 3)
 
     # --- Writing. ---------------------------------------------------------------------------------
 
@@ -122,12 +130,13 @@ class RunLog(keras.callbacks.Callback):
             return
         numbers = {name: float(value) for name, value in (logs or {}).items()}
         numbers["learning_rate"] = float(self.model.optimizer.learning_rate)
-        seconds = round(time.perf_counter() - self.started, 3)
         line = {"step": step, "epoch": self.epoch + 1, "whole_epoch": whole_epoch}
         try:
             with open(self.folder / METRICS, "a", encoding="utf-8") as file:
                 file.write(
-                    "\n" * self.torn + json.dumps(line | {"seconds": seconds} | numbers) + "\n"
+                    "\n" * self.torn
+                    + json.dumps(line | {"seconds": self.seconds()} | numbers)
+                    + "\n"
                 )
             self.torn = False
             with self.writer.as_default(step):

@@ -51,9 +51,11 @@ def locate(path: Path) -> tuple[str, Path]:
 
     Raises:
         FileNotFoundError: there is nothing at `path`.
-        CheckpointError: a folder has no checkpoint or several, or the file is none.
+        CheckpointError: a folder has no checkpoint or several, or the file is none, or
+            either is a whole model.
     """
     path = path.parent if path.name == "saved_model.pb" else path
+    _refuse_whole_models(path)
     if path.is_dir():
         return _the_one_in(path)
     # Of a TensorFlow checkpoint, its prefix or any of its files may be named.
@@ -67,6 +69,32 @@ def locate(path: Path) -> tuple[str, Path]:
     raise FileNotFoundError(
         f"No checkpoint at {path}. Looked for a folder, for that file and for {index}."
     )
+
+
+def exported(folder: Path) -> Path | None:
+    """The SavedModel for serving that is `folder`, or its newest version; None where there is none.
+
+    Told by the folder that `export_saved_model` puts beside the graph.
+    """
+    numbered = [path for path in folder.glob("*") if path.name.isdecimal()]
+    for path in (folder, *sorted(numbered, key=lambda path: -int(path.name))):
+        if (path / "saved_model.pb").is_file() and (path / "assets.extra").is_dir():
+            return path
+    return None
+
+
+def _refuse_whole_models(path: Path):
+    """Raises for what is no checkpoint but a whole model, and says what opens it."""
+    if path.suffix == ".keras" and path.is_file():
+        raise CheckpointError(
+            f"{path} is a whole model: keras.saving.load_model opens it (in a shell: --model), and "
+            "its method save_to_preset makes a folder that can be opened here."
+        )
+    if found := exported(path):
+        raise CheckpointError(
+            f"{found} is a SavedModel for serving: tf.saved_model.load opens it (in a shell: "
+            "--saved_model). Open the model that it was exported from instead."
+        )
 
 
 def home(place: Path) -> Path:

@@ -144,7 +144,8 @@ def _from_tfhub(handle):
         import tensorflow_hub
     except ImportError as error:
         raise ImportError(
-            f'{handle} is a TF Hub module: pip install "bert_tf2[hub]" for tensorflow_hub ({error})'
+            f"{handle} is a TF Hub module, which tensorflow_hub opens: in a clone of bert_tf2, "
+            f'pip install ".[hub]" ({error})'
         ) from error
     address = handle if "://" in handle else f"https://tfhub.dev/{handle}"
     try:

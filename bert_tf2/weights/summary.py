@@ -22,14 +22,7 @@ def summary(checkpoint: Checkpoint) -> str:
     rows = [
         ("checkpoint", str(checkpoint.path)),
         ("format", names.FORMATS[checkpoint.format].about),
-        ("family", config.family),
-        (
-            "sizes",
-            f"{config.num_hidden_layers} layers, width {config.hidden_size}, "
-            f"{config.num_attention_heads} heads, inner width {config.intermediate_size}, "
-            f"{config.max_position_embeddings} positions, {config.type_vocab_size} segments",
-        ),
-        ("activation", config.hidden_act),
+        *about(config),
         (
             "vocabulary",
             f"{config.vocab_size} entries, {vocabulary}, {_CASE[checkpoint.tokenizer.lowercase]}",
@@ -46,6 +39,20 @@ def summary(checkpoint: Checkpoint) -> str:
         rows.append(("unknown", ", ".join(fold(matched.unused))))
     lines = [f"{title:<12}{text}" for title, text in rows]
     return "\n".join([*lines, "", *_variable_table(checkpoint, matched)])
+
+
+def about(config) -> list[tuple[str, str]]:
+    """What people want to know of an encoder's config: rows of a title and a text."""
+    return [
+        ("family", config.family),
+        (
+            "sizes",
+            f"{config.num_hidden_layers} layers, width {config.hidden_size}, "
+            f"{config.num_attention_heads} heads, inner width {config.intermediate_size}, "
+            f"{config.max_position_embeddings} positions, {config.type_vocab_size} segments",
+        ),
+        ("activation", config.hidden_act),
+    ]
 
 
 def _parameters(checkpoint: Checkpoint, chosen) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import saved
 import tensorflow as tf
 from closeness import CANCELLED
 
+import bert_tf2
 from bert_tf2 import TextClassifier, cli, weights
 from bert_tf2.config import EncoderConfig
 from bert_tf2.modeling.encoder import Encoder
@@ -92,15 +94,23 @@ def test_finetune_writes_model_and_metrics(work):
     assert metrics["versions"]["tensorflow"] == tf.__version__
 
 
-def test_a_run_is_resumed(work, capsys):
+def test_a_run_is_resumed(work, tmp_path, capsys, monkeypatch):
     """A finished run, resumed, trains no more and gives the same metrics; anew, it trains anew."""
+    monkeypatch.chdir(work)
     saved = finetune(work, "saved", "--save_checkpoints_steps=2", "--micro_batches=2")
+    saved = [word.replace(f"{work}/t", "t") for word in saved]
     assert cli.main(saved) == 0
     first = json.loads((work / "saved" / "metrics.json").read_text())["epochs"]
     fails(capsys, 1, saved, "exists", "--overwrite")
     # Nothing but the folder need be said again; what is said must be as it was.
+    # Paths are kept so that they hold from any folder; the clock goes on.
+    monkeypatch.chdir(tmp_path)
+    lines = (work / "saved" / "metrics.jsonl").read_text().splitlines()
     assert cli.main(["finetune", f"--output_dir={work}/saved", "--resume"]) == 0
-    fails(capsys, 1, [*saved, "--resume", "--train_batch_size=7"], "another run", "batch_size")
+    seconds = json.loads((work / "saved" / "metrics.json").read_text())["seconds"]
+    assert seconds >= json.loads(lines[-1])["seconds"] - 0.1
+    monkeypatch.chdir(work)
+    fails(capsys, 1, [*saved, "--resume", "--batch=7"], "another run", "batch_size")
     assert json.loads((work / "saved" / "metrics.json").read_text())["epochs"] == first
     assert cli.main([*saved, "--overwrite", "--num_train_epochs=1"]) == 0
     again = json.loads((work / "saved" / "metrics.json").read_text())["epochs"]
@@ -155,6 +165,9 @@ def test_precision_and_recompute(work, tmp_path, capsys):
     argv = ["export", f"--model={model}", f"--export_dir={served}", "--precision=int8"]
     assert cli.main(argv) == 0
     assert "on an x86 processor" in capsys.readouterr().out
+    # What is served is no checkpoint, and that is said with what opens it.
+    for argv in (["inspect", served], ["convert", f"--preset={served}/1", "--output_dir=never"]):
+        fails(capsys, 1, argv, f"{served}/1 is a SavedModel", "--saved_model")
     graph = (served / "1" / "saved_model.pb").read_bytes()
     assert graph.count(b"_QuantizedMatMul") > 1
     data = f"--input_file={work}/dev.tsv"
@@ -261,8 +274,6 @@ def test_given_vocabulary_and_labels(work, tmp_path, capsys):
 
 def test_convert_and_inspect(work, tmp_path, capsys):
     argv = ["convert", f"--init_checkpoint={work}/tiny_uncased", f"--output_dir={tmp_path}/out"]
-    fails(capsys, 2, argv, "--to must be given")
-    argv.append("--to=google")
     assert cli.main(argv) == 0
     assert "written: 23 variables" in capsys.readouterr().out
     for name in ("bert_config.json", "vocab.txt"):
@@ -273,6 +284,15 @@ def test_convert_and_inspect(work, tmp_path, capsys):
     fails(capsys, 1, argv, "exists")
     assert cli.main(["inspect", f"--init_checkpoint={tmp_path}/out"]) == 0
     assert "1 layers, width 16, 2 heads" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", ["%s", "--init_checkpoint=%s", "--preset=%s", "--model=%s"])
+def test_a_keras_file_is_inspected(work, capsys, given):
+    assert cli.main(["inspect", given.replace("%s", f"{work}/run/model.keras")]) == 0
+    said = capsys.readouterr().out
+    for words in ("TextClassifier", "bill", "1 layers, width 16", "at most 40 tokens", "AdamW"):
+        assert words in said
+    assert "classifier/kernel                [16, 3]" in said
 
 
 def test_convert_to_a_reusable_saved_model(work, tmp_path, capsys):
@@ -310,6 +330,7 @@ def test_list_names_every_published_checkpoint(capsys):
     ("argv", "words"),
     [
         (["fly"], ["'fly'", "finetune", "--help"]),
+        (["inspekt"], ["Did you mean inspect?"]),
         (["finetune", "--trian_file=x"], ["trian_file", "bert_tf2 finetune --help"]),
         (["finetune", "--train_file=x"], ["--output_dir must be given"]),
         (["finetune", "--output_dir=x"], ["--init_checkpoint and --train_file must be given"]),
@@ -319,7 +340,10 @@ def test_list_names_every_published_checkpoint(capsys):
         (["evaluate", "--input_file=x"], ["--model or --saved_model"]),
         (["evaluate", "--input_file=x", "--model=a", "--saved_model=b"], ["one of them"]),
         (["predict", "--model=a"], ["--input_file"]),
-        (["download"], ["name"]),
+        (["download"], ["NAME"]),
+        (["inspect", "a", "b"], ["give one checkpoint"]),
+        (["inspect", "a", "--preset=b"], ["give one checkpoint"]),
+        (["inspect"], ["--init_checkpoint"]),
         (["convert", "--init_checkpoint=a", "--output_dir=b", "--to=onnx"], ["onnx", "google"]),
     ],
 )
@@ -391,12 +415,71 @@ def test_interruption(monkeypatch, capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("more", "there", "said"),
+    [
+        ([], [], "with --save_checkpoints_steps=500, bert_tf2 finetune"),
+        (["--save_checkpoints_steps=9"], [], "before a checkpoint was saved"),
+        (["--save_checkpoints_steps=9"], ["epoch-0000-step-000000009"], "To go on with the run: "),
+    ],
+)
+def test_an_interrupted_run_says_how_it_goes_on(
+    work, tmp_path, capsys, monkeypatch, more, there, said
+):
+    def interrupted(flags, *_):
+        for name in there:
+            (tmp_path / "run" / "checkpoints" / name).mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bert_tf2.cli.finetune._train", interrupted)
+    argv = [*finetune(work, "x", *more), f"--output_dir={tmp_path}/run"]
+    fails(capsys, 130, argv, "interrupted", said)
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["predict", "--model=%s", "x", "--output_file=answers.xls"], [".jsonl", "answers.xls"]),
+        (["predict", "--model=%s", "x", "--output_file=%s/a.csv"], ["a.csv", "no folder"]),
+        (["evaluate", "--model=%s", "--input_file=no", "--output_file=%s/a"], ["no folder"]),
+        (["convert", "--model=%s", "--output_dir=%s/a"], ["no folder"]),
+        (["finetune", "--preset=%s", "--train_file=no", "--output_dir=%s/a"], ["no folder"]),
+        (["finetune", "--preset=%s", "--train_file=%d", "--output_dir=%o"], ["a whole model"]),
+        (["convert", "--preset=%s", "--output_dir=%o"], ["a whole model", "--model"]),
+        (["plan", "%s"], ["a whole model"]),
+    ],
+)
+def test_what_cannot_be_written_or_read_is_said_before_any_work(
+    work, tmp_path, capsys, argv, words
+):
+    meant = {"%s": f"{work}/run/model.keras", "%o": f"{tmp_path}/out", "%d": f"{work}/dev.tsv"}
+    for short, word in meant.items():
+        argv = [part.replace(short, word) for part in argv]
+    assert len(fails(capsys, 1, argv, *words)) < 600
+    assert not (tmp_path / "out").exists()
+
+
+def test_predictions_that_are_terminated_leave_nothing(work, tmp_path, monkeypatch):
+    argv = ["bert_tf2", "predict", f"--model={work}/run/model.keras", "coffee"]
+    monkeypatch.setattr("sys.argv", [*argv, f"--output_file={tmp_path}/out.csv"])
+    monkeypatch.setattr("csv.writer", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit, match="143"):
+            cli.run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- As a process ---------------------------------------------------------------------------------
 
 
 def test_help_lists_the_verbs_and_each_verb_its_flags(capsys):
     assert cli.main([]) == 0
     overview = capsys.readouterr().out
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith(f"bert_tf2 {bert_tf2.__version__} (keras 3.")
     for verb in cli.VERBS:
         assert f"\n  {verb} " in overview
         assert cli.main([verb, "--help"]) == 0

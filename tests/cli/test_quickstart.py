@@ -2,15 +2,16 @@
 
 import pytest
 
-from bert_tf2.cli import flags, verb_flags
+from bert_tf2.cli import flags
 from bert_tf2.cli.quickstart import quickstart
+from bert_tf2.cli.verbs import VERBS
 from bert_tf2.data.files import support_requests
 
 
 @pytest.mark.full
 def test_quickstart(minilm, tmp_path, capsys):
     argv = [f"--init_checkpoint={minilm}", f"--output_dir={tmp_path}/run"]
-    found = quickstart(flags.parse("bert_tf2 quickstart", verb_flags.quickstart, argv))
+    found = quickstart(flags.parse("bert_tf2 quickstart", VERBS["quickstart"].flags, argv))
     assert found["accuracy"] > found["bag_of_words"] > 0.3
     classes = set(support_requests("train").labels)
     assert len(found["answers"]) == 3

@@ -1,0 +1,245 @@
+"""The verbs and their flags, as tables. Where Google's BERT scripts have a flag of the same
+meaning, ours has its name.
+"""
+
+from typing import NamedTuple
+
+from bert_tf2.cli.flags import Flag, choice, count, number, switch, text, whole, words
+
+FLAGS = {
+    # What is opened.
+    "init_checkpoint": text(
+        "a published name (see bert_tf2 list), a folder (a SavedModel's, too), a TensorFlow "
+        "checkpoint prefix or a file with weights"
+    ),
+    "bert_config_file": text("the JSON config, if not the one beside the weights"),
+    "vocab_file": text("the vocabulary, if not the one beside the weights"),
+    "do_lower_case": switch("lower-case the text (default: as the checkpoint says)", None),
+    "model": text("a model.keras that bert_tf2 finetune wrote"),
+    "saved_model": text("or the folder of an exported SavedModel"),
+    # Files of rows, and what is written.
+    "train_file": text("CSV, TSV or JSONL file to train on"),
+    "dev_file": text("file to evaluate on after each epoch"),
+    "test_file": text("file to evaluate on at the end"),
+    "input_file": text("CSV, TSV or JSONL file of texts, for evaluate with labels"),
+    "text_column": text("column or JSON key of the text", "text"),
+    "text_pair_column": text("column of the second text, for pairs"),
+    "label_column": text("column of the label", "label"),
+    "header": switch(
+        "the first line of a CSV or TSV file names the columns; without, columns are given by "
+        "number from 0",
+        True,
+    ),
+    "labels": words("the classes in order, a,b,c (default: those of --train_file, sorted)"),
+    "output_dir": text("folder for model.keras and what is told of the run"),
+    "output_file": text(
+        "CSV, TSV or JSONL file to write: text, label, probability, and one column for each class "
+        "(default: print label and probability)"
+    ),
+    "overwrite": switch("replace what an earlier run wrote there"),
+    # The encoder.
+    "pooling": choice(
+        ["first", "mean"],
+        "what stands for a text: BERT's pooled first token, or the mean of all tokens, for "
+        "sentence encoders such as all-MiniLM-L6-v2",
+    ),
+    "max_seq_length": count(
+        "longer texts are cut to so many tokens (default: what the checkpoint says, or all that "
+        "the encoder has positions for)"
+    ),
+    "precision": choice(
+        ["float32", "bfloat16"],
+        "of the encoder's arithmetic; weights are float32 in any case",
+    ),
+    "recompute": switch("train in less memory and a third more time"),
+    # The recipe.
+    "train_batch_size": count("texts in a training step", 32),
+    "eval_batch_size": count("texts in an evaluation step", 32),
+    "predict_batch_size": count("texts in a step", 32),
+    "learning_rate": number("where the warm-up aims", 5e-5, lower_bound=0),
+    "num_train_epochs": number("passes over --train_file, a whole number", 3.0),
+    "warmup_proportion": number("share of the steps that warm up", 0.1),
+    "schedule": choice(
+        ["linear", "polynomial", "cosine", "constant", "one_cycle"],
+        "how the rate goes on after the warm-up: linear is Google's, polynomial a line from the "
+        "warm-up's end to 0",
+    ),
+    "optimizer": choice(["adamw", "lamb"], "lamb takes higher rates: 3e-4 to 5e-4"),
+    "layer_decay": number(
+        "each layer's rate is that of the next times this, 0.8 or 0.9 in ELECTRA; not for ALBERT"
+    ),
+    "seed": whole("of the head, the order and dropout", 1),
+    # The run.
+    "seeds": words("several seeds, 1,2,3: train once with each, into OUTPUT_DIR/seed_N"),
+    "strategy": choice(
+        [None, "auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu"],
+        "which devices train (default: one, or all workers of bert_tf2 launch)",
+    ),
+    "micro_batches": count("compute each batch in so many parts, in less memory", 1),
+    "save_checkpoints_steps": count(
+        "save the run after so many steps, and after epochs, in OUTPUT_DIR/checkpoints"
+    ),
+    "keep_checkpoint_max": count("how many of the newest checkpoints stay", 2),
+    "monitor": text("keep the checkpoint where this is best, too, such as val_accuracy"),
+    "resume": switch(
+        "go on with the run that was saved there; flags that are left out are as they were"
+    ),
+    "save_summary_steps": count(
+        "write loss and learning rate after so many steps, and after epochs, to metrics.jsonl and "
+        "tensorboard/ in OUTPUT_DIR",
+        100,
+    ),
+    "nonfinite": choice(
+        [None, "skip", "stop"],
+        "leave out a step with a gradient that is NaN or infinite, or stop there and save its "
+        "batch (default: take it)",
+    ),
+    "fgm": number(
+        "move the token table so far against the model and train on that, too; 1.0 is usual",
+        0.0,
+        lower_bound=0,
+    ),
+    "r_drop": number("train two dropouts to agree, with this weight; 1 to 5", 0.0, lower_bound=0),
+    # Of single verbs.
+    "device": choice([None, "cpu", "gpu"], "what trains (default: gpu where nvidia-smi lists one)"),
+    "memory_gb": number("GiB that the device has (default: what this machine has)", lower_bound=0),
+    "workers": count("how many", 2),
+    "export_dir": text("where to write; if not a number, the next free version below"),
+    "to": choice(
+        ["google", "huggingface", "keras_hub", "tfhub", "bert_tf2"], "whose format to write"
+    ),
+    "dtype": choice(["float32", "bfloat16", "float16"], "of the stored numbers"),
+    "as": text("the published name of what is in the folder, if the folder is called otherwise"),
+    "force": switch("download again and replace what is there"),
+}
+
+
+def _flags(names, **own):
+    """Flags of the table by name, in order; `own`: what else a verb has, or says otherwise."""
+    table = {name: own.pop(name, None) or FLAGS[name] for name in names.split()}
+    return table | own
+
+
+class Verb(NamedTuple):
+    """One verb: what it says of itself, where its function is, and the flags it takes."""
+
+    about: str
+    function: str  # "module:function" in cli/, imported when the verb runs
+    flags: dict[str, Flag]
+    required: tuple[str, ...] = ()
+    arguments: str = ""  # what may follow the flags
+    place: str | None = None  # the flag that one argument may stand for
+
+
+_CHECKPOINT = "init_checkpoint bert_config_file "
+_COLUMNS = "text_column text_pair_column label_column header "
+_PLACE = {"arguments": "NAME_OR_FOLDER", "place": "init_checkpoint"}
+
+VERBS = {
+    "quickstart": Verb(
+        "train, test, export and serve a small classifier in a few minutes",
+        "quickstart:quickstart",
+        _flags(
+            _CHECKPOINT + "output_dir",
+            init_checkpoint=FLAGS["init_checkpoint"]._replace(default="all-MiniLM-L6-v2"),
+            output_dir=text(
+                "folder of model.keras and serving/1; both are replaced", "runs/quickstart"
+            ),
+        ),
+    ),
+    "finetune": Verb(
+        "train a text classifier on a CSV, TSV or JSONL file",
+        "finetune:finetune",
+        _flags(
+            _CHECKPOINT
+            + "vocab_file do_lower_case train_file dev_file test_file "
+            + _COLUMNS
+            + "labels output_dir overwrite pooling max_seq_length precision recompute "
+            "train_batch_size eval_batch_size learning_rate num_train_epochs warmup_proportion "
+            "schedule optimizer layer_decay seed seeds strategy micro_batches "
+            "save_checkpoints_steps keep_checkpoint_max monitor resume save_summary_steps "
+            "nonfinite fgm r_drop"
+        ),
+        ("output_dir",),
+        "--init_checkpoint=… --train_file=… | --resume",
+    ),
+    "plan": Verb(
+        "predict a training step's memory, and what makes it fit",
+        "plan:plan",
+        _flags(
+            _CHECKPOINT
+            + "train_batch_size max_seq_length pooling precision recompute micro_batches "
+            "device memory_gb"
+        ),
+        **_PLACE,
+    ),
+    "launch": Verb(
+        "run a command as several workers on this machine",
+        "launch:launch",
+        _flags("workers"),
+        arguments="-- VERB [flags]",
+    ),
+    "evaluate": Verb(
+        "accuracy and a score for each class on a labelled file",
+        "answer_verbs:evaluate",
+        _flags(
+            "model saved_model input_file " + _COLUMNS + "eval_batch_size output_file overwrite",
+            output_file=text("write the numbers as JSON here too"),
+        ),
+        ("input_file",),
+    ),
+    "predict": Verb(
+        "classify the rows of a file, or texts given as arguments",
+        "answer_verbs:predict",
+        _flags(
+            "model saved_model input_file " + _COLUMNS + "predict_batch_size output_file overwrite"
+        ),
+        arguments="[TEXT …]",
+    ),
+    "export": Verb(
+        "write a SavedModel that takes raw strings, for TF Serving",
+        "answer_verbs:export",
+        _flags(
+            "model export_dir precision",
+            precision=choice(
+                [None, "float32", "bfloat16", "int8"],
+                "default: as the model computes; bfloat16: half the size, quicker with AVX512-BF16 "
+                "or AMX; int8: dense layers in a quarter of the size, for x86 alone, quicker with "
+                "AVX512-VNNI, AVX-VNNI or AMX",
+            ),
+        ),
+        ("model", "export_dir"),
+    ),
+    "convert": Verb(
+        "write a checkpoint in another format",
+        "checkpoint_verbs:convert",
+        _flags(_CHECKPOINT + "model to dtype output_dir", output_dir=text("a new folder")),
+        ("output_dir",),
+    ),
+    "inspect": Verb(
+        "show the family, sizes and variables of a checkpoint or a .keras file",
+        "checkpoint_verbs:inspect",
+        _flags(_CHECKPOINT + "model"),
+        **_PLACE,
+    ),
+    "verify": Verb(
+        "compare a checkpoint with the numbers that are published for it",
+        "verify:verify",
+        _flags("init_checkpoint as"),
+        ("init_checkpoint",),
+        **_PLACE,
+    ),
+    "list": Verb(
+        "list the published checkpoints that can be named, or all about some",
+        "checkpoint_verbs:list_published",
+        {},
+        arguments="[NAME …]",
+    ),
+    "download": Verb(
+        "bring a published checkpoint onto this machine",
+        "checkpoint_verbs:download",
+        _flags("init_checkpoint force"),
+        ("init_checkpoint",),
+        **_PLACE,
+    ),
+}
