@@ -68,8 +68,7 @@ class RunLog(keras.callbacks.Callback):
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         files.write_json(self.folder / RUN, self._run([*starts, now]))
         kept = [line for line in lines if line["step"] <= self.last]
-        files.write_file(self.folder / METRICS, "".join(json.dumps(line) + "
-" for line in kept))
+        files.write_file(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
         for file in () if self.last else (self.folder / EVENTS).glob("events.out.*"):
             file.unlink()
         self.writer = tf.summary.create_file_writer(str(self.folder / EVENTS))
