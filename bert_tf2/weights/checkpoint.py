@@ -11,7 +11,7 @@ import numpy as np
 
 from bert_tf2.config import EncoderConfig
 from bert_tf2.messages import shorten
-from bert_tf2.weights import finding, names
+from bert_tf2.weights import discovery, names
 from bert_tf2.weights.configs import read_config
 from bert_tf2.weights.containers import CONTAINERS, factorized, objects
 from bert_tf2.weights.metadata import Metadata, WeightsFile
@@ -85,7 +85,7 @@ def open_checkpoint(
 
     Args:
         path: a folder (a SavedModel's, too), a TensorFlow checkpoint's prefix or `.index`, or a
-            file that `finding.SOURCES` lists.
+            file that `discovery.SOURCES` lists.
         config_file: the config, where it does not lie beside the checkpoint.
         ignore: patterns of variables in the file that are left out, such as "my_head/*"; a name
             stands for all below it, too.
@@ -96,7 +96,7 @@ def open_checkpoint(
             or header is damaged.
         ValueError: the config is not one that `read_config` knows.
     """
-    container, place = finding.locate(Path(path))
+    container, place = discovery.locate(Path(path))
     container, variables = _listed(container, place)
     ignored = _ignored(variables, ignore)
     variables = {name: said for name, said in variables.items() if name not in ignored}
@@ -120,7 +120,7 @@ def _metadata(file: WeightsFile, config_file: str | Path | None) -> Metadata:
     publisher = "bert_tf2" if ours.settings_in(file.folder) else publisher
     config = None if config_file else PUBLISHERS[publisher].infer(file)
     if config is None:
-        config_file = Path(config_file or finding.find_config(file.folder, file.format))
+        config_file = Path(config_file or discovery.find_config(file.folder, file.format))
         config = read_config(config_file, publisher)
     return PUBLISHERS[publisher].metadata(file, config, config_file)
 

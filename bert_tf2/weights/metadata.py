@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bert_tf2.config import EncoderConfig
-from bert_tf2.weights import finding
+from bert_tf2.weights import discovery
 from bert_tf2.weights.tokenizer_source import TokenizerSource
 from bert_tf2.weights.tokenizer_words import find_tokenizer
 
@@ -23,7 +23,7 @@ class WeightsFile(NamedTuple):
     @property
     def folder(self) -> Path:
         """Where the config and the vocabulary lie."""
-        return finding.home(self.path)
+        return discovery.home(self.path)
 
 
 class Metadata(NamedTuple):

@@ -5,7 +5,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bert_tf2.files import read_bytes
-from bert_tf2.weights.finding import looks_lowercase
+
+# Our name of a tokenizer's file -> the names publishers give it, the likeliest first.
+TOKENIZER_FILES = {
+    "vocab.txt": ("vocab.txt", "vocab_chinese.txt", "*vocab*.txt"),
+    "spiece.model": ("spiece.model", "30k-clean.model"),
+    "sentencepiece.bpe.model": ("sentencepiece.bpe.model",),
+    "vocab.json": ("vocab.json",),
+    "merges.txt": ("merges.txt",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,7 +21,7 @@ class TokenizerSource:
     """The files of a tokenizer and its settings, wherever they come from or go to.
 
     Attributes:
-        files: our name of a file, a key of `finding.TOKENIZER_FILES` or "tokenizer.json", -> its
+        files: our name of a file, a key of `TOKENIZER_FILES` or "tokenizer.json", -> its
             path, or its bytes.
         settings: an argument of the tokenizer's class -> its value, for all that something says:
             `lowercase`, `add_prefix_space` and so on. What is absent, nobody says.
@@ -62,3 +70,24 @@ def of_vocabulary(lines: Iterable[str], **settings) -> TokenizerSource:
     # As bytes, so that no platform's line ends get in.
     content = "".join(f"{line}\n" for line in lines).encode("utf-8")
     return TokenizerSource({"vocab.txt": content}).with_settings(**settings)
+
+
+def find_tokenizer_files(folder: Path) -> dict[str, Path]:
+    """The files of the tokenizer that lie beside a checkpoint, by our names for them.
+
+    A SavedModel has them in its folder `assets`.
+    """
+    found = {}
+    for ours, patterns in TOKENIZER_FILES.items():
+        places = [folder / "assets", folder]
+        matches = [sorted(place.glob(pattern)) for place in places for pattern in patterns]
+        if only := [files[0] for files in matches if len(files) == 1]:
+            found[ours] = only[0]
+    return found
+
+
+def looks_lowercase(pieces: Iterable[str]) -> bool:
+    """Whether a vocabulary looks like an uncased model's: Latin letters, and no capital ones."""
+    words = "".join(p for p in pieces if p[:1] + p[-1:] not in ("[]", "<>"))
+    # Letters such as ℝ count as upper case but have no lower-case form: they tell nothing.
+    return any("a" <= char <= "z" for char in words) and words == words.lower()

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bert_tf2.weights import whole_tokenizers
-from bert_tf2.weights.finding import find_tokenizer_files, read_json
-from bert_tf2.weights.tokenizer_source import TokenizerSource
+from bert_tf2.weights.discovery import read_json
+from bert_tf2.weights.tokenizer_source import TokenizerSource, find_tokenizer_files
 
 _FAIRSEQ = {"family": "xlm_roberta"}
 # What MPNet's WordPiece has otherwise, and so its pairs: "<s> a </s></s> b </s>".

@@ -13,7 +13,7 @@ import numpy as np
 from bert_tf2.config import EncoderConfig
 from bert_tf2.files import read_json, write_json
 from bert_tf2.variants import VARIANTS
-from bert_tf2.weights import finding
+from bert_tf2.weights import discovery
 from bert_tf2.weights.config_words import ALIKE, ConfigWords, Dialect, activation, write
 from bert_tf2.weights.containers import bundle
 from bert_tf2.weights.infer_config import infer_config
@@ -189,7 +189,7 @@ CONFIG = Dialect(
 
 def infer(file: WeightsFile) -> EncoderConfig | None:
     """What names and shapes tell, where there is no JSON; None where one must be found."""
-    if finding.has_config(file.folder):
+    if discovery.has_config(file.folder):
         return None
     if file.folder != file.path.parent:  # a hub module of TensorFlow 1
         return infer_config(file.variables, FORMAT, NAMES, file.folder)

@@ -9,12 +9,11 @@ import numpy as np
 from bert_tf2.config import FAMILIES, EncoderConfig
 from bert_tf2.files import read_json, write_json
 from bert_tf2.messages import shorten
-from bert_tf2.weights import finding
 from bert_tf2.weights.containers import safetensors
 from bert_tf2.weights.metadata import PROBLEM_TYPES, Metadata, WeightsFile
 from bert_tf2.weights.name_tables import Format, Naming
 from bert_tf2.weights.report import CheckpointError
-from bert_tf2.weights.tokenizer_source import TokenizerSource
+from bert_tf2.weights.tokenizer_source import TokenizerSource, find_tokenizer_files
 from bert_tf2.weights.units import KINDS, UNITS
 
 CONFIG = None  # ours is in the settings
@@ -87,7 +86,7 @@ def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path | None)
     said = settings_in(file.folder)
     return Metadata(
         config,
-        TokenizerSource(finding.find_tokenizer_files(file.folder), _tokenizer_settings(said)),
+        TokenizerSource(find_tokenizer_files(file.folder), _tokenizer_settings(said)),
         labels=tuple(said["labels"]) if said.get("labels") else None,
         problem_type=said.get("problem_type"),
         task=said.get("task"),

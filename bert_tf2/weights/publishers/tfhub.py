@@ -11,7 +11,7 @@ tools/tf1_bert_checkpoint_converter_lib.py, BERT_NAME_REPLACEMENTS.
 from pathlib import Path
 
 from bert_tf2.config import FAMILIES, EncoderConfig
-from bert_tf2.weights import finding
+from bert_tf2.weights import discovery
 from bert_tf2.weights.containers import objects
 from bert_tf2.weights.infer_config import infer_config
 from bert_tf2.weights.metadata import Metadata, WeightsFile, tokenizer_beside
@@ -88,7 +88,7 @@ FORMATS = {"tfhub": (FORMAT, NAMES)}
 
 def infer(file: WeightsFile) -> EncoderConfig | None:
     """What names, shapes and the graph tell, where there is no JSON."""
-    if finding.has_config(file.folder):
+    if discovery.has_config(file.folder):
         return None
     return infer_config(file.variables, FORMAT, NAMES, file.folder)
 

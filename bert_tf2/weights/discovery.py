@@ -1,7 +1,6 @@
-"""Finding a checkpoint on disk: which file holds it, and the config and vocabulary beside it."""
+"""Which file on disk holds a checkpoint, and which config lies beside it."""
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -155,37 +154,6 @@ def find_config(folder: Path, format: str) -> Path:
         f"{folder} has {'several configs' if found else 'no config'}. Expected bert_config.json or "
         f"config.json; found {listing(folder)}. Name one with `config_file`."
     )
-
-
-# Our name of a tokenizer's file -> the names publishers give it, the likeliest first.
-TOKENIZER_FILES = {
-    "vocab.txt": ("vocab.txt", "vocab_chinese.txt", "*vocab*.txt"),
-    "spiece.model": ("spiece.model", "30k-clean.model"),
-    "sentencepiece.bpe.model": ("sentencepiece.bpe.model",),
-    "vocab.json": ("vocab.json",),
-    "merges.txt": ("merges.txt",),
-}
-
-
-def find_tokenizer_files(folder: Path) -> dict[str, Path]:
-    """The files of the tokenizer that lie beside a checkpoint, by our names for them.
-
-    A SavedModel has them in its folder `assets`.
-    """
-    found = {}
-    for ours, patterns in TOKENIZER_FILES.items():
-        places = [folder / "assets", folder]
-        matches = [sorted(place.glob(pattern)) for place in places for pattern in patterns]
-        if only := [files[0] for files in matches if len(files) == 1]:
-            found[ours] = only[0]
-    return found
-
-
-def looks_lowercase(pieces: Iterable[str]) -> bool:
-    """Whether a vocabulary looks like an uncased model's: Latin letters, and no capital ones."""
-    words = "".join(p for p in pieces if p[:1] + p[-1:] not in ("[]", "<>"))
-    # Letters such as ℝ count as upper case but have no lower-case form: they tell nothing.
-    return any("a" <= char <= "z" for char in words) and words == words.lower()
 
 
 def read_json(file: Path) -> dict:
