@@ -13,6 +13,23 @@ ASSETS = Path(os.environ.get("BERT_TF2_ASSETS", Path(__file__).parents[2] / "sha
 REFERENCE = Path(__file__).parent / "reference"
 
 
+def pytest_addoption(parser):
+    about = "of the tests marked soak run three, chosen by this number"
+    parser.addoption("--soak-sample", type=int, metavar="NUMBER", help=about)
+
+
+def pytest_collection_modifyitems(config, items):
+    number = config.option.soak_sample
+    if number is None:
+        return
+    soak = [item for item in items if item.get_closest_marker("soak")]
+    apart = max(1, len(soak) // 3)  # neighbours are alike
+    chosen = soak[number % apart :: apart][:3]
+    left_out = [item for item in soak if item not in chosen]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
 def pytest_configure(config):
     default = config.option.markexpr == "not full and not soak"
     config.pluginmanager.register(budget.Budget(default), "budget")

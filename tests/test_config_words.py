@@ -107,7 +107,7 @@ CLASSES = {
 }
 
 
-@pytest.mark.full
+@pytest.mark.soak
 def test_no_word_of_transformers_is_left_out_here():
     said = peers.run("transformers", "words_of_transformers.py", [*CLASSES])
     tried = {word for word, _ in REFUSED + IGNORED} | {*OTHERS.split(), "pad_token_id"}

@@ -43,6 +43,8 @@ class Budget:
 
     def pytest_terminal_summary(self, terminalreporter):
         reports = [r for all in terminalreporter.stats.values() for r in all if hasattr(r, "cpu")]
+        if not reports:
+            return
         seconds, tests = Counter(), Counter()
         for report in reports:
             room = room_of(report.nodeid)

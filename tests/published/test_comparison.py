@@ -315,7 +315,7 @@ def test_published_vocabularies(assets, tmp_path):
         assert rows and [result.word for result in results] == ["ok"] * len(rows), name
 
 
-@pytest.mark.full
+@pytest.mark.soak
 def test_every_row_of_ids_agrees_with_transformers(reference, tmp_path):
     """On models with the real vocabularies that transformers makes, saves and runs."""
     program = reference / "transformers" / "record_published.py"

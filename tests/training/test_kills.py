@@ -1,4 +1,4 @@
-"""Processes that are killed, twenty times over, end as one that was left alone."""
+"""Processes that are killed, up to twenty times over, end as one that was left alone."""
 
 import json
 import random
@@ -11,9 +11,9 @@ from processes import finish, start
 
 import bert_tf2
 
-pytestmark = pytest.mark.full
-
-KILLS = 20
+KILLS = pytest.mark.parametrize(
+    "kills", [pytest.param(1, marks=pytest.mark.full), pytest.param(20, marks=pytest.mark.soak)]
+)
 RUN = {"dropout": 0.1, "epochs": 20, "deterministic": True}  # three steps each
 
 
@@ -28,12 +28,13 @@ def alone(folder, **settings):
     return folder / "alone.npz"
 
 
-def test_killed_at_random_steps(tmp_path):
+@KILLS
+def test_killed_at_random_steps(tmp_path, kills):
     """SIGKILL after a random step; at the end bit for bit the undisturbed run."""
     want = alone(tmp_path)
     generator = random.Random(11)
     settings = RUN | {"out": str(tmp_path / "out.npz")}
-    for step in sorted(generator.sample(range(1, 60), KILLS)):
+    for step in sorted(generator.sample(range(1, 60), kills)):
         saved = {"folder": str(tmp_path / "run"), "every": generator.choice([1, 2, 3])}
         killed = settings | {"checkpoints": saved, "kill_at": step}
         finish(start([killed]), -signal.SIGKILL)
@@ -41,9 +42,10 @@ def test_killed_at_random_steps(tmp_path):
     assert not same_bits(settings["out"], want)
 
 
-def test_killed_at_random_moments(tmp_path):
+@KILLS
+def test_killed_at_random_moments(tmp_path, kills):
     """SIGKILL from outside, in the middle of whatever it does, of a run that saves at each step."""
-    epochs = 300
+    epochs = 15 * kills + 30
     want = alone(tmp_path, epochs=epochs)
     generator = random.Random(12)
     folder, out = tmp_path / "run", tmp_path / "out.npz"
@@ -52,7 +54,7 @@ def test_killed_at_random_moments(tmp_path):
     def newest():
         return [path.name for path in bert_tf2.Checkpoints(folder).found()][-1:]
 
-    for _ in range(KILLS):
+    for _ in range(kills):
         process, before = start([settings | {"out": str(out)}]), newest()
         while process.poll() is None and newest() == before:
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""One of two workers is killed, ten times over: the chief or the other one."""
+"""One of two workers is killed, up to ten times over: the chief or the other one."""
 
 import random
 
@@ -7,12 +7,13 @@ import pytest
 from closeness import assert_near, of_steps
 from processes import finish, two_workers
 
-KILLS = 10
 RUN = {"dropout": 0.1, "epochs": 10, "deterministic": True}  # three steps each
 
 
-@pytest.mark.full
-def test_one_of_two_workers_is_killed(tmp_path):
+@pytest.mark.parametrize(
+    "kills", [pytest.param(2, marks=pytest.mark.full), pytest.param(10, marks=pytest.mark.soak)]
+)
+def test_one_of_two_workers_is_killed(tmp_path, kills):
     """At a random step; the survivor is stopped, and both are started again."""
     undisturbed, files = two_workers(tmp_path, **RUN)
     for process in undisturbed:
@@ -22,9 +23,9 @@ def test_one_of_two_workers_is_killed(tmp_path):
         file.unlink()
     generator = random.Random(13)
     settings = RUN | {"checkpoints": {"folder": str(tmp_path / "run"), "every": 1}}
-    victims = [0, 1] * (KILLS // 2)
+    victims = [0, 1] * (kills // 2)
     generator.shuffle(victims)
-    steps = sorted(generator.sample(range(1, 30), KILLS))
+    steps = sorted(generator.sample(range(1, 30), kills))
     for victim, step in zip(victims, steps, strict=True):
         processes, _ = two_workers(tmp_path, **settings | {"kill_at": step, "killed": victim})
         assert processes[victim].wait(timeout=300) == -9

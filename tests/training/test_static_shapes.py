@@ -138,7 +138,7 @@ def test_every_familys_step_is_static(kind, family):
     assert_ready_for_a_tpu(task, batches)
 
 
-@pytest.mark.full
+@pytest.mark.soak
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("kind", [classifier, masked_lm])
 def test_every_familys_compiled_steps_are_the_same(kind, family):

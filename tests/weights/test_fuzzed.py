@@ -50,7 +50,7 @@ def test_no_damage_does_more_than_raise(tmp_path, format):
     assert len(refused) > CASES / 4, lines  # and the rest changed numbers, or words of no meaning
 
 
-@pytest.mark.full
+@pytest.mark.soak
 @pytest.mark.parametrize("format", WRITERS)
 def test_nor_do_four_hundred(tmp_path, format):
     folder = write(tmp_path / "whole", format)
@@ -125,7 +125,7 @@ def test_a_torch_that_ran_code_is_not_used(tmp_path, monkeypatch):
         Encoder.from_preset(folder)
 
 
-@pytest.mark.full
+@pytest.mark.soak
 def test_torch_files(tmp_path, assets):
     """By torch alone: the numbers are those of the safetensors, and code is not run."""
     said = peers.run_here(

@@ -54,7 +54,7 @@ def test_recorded_outputs(recorded, name):
     assert (encoder.load_report.missing, encoder.load_report.unused) == ([], [])
 
 
-@pytest.mark.full
+@pytest.mark.soak
 @pytest.mark.parametrize("name", ALL)
 def test_outputs_of_the_model_garden(anew, name):
     compare(anew / name)
@@ -72,7 +72,7 @@ def test_recorded_masked_words(recorded):
     compare_masked_words(recorded / "hub")
 
 
-@pytest.mark.full
+@pytest.mark.soak
 @pytest.mark.parametrize("name", ["bert", "bert_v2", "hub"])
 def test_masked_words_of_the_model_garden(anew, name):
     if name != "hub":
@@ -80,7 +80,7 @@ def test_masked_words_of_the_model_garden(anew, name):
     compare_masked_words(anew / name)
 
 
-@pytest.mark.full
+@pytest.mark.soak
 def test_classifier_of_the_model_garden(anew):
     folder = anew / "classifier"
     shutil.copy(anew / "hub" / "assets" / "vocab.txt", folder)
@@ -114,7 +114,7 @@ def test_heads_that_are_not_ours_are_skipped_with_a_reason(recorded):
     assert reasons == {"next-sentence head with a pooler of its own", "mlm not used by this model"}
 
 
-@pytest.mark.full
+@pytest.mark.soak
 def test_what_lies_around_a_tuned_module_is_skipped_with_a_reason(anew):
     checkpoint = weights.open_checkpoint(anew / "tuned")
     assert checkpoint.tokenizer.lowercase is False

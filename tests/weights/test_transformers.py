@@ -68,7 +68,7 @@ def contents(name, heads, seed=0):
     return weights.Contents(config, arrays, weights.of_vocabulary(lines, lowercase=True), labels)
 
 
-@pytest.mark.full
+@pytest.mark.soak
 def test_transformers_computes_the_same(tmp_path):
     jobs, cases = [], []
     for number, (name, heads) in enumerate(CASES):
@@ -134,7 +134,7 @@ TEXTS = [
 ]
 
 
-@pytest.mark.full
+@pytest.mark.soak
 def test_transformers_cuts_texts_as_we_do(tmp_path, assets, reference):
     folders, ours = [], []
     for kind, (name, places) in KINDS.items():
