@@ -33,6 +33,14 @@ class DistributedModel(keras.Model):
         """
         return _Executor(self, step_function, training=step_function == self.train_step)
 
+    def make_predict_function(self, force=False):
+        """As Keras's, but traced once for all sizes of batches, not for the first two."""
+        before = None if force else self.predict_function
+        super().make_predict_function(force)
+        alone = self.distribute_strategy.num_replicas_in_sync == 1
+        if self.predict_function is not before and alone and not self.jit_compile:
+            self.predict_function = _of_any_size(self.predict_function)
+
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: `build_metrics` has created what there is to create.
 
@@ -75,6 +83,21 @@ class DistributedModel(keras.Model):
     def record_loss(self, loss, rows):
         """Adds a batch's mean loss, a scalar, to the metric "loss"; it counts as `rows` rows."""
         self._loss_tracker.update_state(loss, sample_weight=rows)  # keras-private: the metric
+
+
+def _of_any_size(function):
+    """A tf.function of nested tensors, traced for their ranks and dtypes; others as they are."""
+    traced = {}
+
+    def call(data):
+        if not isinstance(function, tf.types.experimental.PolymorphicFunction):
+            return function(data)  # of `run_eagerly`
+        specs = tf.nest.map_structure(lambda t: tf.TensorSpec([None] * len(t.shape), t.dtype), data)
+        if (key := repr(specs)) not in traced:
+            traced[key] = function.get_concrete_function(specs)
+        return traced[key](data)
+
+    return call
 
 
 class _Executor:

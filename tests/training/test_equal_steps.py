@@ -34,10 +34,10 @@ RUNS = {
         "compile": {"micro_batches": 2, "steps_per_execution": 2},
     },
     "overflow on replica 1": _OVERFLOW | {"replicas": 2},
-    "left out": _LEFT_OUT,
-    "left out on two replicas": _LEFT_OUT | {"replicas": 2},
 }
 MORE_RUNS = {
+    "left out": _LEFT_OUT,
+    "left out on two replicas": _LEFT_OUT | {"replicas": 2},
     "two replicas": {"replicas": 2},
     "four micro-batches": {"compile": {"micro_batches": 4}},
     "eight steps per execution": {"compile": {"steps_per_execution": 8}},

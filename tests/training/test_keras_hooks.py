@@ -9,9 +9,10 @@ import sys
 
 import keras
 import numpy as np
+import oracle
 import pytest
 import tensorflow as tf
-from closeness import BACKWARD
+from closeness import BACKWARD, FORWARD, assert_near
 
 
 def test_keras_has_what_is_overridden_and_used():
@@ -84,3 +85,14 @@ def test_stock_keras_is_still_wrong_on_replicas():
     found = json.loads(done.stdout.splitlines()[-1])
     assert abs(found["one"][0] - found["two"][0]) > 0.01
     assert "runs" not in (found["steps"], found["rows"]), found
+
+
+def test_predict_is_traced_once_for_all_sizes(monkeypatch):
+    """Keras traces for the first batch's shape, and again for the second's."""
+    task, traced = oracle.tiny_classifier(), []
+    step = task.predict_step
+    monkeypatch.setattr(task, "predict_step", lambda data: traced.append(data) or step(data))
+    texts = ["tea", "rain, stone", "The kettle hums."]
+    alone = [task.predict([text], verbose=0)[0] for text in texts]
+    assert_near(task.predict(texts, batch_size=2, verbose=0), alone, FORWARD)
+    assert len(traced) == 1
