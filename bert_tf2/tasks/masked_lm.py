@@ -1,5 +1,6 @@
 """Masked-word pretraining, and continued pretraining, on plain text (Devlin et al. 2018)."""
 
+import functools
 from typing import NamedTuple
 
 import keras
@@ -180,13 +181,15 @@ class MaskedLM(Task):
         }
 
     def default_metrics(self):
-        """Accuracy and perplexity of the predictions, accuracy of the second task."""
+        """Accuracy and perplexity of the predictions; of two tasks also the loss of each."""
         accuracy = keras.metrics.SparseCategoricalAccuracy
         prefix = "" if self.second_task else "mlm_"  # of several outputs Keras adds the name
         metrics = [accuracy(f"{prefix}accuracy"), Perplexity(f"{prefix}perplexity")]
         if not self.second_task:
             return metrics
-        return {"mlm": metrics, self.second_task: [accuracy("accuracy")]}
+        loss = functools.partial(keras.metrics.SparseCategoricalCrossentropy, from_logits=True)
+        second = [accuracy("accuracy"), loss("loss")]
+        return {"mlm": [*metrics, loss("loss")], self.second_task: second}
 
     def read(self, x, y=None, sample_weight=None):
         if columns.is_encoded(x):

@@ -206,9 +206,9 @@ def test_fit_in_fewer_bits():
     [
         (TEXTS, TEXTS, None, ValueError, "leave out `y`"),
         (TEXTS, None, "nsp", ValueError, r"read_records.*second_task='nsp'"),
-        ((TEXTS, TEXTS), None, None, TypeError, "x of type tuple"),
-        (None, None, None, TypeError, "x of type NoneType"),
-        (tiny_masked_lm.records()[0], None, None, TypeError, "y of type NoneType"),
+        ((TEXTS, TEXTS), None, None, TypeError, "no pairs.*tuple"),
+        (None, None, None, TypeError, "Received: None"),
+        (tiny_masked_lm.records()[0], None, None, ValueError, "`y`.*Received: None"),
         (
             tiny_masked_lm.records()[0],
             {"masked_ids": np.zeros((6, 4))},

@@ -16,7 +16,8 @@ TARGETS = [LABELS[i % 3] for i in range(len(TEXTS))]
 
 def loss_and_gradients(classifier, training):
     inputs, labels = classifier.preprocessor(TEXTS), tf.constant([0, 1, 2, 0, 1, 2, 0, 1])
-    variables = {n: v for n, v in classifier.named_variables().items() if v.trainable}
+    trained = {id(variable) for variable in classifier.trainable_variables}
+    variables = {n: v for n, v in classifier.named_variables().items() if id(v) in trained}
 
     @tf.function
     def step():

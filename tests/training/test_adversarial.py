@@ -27,8 +27,13 @@ def weights_of(task):
     return {name: np.array(v.value) for name, v in task.named_variables().items()}
 
 
+def prepared(task):
+    columns = task.read(TEXTS, LABELS)
+    return task.prepare({name: tf.constant(column) for name, column in columns.items()})
+
+
 def loss_and_gradients(task):
-    inputs, targets = task.preprocessor(TEXTS), task.targets(LABELS, 5)
+    inputs, targets, _ = prepared(task)
     names = [n for n, v in task.named_variables().items() if v.trainable]
     with tf.GradientTape() as tape:
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, task(inputs))
@@ -106,7 +111,7 @@ def test_divergence():
 
 def test_r_drop_is_the_loss_of_two_dropouts_and_their_divergence():
     task, other = classifier(0.3), classifier(0.3, r_drop=2.0)
-    inputs, targets = task.preprocessor(TEXTS), task.targets(LABELS, 5)
+    inputs, targets, _ = prepared(task)
     one, two = (task(inputs, training=True) for _ in range(2))
     assert np.abs(one - two).max() > 0.01
     losses = [
