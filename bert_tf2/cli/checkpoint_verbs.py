@@ -1,6 +1,7 @@
 """Verbs about checkpoints: convert, inspect, list, download."""
 
 import math
+import sys
 from pathlib import Path
 
 from bert_tf2.cli import console
@@ -82,27 +83,27 @@ def list_published(flags):
     folder = registry.checkpoints_folder()
     if flags.arguments:
         chosen = [registry.find(name) for name in flags.arguments]
-        print("\n\n".join(_described(entry, folder) for entry in chosen))
+        print("\n\n".join(map(_described, chosen)))
         return
     rows = [["name", "family", "parameters", "MB", "licence", "here", "about"]]
     for entry in registry.entries():
         size = f"{entry.size / 1e6:.0f}" if entry.size else "?"
-        here = "yes" if registry.is_filled(folder / entry.name) else ""
+        here = "yes" if registry.place_of(entry) else ""
         rows.append([entry.name, entry.family, _parameters(entry), size, entry.license])
         rows[-1] += [here, entry.about]
     print(console.table(rows, right=(2, 3)))
     print(f"\nDownloads land in {folder}. To get one: bert_tf2 download NAME")
 
 
-def _described(entry, folder):
+def _described(entry):
     """Every field of a registry entry that is known, a line each."""
     from bert_tf2.weights import registry
 
-    place = folder / entry.name
+    place = registry.place_of(entry)
     known = {name: value for name, value in vars(entry).items() if value}
     known |= {"files": ", ".join(entry.files) or "all of the archive"}
     known |= {"parameters": _parameters(entry), "sha256": ""}
-    known |= {"place": f"{place}{'' if registry.is_filled(place) else ' (not there yet)'}"}
+    known |= {"place": place or f"{registry.checkpoints_folder() / entry.name} (not there yet)"}
     rows = [(name, value) for name, value in known.items() if value]
     rows += [("sha256", f"{digest}  {file}") for file, digest in entry.sha256.items()]
     return "\n".join(f"{name:<12}{value}" for name, value in rows)
@@ -122,12 +123,13 @@ def download(flags):
     from bert_tf2.weights import registry
 
     folder = registry.download(flags.init_checkpoint, force=flags.force)
+    print(registry.verification(folder), file=sys.stderr)
     print(folder)
 
 
 def _open(flags):
-    console.import_tensorflow()
     from bert_tf2 import weights
 
-    place = weights.resolve(flags.init_checkpoint)
+    place = weights.resolve(flags.init_checkpoint)  # an unknown name is said at once
+    console.import_tensorflow()
     return weights.open_checkpoint(place, config_file=flags.bert_config_file)

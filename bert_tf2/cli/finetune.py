@@ -1,11 +1,13 @@
 """`bert_tf2 finetune`: a checkpoint and a labelled file in, a trained classifier out."""
 
+import contextlib
 import os
 from pathlib import Path
 
 from bert_tf2.cli import console, task_files
 from bert_tf2.cli.flags import ALIASES, UsageError, require
 from bert_tf2.files import new_file, write_json
+from bert_tf2.locks import locked
 
 NOT_OF_A_RUN = ("help", "resume", "overwrite", "output_dir", "arguments", "command", *ALIASES)
 PATHS = ("init_checkpoint", "bert_config_file", "vocab_file", "train_file", "dev_file", "test_file")
@@ -40,17 +42,26 @@ def finetune(flags):
 
 
 def _train(flags, seed, epochs, data, classes, folder):
-    """One training run into one folder. -> what `metrics.json` says."""
+    """One training run into one folder, locked meanwhile. -> what `metrics.json` says."""
     console.import_tensorflow()
+    import keras
+
+    from bert_tf2.training import strategies
+
+    keras.utils.clear_session()
+    print(f"\nseed {seed}, {len(classes)} classes, {epochs} epochs", flush=True)
+    strategy = _strategy(flags)
+    with locked(folder) if strategies.is_chief(strategy) else contextlib.nullcontext():
+        return _train_under(strategy, flags, seed, epochs, data, classes, folder)
+
+
+def _train_under(strategy, flags, seed, epochs, data, classes, folder):
     import keras
 
     from bert_tf2.training import strategies
     from bert_tf2.training.checkpoints import Checkpoints
     from bert_tf2.training.runlog import RunLog, versions
 
-    keras.utils.clear_session()
-    print(f"\nseed {seed}, {len(classes)} classes, {epochs} epochs", flush=True)
-    strategy = _strategy(flags)
     settings = {flag: flags[flag].value for flag in flags if flag not in NOT_OF_A_RUN}
     log = RunLog(folder, every=flags.save_summary_steps, settings=settings)
     callbacks = [log]
@@ -59,6 +70,7 @@ def _train(flags, seed, epochs, data, classes, folder):
         every=flags.save_checkpoints_steps,
         keep=flags.keep_checkpoint_max,
         monitor=flags.monitor,
+        settings={"seed": seed},
     )
     if flags.save_checkpoints_steps or flags.resume:
         callbacks.append(saved)

@@ -44,7 +44,7 @@ def _name_of(given):
     """The registry's name of what was given: itself, or the name that its folder has."""
     from bert_tf2.weights import registry
 
-    names = {name for entry in registry.entries() for name in (entry.name, entry.alias) if name}
+    names = {name for entry in registry.entries() for name in entry.names}
     path = Path(given).expanduser().absolute()
     folder = path if path.is_dir() else path.parent
     on_disk = path.exists() or path.with_name(path.name + ".index").is_file()

@@ -17,6 +17,7 @@ from closeness import CANCELLED
 import bert_tf2
 from bert_tf2 import TextClassifier, cli, weights
 from bert_tf2.config import EncoderConfig
+from bert_tf2.locks import locked
 from bert_tf2.modeling.encoder import Encoder
 
 LABELS = ["bill", "login", "parcel"]
@@ -111,6 +112,9 @@ def test_a_run_is_resumed(work, tmp_path, capsys, monkeypatch):
     assert seconds >= json.loads(lines[-1])["seconds"] - 0.1
     monkeypatch.chdir(work)
     fails(capsys, 1, [*saved, "--resume", "--batch=7"], "another run", "batch_size")
+    fails(capsys, 1, [*saved, "--resume", "--seed=9"], "another run", "{'seed': 9} here")
+    with locked(work / "saved"):
+        fails(capsys, 1, [*saved, "--resume"], "in use by another run", str(os.getpid()))
     assert json.loads((work / "saved" / "metrics.json").read_text())["epochs"] == first
     assert cli.main([*saved, "--overwrite", "--num_train_epochs=1"]) == 0
     again = json.loads((work / "saved" / "metrics.json").read_text())["epochs"]
