@@ -44,6 +44,7 @@ FAMILIES = {
     "electra_generator": _ELECTRA,
     "roberta": _ROBERTA,
     "xlm_roberta": _ROBERTA,
+    "mpnet": _ROBERTA | {"type_vocab_size": 0, "layer_norm_eps": 1e-12, "relative_buckets": 32},
 }
 
 MOST_BLOCKS = 1000  # a damaged config must not keep a machine busy for hours

@@ -21,7 +21,7 @@ def main(jobs):
             folder, attn_implementation="eager", output_loading_info=True, dtype=torch.float32
         )
         ids = {name: torch.tensor(array).long() for name, array in np.load(inputs).items()}
-        if config.model_type in ("distilbert", "roberta", "xlm-roberta"):
+        if config.model_type in ("distilbert", "roberta", "xlm-roberta", "mpnet"):
             del ids["token_type_ids"]
         with torch.no_grad():
             found = model.eval()(**ids, output_hidden_states=True)

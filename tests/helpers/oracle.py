@@ -54,6 +54,7 @@ TINIES = {
     "electra, equal sizes": _tiny("electra"),
     "electra_generator": _tiny("electra_generator", embedding_size=26),
     "roberta": _tiny("roberta"),
+    "mpnet": _tiny("mpnet"),
     "roberta without pooler": _tiny("roberta", pooler=False),
 }
 

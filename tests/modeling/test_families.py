@@ -108,7 +108,7 @@ def test_the_config_comes_back_from_every_dialect(model):
 
 
 @pytest.mark.parametrize(
-    "name", ["albert", "distilbert", "electra", "roberta", "bert without pooler"]
+    "name", ["albert", "distilbert", "electra", "roberta", "mpnet", "bert without pooler"]
 )
 def test_classifier_equals_the_oracle(name, tmp_path):
     classifier = oracle.tiny_classifier(config=FAMILIES[name])
@@ -125,7 +125,7 @@ def test_classifier_equals_the_oracle(name, tmp_path):
     np.testing.assert_array_equal(again(inputs), classifier(inputs))
 
 
-@pytest.mark.parametrize("name", ["roberta", "electra", "albert", "distilbert_sinusoidal"])
+@pytest.mark.parametrize("name", ["roberta", "electra", "albert", "distilbert_sinusoidal", "mpnet"])
 def test_classifiers_equal_those_of_transformers(reference, tmp_path, name):
     """By reference/transformers/record_transformers.py: every layer, and the logits."""
     folder = reference / "transformers" / name

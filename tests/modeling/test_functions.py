@@ -108,7 +108,7 @@ def assert_same_step(one, other):
 
 
 @pytest.mark.parametrize("drop_padding", [True, False])
-@pytest.mark.parametrize("family", ["bert", "albert"])
+@pytest.mark.parametrize("family", ["bert", "albert", "mpnet"])
 def test_recompute_changes_nothing(drop_padding, family):
     config = oracle.TINIES[family]  # with dropout
     steps = [one_step(config, drop_padding, recompute) for recompute in (False, True)]

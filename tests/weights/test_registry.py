@@ -62,7 +62,8 @@ def test_registry_records():
 
 def test_records_are_grouped_by_family_and_have_names_of_their_own():
     families = list(dict.fromkeys(entry.family for entry in registry.entries()))
-    assert families == [family for family in FAMILIES if family != "electra_generator"]
+    unlisted = ("electra_generator", "mpnet")  # the second of an address that is not known here
+    assert families == [family for family in FAMILIES if family not in unlisted]
     order = [families.index(entry.family) for entry in registry.entries()]
     assert order == sorted(order)
     names = [name for entry in registry.entries() for name in entry.names]

@@ -17,10 +17,12 @@ HEADS = {
     "electra": [("rtd",), ("pre_classifier", "classifier"), ()],
     "electra_generator": [("mlm",)],
     "roberta": [("mlm",), ("pre_classifier", "classifier"), ()],
+    "mpnet": [("mlm",), ("pre_classifier", "classifier"), ()],
 }
 NEED_POOLER = {  # in transformers; a Google model may be without
     "bert": {("mlm", "nsp"), ("classifier",), ()},
     "roberta": {()},
+    "mpnet": {()},
 }
 # Its masked-word heads of some families have an activation of their own, whatever `hidden_act` is.
 CONFIGS = oracle.TINIES | {
@@ -48,7 +50,9 @@ CLASSES = {
     ("electra", ("rtd",)): "ElectraForPreTraining",
     ("electra_generator", ("mlm",)): "ElectraForMaskedLM",
     ("roberta", ()): "RobertaModel",
+    ("mpnet", ("mlm",)): "MPNetForMaskedLM",
 }
+MPNETS_FOR = {"[PAD]": "<pad>", "[CLS]": "<s>", "[SEP]": "</s>", "[MASK]": "<mask>"}
 LABELS = ("tea", "stone", "rain", "none")
 NOISE = 1e-5  # weights of 0.3 make sums twice as large as those of the references, held to 5e-6
 OF_LOGITS = {"atol": 2e-5, "rtol": 1e-5}  # which are sums of such values, up to 10
@@ -63,6 +67,7 @@ def contents(name, heads, seed=0):
         shapes = {n: s for n, s in shapes.items() if not n.startswith("pooler/")}
     arrays = oracle.random_weights({n: s for n, s in shapes.items() if n in table}, seed)
     lines = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    lines = [MPNETS_FOR.get(x, x) for x in lines] if config.family == "mpnet" else lines
     lines += [f"w{i}" for i in range(config.vocab_size - len(lines))]
     labels = LABELS if {"classifier", "token_classifier"} & {*heads} else None
     return weights.Contents(config, arrays, weights.of_vocabulary(lines, lowercase=True), labels)
@@ -119,6 +124,7 @@ KINDS = {  # name -> the config, and the files of a tokenizer below the assets o
     "chinese": ("bert", {"vocab.txt": "vocab/bert-base-chinese/vocab.txt"}),
     "albert": ("albert", {"spiece.model": "vocab/albert/spiece.model"}),
     "roberta": ("roberta", {n: f"tokenizers/{n}" for n in ("vocab.json", "merges.txt")}),
+    "mpnet": ("mpnet", {"vocab.txt": "vocab/bert-base-uncased/vocab.txt"}),
     "xlm_roberta": (
         "roberta",
         {"sentencepiece.bpe.model": "tokenizers/sentencepiece.bpe.model"},
@@ -142,11 +148,21 @@ def test_transformers_cuts_texts_as_we_do(tmp_path, assets, reference):
         files = {
             n: next(p for p in paths if p.is_file()).read_bytes() for n, paths in found.items()
         }
+        if kind == "mpnet":
+            for googles, theirs in MPNETS_FOR.items():
+                text = files["vocab.txt"].replace(f"{googles}\n".encode(), f"{theirs}\n".encode())
+                files["vocab.txt"] = text
         config = dataclasses.replace(oracle.TINIES[name], vocab_size=30_522)
         if kind == "xlm_roberta":
             config = dataclasses.replace(config, family="xlm_roberta")
         arrays = oracle.random_weights(weights.expected_shapes(config))
-        lowercase = {"uncased": True, "cased": False, "chinese": True, "albert": True}.get(kind)
+        lowercase = {
+            "uncased": True,
+            "cased": False,
+            "chinese": True,
+            "albert": True,
+            "mpnet": True,
+        }.get(kind)
         source = weights.TokenizerSource(files).with_settings(lowercase=lowercase)
         content = weights.Contents(config, arrays, source)
         folder = weights.save(tmp_path / kind, content, "huggingface")

@@ -104,6 +104,7 @@ _TOKENIZERS = {
     "albert": "AlbertTokenizer",
     "roberta": "RobertaTokenizer",
     "xlm_roberta": "XLMRobertaTokenizer",
+    "mpnet": "MPNetTokenizer",
 }
 # Fields that change what is computed. Where Hugging Face has no word for one, nothing can be said.
 _COMPUTED = (
@@ -112,6 +113,7 @@ _COMPUTED = (
     "type_vocab_size",
     "sinusoidal_positions",
     "position_padding_id",
+    "relative_buckets",
     "num_hidden_groups",
     "inner_group_num",
 )
@@ -209,7 +211,7 @@ def _completed(contents, stored: Mapping[str, np.ndarray]) -> dict[str, np.ndarr
 def _tokenizer_config_of(contents) -> dict:
     """The `tokenizer_config.json` of `Contents`."""
     tokenizer = _TOKENIZERS.get(contents.config.family, "BertTokenizer")
-    if "vocab.txt" in contents.tokenizer.files:
+    if "vocab.txt" in contents.tokenizer.files and tokenizer != "MPNetTokenizer":
         tokenizer = "BertTokenizer"  # the Chinese ALBERTs have one, too
     said = {"tokenizer_class": tokenizer, "model_max_length": contents.config.max_length}
     words = {"add_prefix_space": "add_prefix_space", "lowercase": "do_lower_case"}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from bert_tf2.messages import shorten
-from bert_tf2.weights.config_words import ALIKE, ConfigWords, Dialect, activation
+from bert_tf2.weights.config_words import ALIKE, ConfigWords, Dialect, Word, activation
 
 # transformers' activations.py: the forms of one function, and nothing else that is called GELU.
 _TANH_FORMS = ("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate")
@@ -39,6 +39,19 @@ _ROBERTA = _words(
     layer_norm_eps=1e-12,
     mlm_act="gelu_erf",
 )
+
+
+def _thirty_two(value):
+    if value != 32:
+        raise ValueError(f"must be 32, which transformers' code counts. Received: {shorten(value)}")
+    return value
+
+
+_MPNET = _words(
+    renamed={"relative_buckets": Word("relative_attention_num_buckets", _thirty_two)},
+    max_position_embeddings=512,
+    mlm_act="gelu_erf",
+)
 _DISTILBERT = ConfigWords(
     {
         "vocab_size": "vocab_size",
@@ -65,6 +78,7 @@ _MODEL_TYPES = {
     "electra_generator": ("electra", "ElectraForMaskedLM"),
     "roberta": ("roberta", "RobertaModel"),
     "xlm_roberta": ("xlm-roberta", "XLMRobertaModel"),
+    "mpnet": ("mpnet", "MPNetModel"),
 }
 _ALSO_CALLED = {"camembert": "roberta"}  # the same model under another name
 # transformers' classes: the family's part of the name comes first.
@@ -116,6 +130,7 @@ CONFIG = Dialect(
         "electra_generator": _ELECTRA,
         "roberta": _ROBERTA,
         "xlm_roberta": _ROBERTA,
+        "mpnet": _MPNET,
     },
     _family_of,
     _pack,

@@ -127,6 +127,16 @@ token_classifier             classifier
 span                         qa_outputs
 """
 
+_MPNET = _ROBERTA.replace("roberta.", "mpnet.")
+_MPNET += """
+positions/relative           mpnet.encoder.relative_attention_bias
+{block}/attention/query      mpnet.encoder.layer.{0}.attention.attn.q
+{block}/attention/key        mpnet.encoder.layer.{0}.attention.attn.k
+{block}/attention/value      mpnet.encoder.layer.{0}.attention.attn.v
+{block}/attention/output     mpnet.encoder.layer.{0}.attention.attn.o
+{block}/attention/norm       mpnet.encoder.layer.{0}.attention.LayerNorm
+"""
+
 _TIED = {
     "bert": {
         "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
@@ -140,6 +150,10 @@ _TIED = {
     "electra": {"generator_lm_head.weight": "electra.embeddings.word_embeddings.weight"},
     "roberta": {
         "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
+        "lm_head.decoder.bias": "lm_head.bias",
+    },
+    "mpnet": {
+        "lm_head.decoder.weight": "mpnet.embeddings.word_embeddings.weight",
         "lm_head.decoder.bias": "lm_head.bias",
     },
 }
@@ -157,6 +171,7 @@ NAMES = {
     "electra_generator": _naming(_ELECTRA, "electra"),
     "roberta": _naming(_ROBERTA, "roberta"),
     "xlm_roberta": _naming(_ROBERTA, "roberta"),
+    "mpnet": _naming(_MPNET, "mpnet"),
 }
 
 # --- The `tf_model.h5` of transformers 2 to 4. ----------------------------------------------------
@@ -209,4 +224,4 @@ def _tf_naming(naming: Naming) -> Naming:
     )
 
 
-TF_NAMES = {family: _tf_naming(naming) for family, naming in NAMES.items()}
+TF_NAMES = {f: _tf_naming(naming) for f, naming in NAMES.items() if f != "mpnet"}  # not tried

@@ -67,6 +67,7 @@ embeddings/position          position_embedding
 embeddings/segment           type_embeddings
 embeddings/norm              embeddings/layer_norm
 embeddings/projection        embedding_projection
+positions/relative           relative_positions
 {block}/attention/query      transformer/{block}/self_attention/query
 {block}/attention/key        transformer/{block}/self_attention/key
 {block}/attention/value      transformer/{block}/self_attention/value

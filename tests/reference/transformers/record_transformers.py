@@ -35,6 +35,7 @@ MODELS = {
     "electra": ("Electra", SIZES | {"embedding_size": 8}),
     "albert": ("Albert", SIZES | EQUAL_SIZES),
     "distilbert_sinusoidal": ("DistilBert", DISTILBERT),
+    "mpnet": ("MPNet", SIZES),
 }
 
 
