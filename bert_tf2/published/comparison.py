@@ -7,11 +7,12 @@ Face runs BERT with the erf form of GELU, Google's config means the tanh form.
 
 import dataclasses
 import fnmatch
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from bert_tf2.files import read_json
 
 TABLE = Path(__file__).with_name("published.json")
 
@@ -89,7 +90,7 @@ def published(name, table=None):
         named = [any(fnmatch.fnmatchcase(name, m) for m in record["models"]) for record in records]
         return [record for record, is_named in zip(records, named, strict=True) if is_named]
 
-    content = json.loads(Path(table or TABLE).read_text(encoding="utf-8"))
+    content = read_json(table or TABLE, {"rows": [dict], "left_out": [dict]})
     return [Row(**record) for record in chosen(content["rows"])], chosen(content["left_out"])
 
 

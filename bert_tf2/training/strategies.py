@@ -5,13 +5,13 @@ with bert_tf2.strategy("mirrored").scope():
 clf.fit(texts, labels)
 """
 
-import json
 import os
 import random
 
 import keras
 import tensorflow as tf
 
+from bert_tf2.schema import parse_json
 from bert_tf2.weights import units
 
 NAMES = ("auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu")
@@ -82,7 +82,8 @@ def _check_supported(given):
 
 def workers():
     """How many workers `TF_CONFIG` names; 1 where it is not set."""
-    cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+    content = (os.environ.get("TF_CONFIG") or "{}").encode()
+    cluster = parse_json(content, "TF_CONFIG", {"cluster?": {str: [str]}}).get("cluster", {})
     return len(cluster.get("chief", [])) + len(cluster.get("worker", [])) or 1
 
 
