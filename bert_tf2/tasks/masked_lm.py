@@ -62,7 +62,7 @@ class MaskedLM(Task):
         rate, max_predictions, whole_words: how texts are masked, see `masking.mask_words`;
             `max_predictions` is by default as many as `rate` asks for in a full row.
         drop_padding: compute no padding: same answers, less work. False for XLA and TPUs.
-        name: of the model.
+        name: of the model; by default Keras numbers them.
 
     Raises:
         ValueError: another `second_task`, or one for an encoder without a pooler.
@@ -90,7 +90,7 @@ class MaskedLM(Task):
         max_predictions=None,
         whole_words=False,
         drop_padding=True,
-        name="masked_lm",
+        name=None,
     ):
         if second_task not in SECOND_TASKS:
             raise ValueError(

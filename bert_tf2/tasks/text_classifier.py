@@ -41,7 +41,7 @@ class TextClassifier(Task):
             trained for (Reimers & Gurevych 2019, section 3); the encoder's pooler is then not
             trained.
         drop_padding: compute no padding: same answers, less work. False for XLA and TPUs.
-        name: of the model.
+        name: of the model; by default Keras numbers them.
 
     Raises:
         ValueError: fewer than two classes, or the same name twice.
@@ -66,7 +66,7 @@ class TextClassifier(Task):
         dropout=None,
         pooling="first",
         drop_padding=True,
-        name="text_classifier",
+        name=None,
     ):
         if pooling not in heads.POOLINGS:
             raise ValueError(

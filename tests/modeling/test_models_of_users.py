@@ -127,6 +127,14 @@ def test_names_of_further_encoders():
     assert Encoder.from_config(second.get_config()).name == second.name
 
 
+def test_two_tasks_in_one_model():
+    tasks, inputs = [oracle.tiny_classifier() for _ in range(2)], input_tensors()
+    model = keras.Model(inputs, [task(inputs) for task in tasks])
+    ids = oracle.random_inputs(oracle.TINY)
+    for got, task in zip(model(ids), tasks, strict=True):
+        np.testing.assert_array_equal(got, task(ids))
+
+
 def test_a_model_that_0_1_saved_opens_and_answers():
     """There each layer had settings of its own."""
     sizes = {"vocab_size": 23, "hidden_size": 8, "num_attention_heads": 2, "embedding_size": 6}
