@@ -4,13 +4,12 @@ import re
 
 import numpy as np
 import pytest
+from forms import STARS, TONES
 
 from bert_tf2.data import checks, names
 from bert_tf2.data.columns import text_columns
 from bert_tf2.text.packing import Preprocessor
 from bert_tf2.text.wordpiece import WordPieceTokenizer
-
-TONES, STARS = ["bad", "good"], ["1", "2", "3", "4", "5"]
 
 
 @pytest.mark.parametrize(

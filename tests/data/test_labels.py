@@ -5,11 +5,9 @@ from collections import UserDict
 import numpy as np
 import pytest
 import tensorflow as tf
+from forms import NUMBERS, STARS, TONES, WRONG, Frame, Series
 
 from bert_tf2.data import labels
-from tests.data.test_columns import Frame, Series
-
-TONES, STARS = ["bad", "good"], ["1", "2", "3", "4", "5"]
 
 
 @pytest.mark.parametrize(
@@ -52,40 +50,6 @@ def test_wrong_class_names(given, message):
     assert len(str(caught.value)) < 350
 
 
-NUMBERS = [
-    (TONES, ["good", "bad"], [1, 0]),
-    (TONES, [b"good", np.str_("bad")], [1, 0]),
-    (TONES, np.array(["good", "bad"], object), [1, 0]),
-    (TONES, [1, 0], [1, 0]),
-    (TONES, np.array([1, 0], np.uint8), [1, 0]),
-    (TONES, [1.0, 0.0], [1, 0]),
-    (TONES, np.float32([1, 0]), [1, 0]),
-    (TONES, np.array([[1], [0]]), [1, 0]),
-    (TONES, [["good"], ["bad"]], [1, 0]),
-    (TONES, Series([1, 0]), [1, 0]),
-    (TONES, Frame(tone=["good", "bad"]), [1, 0]),
-    (TONES, tf.constant(["good", "bad"]), [1, 0]),
-    (TONES, [[0, 1], [1, 0]], [1, 0]),
-    (TONES, np.eye(2, dtype="float32"), [0, 1]),
-    (TONES, np.eye(2, dtype=bool), [0, 1]),
-    (TONES, [True, False], [1, 0]),
-    (["yes", "no"], [True, False], [0, 1]),
-    (["True", "False"], np.array([True, False]), [0, 1]),
-    # Numbers that are names mean names.
-    (["1", "0"], [1, 0], [0, 1]),
-    (["1", "0"], [1.0, 0.0], [0, 1]),
-    (["1", "0"], ["1", "0"], [0, 1]),
-    (["1", "0"], [True, False], [0, 1]),
-    (["1", "0"], np.eye(2), [0, 1]),
-    (STARS, [1, 5, 3], [0, 4, 2]),
-    (STARS, np.int64([5]), [4]),
-    (["1.0", "2.0"], [1, 2], [0, 1]),
-    (["1.5", "2"], [1.5, 2.0], [0, 1]),
-    (["-1", "1"], [-1, 1], [0, 1]),
-    (["0", "1", "many"], [0, 1], [0, 1]),
-]
-
-
 def in_graph(y, names):
     """As a batch of a dataset, for what a tensor can hold."""
     y = y.to_numpy() if hasattr(y, "to_numpy") else y
@@ -102,21 +66,6 @@ def test_class_numbers(names, y, expected):
     numbers = labels.class_numbers(y, names, len(expected))
     assert (numbers.dtype, numbers.tolist()) == (np.int32, expected)
     assert in_graph(y, names).tolist() == expected
-
-
-WRONG = [
-    (TONES, ["fog", "bad"], r"Label 'fog' at index 0 is not a class. Classes: \['bad', 'good'\]"),
-    (TONES, [0, 2], "Label 2 at index 1 is not a class: .* below 2. Classes"),
-    (TONES, [-1], "Label -1 at index 0"),
-    (TONES, [0.5], "Label 0.5 at index 0.*whole number below 2"),
-    (TONES, ["0", "1"], "Label '0' at index 0"),
-    (TONES, [0.0, float("nan")], "Label nan at index 1"),
-    (STARS, [1, 0], "Label 0 at index 1 .*named by numbers.*give names"),
-    (STARS, [6], "Label 6 at index 0"),
-    (["0", "1", "many"], [0, 2], "Label 2 at index 1.*give names"),
-    (["it's", 'a "b"]'], ["é\n"], "Label 'é. ?n?' at index 0"),
-    ([str(i) * 200 for i in range(99)], ["w" * 999], "Label 'w"),
-]
 
 
 @pytest.mark.parametrize(("names", "y", "message"), WRONG)

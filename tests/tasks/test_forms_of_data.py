@@ -1,0 +1,162 @@
+"""(Forms in which people hold texts and labels) x (what takes data): read alike, or refused.
+
+A form is a row of the tables of tests/data; what takes data is a row of `TAKERS` here.
+"""
+
+import keras
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+from forms import NUMBERS, ONE, PAIRS, REFUSED, SINGLE, TWO, WRONG, Sequence, Series
+
+from bert_tf2 import TextClassifier
+
+LABELS = ["tea", "rain", "stone"]  # of ONE and TWO; the classes are tea, stone, rain
+NUMBERED = [0, 2, 1]
+
+
+def losses(history):
+    return history.history["loss"][0]
+
+
+TAKERS = {  # what takes texts and labels -> the loss
+    "fit": lambda model, x, y: losses(model.fit(x, y, batch_size=3, epochs=1, verbose=0)),
+    "evaluate": lambda model, x, y: model.evaluate(x, y, batch_size=3, verbose=0)[0],
+    "train_on_batch": lambda model, x, y: model.train_on_batch(x, y)[0],
+    "test_on_batch": lambda model, x, y: model.test_on_batch(x, y)[0],
+}
+ASKERS = {  # what takes texts alone -> logits
+    "predict": lambda model, x: model.predict(x, batch_size=3, verbose=0),
+    "predict_on_batch": lambda model, x: model.predict_on_batch(x),
+    "call": lambda model, x: model(x).numpy(),
+    "predict_labels": lambda model, x: np.log(
+        [list(row.probabilities.values()) for row in model.predict_labels(x)]
+    ),
+}
+WHOLE = {  # what holds texts and labels in one
+    "dataset": lambda x, y: tf.data.Dataset.from_tensor_slices((x, y)).batch(3),
+    "sequence": lambda x, y: Sequence([(x, y)]),
+    "generator": lambda x, y: iter([(x, y)]),
+    "dataset of dicts": lambda x, y: tf.data.Dataset.from_tensors(
+        dict(zip(("text", "text_pair"), x if isinstance(x, tuple) else (x,), strict=False))
+        | {"labels": y}
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A classifier that does not change as it learns, and its answers to the plainest form."""
+    model = oracle.tiny_classifier(config=oracle.with_dropout(oracle.TINY, 0.0), dropout=0.0)
+    model.compile(keras.optimizers.SGD(0.0))
+    return model
+
+
+@pytest.fixture(scope="module")
+def plain(model):
+    """Logits and loss of texts, and of pairs, by NumPy from the logits of lists."""
+    found = {}
+    for name, x in (("texts", ONE), ("pairs", (ONE, TWO))):
+        logits = model.predict(x, verbose=0).astype("float64")
+        shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+        found[name] = logits, -np.log(shares[range(3), NUMBERED]).mean()
+    assert abs(found["texts"][1] - found["pairs"][1]) > 0.01
+    return found
+
+
+FORMS = [("texts", name) for name in SINGLE] + [("pairs", name) for name in PAIRS]
+
+
+def made(kind, form):
+    return {"texts": SINGLE, "pairs": PAIRS}[kind][form]()
+
+
+@pytest.mark.parametrize(("kind", "form"), FORMS)
+def test_texts(model, plain, kind, form):
+    logits, loss = plain[kind]
+    for name, ask in ASKERS.items():
+        received = ask(model, made(kind, form))
+        received = received - received.mean(-1, keepdims=True)
+        expected = logits - logits.mean(-1, keepdims=True)
+        np.testing.assert_allclose(received, expected, atol=2e-5, err_msg=name)
+    for name, take in TAKERS.items():
+        received = take(model, made(kind, form), LABELS)
+        np.testing.assert_allclose(received, loss, atol=2e-5, err_msg=name)
+    assert model.takes_pairs is (kind == "pairs")
+
+
+LABELLED = {
+    "names": LABELS,
+    "array": np.array(LABELS),
+    "series": Series(LABELS),
+    "numbers": NUMBERED,
+    "whole floats": np.float32(NUMBERED),
+    "column": np.array(NUMBERED)[:, None],
+    "one-hot": np.eye(3)[NUMBERED],
+    "tensor": tf.constant(NUMBERED),
+}
+
+
+@pytest.mark.parametrize("form", LABELLED)
+def test_labels(model, plain, form):
+    y = LABELLED[form]
+    for name, take in TAKERS.items():
+        np.testing.assert_allclose(take(model, ONE, y), plain["texts"][1], atol=2e-5, err_msg=name)
+    for name, whole in WHOLE.items():
+        if form == "series" and "dataset" in name:
+            continue
+        for take in (TAKERS["fit"], TAKERS["evaluate"]):
+            received = take(model, whole(ONE, y), None)
+            np.testing.assert_allclose(received, plain["texts"][1], atol=2e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("whole", WHOLE)
+def test_pairs_and_labels_in_one(model, plain, whole):
+    for take in (TAKERS["fit"], TAKERS["evaluate"]):
+        received = take(model, WHOLE[whole]((ONE, TWO), LABELS), None)
+        np.testing.assert_allclose(received, plain["pairs"][1], atol=2e-5)
+    assert model.takes_pairs
+
+
+@pytest.mark.parametrize("form", REFUSED)
+def test_texts_that_are_refused(model, form):
+    x, error, _ = REFUSED[form]
+    messages = set()
+    for take in ASKERS.values():
+        with pytest.raises(error) as caught:
+            take(model, x)
+        messages.add(str(caught.value))
+    for take in TAKERS.values():
+        with pytest.raises(error) as caught:
+            take(model, x, LABELS)
+        messages.add(str(caught.value))
+    assert len(messages) == 1, messages
+
+
+@pytest.mark.parametrize(("names", "y", "expected"), NUMBERS)
+def test_every_reading_of_labels_reaches_the_loss(model, names, y, expected):
+    """In memory and in a dataset, with classes of these names."""
+    other = TextClassifier(model.encoder, model.preprocessor, labels=names, dropout=0.0)
+    other.compile(keras.optimizers.SGD(0.0))
+    texts = ONE[: len(expected)]
+    expected = np.float64(other.test_on_batch(texts, [names[number] for number in expected])[0])
+    for take in (TAKERS["evaluate"], TAKERS["test_on_batch"]):
+        np.testing.assert_allclose(take(other, texts, y), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("names", "y", "message"), WRONG[:5])
+def test_wrong_labels_are_named(model, names, y, message):
+    if len(names) != 2:
+        pytest.skip("names of another model")
+    two = TextClassifier(model.encoder, model.preprocessor, labels=names)
+    y = np.array(y)
+    for take in TAKERS.values():
+        with pytest.raises(ValueError, match=message):
+            take(two, ONE[: len(y)], y)
+    dataset = tf.data.Dataset.from_tensor_slices((ONE[: len(y)], y)).batch(2)
+    for name in ("fit", "evaluate"):
+        with pytest.raises(ValueError, match=message.split(" at index")[0]) as caught:
+            TAKERS[name](two, dataset, None)
+        assert len(str(caught.value)) < 600
+        assert "node" not in str(caught.value)
