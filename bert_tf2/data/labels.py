@@ -156,6 +156,7 @@ def class_numbers_in_graph(y, names):
 
     A label that is not a class stops with InvalidArgumentError; `errors_named` tells which.
     """
+    y = tf.convert_to_tensor(y)
     if y.shape.rank == 2 and y.shape[1] == len(names) and y.dtype != tf.string:
         ones = tf.cast(y == tf.cast(1, y.dtype), tf.int32)
         zeros = tf.cast(y == tf.cast(0, y.dtype), tf.int32)

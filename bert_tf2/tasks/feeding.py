@@ -4,7 +4,7 @@ import logging
 
 import tensorflow as tf
 
-from bert_tf2.data import columns, pipeline
+from bert_tf2.data import checks, columns, pipeline
 
 LOGGER = logging.getLogger("bert_tf2")
 
@@ -80,23 +80,9 @@ def _columns(element, labelled):
 
 
 def say_what_is_cut(task, found):
-    """Says once of a task how many texts are longer than it reads.
-
-    Args:
-        found: columns of texts in memory.
-    """
-    preprocessor = task.preprocessor
-    sides = [found[name] for name in columns.TEXT_NAMES if name in found]
-    separators = len(sides) * preprocessor.tokenizer.pair_separators if sides[1:] else 1
-    room = preprocessor.max_length - 1 - separators
-    # No text has more tokens than bytes, so few must be cut into tokens to know.
-    suspects = tf.where(tf.add_n([tf.strings.length(side) for side in sides]) > room)[:, 0]
-    if task.said_what_is_cut or not len(suspects):
-        return
-    tokens = [preprocessor.tokenizer(tf.gather(side, suspects)).row_lengths() for side in sides]
-    if cut := int(tf.math.count_nonzero(tf.add_n(tokens) > room)):
-        task.said_what_is_cut = True
-        LOGGER.warning(
-            "%d of %d texts are longer than `max_length`, %d tokens, and read up to there",
-            *(cut, len(sides[0]), preprocessor.max_length),
-        )
+    """Says once of a task how many texts, columns in memory, are longer than it reads."""
+    if not task.said_what_is_cut:
+        texts = {name: found[name] for name in columns.TEXT_NAMES if name in found}
+        for sentence in checks.cut_texts(texts, task.preprocessor):
+            task.said_what_is_cut = True
+            LOGGER.warning("%s", sentence)

@@ -169,9 +169,10 @@ class Task(StepModel):
     def __call__(self, inputs, *args, **kwargs):
         """Outputs to inputs, or to raw text."""
         if not columns.is_encoded(inputs):
-            symbolic = keras.tree.flatten(inputs)[0]
-            known = tf.is_tensor(symbolic) or isinstance(symbolic, keras.KerasTensor)
-            found = columns.in_graph(inputs) if known else self.read(inputs)
+            first = next(iter(keras.tree.flatten(inputs)), None)
+            traced = tf.is_tensor(first) and not tf.executing_eagerly()
+            symbolic = traced or isinstance(first, keras.KerasTensor)
+            found = columns.in_graph(inputs) if symbolic else self.read(inputs)
             inputs = self.prepare(found)[0]
         return super().__call__(self.rename_inputs(inputs), *args, **kwargs)
 
@@ -222,6 +223,7 @@ class Task(StepModel):
         process.check()
         if not self.compiled:
             self.compile()
+        x = columns.as_dataset(x, endless=steps_per_epoch is not None)
         if validation_split:
             (x, y, sample_weight), validation_data = columns.split(
                 x, y, sample_weight, validation_split, validation_data

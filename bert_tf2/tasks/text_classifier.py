@@ -122,10 +122,11 @@ class TextClassifier(Task):
         return ["accuracy"]
 
     def read_labels(self, y, rows):
-        return classes.class_numbers(y, self.labels, rows)
+        # As names, which `prepare` reads like those of a dataset: numbers may be names, too.
+        return np.array(self.labels)[classes.class_numbers(y, self.labels, rows)]
 
     def worth_saying(self, found):
-        return checks.worth_saying(found["labels"], self.labels)
+        return checks.worth_saying(classes.class_numbers(found["labels"], self.labels), self.labels)
 
     def class_weights(self, by_class):
         by_number = classes.class_weights(by_class, self.labels)
