@@ -31,7 +31,7 @@ DISTILBERT = {"model_type": "distilbert", "vocab_size": 97, "hidden_dim": 40, "d
 DISTILBERT |= {"n_layers": 2, "n_heads": 3}
 MINIMAL = {
     kind: SIZES | {"model_type": kind}
-    for kind in ("bert", "electra", "roberta", "xlm-roberta", "camembert")
+    for kind in ("bert", "electra", "roberta", "xlm-roberta", "camembert", "mpnet")
 } | {"albert": ALBERT, "distilbert": DISTILBERT}
 
 FOLLOWED = [  # model_type, their word, value -> our field, value
@@ -45,7 +45,7 @@ FOLLOWED = [  # model_type, their word, value -> our field, value
     ("electra", "hidden_act", "relu", "hidden_act", "relu"),
     *[
         (kind, "hidden_act", "relu", "mlm_act", "gelu_erf")
-        for kind in ("electra", "roberta", "xlm-roberta", "camembert")
+        for kind in ("electra", "roberta", "xlm-roberta", "camembert", "mpnet")
     ],
     ("bert", "hidden_act", "relu", "mlm_act", None),
     ("distilbert", "activation", "relu", "hidden_act", "relu"),
@@ -54,6 +54,8 @@ FOLLOWED = [  # model_type, their word, value -> our field, value
     ("distilbert", "seq_classif_dropout", 0.3, "classifier_dropout_prob", 0.3),
     ("roberta", "pad_token_id", 0, "position_padding_id", 0),
     ("bert", "pad_token_id", None, "position_padding_id", None),
+    ("mpnet", "pad_token_id", 0, "position_padding_id", 1),  # its code counts from 1
+    ("mpnet", "relative_attention_num_buckets", 32, "relative_buckets", 32),
     ("bert", "type_vocab_size", 4, "type_vocab_size", 4),
     ("albert", "num_hidden_groups", 2, "num_hidden_groups", 2),
     ("albert", "inner_group_num", 2, "inner_group_num", 2),
@@ -104,6 +106,7 @@ CLASSES = {
     "RobertaConfig": "roberta",
     "XLMRobertaConfig": "xlm_roberta",
     "CamembertConfig": "roberta",
+    "MPNetConfig": "mpnet",
 }
 
 
@@ -180,6 +183,7 @@ def test_numbers_of_other_types_are_taken():
         ("RobertaModel", "roberta"),
         ("XLMRobertaForSequenceClassification", "xlm_roberta"),
         ("CamembertForMaskedLM", "roberta"),
+        ("MPNetForMaskedLM", "mpnet"),
         ("ElectraModel", "electra"),
         ("ElectraForMaskedLM", "electra_generator"),
         ("BertGenerationEncoder", None),

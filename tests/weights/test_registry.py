@@ -236,7 +236,7 @@ def test_short_handles_are_those_of_tfhub(monkeypatch):
 
 def test_a_module_without_tensorflow_hub(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_hub", None)
-    with pytest.raises(ImportError, match=r'pip install "bert_tf2\[hub\]"'):
+    with pytest.raises(ImportError, match=r'pip install "\.\[hub\]"'):
         registry.resolve("https://tfhub.dev/google/albert_base/3")
 
 
