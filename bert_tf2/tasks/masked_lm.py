@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bert_tf2.data import columns, pipeline, pretraining
 from bert_tf2.modeling.heads import MaskedWords
-from bert_tf2.modeling.inputs import input_tensors
+from bert_tf2.modeling.inputs import check_ids, input_tensors
 from bert_tf2.modeling.layers import published_initializer
 from bert_tf2.tasks.task import Task
 from bert_tf2.text.masking import check_masks, masked_inputs
@@ -129,9 +129,11 @@ class MaskedLM(Task):
             )
         inputs = dict(inputs)
         positions = inputs.pop("masked_positions")
+        renamed = super().rename_inputs(inputs)
+        check_ids("masked_positions", positions, renamed["token_ids"].shape[1])
         if not isinstance(positions, keras.KerasTensor):
             positions = keras.ops.convert_to_tensor(positions, "int32")
-        return super().rename_inputs(inputs) | {"masked_positions": positions}
+        return renamed | {"masked_positions": positions}
 
     # --- The protocol. ----------------------------------------------------------------------------
 

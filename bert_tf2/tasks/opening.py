@@ -12,6 +12,7 @@ from bert_tf2.modeling.frozen import freeze, frozen
 from bert_tf2.text.packing import Preprocessor
 from bert_tf2.text.tokenizer import Tokenizer
 from bert_tf2.weights.filling import Unfilled, load_variables
+from bert_tf2.weights.units import is_state
 
 LOGGER = logging.getLogger("bert_tf2")
 LENGTHS = ("max_length", "pad_to_max_length", "length_buckets")
@@ -157,11 +158,8 @@ def _check_labels(task, checkpoint, given):
 def head_variables(task):
     """dict of our names to the variables of a task that are not its encoder's."""
     inner = {id(v) for v in task.encoder.variables}
-    return {
-        v.path: v
-        for v in task.variables
-        if id(v) not in inner and not v.path.endswith("seed_generator_state")
-    }
+    found = [v for v in task.variables if id(v) not in inner]
+    return {v.path: v for v in found if not is_state(v.path)}
 
 
 def contents_of(task):

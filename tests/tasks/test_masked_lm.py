@@ -70,6 +70,14 @@ def test_the_encoder_leaves_its_pooler_trainable():
     assert any(variable is kernel for variable in classifier.trainable_variables)
 
 
+@pytest.mark.parametrize("position", [-1, 3, 0.5])
+@pytest.mark.parametrize("way", ["__call__", "predict_on_batch"])
+def test_positions_that_are_not_there(way, position):
+    inputs = {"token_ids": np.ones((2, 3), "int32"), "masked_positions": [[0, 1], [1, position]]}
+    with pytest.raises(ValueError, match=rf"`masked_positions` .*0 to 2. Received: {position}"):
+        getattr(tiny_masked_lm.make(), way)(inputs)
+
+
 def test_heads_that_cannot_be():
     with pytest.raises(ValueError, match=r"`second_task` must be one of.*'mlm'"):
         tiny_masked_lm.make(second_task="mlm")
