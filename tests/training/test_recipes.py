@@ -6,9 +6,8 @@ import keras
 import numpy as np
 import oracle
 import pytest
-from absl import flags as absl_flags
 
-from bert_tf2.cli import verb_flags
+from bert_tf2.cli.verbs import FLAGS
 from bert_tf2.training import recipes, schedules
 from bert_tf2.training.optimizers import LAMB, AdamW
 from bert_tf2.training.recipes import finetuning_optimizer
@@ -94,10 +93,8 @@ def test_a_recipe_by_name_trains_and_ends():
 
 
 def test_the_shell_knows_the_same_names():
-    values = absl_flags.FlagValues()
-    verb_flags.finetune(values)
-    assert values["schedule"].parser.enum_values == list(schedules.SCHEDULES)
-    assert values["optimizer"].parser.enum_values == list(recipes.OPTIMIZERS)
+    for name, known in (("schedule", schedules.SCHEDULES), ("optimizer", recipes.OPTIMIZERS)):
+        assert FLAGS[name].settings["enum_values"] == list(known)
     defaults = inspect.signature(finetuning_optimizer).parameters
     for name in ("schedule", "optimizer", "layer_decay"):
-        assert values[name].default == defaults[name].default
+        assert FLAGS[name].default == defaults[name].default
