@@ -203,10 +203,11 @@ def errors_named():
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
-        found = re.search(rf"{MARK}.*[.\]](?=\]|[\"'])|(?<=ValueError: ).*\n", error.message)
+        said = rf"({MARK}.*[.\]])(?=\]|[\"'])|(?:Value|Type)Error: (.*)\n"
+        found = re.search(said, error.message)
         if found is None:
             raise
-        text = re.sub(r"\\(.)", lambda escape: escape[1].replace("n", " "), found[0])
+        text = re.sub(r"\\(.)", lambda escape: escape[1].replace("n", " "), found[1] or found[2])
         raise ValueError(text.strip()) from None
 
 

@@ -3,7 +3,7 @@
 import tensorflow as tf
 from tqdm import tqdm
 
-from bert_tf2.data import columns, pipeline
+from bert_tf2.data import columns, labels, pipeline
 from bert_tf2.tasks import process
 
 
@@ -27,10 +27,11 @@ def answer(task, x, batch_size=32, verbose=0):
         rows = range(0, pipeline.count_rows(found), batch_size)
         rows = tqdm(rows, unit="batch", disable=not verbose)
         batches = ({k: v[i : i + batch_size] for k, v in found.items()} for i in rows)
-    for batch in batches:
-        batch = {name: v for name, v in batch.items() if name not in columns.EXTRAS}
-        batch = {name: v if tf.is_tensor(v) else tf.constant(v) for name, v in batch.items()}
-        yield {name: v.numpy() for name, v in _traced(task, batch)(**batch).items()}
+    with labels.errors_named():
+        for batch in batches:
+            batch = {name: v for name, v in batch.items() if name not in columns.EXTRAS}
+            batch = {name: v if tf.is_tensor(v) else tf.constant(v) for name, v in batch.items()}
+            yield {name: v.numpy() for name, v in _traced(task, batch)(**batch).items()}
 
 
 def graph(task):

@@ -261,7 +261,8 @@ class Task(StepModel):
         """
         process.check()
         data = self.dataset(x, batch_size=batch_size, labelled=False)
-        return super().predict(data, verbose=verbose, **kwargs)
+        with labels.errors_named():
+            return super().predict(data, verbose=verbose, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """As Keras's, on raw text: one step with these rows."""

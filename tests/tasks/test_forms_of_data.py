@@ -152,3 +152,20 @@ def test_wrong_labels_are_named(model, names, y, message, monkeypatch):
         model.evaluate(tf.data.Dataset.from_tensors((texts, y)), verbose=0)
     assert len(str(caught.value)) < 600
     assert "node" not in str(caught.value)
+
+
+def test_a_bad_text_in_a_later_batch_is_named(model):
+    for ask in ("predict", "predict_labels"):
+        with pytest.raises(ValueError, match=r"Received at index 1: None") as caught:
+            ASKERS[ask](model, Sequence([ONE, ["a", None]]))
+        assert len(str(caught.value)) < 300
+    with pytest.raises(ValueError, match=r"Received at index 1: None"):
+        TAKERS["evaluate"](model, Sequence([(ONE, LABELS), (["a", None], LABELS[:2])]), None)
+
+
+def test_generators_without_an_end_and_rows_set_apart(model, plain):
+    endless = ((ONE, LABELS) for _ in iter(int, 1))
+    history = model.fit(endless, steps_per_epoch=2, epochs=2, verbose=0).history
+    np.testing.assert_allclose(history["loss"], [plain["texts"][1]] * 2, atol=2e-5)
+    split = model.fit(ONE * 2, LABELS * 2, validation_split=0.5, epochs=1, verbose=0).history
+    np.testing.assert_allclose(split["val_loss"], split["loss"], atol=2e-5)
