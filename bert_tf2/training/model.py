@@ -105,8 +105,13 @@ class StepModel(DistributedModel):
         """Has all built that a step outside of a run needs; the recipe is the default."""
         if not self.compiled:
             self.compile()
+        self.build_optimizer()
+
+    def build_optimizer(self):
+        """Creates the optimizer's slots, if there are none."""
         with self.distribute_strategy.scope():
-            self.optimizer.build(self.trainable_variables)
+            if not self.optimizer.built:  # Keras's loss scale would begin anew each time
+                self.optimizer.build(self.trainable_variables)
 
     @property
     def trainable_variables(self):
@@ -150,4 +155,4 @@ class StepModel(DistributedModel):
         self.compile(**config, **said.get("step", {}))
         self.recipe = said.get("recipe")
         if said.get("trained", True):
-            self.optimizer.build(self.trainable_variables)
+            self.build_optimizer()

@@ -99,8 +99,8 @@ class Run:
             if task.recipe is not None:
                 self._start_recipe(max(steps_per_epoch * self.epochs, 1))
             compiling.check_loss_scaling(task.encoder.policy, task.optimizer)
-            # Variables created inside the step would have it traced twice, seconds each time.
-            task.optimizer.build(task.trainable_variables)
+        # Variables created inside the step would have it traced twice, seconds each time.
+        task.build_optimizer()
         task.build_metrics(dataset.element_spec)
 
     def _start_recipe(self, total_steps):

@@ -140,3 +140,15 @@ def test_in_float32_it_would_not_overflow():
     task.fit(TEXTS, TARGETS, 8, 1, sample_weight=weights, shuffle=False, verbose=0)
     assert state(task)["dynamic_scale"] == SCALE
     assert state(task)["iteration"] == 1
+
+
+def test_the_scale_is_kept_from_fit_to_evaluate_and_on():
+    """Keras's `build` begins it anew, each time it is called."""
+    task = classifier(optimizer=scaled)
+    task.optimizer.build(task.trainable_variables)
+    task.optimizer.dynamic_scale.assign(64.0)
+    task.evaluate(TEXTS, TARGETS, verbose=0)
+    task.fit(TEXTS, TARGETS, verbose=0)
+    task.test_on_batch(TEXTS, TARGETS)
+    assert float(task.optimizer.dynamic_scale.numpy()) == 64.0
+    assert int(task.optimizer.step_counter.numpy()) == 1
