@@ -148,7 +148,7 @@ def test_the_scale_is_kept_from_fit_to_evaluate_and_on():
     task.optimizer.build(task.trainable_variables)
     task.optimizer.dynamic_scale.assign(64.0)
     task.evaluate(TEXTS, TARGETS, verbose=0)
-    task.fit(TEXTS, TARGETS, verbose=0)
+    task.fit(TEXTS, TARGETS, epochs=1, verbose=0)
     task.test_on_batch(TEXTS, TARGETS)
     assert float(task.optimizer.dynamic_scale.numpy()) == 64.0
     assert int(task.optimizer.step_counter.numpy()) == 1
