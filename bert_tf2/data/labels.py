@@ -10,11 +10,12 @@ import contextlib
 import math
 import numbers
 import re
+import unicodedata
 
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.data.names import NUMERAL, class_names, some  # noqa: F401
+from bert_tf2.data.names import NUMERAL, some
 from bert_tf2.messages import shorten
 from bert_tf2.text.inputs import cells, column_names, shown
 
@@ -23,6 +24,63 @@ WORDS = {  # classes that a boolean names
     False: ("false", "no", "negative", "neg"),
 }
 MARK = "Label "  # by which an error from the graph is known
+
+
+def class_names(labels):
+    """The class names, in the order of the logits.
+
+    Args:
+        labels: names, in a list, a NumPy array such as `np.unique(y)` or a Series; numbers and
+            booleans give their names ("0", "True"); or the number C of classes, "0" … "C-1".
+
+    Returns:
+        list of str.
+
+    Raises:
+        ValueError: no names, fewer than two, one twice, or one that is no line of a file.
+    """
+    count = isinstance(labels, numbers.Integral) and not isinstance(labels, bool)
+    try:
+        found = [_name(x) for x in (range(labels) if count else cells(labels, "labels"))]
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "`labels` must be a list of str, or a number; a checkpoint that names its classes may "
+            f"stand in. Received: {shown(labels)}"
+        ) from error
+    for name in found:
+        _check_line(name)
+    twice = [name for name, count in collections.Counter(found).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"`labels` must be two or more different names. Received more than once: {some(twice)}"
+        )
+    if len(found) < 2:
+        raise ValueError(
+            f"`labels` must be two or more different names: a head with one gives a score, which "
+            f"is no class. Received: {shown(labels)}"
+        )
+    return found
+
+
+def _name(label):
+    """The name that a label is, or has as a number."""
+    if isinstance(label, bytes):
+        return label.decode()
+    if isinstance(label, str | numbers.Integral):
+        return str(label)
+    if isinstance(label, numbers.Real) and math.isfinite(label):
+        return str(int(label)) if label == int(label) else str(float(label))
+    raise TypeError(label)
+
+
+def _check_line(name):
+    """Raises for a name that a file of one name a line would not keep."""
+    wrong = next((c for c in name if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")), None)
+    if not name.strip() or (wrong and wrong != "\t"):
+        raise ValueError(
+            "`labels` must be single lines with something in them, without control characters. "
+            f"Received: {shown(name)}{f' with U+{ord(wrong):04X}' if wrong else ''}"
+        )
 
 
 def class_numbers(y, names, rows=None):
@@ -148,9 +206,6 @@ def _names_of_rows(table, names):
     return [names[number] for number in table.argmax(1)]
 
 
-# === In a graph ===================================================================================
-
-
 def class_numbers_in_graph(y, names):
     """`class_numbers` for a batch of a dataset: (B,), (B, 1) or one-hot (B, C) -> int32 (B,).
 
@@ -209,9 +264,6 @@ def errors_named():
             raise
         text = re.sub(r"\\(.)", lambda escape: escape[1].replace("n", " "), found[1] or found[2])
         raise ValueError(text.strip()) from None
-
-
-# === Weights ======================================================================================
 
 
 def class_weights(by_class, names):
