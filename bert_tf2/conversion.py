@@ -44,6 +44,9 @@ def lost(contents, to):
         said.append(f"{to} has no place for class names: {', '.join(contents.labels)}")
     if contents.problem_type and to not in ("bert_tf2", "huggingface"):
         said.append(f"{to} has no place for the kind of answer, {contents.problem_type}")
+    words = weights.unsaid(contents.tokenizer, to)
+    if words:
+        said.append(f"{to} has no place for these settings of the tokenizer: {', '.join(words)}")
     if not contents.tokenizer.files:
         said.append("no vocabulary lies beside the weights, so none was written")
     return said

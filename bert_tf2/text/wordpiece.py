@@ -1,5 +1,6 @@
 """The WordPiece tokenizer of BERT, DistilBERT and ELECTRA, as graph operations."""
 
+import logging
 from typing import ClassVar
 
 import keras
@@ -8,7 +9,10 @@ import tensorflow as tf
 from bert_tf2.text.normalize import UNREACHABLE, clean, limit_words, split_words
 from bert_tf2.text.tokenizer import Tokenizer
 from bert_tf2.text.vocabulary import Vocabulary
+from bert_tf2.weights.tokenizer_source import accented
 from bert_tf2.weights.tokenizer_words import MPNET
+
+LOGGER = logging.getLogger("bert_tf2")
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
@@ -67,7 +71,17 @@ class WordPieceTokenizer(Tokenizer):
     def settings_of(cls, checkpoint, source):
         """What was asked for, or else what the checkpoint says, or else its vocabulary."""
         usual = MPNET if checkpoint.config.family == "mpnet" else {}
-        return usual | super().settings_of(checkpoint, source.with_case())
+        source = source.with_case()
+        lost = accented(Vocabulary.read(source.files["vocab.txt"], ()).pieces)
+        if lost and source.lowercase and source.settings.get("strip_accents") is None:
+            LOGGER.warning(
+                "Lower-casing strips accents, so that %d pieces of the vocabulary, such as %s, are "
+                "never found in text. If the model was trained with them, give "
+                "`strip_accents=False`.",
+                len(lost),
+                ", ".join(lost[:4]),
+            )
+        return usual | super().settings_of(checkpoint, source)
 
     def build(self, assets):
         """Makes the matcher of a `vocab.txt`."""

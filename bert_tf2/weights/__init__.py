@@ -20,7 +20,7 @@ from bert_tf2.weights.saving import (
 from bert_tf2.weights.summary import summary
 from bert_tf2.weights.tensors import to_tensor, unset
 from bert_tf2.weights.tokenizer_source import TokenizerSource, of_vocabulary
-from bert_tf2.weights.tokenizer_words import given_vocabulary
+from bert_tf2.weights.tokenizer_words import given_vocabulary, unsaid
 
 __all__ = [
     "FORMATS",
@@ -45,6 +45,7 @@ __all__ = [
     "summary",
     "to_format",
     "to_tensor",
+    "unsaid",
     "unset",
     "without_a_place",
     "write_config",

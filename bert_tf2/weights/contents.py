@@ -42,11 +42,15 @@ def contents_of(checkpoint: Checkpoint) -> tuple[Contents, Report]:
         CheckpointError: as `loading.load`.
     """
     arrays, report = load(checkpoint, _shapes_in(checkpoint), optional_heads=False)
+    tokenizer = checkpoint.tokenizer.in_memory()
+    if tokenizer.refused:
+        report.warnings.append(f"the tokenizer was left out. {tokenizer.refused}")
+        tokenizer = TokenizerSource()
     has_classes = any(name.endswith("classifier/bias") for name in arrays)
     contents = Contents(
         config=checkpoint.config,
         arrays=arrays,
-        tokenizer=checkpoint.tokenizer.in_memory(),
+        tokenizer=tokenizer,
         labels=checkpoint.labels if has_classes else None,
         problem_type=checkpoint.problem_type if has_classes else None,
         task=checkpoint.task,

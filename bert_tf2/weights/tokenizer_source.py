@@ -1,6 +1,7 @@
 """What a checkpoint holds of its tokenizer: the files, and what is said of how they cut text."""
 
 import dataclasses
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -58,11 +59,30 @@ class TokenizerSource:
         return vocabulary.count(b"\n") + bool(vocabulary and not vocabulary.endswith(b"\n"))
 
     def with_case(self) -> "TokenizerSource":
-        """The same, where nothing says the case with what the vocabulary looks like."""
+        """The same, where nothing says the case with what the vocabulary looks like.
+
+        One with pieces that stripping accents would change was made of text that kept them: with
+        both "が" and "か", these are two pieces.
+        """
         if self.lowercase is not None or "vocab.txt" not in self.files:
             return self
         lines = self.read("vocab.txt").decode("utf-8", "replace").split("\n")
-        return self.with_settings(lowercase=looks_lowercase(line.strip() for line in lines))
+        pieces = [line.strip() for line in lines]
+        lowercase = looks_lowercase(pieces)
+        said = self.with_settings(lowercase=lowercase)
+        if lowercase and "strip_accents" not in self.settings and accented(pieces):
+            return said.with_settings(strip_accents=False)
+        return said
+
+
+def accented(pieces: Iterable[str]) -> list[str]:
+    """Those of the pieces that stripping accents, as Google's code does, would change."""
+    wide = (piece for piece in pieces if not piece.isascii())
+    return [p for p in wide if any(_is_accent(c) for c in unicodedata.normalize("NFD", p))]
+
+
+def _is_accent(char: str) -> bool:
+    return unicodedata.category(char) == "Mn"
 
 
 def of_vocabulary(lines: Iterable[str], **settings) -> TokenizerSource:

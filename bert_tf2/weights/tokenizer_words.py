@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from bert_tf2.messages import shorten
 from bert_tf2.weights import whole_tokenizers
 from bert_tf2.weights.discovery import read_json
 from bert_tf2.weights.tokenizer_source import TokenizerSource, find_tokenizer_files
@@ -125,6 +126,69 @@ def given_vocabulary(file: Path) -> dict[str, Path | bytes]:
     if file.suffix == ".json":
         return {"vocab.json": file, "merges.txt": file.with_name("merges.txt")}
     return {"spiece.model" if file.suffix == ".model" else "vocab.txt": file}
+
+
+def config_of(source: TokenizerSource) -> dict:
+    """The tokenizer_config.json that says what a tokenizer is, as far as it has words."""
+    settings = source.settings
+    classes = [name for name, stands in _CLASSES.items() if stands and _holds(settings, stands)]
+    usual = next((c for name, c in _CLASS_OF_FILE.items() if name in source.files), "Bert")
+    said = {"tokenizer_class": f"{[*classes, usual][0]}Tokenizer"}
+    said |= {t: settings[o] for t, o in _FOLLOWED.items() if settings.get(o) is not None}
+    pieces = settings.get("special_pieces", {})
+    said |= {theirs: pieces[ours] for theirs, ours in _ROLES.items() if ours in pieces}
+    added = {
+        str(token["id"]): {
+            "content": token["content"],
+            "special": not token.get("normalized", False),
+            "single_word": False,
+            **{word: token.get(word, False) for word in ("lstrip", "rstrip", "normalized")},
+        }
+        for token in settings.get("added_tokens", ())
+        if token.get("id") is not None
+    }
+    return said | ({"added_tokens_decoder": added} if added else {})
+
+
+def _holds(settings: Mapping, stands: Mapping) -> bool:
+    """Whether a tokenizer's settings are all that a class stands for."""
+    return all(settings.get(name) == value for name, value in stands.items())
+
+
+def unsaid(source: TokenizerSource, format: str) -> list[str]:
+    """Words of a tokenizer that change ids and that a format has no place for."""
+    held = _HELD.get(format)
+    found = {word: source.settings.get(word, usual) for word, usual in _USUAL.items()}
+    found["added_tokens"] = [t for t in found["added_tokens"] if t.get("match", True)]
+    return [
+        f"{word}={shorten(value)}"
+        for word, value in found.items()
+        if held is not None and word not in held and value != _USUAL[word]
+    ]
+
+
+# Words of a tokenizer that most do not have, and what holds where they are not said.
+_USUAL = {
+    "strip_accents": None,
+    "tokenize_chinese_chars": True,
+    "keep_accents": False,
+    "add_prefix_space": False,
+    "ignore_merges": False,
+    "split_white_space": False,
+    "added_tokens": [],
+}
+# Format -> which of them it holds; ours, and SavedModels of ours, hold all.
+_HELD = {
+    "google": (),
+    "keras_hub": ("strip_accents", "add_prefix_space"),
+    "huggingface": (*_FOLLOWED.values(), "added_tokens"),
+}
+_CLASS_OF_FILE = {
+    "vocab.txt": "Bert",
+    "merges.txt": "Roberta",
+    "spiece.model": "Albert",
+    "sentencepiece.bpe.model": "XLMRoberta",
+}
 
 
 def _refusal(folder: Path, error: Exception) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from bert_tf2 import Tokenizer
 from bert_tf2.text.packing import Preprocessor
-from bert_tf2.weights.tokenizer_words import find_tokenizer
+from bert_tf2.weights.tokenizer_words import config_of, find_tokenizer, unsaid
 
 RECORDED = Path(__file__).parents[1] / "reference" / "tokenizer_words" / "cases.json"
 ASKED, *CASES = json.loads(RECORDED.read_text("utf-8"))
@@ -123,3 +123,55 @@ def test_refused_in_a_whole_tokenizer(case, part, word, value, tmp_path):
 def test_words_that_change_no_ids(word, value, tmp_path):
     files = {"vocab.txt": VOCABULARY, "tokenizer_config.json": {word: value}}
     assert opened(tmp_path, files)(["tea a"]).to_list() == [[WORDS.index("tea"), WORDS.index("a")]]
+
+
+KANA = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "か", "が"]
+
+
+def test_a_vocabulary_with_accents_keeps_them(tmp_path, caplog):
+    """Where nothing says the case; where it is said, Google's rule holds, and the loss is said."""
+    vocabulary = "".join(f"{word}\n" for word in KANA)
+    quiet = opened(tmp_path, {"vocab.txt": vocabulary})
+    assert quiet(["か が A"]).to_list() == [[5, 6, 4]]
+    assert not caplog.records
+    stripping = opened(
+        tmp_path, {"vocab.txt": vocabulary, "tokenizer_config.json": {"do_lower_case": True}}
+    )
+    assert stripping(["か が"]).to_list() == [[5, 5]]
+    assert "such as が" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "lowercase"),
+    [
+        ("bert-lowercased", None), ("increased", None), ("uncased_L-2", True), ("my_cased", False),
+        ("BERT-Base-Uncased", True), ("base-multilingual-cased", False), ("chinese_L-12", True),
+    ],
+)  # fmt: skip
+def test_names_are_read_as_words_and_files_before_them(name, lowercase, tmp_path):
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "vocab.txt").write_text(VOCABULARY, "utf-8")
+    assert find_tokenizer(folder).lowercase is lowercase
+    for said in (True, False):
+        whole = json.loads(json.dumps(WHOLE["whole, added"]))
+        whole["normalizer"]["lowercase"] = said
+        (folder / "tokenizer.json").write_text(json.dumps(whole), "utf-8")
+        assert find_tokenizer(folder).lowercase is said
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_written_as_read(case, tmp_path):
+    """Hugging Face's words, written from what they were read as; what they lack is told."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    first = opened(tmp_path / "a", case["files"])
+    source = first.source()
+    if unsaid(source, "huggingface") or "word of" in case["name"]:
+        return
+    written = {"tokenizer_config.json": config_of(source)}
+    for name, content in source.files.items():
+        (tmp_path / "b" / name).write_bytes(content)
+    again = opened(tmp_path / "b", written)
+    assert type(again) is type(first)
+    assert again(ASKED["texts"]).to_list() == first(ASKED["texts"]).to_list()

@@ -18,6 +18,7 @@ from bert_tf2.weights.name_tables import respelled, written_out
 from bert_tf2.weights.publishers.huggingface_config import CONFIG
 from bert_tf2.weights.publishers.huggingface_names import FORMAT, NAMES, TF_FORMAT, TF_NAMES
 from bert_tf2.weights.report import CheckpointError
+from bert_tf2.weights.tokenizer_words import config_of
 from bert_tf2.weights.units import head_of
 
 FORMATS = {"huggingface": (FORMAT, NAMES), "huggingface_tf": (TF_FORMAT, TF_NAMES)}
@@ -100,12 +101,6 @@ _ARCHITECTURES = (
     ({"rtd"}, "{}ForPreTraining"),
     ({"mlm"}, "{}ForMaskedLM"),
 )
-_TOKENIZERS = {
-    "albert": "AlbertTokenizer",
-    "roberta": "RobertaTokenizer",
-    "xlm_roberta": "XLMRobertaTokenizer",
-    "mpnet": "MPNetTokenizer",
-}
 # Fields that change what is computed. Where Hugging Face has no word for one, nothing can be said.
 _COMPUTED = (
     "layer_norm_eps",
@@ -210,10 +205,7 @@ def _completed(contents, stored: Mapping[str, np.ndarray]) -> dict[str, np.ndarr
 
 def _tokenizer_config_of(contents) -> dict:
     """The `tokenizer_config.json` of `Contents`."""
-    tokenizer = _TOKENIZERS.get(contents.config.family, "BertTokenizer")
-    if "vocab.txt" in contents.tokenizer.files and tokenizer != "MPNetTokenizer":
-        tokenizer = "BertTokenizer"  # the Chinese ALBERTs have one, too
-    said = {"tokenizer_class": tokenizer, "model_max_length": contents.config.max_length}
-    words = {"add_prefix_space": "add_prefix_space", "lowercase": "do_lower_case"}
-    settings = contents.tokenizer.settings
-    return said | {theirs: settings[ours] for ours, theirs in words.items() if ours in settings}
+    said = {"model_max_length": contents.config.max_length, **config_of(contents.tokenizer)}
+    return said | (
+        {"tokenizer_class": "MPNetTokenizer"} if contents.config.family == "mpnet" else {}
+    )

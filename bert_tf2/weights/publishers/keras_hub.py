@@ -147,10 +147,10 @@ def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path) -> Met
     source = TokenizerSource({name: path for name, path in places.items() if path.exists()})
     settings = file.folder / _SETTINGS
     values = read_json(settings, error=CheckpointError) if settings.exists() else {}
-    said = values["config"].get("lowercase") if isinstance(values.get("config"), dict) else None
-    return Metadata(
-        config, source.with_settings(lowercase=said if isinstance(said, bool) else None)
-    )
+    said = values.get("config") if isinstance(values.get("config"), dict) else {}
+    said = {word: said.get(word) for word in ("lowercase", "add_prefix_space")}
+    said = {word: value for word, value in said.items() if isinstance(value, bool)}
+    return Metadata(config, source.with_settings(**said))
 
 
 def check(contents) -> None:
@@ -228,7 +228,8 @@ def _tokenizer_of(contents) -> dict:
         family = "bert" if family in ("albert", "roberta", "xlm_roberta") else family
         lowercase = contents.tokenizer.lowercase
         # Google's lower-casing takes the accents along.
-        given = {"vocabulary": None, "lowercase": lowercase, "strip_accents": lowercase}
+        strip = contents.tokenizer.settings.get("strip_accents", lowercase)
+        given = {"vocabulary": None, "lowercase": lowercase, "strip_accents": strip}
         return _object(family, "Tokenizer", beside | given)
     if "merges.txt" in files:
         prefix = contents.tokenizer.settings.get("add_prefix_space", False)
