@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from bert_tf2.text.known import Known
 
+LONG = 200  # bytes of a word that is merged by windows
+_WINDOW, _OVERLAP = 64, 32  # bytes; of one parity windows must not overlap: at least 2 to 1
 _NEVER = np.iinfo(np.int64).max  # the rank of a pair that does not merge
 
 
@@ -35,13 +37,14 @@ class Merges:
         self._ranks = tf.constant(np.append(order, _NEVER))
         self._merged = tf.constant(table[:, 2])  # by rank
         self._byte_ids = tf.constant(byte_ids, tf.int64)
+        self._sizes = tf.constant([len(s) for s in spellings], tf.int64)  # by id
         self._known = self._single_pieces(spellings, whole_words)
 
     def ids(self, words):
         """string (W,), empty ones among them -> int32 RaggedTensor (W, pieces)."""
         known, ids = self._known.find(words)  # (W,)
         rest = tf.where(~known & (words != ""))[:, 0]
-        values, rows = self._merge(tf.gather(words, rest))
+        values, rows = self._merge_any(tf.gather(words, rest))
         single = tf.RaggedTensor.from_row_lengths(ids, tf.cast(known, tf.int64), validate=False)
         several = tf.RaggedTensor.from_value_rowids(
             values, tf.gather(rest, rows), nrows=tf.size(words, tf.int64), validate=False
@@ -57,6 +60,71 @@ class Merges:
         values, rows = (t.numpy() for t in self._merge(tf.constant(words)))
         alone = np.flatnonzero(np.bincount(rows, minlength=len(words)) == 1)
         return Known(words[alone], values[np.isin(rows, alone)])
+
+    def _merge_any(self, words):
+        """As `_merge`, with long words apart: each step of that costs as much as all words have."""
+        is_long = tf.strings.length(words) > LONG
+
+        def apart():
+            short, long = tf.where(~is_long)[:, 0], tf.where(is_long)[:, 0]
+            values, rows = self._merge(tf.gather(words, short))
+            more, of = self._merge_long(tf.gather(words, long))
+            rows = tf.concat([tf.gather(short, rows), tf.gather(long, of)], 0)
+            order = tf.argsort(rows, stable=True)
+            return tf.gather(tf.concat([values, more], 0), order), tf.gather(rows, order)
+
+        return tf.cond(tf.reduce_any(is_long), apart, lambda: self._merge(words))
+
+    def _merge_long(self, words):
+        """`_merge` by windows that overlap: words are cut where two windows agree on a piece.
+
+        A list of pieces is what merging makes of their bytes if it makes each two neighbours of
+        their own bytes: the first merge across a boundary would be the first in these two as well.
+        So windows are joined at a piece that both have. Where two have none, as in "abcabcabc…",
+        they become one; such words take few steps, since all equal pairs merge at once.
+        """
+        size = tf.strings.length(words, unit="BYTE")
+        counts = tf.cast((size + _WINDOW - 1) // _WINDOW, tf.int64)
+        word = tf.repeat(tf.range(tf.size(words, tf.int64)), counts)
+        begin = _WINDOW * (tf.range(tf.size(word, tf.int64)) - tf.repeat(_before(counts), counts))
+
+        def step(word, begin, *_):
+            joined, values, of = self._windows(words, word, begin)
+            whole = tf.reduce_all(joined)
+            return tf.boolean_mask(word, joined), tf.boolean_mask(begin, joined), values, of, whole
+
+        *_, values, of, _ = tf.while_loop(
+            lambda *state: ~state[-1],
+            step,
+            [word, begin, tf.zeros([0], tf.int32), tf.zeros([0], tf.int64), tf.constant(False)],
+            shape_invariants=[tf.TensorShape([None])] * 4 + [tf.TensorShape([])],
+            parallel_iterations=1,
+        )
+        return values, of
+
+    def _windows(self, words, word, begin):
+        """Merges windows (K,), each from `begin` in a word to where the next begins, and beyond.
+
+        -> which are joined with the one before (K,), the pieces kept, and the word of each.
+        """
+        size = tf.cast(tf.strings.length(words), tf.int64)
+        base, size = tf.gather(_before(size), word), tf.gather(size, word)
+        is_last = tf.concat([word[1:] != word[:-1], [True]], 0)
+        end = tf.where(is_last, size, tf.concat([begin[1:], [0]], 0))
+        left, right = tf.maximum(begin - _OVERLAP, 0), tf.minimum(end + _OVERLAP, size)
+        values, rows = self._merge(tf.strings.substr(tf.gather(words, word), left, right - left))
+        place = _before(tf.gather(self._sizes, values))  # of each piece, in all words together
+        place += tf.gather(base + left - tf.math.segment_min(place, rows), rows)
+        # Of one parity no two windows overlap, so that the pieces of each ascend.
+        key, odd = place * (self._stop + 1) + tf.cast(values, tf.int64), rows % 2 == 1
+        in_both = tf.where(odd, _is_in(key, key[~odd]), _is_in(key, key[odd]))
+        in_both &= place < tf.gather(base + begin + _OVERLAP, rows)  # with the window before
+        joint = tf.math.segment_min(tf.where(in_both, place, _NEVER), rows)  # (K,)
+        joint = tf.where(begin == 0, base, joint)
+        until = tf.where(is_last, _NEVER, tf.concat([joint[1:], [_NEVER]], 0))
+        kept = (place >= tf.gather(joint, rows)) & (place < tf.gather(until, rows))
+        of = tf.gather(word, tf.boolean_mask(rows, kept))
+        return joint != _NEVER, tf.boolean_mask(values, kept), of
 
     def _merge(self, words):
         """string (W,), none empty -> int32 (pieces,), and int64 (pieces,): the word each is of."""
@@ -115,6 +183,17 @@ def _merge_all(symbols, word, keys, ranks, merged, stop):
             parallel_iterations=1,
         )
         return symbols, word
+
+
+def _before(counts):
+    """int64 (N,): the sum of all counts before each."""
+    return tf.cumsum(counts, exclusive=True)
+
+
+def _is_in(keys, table):
+    """bool (N,): which keys are in an ascending table."""
+    table = tf.concat([table, [_NEVER]], 0)
+    return tf.gather(table, _search(table, keys)) == keys
 
 
 def _look_up(keys, ranks, wanted):

@@ -5,6 +5,8 @@ import json
 from bert_tf2.files import LARGE, read_bytes, read_json
 from bert_tf2.weights.whole_tokenizers import files_of, settings_of
 
+_LONGEST = 512  # letters of a piece
+
 
 class PairFiles:
     """A vocabulary and its merges, checked against each other.
@@ -35,6 +37,13 @@ class PairFiles:
             raise ValueError(
                 f"The ids of a vocabulary must be 0, 1, 2 and so on. Received: {len(ids)} pieces "
                 "with gaps or repetitions among their ids."
+            )
+        longest = max(self.pieces, key=len, default="")
+        if len(longest) > _LONGEST:
+            raise ValueError(
+                f"A piece must have at most {_LONGEST} letters: published ones have 128, and "
+                "the time that long ones take grows with their square. Received: "
+                f"{len(longest)} letters, {longest[:40]!r}…"
             )
         letters = byte_letters()
         missing = [piece for piece in [*required, *letters] if piece not in ids]

@@ -6,8 +6,6 @@ are fairseq's, which number the special pieces otherwise than the model file.
 """
 
 import functools
-import sys
-import unicodedata
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,16 +14,14 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2.files import read_bytes
-from bert_tf2.text.normalize import lower, update_rows
+from bert_tf2.text.normalize import update_rows
+from bert_tf2.text.pieces_text import WHITE, clean, edges_of, inert, shorten_runs
 from bert_tf2.text.tokenizer import Tokenizer
 from bert_tf2.weights.sentencepiece_model import FAIRSEQ
 
 _UNDERLINE = "▁"  # stands for a space, and begins a word
-_WHITE = (  # of str.split()
-    r"[\t-\r\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
-)
 _FAMILIES = ("albert", *FAIRSEQ)
-_NO_PIECE = "\ufdef"  # a noncharacter
+LONG = 4096  # bytes of a text that is looked through for long runs of unknown characters
 
 
 _SPECIAL = {
@@ -145,7 +141,7 @@ class SentencePieceTokenizer(Tokenizer):
         texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
         if self.family != "albert":
             spaced = self.split_white_space
-            return tf.strings.regex_replace(texts, _WHITE, " ") if spaced else texts
+            return tf.strings.regex_replace(texts, WHITE, " ") if spaced else texts
         return clean(texts, self.lowercase, self.keep_accents, self.straighten_quotes)
 
     def cut(self, texts):
@@ -158,47 +154,6 @@ class SentencePieceTokenizer(Tokenizer):
         text = tf.strings.reduce_join(self.pieces_of(ids), axis=-1)
         text = tf.strings.regex_replace(text, _UNDERLINE, " ")
         return tf.strings.regex_replace(text, "^ ", "")
-
-
-def clean(texts, lowercase=True, keep_accents=False, straighten_quotes=False):
-    """What ALBERT does to text before SentencePiece reads it: `preprocess_text`.
-
-    White space becomes one space and vanishes at the ends, NFKD takes characters apart, combining
-    marks go, and what is left is lower-cased, in this order.
-
-    Args:
-        texts: string tensor (B,), UTF-8.
-        lowercase, keep_accents, straighten_quotes: as for `SentencePieceTokenizer`.
-
-    Returns:
-        String tensor (B,).
-    """
-    texts = tf.strings.strip(tf.strings.regex_replace(texts, _WHITE, " "))
-    if straighten_quotes:
-        texts = tf.strings.regex_replace(texts, "``|''", '"')
-    # ASCII needs no more: only the other rows pay for it.
-    plain = tf.strings.regex_full_match(texts, "[ -~]*")
-    texts = update_rows(
-        texts, tf.logical_not(plain), lambda rows: _clean_characters(rows, lowercase, keep_accents)
-    )
-    return tf.strings.lower(texts) if lowercase else texts
-
-
-def _clean_characters(texts, lowercase, keep_accents):
-    """NFKD, no combining marks, and `str.lower()`."""
-    import tensorflow_text
-
-    if not keep_accents:
-        # Marks go before NFKD too, which sorts each run of them in quadratic time.
-        marks = _combining()
-        texts = tf.strings.regex_replace(texts, marks, "")
-        texts = tensorflow_text.normalize_utf8(texts, "NFKD")
-        texts = tf.strings.regex_replace(texts, marks, "")
-    if not lowercase:
-        return texts
-    # Lower-casing takes NUL for the end of a text: a character that is no piece stands in for it.
-    texts = lower(tf.strings.regex_replace(texts, r"\x00", _NO_PIECE), keep_accents)
-    return tf.strings.regex_replace(texts, _NO_PIECE, "\0")
 
 
 class _Model:
@@ -227,9 +182,19 @@ class _Model:
 
     def ids(self, texts):
         """string (B,) -> int32 RaggedTensor (B, pieces)."""
+        # A run of characters that are in no piece is one unknown piece, however long it is, and
+        # SentencePiece takes a time that grows with its square: the middle of long ones may go.
+        is_long = tf.strings.length(texts) > LONG
+        texts = update_rows(texts, is_long, lambda rows: shorten_runs(rows, self._strangers))
         if not tf.executing_eagerly():
             return self._open(tf.int32).tokenize(texts)
         return self._eagerly(lambda opened: opened.tokenize(texts))
+
+    @functools.cached_property
+    def _strangers(self):
+        """The edges of the ranges of characters that are in no piece; none if it spells bytes."""
+        spells_bytes = "<0x00>" in self.pieces
+        return edges_of(set() if spells_bytes else inert() - set("".join(self.pieces)))
 
     def _eagerly(self, call):
         """Calls a function with the opened model; anew where TensorFlow has let go of it.
@@ -282,16 +247,3 @@ def _fairseq_ids(model, first):
     ids = {piece: index for index, piece in reversed([*enumerate(pieces)])}
     ids[unknown] = ids["<unk>"]
     return pieces, [[ids[piece]] for piece in model.pieces]
-
-
-@functools.cache
-def _combining():
-    """Combining characters, and those that NFKD makes of nothing else, as a regular expression."""
-    marks = filter(_is_mark, map(chr, range(sys.maxunicode + 1)))
-    return f"[{''.join(marks)}]"
-
-
-def _is_mark(char):
-    if unicodedata.combining(char) or not unicodedata.decomposition(char):
-        return unicodedata.combining(char)
-    return all(map(unicodedata.combining, unicodedata.normalize("NFKD", char)))

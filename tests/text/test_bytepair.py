@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 import string
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import tokenizer_rules as rules
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bert_tf2.text import merging
 from bert_tf2.text.bytepair import BytePairTokenizer, split_words
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
@@ -212,6 +214,27 @@ def test_detokenize(tokenizer):
     assert [t.decode() for t in tokenizer.detokenize(tokenizer(texts)).numpy()] == texts
     assert tokenizer.detokenize([0, *tokenizer("tea").numpy(), 2]).numpy() == b"<s>tea</s>"
     assert tokenizer.detokenize(tokenizer("é")[:1]).numpy().decode() == "\ufffd"
+
+
+@pytest.mark.parametrize("kind", ["random", "a", "ab", "abcde", "mixed"])
+def test_long_words_are_merged_by_windows(kind, folder, monkeypatch):
+    """In steps that no longer grow with the word, to the pieces that merging at once gives."""
+    tokenizer = BytePairTokenizer(folder / "vocab.json", folder / "merges.txt")
+    rng = random.Random(7)
+    letters = "".join(rng.choice("etaoinshrdlu") for _ in range(1500))
+    text = {"random": letters, "mixed": "ab" * 300 + letters + "a" * 300}.get(kind, kind * 700)
+    texts = [text, "short", text[3:]]
+    received = tokenizer(texts).to_list()
+    monkeypatch.setattr(merging, "LONG", 10**9)
+    assert received == tokenizer(texts).to_list()
+
+
+def test_pieces_of_bounded_length(tmp_path):
+    """A chain of merges, each of which makes a longer piece, takes a time that is its square."""
+    chain = ["a" * n for n in range(2, 600)]
+    ids = byte_vocabulary(*chain)
+    with pytest.raises(ValueError, match=r"at most 512 letters.*Received: 599 letters"):
+        BytePairTokenizer(ids, [f"{piece[:-1]} a" for piece in chain])
 
 
 def test_serialization(tokenizer, tmp_path):

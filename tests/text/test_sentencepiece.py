@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import string
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import tokenizer_rules as rules
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bert_tf2.text.sentencepiece import SentencePieceTokenizer, clean
+from bert_tf2.text import sentencepiece
+from bert_tf2.text.pieces_text import clean, edges_of, shorten_runs
+from bert_tf2.text.sentencepiece import SentencePieceTokenizer
 
 SETTINGS = {
     "albert": {},
@@ -286,6 +289,20 @@ def test_serialization(folder, tmp_path, kind):
     copy.load_assets(tmp_path)
     assert copy(TEXTS).to_list() == tokenizer(TEXTS).to_list()
     assert copy.get_config() == tokenizer.get_config()
+
+
+@pytest.mark.parametrize("kind", ["albert", "xlm_roberta"])
+def test_long_runs_of_unknown_characters(folder, kind, monkeypatch):
+    """Their middle may go: they are one unknown piece, however long."""
+    tokenizer = tokenizer_of(folder, kind)
+    rng = random.Random(3)
+    parts = ["a", " ", "the ", "\u3099", "か", "é", "\u0301", "ａ", "한", "😀" * 40, "中国" * 30]
+    texts = ["".join(rng.choices(parts, k=60)) for _ in range(20)]
+    want = tokenizer(texts).to_list()
+    monkeypatch.setattr(sentencepiece, "LONG", -1)
+    assert tokenizer(texts).to_list() == want
+    (short,) = shorten_runs(tf.constant(["a" + "😀" * 100_000]), edges_of({"😀"}))
+    assert short.numpy().decode() == "a😀😀"
 
 
 def test_errors(folder):
