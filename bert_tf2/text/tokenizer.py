@@ -57,11 +57,8 @@ class Tokenizer(FromCheckpoint):
     settings: ClassVar[tuple[str, ...]] = ()
     further_settings: ClassVar[dict] = {}
     common_settings: ClassVar[tuple[str, ...]] = (
-        "special_pieces",
-        "pair_separators",
-        "second_segment",
-        "added_tokens",
-    )
+        "special_pieces", "pair_separators", "second_segment", "added_tokens",
+    )  # fmt: skip
 
     def __init__(
         self,
