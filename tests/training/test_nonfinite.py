@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import oracle
 import pytest
+import tensorflow as tf
 from closeness import FORWARD, assert_near, of_steps
 
 import bert_tf2
@@ -12,6 +13,11 @@ TEXTS = ["tea tea", "The kettle hums.", "stone, rain & tea", "tea", "rain tea ra
 LABELS = ["tea", "stone", "rain"] * 4
 WEIGHTS = [1.0] * 5 + [float("inf")] + [1.0] * 6  # in the second of three batches
 FIT = {"batch_size": 4, "shuffle": False, "epochs": 1, "verbose": 0}
+
+
+def spoilt():
+    """A dataset with a weight that no array may have."""
+    return tf.data.Dataset.from_tensor_slices((TEXTS, LABELS, WEIGHTS)).batch(4)
 
 
 def compiled(**settings):
@@ -30,7 +36,7 @@ def values(task):
 def test_a_step_is_left_out(caplog, several):
     """The run is that of the other two batches."""
     task = compiled(nonfinite="skip", steps_per_execution=several)
-    got = task.fit(TEXTS, LABELS, sample_weight=WEIGHTS, **FIT).history
+    got = task.fit(spoilt(), **FIT).history
     assert "1 steps were left out" in caplog.text
     others = compiled(steps_per_execution=several)
     rest = TEXTS[:4] + TEXTS[8:], LABELS[:4] + LABELS[8:]
@@ -53,7 +59,7 @@ def test_the_run_ends_and_the_batch_is_saved(tmp_path, monkeypatch, several):
     with pytest.raises(
         FloatingPointError, match=r"After step 1 .* saved in nonfinite-after-step-1"
     ):
-        task.fit(TEXTS, LABELS, sample_weight=WEIGHTS, **FIT)
+        task.fit(spoilt(), **FIT)
     wanted = values(before)
     for name, value in values(task).items():
         assert_near(value, wanted[name], of_steps(4), err_msg=name)
@@ -67,15 +73,15 @@ def test_the_run_ends_and_the_batch_is_saved(tmp_path, monkeypatch, several):
     saved = bert_tf2.Checkpoints(tmp_path / "run", every=1)
     again = compiled(nonfinite="stop", steps_per_execution=several)
     with pytest.raises(FloatingPointError, match=r"run/nonfinite-after-step-1\.npz"):
-        again.fit(TEXTS, LABELS, sample_weight=WEIGHTS, callbacks=[saved], **FIT)
+        again.fit(spoilt(), callbacks=[saved], **FIT)
     again.compile(bert_tf2.AdamW(1e-3), nonfinite="skip", steps_per_execution=several)
-    again.fit(TEXTS, LABELS, sample_weight=WEIGHTS, callbacks=[saved], **FIT)
+    again.fit(spoilt(), callbacks=[saved], **FIT)
     assert all(np.isfinite(value).all() for value in values(again).values())
 
 
 def test_by_default_it_is_taken_as_in_keras():
     task = compiled()
-    task.fit(TEXTS, LABELS, sample_weight=WEIGHTS, **FIT)
+    task.fit(spoilt(), **FIT)
     assert not np.isfinite(task.get_layer("classifier").kernel.numpy()).all()
 
 
@@ -85,7 +91,7 @@ def test_what_is_asked_for_is_saved(tmp_path):
     again = keras.saving.load_model(tmp_path / "task.keras")
     want = {"micro_batches": 2, "nonfinite": "skip", "fgm": 0.5, "r_drop": 2.0}
     assert again.step_settings == want
-    again.fit(TEXTS, LABELS, sample_weight=WEIGHTS, **FIT)
+    again.fit(spoilt(), **FIT)
     assert int(again.optimizer.iterations.numpy()) == 2
 
 
