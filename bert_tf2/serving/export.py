@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from bert_tf2 import files
 from bert_tf2.serving.precision import at_precision, check_precision
+from bert_tf2.tasks.task import Task
 
 
 def export_saved_model(task, folder, pairs=None, precision=None):
@@ -97,3 +98,6 @@ class _Versions:
 
 def _is_number(name):
     return name.isascii() and name.isdecimal()
+
+
+Task.exporter = export_saved_model  # `clf.export(folder)`

@@ -27,7 +27,7 @@ def dataset(
         labelled: whether there are labels to learn from, or to compare with.
     """
     finish = _finishing(task, labelled, class_weight)
-    x = columns.as_dataset(x)
+    x = columns.as_dataset(x, passing.endless)
     if isinstance(x, tf.data.Dataset):
         if y is not None or sample_weight is not None:
             raise ValueError("A dataset brings its labels along: leave out `y`.")

@@ -193,3 +193,71 @@ def check_fit(config, preprocessor):
             f"The vocabulary must have at most {config.vocab_size} entries, the rows of the "
             f"encoder's table. Received: {tokenizer.vocabulary_size}"
         )
+
+
+class Kept:
+    """How a task is kept: in presets, in Keras's files, and as a SavedModel."""
+
+    exporter = None  # of serving/, which stands below and sets it
+
+    from_preset = classmethod(open_task)
+
+    def named_variables(self):
+        """dict of our names to variables: the encoder's, and the head's."""
+        return self.encoder.named_variables() | head_variables(self)
+
+    def contents(self):
+        """All that a checkpoint of this task holds: a `weights.Contents`."""
+        return contents_of(self)
+
+    def save_to_preset(self, folder, format="bert_tf2", dtype="float32"):
+        """Writes weights, config and vocabulary for `from_preset`, or for another library.
+
+        Args, returns and errors are those of `weights.save`. Only the format "bert_tf2" holds the
+        task's settings and the preprocessor's lengths; none holds the optimizer: `save` does.
+        """
+        return weights.save(folder, self.contents(), format, dtype)
+
+    def save(self, filepath, *args, **kwargs):
+        """As Keras's, to a `.keras` file, which has the vocabulary inside."""
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                "A task must be saved to a .keras file: HDF5 has no place for its vocabulary. "
+                f"Received: {filepath}"
+            )
+        super().save(filepath, *args, **kwargs)
+
+    def get_config(self):
+        return {
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "preprocessor": keras.saving.serialize_keras_object(self.preprocessor),
+            "drop_padding": self.drop_padding,
+            "takes_pairs": self.takes_pairs,
+            "frozen": frozen(self),
+            "name": self.name,
+            **self.how_compiled(),
+            **{name: getattr(self, name) for name in self.settings},
+        }
+
+    from_config = classmethod(from_config)
+
+    def save_assets(self, folder):
+        """Called by Keras on saving: writes the vocabulary."""
+        self.preprocessor.save_assets(Path(folder))
+
+    def load_assets(self, folder):
+        """Called by Keras on loading: reads the vocabulary."""
+        self.preprocessor.load_assets(Path(folder))
+        check_fit(self.encoder.config, self.preprocessor)
+
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """Writes what `bert_tf2.export_saved_model` writes; another format as Keras does, of ids.
+
+        Args:
+            filepath: of the SavedModel's folder: see `export_saved_model`.
+            format: Keras's words: "tf_saved_model", "onnx", …
+            **kwargs: of `export_saved_model`, or of `keras.Model.export`.
+        """
+        if format == "tf_saved_model":
+            return self.exporter(filepath, **kwargs)
+        return super().export(filepath, format=format, **kwargs)

@@ -13,23 +13,19 @@ the row) -> `prepare` (in the graph) -> the model -> `losses` or `answers`.
 Letters: B rows of a batch, n rows in memory, L length, C classes.
 """
 
-from pathlib import Path
-
 import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2 import weights
 from bert_tf2.data import columns, labels, pipeline
 from bert_tf2.data.columns import EXTRAS
 from bert_tf2.modeling import inputs as named
-from bert_tf2.modeling.frozen import frozen
 from bert_tf2.tasks import answering, feeding, opening, process
 from bert_tf2.training.model import StepModel
 from bert_tf2.training.run import Run
 
 
-class Task(StepModel):
+class Task(opening.Kept, StepModel):
     """A functional model on int32 ids that also takes raw text wherever Keras takes data.
 
     Wherever a method takes `x`, it may be
@@ -287,55 +283,3 @@ class Task(StepModel):
 
     answer = answering.answer
     answering = answering.graph
-
-    # === Opening and saving =======================================================================
-
-    from_preset = classmethod(opening.open_task)
-
-    def named_variables(self):
-        """dict of our names to variables: the encoder's, and the head's."""
-        return self.encoder.named_variables() | opening.head_variables(self)
-
-    def contents(self):
-        """All that a checkpoint of this task holds: a `weights.Contents`."""
-        return opening.contents_of(self)
-
-    def save_to_preset(self, folder, format="bert_tf2", dtype="float32"):
-        """Writes weights, config and vocabulary for `from_preset`, or for another library.
-
-        Args, returns and errors are those of `weights.save`. Only the format "bert_tf2" holds the
-        task's settings and the preprocessor's lengths; none holds the optimizer: `save` does.
-        """
-        return weights.save(folder, self.contents(), format, dtype)
-
-    def save(self, filepath, *args, **kwargs):
-        """As Keras's, to a `.keras` file, which has the vocabulary inside."""
-        if str(filepath).endswith((".h5", ".hdf5")):
-            raise ValueError(
-                "A task must be saved to a .keras file: HDF5 has no place for its vocabulary. "
-                f"Received: {filepath}"
-            )
-        super().save(filepath, *args, **kwargs)
-
-    def get_config(self):
-        return {
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "preprocessor": keras.saving.serialize_keras_object(self.preprocessor),
-            "drop_padding": self.drop_padding,
-            "takes_pairs": self.takes_pairs,
-            "frozen": frozen(self),
-            "name": self.name,
-            **self.how_compiled(),
-            **{name: getattr(self, name) for name in self.settings},
-        }
-
-    from_config = classmethod(opening.from_config)
-
-    def save_assets(self, folder):
-        """Called by Keras on saving: writes the vocabulary."""
-        self.preprocessor.save_assets(Path(folder))
-
-    def load_assets(self, folder):
-        """Called by Keras on loading: reads the vocabulary."""
-        self.preprocessor.load_assets(Path(folder))
-        opening.check_fit(self.encoder.config, self.preprocessor)

@@ -10,6 +10,8 @@ from bert_tf2.training import compiling, recipes, strategies
 from bert_tf2.training.checkpoints import Checkpoints
 from bert_tf2.training.runlog import RunLog
 
+SETTING_RATES = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler)
+
 
 class Run:
     """What a call of `fit` is beyond its data.
@@ -45,6 +47,13 @@ class Run:
         endless = steps_per_epoch is not None
         self.passing = pipeline.Passing(self.order, bool(shuffle), endless, drop_remainder)
         self.callbacks, self.checkpoints = _sorted(callbacks)
+        for callback in self.callbacks:
+            if task.recipe is not None and isinstance(callback, SETTING_RATES):
+                raise ValueError(
+                    "The recipe's schedule sets the learning rate. For this callback compile an "
+                    "optimizer with a constant one, such as `compile(bert_tf2.AdamW(3e-5))`. "
+                    f"Received: {type(callback).__name__}"
+                )
         self.record = {
             "batch_size": batch_size,
             "epochs": self.epochs,
