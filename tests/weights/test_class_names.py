@@ -9,6 +9,7 @@ import pytest
 from keras import ops
 
 from bert_tf2 import Encoder, TextClassifier, Tokenizer, convert, weights
+from bert_tf2.weights.containers import safetensors
 
 LABELS = ["tea", "stone", "rain"]
 
@@ -46,6 +47,8 @@ def test_logits_are_named_by_number_not_by_order(classifier, folder):
         {"a": 0, "b": 1, "c": 2},
         {"0": "a", "00": "b", "1": "c"},
         {"0": None, "1": "b", "2": "c"},
+        {"0": "a", "1": "b"},
+        {"0": "a", "1": "b", "2": "c", "3": "d"},
         ["a", "b", "c"],
         "abc",
     ],
@@ -55,6 +58,16 @@ def test_numbers_of_classes_have_no_gap(folder, id2label):
     change(folder, id2label=id2label)
     with pytest.raises(weights.CheckpointError, match=r"config.json: `id2label` must name the"):
         TextClassifier.from_preset(folder)
+
+
+def test_they_are_counted_behind_a_prefix(folder):
+    opened = weights.open_checkpoint(folder)
+    stored = opened.read(opened.variables)
+    safetensors.write(folder / "model.safetensors", {f"module.{n}": x for n, x in stored.items()})
+    assert weights.open_checkpoint(folder).labels == tuple(LABELS)
+    change(folder, id2label={"0": "a", "1": "b"})
+    with pytest.raises(weights.CheckpointError, match="must name the 3 classes"):
+        weights.open_checkpoint(folder)
 
 
 def test_they_matter_only_to_a_classifier(tmp_path, classifier):

@@ -34,21 +34,19 @@ def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path) -> Met
     """The tokenizer, and what the config says of a classifier.
 
     Raises:
-        CheckpointError: classes without a number each from 0, an unknown kind of problem, or
-            masked words told by another table than the encoder's, which is not there.
+        CheckpointError: other classes than a classifier has, or without a number each from 0, an
+            unknown kind of problem, or masked words told by another table than the encoder's, which
+            is not there.
     """
     values, heads = read_json(config_file, error=CheckpointError), _heads(file, config)
-    by_number = values.get("id2label") or {}
-    try:
-        labels = {int(n): str(label) for n, label in by_number.items() if label is not None}
-        labels = [labels[i] for i in range(len(by_number))]
-    except (KeyError, AttributeError, ValueError):
-        if "classifier" in heads:
-            raise CheckpointError(
-                f"{config_file}: `id2label` must name the classes by their numbers, 0, 1, 2, … "
-                f"without a gap. Received: {shorten(by_number)}"
-            ) from None
-        labels = []
+    of_tokens = "ForTokenClassification" in str(values.get("architectures"))
+    is_classifier = of_tokens or "ForSequenceClassification" in str(values.get("architectures"))
+    labels, logits = _labels(values.get("id2label") or {}), heads.get("classifier")
+    if logits and (labels is None or (labels and is_classifier and len(labels) != logits)):
+        raise CheckpointError(
+            f"{config_file}: `id2label` must name the {logits} classes by their numbers, 0, 1, 2, "
+            f"… without a gap. Received: {shorten(values['id2label'])}"
+        )
     problem_type = values.get("problem_type")
     if problem_type not in (None, *PROBLEM_TYPES):
         raise CheckpointError(
@@ -67,24 +65,38 @@ def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path) -> Met
     return Metadata(
         config,
         tokenizer,
-        labels=tuple(labels) or None,
-        of_tokens="ForTokenClassification" in str(values.get("architectures")),
+        labels=labels or None,
+        of_tokens=of_tokens,
         problem_type=problem_type,
     )
 
 
-def _heads(file: WeightsFile, config: EncoderConfig) -> set[str]:
-    """The heads that a file has, and "decoder" where masked words have a table of their own."""
+def _labels(by_number) -> tuple[str, ...] | None:
+    """`id2label` in the order of the logits; None: it has gaps, or is of another kind."""
+    try:
+        labels = {int(n): str(label) for n, label in by_number.items() if label is not None}
+        return tuple(labels[i] for i in range(len(by_number)))
+    except (KeyError, AttributeError, ValueError):
+        return None
+
+
+def _heads(file: WeightsFile, config: EncoderConfig) -> dict[str, int]:
+    """The heads that a file has, and "decoder" where masked words have a table of their own.
+
+    -> name -> the first size of its last variable, which of a bias is how many logits there are.
+    """
     stored, names = FORMATS[file.format]
     table, tied = written_out(config, stored, names[config.family]), names[config.family].tied
     wanted = [(head_of(ours), row.theirs) for ours, row in table.items()]
     same = table["embeddings/token"].theirs
     wanted += [("decoder", theirs) for theirs, copied in tied.items() if copied == same]
-    spelled = tuple(f".{respelled(name, stored)}" for name in file.variables)
+    sizes = {respelled(name, stored): shape for name, (shape, _) in file.variables.items()}
+    outer = next((name.removesuffix(same) for name in sizes if name.endswith(same)), "")
     return {
-        head.removeprefix("token_")
+        head.removeprefix("token_"): sizes[name][0]
         for head, theirs in wanted
-        if head and any(name.endswith(f".{theirs}") for name in spelled)
+        for name in (theirs, outer + theirs)
+        if head and sizes.get(name)
     }
 
 
