@@ -14,7 +14,7 @@ def test_the_tuner_is_off_unless_the_user_chose(chosen):
         options = tf.data.Options()
         options.autotune.enabled = chosen
         dataset = dataset.with_options(options)
-    tokenized = pipeline.tokenized(dataset, tf.strings.length)
+    tokenized = pipeline.ahead(dataset, tf.strings.length)
     assert tokenized.options().autotune.enabled is bool(chosen)
     assert [x.tolist() for x in tokenized.as_numpy_iterator()] == [[1], [1]]
 
@@ -24,7 +24,9 @@ def test_the_tuner_is_off_unless_the_user_chose(chosen):
 def test_every_row_once_in_order_or_not(order, groups):
     columns = (tf.strings.as_string(tf.range(100)), tf.range(100))
     passing = pipeline.Passing(order, shuffle=order is not None)
-    dataset = pipeline.batches(columns, tf.strings.to_number, 8, passing, groups)
+    dataset = pipeline.batches(
+        columns, lambda texts, rows: (tf.strings.to_number(texts), rows), 8, passing, groups
+    )
     batches = list(dataset)
     sizes = [8] * 12 + [4] if groups is None else [8] * 12 + [2, 1, 1]
     assert sorted(map(len, (texts for texts, _ in batches))) == sorted(sizes)
@@ -40,7 +42,9 @@ def test_every_row_once_in_order_or_not(order, groups):
 def test_the_order_is_a_function_of_seed_and_epoch():
     def passes(seed, epochs):
         order, rows = pipeline.Order(seed), tf.range(50)
-        dataset = pipeline.batches((rows, rows), tf.identity, 8, pipeline.Passing(order, True))
+        dataset = pipeline.batches(
+            (rows, rows), lambda *both: both, 8, pipeline.Passing(order, True)
+        )
         for epoch in epochs:
             order.start(epoch)
             yield [int(x) for _, numbers in dataset for x in numbers]
@@ -51,7 +55,7 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     assert next(passes(2, [0])) != first
     order = pipeline.Order(1)
     passing = pipeline.Passing(order, shuffle=True, endless=True)
-    endless = pipeline.batches((tf.range(50), tf.range(50)), tf.identity, 8, passing)
+    endless = pipeline.batches((tf.range(50), tf.range(50)), lambda *both: both, 8, passing)
     rows = [int(x) for _, numbers in endless.take(14) for x in numbers]
     assert (rows[:50], rows[50:]) == (first, second)
 

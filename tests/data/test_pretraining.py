@@ -106,7 +106,7 @@ def batches(order=None, batch_size=2, texts=TEXTS, **settings):
 def a_pass(dataset):
     parts = [
         np.concatenate([inputs["token_ids"], inputs["masked_positions"]], 1)
-        for inputs, _ in dataset.as_numpy_iterator()
+        for inputs in dataset.as_numpy_iterator()
     ]
     return np.concatenate(parts).tolist()
 
@@ -127,7 +127,8 @@ def test_other_words_are_hidden_in_each_epoch():
 
 def test_what_is_hidden_is_told():
     rows = [padded for _, padded in rows_by_hand(TEXTS, 7)]
-    for inputs, targets in batches().as_numpy_iterator():
+    for batch in batches().as_numpy_iterator():
+        inputs = targets = batch
         for i, row in enumerate(inputs["token_ids"].copy()):
             hidden = targets["masked_weights"][i] > 0
             row[inputs["masked_positions"][i][hidden]] = targets["masked_ids"][i][hidden]
@@ -161,8 +162,7 @@ def test_batches_of_one_known_size():
     count = len(rows_of(TEXTS))
     passing = pipeline.Passing(pipeline.Order(1), drop_remainder=True)
     dataset = pretraining.masked_texts(TEXTS, Preprocessor(TOKENIZER, 7), passing, 4)
-    for part in dataset.element_spec:
-        assert all(spec.shape[0] == 4 for spec in part.values())
+    assert all(spec.shape[0] == 4 for spec in dataset.element_spec.values())
     assert count % 4 and len(list(dataset)) == count // 4
 
 
@@ -175,7 +175,8 @@ def test_endless_rows_of_texts_in_memory(shuffle):
     dataset = pretraining.masked_texts(TEXTS, preprocessor, passing, **how)
     assert dataset.cardinality() == tf.data.INFINITE_CARDINALITY
     rows = []
-    for inputs, targets in dataset.unbatch().take(2 * count).as_numpy_iterator():
+    for batch in dataset.unbatch().take(2 * count).as_numpy_iterator():
+        inputs = targets = batch
         row, hidden = inputs["token_ids"].copy(), targets["masked_weights"] > 0
         row[inputs["masked_positions"][hidden]] = targets["masked_ids"][hidden]
         rows.append((inputs["token_ids"].tolist(), row.tolist()))

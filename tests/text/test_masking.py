@@ -216,21 +216,21 @@ def test_a_mask_in_a_text_is_one_token(tokenizer):
 
 def test_model_inputs_of_masked_texts(tokenizer):
     texts = tf.constant(["a [MASK] b [MASK]", "[MASK] c"])
-    inputs, counts = masking.masked_inputs(texts, Preprocessor(tokenizer, 12))
-    assert counts == [2, 1]
+    inputs = masking.masked_inputs(texts, Preprocessor(tokenizer, 12))
+    assert masking.check_masks(texts, Preprocessor(tokenizer, 12)) == [2, 1]
     assert inputs["token_ids"].numpy().tolist() == [
         [CLS, 5, MASK, 6, MASK, SEP],
         [CLS, MASK, 7, SEP, PAD, PAD],
     ]
     assert inputs["masked_positions"].numpy().tolist() == [[2, 4], [1, 0]]
-    padded, _ = masking.masked_inputs(texts, Preprocessor(tokenizer, 12, pad_to_max_length=True))
+    padded = masking.masked_inputs(texts, Preprocessor(tokenizer, 12, pad_to_max_length=True))
     assert padded["token_ids"].shape == (2, 12)
 
 
 @pytest.mark.parametrize("text", ["a b", "a a a [MASK]", "[MASK] a a [MASK]"])
 def test_masks_that_are_not_there(tokenizer, text):
     with pytest.raises(ValueError, match=r"\[MASK\].*5 tokens.*index 1: '") as caught:
-        masking.masked_inputs(tf.constant(["[MASK]", text]), Preprocessor(tokenizer, 5))
+        masking.check_masks(tf.constant(["[MASK]", text]), Preprocessor(tokenizer, 5))
     assert repr(text) in str(caught.value)
 
 
