@@ -16,7 +16,6 @@ class TokenClassifier(Task):
     """Lists of words -> float32 logits (B, L, C); a word's class is that of its first piece."""
 
     settings = ("labels",)
-    own_loss = "sparse_categorical_crossentropy"
 
     def __init__(self, encoder, preprocessor, labels, drop_padding=True, name="token_classifier"):
         inputs = input_tensors()
