@@ -16,9 +16,9 @@ def convert(flags):
 
     check_output(flags.output_dir)
     if one_of(flags, "init_checkpoint", "model") == "model":
-        from bert_tf2.cli.answer_verbs import load_classifier
+        from bert_tf2.cli.opened import load_task
 
-        contents = load_classifier(flags.model).contents()
+        contents = load_task(flags.model).contents()
     else:
         contents, report = weights.contents_of(_open(flags))
         print(report)
@@ -40,9 +40,9 @@ def inspect(flags):
     """Prints what a checkpoint, or a .keras file, holds."""
     given = flags[one_of(flags, "init_checkpoint", "model")].value
     if given.endswith(".keras"):
-        from bert_tf2.cli.answer_verbs import load_classifier
+        from bert_tf2.cli.opened import load_task
 
-        print(_described_model(given, load_classifier(given)))
+        print(_described_model(given, load_task(given)))
         return
     checkpoint = _open(flags)
     from bert_tf2 import weights

@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 from bert_tf2.cli import console, task_files
 from bert_tf2.cli.flags import ALIASES, UsageError, require
+from bert_tf2.cli.task_table import TASKS
 from bert_tf2.files import new_file, write_json
 from bert_tf2.locks import locked
 
@@ -18,44 +20,58 @@ def finetune(flags):
     if flags.resume:
         console.import_tensorflow()
         _recall(flags)
+    flags.task = flags.task or "text_classification"
     _make_absolute(flags)
     require(flags, "init_checkpoint", "train_file")
     seeds, epochs = _seeds(flags), _whole_epochs(flags)
     task_files.check_output(flags.output_dir, flags.overwrite or flags.resume)
     paths = {"train": flags.train_file, "dev": flags.dev_file, "test": flags.test_file}
-    data = {split: task_files.read(flags, path) for split, path in paths.items() if path}
-    classes = flags.labels or sorted(set(data["train"].labels))
-    if len(classes) < 2:
-        raise ValueError(f"{flags.train_file}: expected two classes or more. Received: {classes}")
-    for split, examples in data.items():
-        task_files.check_labels(paths[split], examples, classes)
-    results = []
+    row = TASKS[flags.task]
+    data = {
+        split: task_files.read(flags, path, row.labelled) for split, path in paths.items() if path
+    }
+    settings = row.settings(flags, data["train"])
+    for split, examples in data.items() if row.labelled else ():
+        task_files.check_labels(paths[split], examples, settings["labels"])
+    results, place = [], Path(flags.output_dir)
     for seed in seeds:
-        folder = Path(flags.output_dir) / (f"seed_{seed}" if flags.seeds else "")
+        folder = place / (f"seed_{seed}" if flags.seeds else "")
         try:
-            results.append(_train(flags, seed, epochs, data, classes, folder))
+            results.append(_train(flags, seed, epochs, data, settings, folder))
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt(_how_to_go_on(flags)) from error
     if flags.seeds:
-        print(_seed_table(results))
+        print(_seed_table(results, row.figure))
     return results
 
 
-def _train(flags, seed, epochs, data, classes, folder):
+@contextlib.contextmanager
+def _held(folder, strategy):
+    """The folder is this run's alone until it ends; the chief of several workers sees to that."""
+    from bert_tf2.training import strategies
+
+    try:
+        with locked(folder) if strategies.is_chief(strategy) else contextlib.nullcontext():
+            yield
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # where nothing was written
+
+
+def _train(flags, seed, epochs, data, own, folder):
     """One training run into one folder, locked meanwhile. -> what `metrics.json` says."""
     console.import_tensorflow()
     import keras
 
-    from bert_tf2.training import strategies
-
     keras.utils.clear_session()
-    print(f"\nseed {seed}, {len(classes)} classes, {epochs} epochs", flush=True)
+    classes = f"{len(own['labels'])} classes, " if "labels" in own else ""
+    print(f"\nseed {seed}, {classes}{epochs} epochs", flush=True)
     strategy = _strategy(flags)
-    with locked(folder) if strategies.is_chief(strategy) else contextlib.nullcontext():
-        return _train_under(strategy, flags, seed, epochs, data, classes, folder)
+    with _held(folder, strategy):
+        return _train_under(strategy, flags, seed, epochs, data, own, folder)
 
 
-def _train_under(strategy, flags, seed, epochs, data, classes, folder):
+def _train_under(strategy, flags, seed, epochs, data, own, folder):
     import keras
 
     from bert_tf2.training import strategies
@@ -80,7 +96,7 @@ def _train_under(strategy, flags, seed, epochs, data, classes, folder):
         saved.clear()  # before the variables, at which workers wait for each other
     with strategy.scope():
         keras.utils.set_random_seed(seed)
-        model = _model(flags, classes)
+        model = _model(flags, own)
     history = model.fit(
         task_files.inputs(data["train"]),
         data["train"].labels,
@@ -90,11 +106,12 @@ def _train_under(strategy, flags, seed, epochs, data, classes, folder):
         callbacks=callbacks,
         verbose=console.keras_verbosity(),
     ).history
-    metrics = _metrics(flags, seed, data, classes, model, history) | {"versions": versions()}
+    metrics = _metrics(flags, seed, data, model, history) | {"versions": versions()}
     metrics["seconds"] = round(log.seconds(), 1)
     if "test" in data:
         metrics["test"] = _evaluate(model, data["test"], flags.eval_batch_size)
-        print(f"accuracy on {flags.test_file}: {metrics['test']['accuracy']:.4f}")
+        figure = TASKS[flags.task].figure
+        print(f"{figure} on {flags.test_file}: {metrics['test'][figure]:.4f}")
     if strategies.is_chief(strategy):
         with new_file(folder / "model.keras") as draft:
             model.save(draft)
@@ -152,20 +169,21 @@ def _strategy(flags):
     return strategies.strategy(flags.strategy or "multi_worker")
 
 
-def _model(flags, classes):
-    """The classifier that the flags describe, compiled."""
-    from bert_tf2.tasks.text_classifier import TextClassifier
-
-    model = TextClassifier.from_preset(
-        flags.init_checkpoint,
-        labels=classes,
-        max_length=flags.max_seq_length,
-        lowercase=flags.do_lower_case,
-        vocab_file=flags.vocab_file,
-        config_file=flags.bert_config_file,
-        pooling=flags.pooling,
-        dtype={"bfloat16": "mixed_bfloat16"}.get(flags.precision, flags.precision),
-        recompute=flags.recompute,
+def _model(flags, own):
+    """The task that the flags describe, with its own arguments, compiled."""
+    model = (
+        TASKS[flags.task]
+        .load()
+        .from_preset(
+            flags.init_checkpoint,
+            max_length=flags.max_seq_length,
+            lowercase=flags.do_lower_case,
+            vocab_file=flags.vocab_file,
+            config_file=flags.bert_config_file,
+            dtype={"bfloat16": "mixed_bfloat16"}.get(flags.precision, flags.precision),
+            recompute=flags.recompute,
+            **own,
+        )
     )
     model.compile(
         {
@@ -184,48 +202,46 @@ def _model(flags, classes):
 
 
 def _evaluate(model, examples, batch_size):
-    """Loss and accuracy on labelled examples."""
+    """Loss and metrics on examples."""
     return model.evaluate(
         task_files.inputs(examples), examples.labels, batch_size, verbose=0, return_dict=True
     )
 
 
 def _batches(examples, batch_size):
-    """Labelled examples as a dataset with its own batch size, or None."""
-    if examples is None:
-        return None
+    """Labelled examples as a dataset with its own batch size; texts alone as they are; or None."""
+    if examples is None or examples.labels is None:
+        return examples and examples.texts
     import tensorflow as tf
 
     columns = (task_files.inputs(examples), examples.labels)
     return tf.data.Dataset.from_tensor_slices(columns).batch(batch_size)
 
 
-def _metrics(flags, seed, data, classes, model, history):
+def _metrics(flags, seed, data, model, history):
     """What a run was, and its loss and accuracy after each epoch."""
-    names = {"loss": "loss", "accuracy": "accuracy"}
-    names |= {f"val_{name}": f"dev_{name}" for name in names}
     epochs = [
         {"epoch": i + 1}
-        | {ours: history[name][i] for name, ours in names.items() if name in history}
+        | {re.sub("^val_", "dev_", name): values[i] for name, values in history.items()}
         for i in range(len(history["loss"]))
     ]
-    settings = ("init_checkpoint", "max_seq_length", "train_batch_size", "learning_rate")
+    settings = ("task", "init_checkpoint", "max_seq_length", "train_batch_size", "learning_rate")
     settings += ("num_train_epochs", "warmup_proportion", "pooling", "precision", "recompute")
     return {
         "seed": seed,
         "settings": {name: flags[name].value for name in settings}
         | {"max_seq_length": model.preprocessor.max_length},
-        "classes": classes,
+        "classes": getattr(model, "labels", None),
         "rows": {split: len(examples) for split, examples in data.items()},
         "epochs": epochs,
     }
 
 
-def _seed_table(results):
+def _seed_table(results, figure):
     """Seed, accuracy on the dev file after the last epoch, seconds; and the means."""
-    accuracies = [result["epochs"][-1].get("dev_accuracy") for result in results]
+    accuracies = [result["epochs"][-1].get(f"dev_{figure}") for result in results]
     seconds = [result["seconds"] for result in results]
-    rows = [["seed", "dev accuracy", "seconds"]]
+    rows = [["seed", f"dev {figure}", "seconds"]]
     for result, accuracy in zip(results, accuracies, strict=True):
         rows.append([str(result["seed"]), _shown(accuracy), f"{result['seconds']:.0f}"])
     mean = None if None in accuracies else sum(accuracies) / len(accuracies)

@@ -1,31 +1,43 @@
 """Task files as the verbs read and write them."""
 
 import os
-from collections import Counter
 from pathlib import Path
 
-from bert_tf2.data.files import read_examples
+from bert_tf2.cli.task_table import counted
+from bert_tf2.data import tables
+from bert_tf2.data.files import Examples, read_examples
 
 
 def read(flags, path, labelled=True):
     """The `Examples` of a file, with the column flags; prints how many rows came.
 
+    Without labels, a .txt file will do, a text a line.
+
     Raises:
         ValueError, OSError: as `read_examples`.
     """
-    examples = read_examples(
-        path,
-        text=flags.text_column,
-        text_pair=flags.text_pair_column,
-        label=flags.label_column if labelled else None,
-        header=flags.header,
-    )
-    counts = Counter(examples.labels or ())
-    classes = ", ".join(f"{name} {count}" for name, count in sorted(counts.items())[:12])
-    more = ", …" if len(counts) > 12 else ""
+    if not labelled and str(path).lower().endswith(".txt"):
+        content = tables.decode(Path(path), flags.encoding)
+        examples = Examples([line for _, line in tables.lines(content) if line.strip()])
+    else:
+        examples = read_examples(
+            path,
+            text=flags.text_column,
+            text_pair=flags.text_pair_column,
+            label=flags.label_column if labelled else None,
+            header=flags.header,
+            delimiter=flags.delimiter,
+            encoding=flags.encoding,
+        )
     kind = "pairs" if examples.pairs else "texts"
-    print(f"{path}: {len(examples)} {kind}" + (f" ({classes}{more})" if counts else ""))
+    print(f"{path}: {len(examples)} {kind}{counted(examples.labels)}")
     return examples
+
+
+def check_input(path):
+    """Raises a FileNotFoundError before anything is opened for a file that is not there."""
+    if not Path(path).exists():
+        raise FileNotFoundError(f"There is no file {path}")
 
 
 def inputs(examples):

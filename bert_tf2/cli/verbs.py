@@ -5,6 +5,7 @@ meaning, ours has its name.
 from typing import NamedTuple
 
 from bert_tf2.cli.flags import Flag, choice, count, number, switch, text, whole, words
+from bert_tf2.cli.task_table import TASKS
 
 FLAGS = {
     # What is opened.
@@ -17,6 +18,10 @@ FLAGS = {
     "do_lower_case": switch("lower-case the text (default: as the checkpoint says)", None),
     "model": text("a model.keras that bert_tf2 finetune wrote"),
     "saved_model": text("or the folder of an exported SavedModel"),
+    "task": choice(
+        [None, *TASKS],
+        "what the checkpoint is opened as (default: as it says, else text_classification)",
+    ),
     # Files of rows, and what is written.
     "train_file": text("CSV, TSV or JSONL file to train on"),
     "dev_file": text("file to evaluate on after each epoch"),
@@ -25,6 +30,11 @@ FLAGS = {
     "text_column": text("column or JSON key of the text", "text"),
     "text_pair_column": text("column of the second text, for pairs"),
     "label_column": text("column of the label", "label"),
+    "delimiter": text(
+        "what separates the columns of a CSV or TSV file, one character or the word tab (default: "
+        "by the suffix, or as the header tells)"
+    ),
+    "encoding": text("of text files, such as latin-1 (default: UTF-8)"),
     "header": switch(
         "the first line of a CSV or TSV file names the columns; without, columns are given by "
         "number from 0",
@@ -33,8 +43,8 @@ FLAGS = {
     "labels": words("the classes in order, a,b,c (default: those of --train_file, sorted)"),
     "output_dir": text("folder for model.keras and what is told of the run"),
     "output_file": text(
-        "CSV, TSV or JSONL file to write: text, label, probability, and one column for each class "
-        "(default: print label and probability)"
+        "CSV, TSV or JSONL file to write: text, label, probability, and one column for each class, "
+        "or words and probabilities (default: print them)"
     ),
     "overwrite": switch("replace what an earlier run wrote there"),
     # The encoder.
@@ -132,7 +142,8 @@ class Verb(NamedTuple):
 
 
 _CHECKPOINT = "init_checkpoint bert_config_file "
-_COLUMNS = "text_column text_pair_column label_column header "
+_TRAINED = "model " + _CHECKPOINT + "task max_seq_length "
+_COLUMNS = "text_column text_pair_column label_column header delimiter encoding "
 _PLACE = {"arguments": "NAME_OR_FOLDER", "place": "init_checkpoint"}
 
 VERBS = {
@@ -148,11 +159,11 @@ VERBS = {
         ),
     ),
     "finetune": Verb(
-        "train a text classifier on a CSV, TSV or JSONL file",
+        "train a text classifier, or another task, on a CSV, TSV or JSONL file",
         "finetune:finetune",
         _flags(
             _CHECKPOINT
-            + "vocab_file do_lower_case train_file dev_file test_file "
+            + "task vocab_file do_lower_case train_file dev_file test_file "
             + _COLUMNS
             + "labels output_dir overwrite pooling max_seq_length precision recompute "
             "train_batch_size eval_batch_size learning_rate num_train_epochs warmup_proportion "
@@ -180,19 +191,25 @@ VERBS = {
         arguments="-- VERB [flags]",
     ),
     "evaluate": Verb(
-        "accuracy and a score for each class on a labelled file",
+        "score a model on a file: for a classifier, each class on labelled rows",
         "answer_verbs:evaluate",
         _flags(
-            "model saved_model input_file " + _COLUMNS + "eval_batch_size output_file overwrite",
+            _TRAINED
+            + "saved_model input_file "
+            + _COLUMNS
+            + "eval_batch_size output_file overwrite",
             output_file=text("write the numbers as JSON here too"),
         ),
         ("input_file",),
     ),
     "predict": Verb(
-        "classify the rows of a file, or texts given as arguments",
+        "classify the rows of a file, or texts given as arguments; or fill their masks",
         "answer_verbs:predict",
         _flags(
-            "model saved_model input_file " + _COLUMNS + "predict_batch_size output_file overwrite"
+            _TRAINED
+            + "saved_model input_file "
+            + _COLUMNS
+            + "predict_batch_size output_file overwrite"
         ),
         arguments="[TEXT …]",
     ),
@@ -200,7 +217,7 @@ VERBS = {
         "write a SavedModel that takes raw strings, for TF Serving",
         "answer_verbs:export",
         _flags(
-            "model export_dir precision",
+            _TRAINED + "export_dir precision",
             precision=choice(
                 [None, "float32", "bfloat16", "int8"],
                 "default: as the model computes; bfloat16: half the size, quicker with AVX512-BF16 "
@@ -208,7 +225,7 @@ VERBS = {
                 "AVX512-VNNI, AVX-VNNI or AMX",
             ),
         ),
-        ("model", "export_dir"),
+        ("export_dir",),
     ),
     "convert": Verb(
         "write a checkpoint in another format",

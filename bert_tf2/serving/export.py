@@ -57,9 +57,10 @@ def export_saved_model(task, folder, pairs=None, precision=None):
     module.weights = list(read.values())
     with files.new_folder(place) as unfinished:
         tf.saved_model.save(module, unfinished, signatures=signatures)
-        for name, text in task.extra_assets().items():
-            extra = unfinished / "assets.extra"  # TensorFlow's place for files of ours
-            extra.mkdir(exist_ok=True)
+        extra = unfinished / "assets.extra"  # TensorFlow's place for files of ours
+        extra.mkdir()
+        beside = {"task.txt": f"{type(task).__name__}\n"} | task.extra_assets()
+        for name, text in beside.items():
             (extra / name).write_text(text, encoding="utf-8")
     return place.folder
 

@@ -16,6 +16,7 @@ from closeness import CANCELLED
 
 import bert_tf2
 from bert_tf2 import TextClassifier, cli, weights
+from bert_tf2.cli.flags import parse
 from bert_tf2.config import EncoderConfig
 from bert_tf2.locks import locked
 from bert_tf2.modeling.encoder import Encoder
@@ -325,6 +326,70 @@ def test_list_names_every_published_checkpoint(capsys):
         assert known in first
     assert "https://storage.googleapis.com/electra-data/electra_small.zip" in second
     fails(capsys, 1, ["list", "electra_tiny"], "Did you mean", "electra_small")
+
+
+def test_masked_words_take_every_verb(work, tmp_path, capsys):
+    """What the verbs know of a task is a row of one table: here the other row."""
+    (tmp_path / "texts.txt").write_text("the coffee was late\na letter about times\n" * 4)
+    texts, model = f"{tmp_path}/texts.txt", f"{tmp_path}/mlm/model.keras"
+    argv = ["finetune", "--task=masked_lm", f"--preset={work}/tiny_uncased", "--seq=16"]
+    argv += [f"--train_file={texts}", f"--dev_file={texts}", f"--output_dir={tmp_path}/mlm"]
+    assert cli.main([*argv, "--batch=4", "--num_train_epochs=1"]) == 0
+    epochs = json.loads((tmp_path / "mlm" / "metrics.json").read_text())["epochs"]
+    assert {"loss", "mlm_accuracy", "dev_loss", "dev_mlm_perplexity"} < set(epochs[0])
+    found = evaluation([f"--model={model}", f"--input_file={texts}"], tmp_path / "scores.json")
+    assert found["loss"] == pytest.approx(epochs[-1]["dev_loss"], rel=1e-5)
+    assert (
+        cli.main(["convert", f"--model={model}", "--to=bert_tf2", f"--output_dir={tmp_path}/p"])
+        == 0
+    )
+    assert cli.main(["export", f"--model={model}", f"--export_dir={tmp_path}/s"]) == 0
+    capsys.readouterr()
+    said = []
+    for given in (f"--model={model}", f"--preset={tmp_path}/p", f"--saved_model={tmp_path}/s"):
+        assert cli.main(["predict", given, "the [MASK] was [MASK]", "a [MASK]"]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] == said[2]
+    words, shares, text = said[0].splitlines()[0].split("\t")
+    assert (len(words.split()), len(shares.split()), text) == (2, 2, "the [MASK] was [MASK]")
+    task = keras.saving.load_model(model)
+    assert words.split() == [fills[0].word for fills in task.fill_masks([text])[0]]
+    output = f"--output_file={tmp_path}/answers.jsonl"
+    assert cli.main(["predict", f"--model={tmp_path}/s", "a [MASK]", output]) == 0
+    row = json.loads((tmp_path / "answers.jsonl").read_text())
+    assert (np.shape(row["words"]), np.shape(row["probabilities"])) == ((1, 5), (1, 5))
+    fails(capsys, 1, ["evaluate", f"--model={tmp_path}/s", f"--input_file={texts}"], ".keras")
+    fails(capsys, 2, [*argv, "--labels=a,b", "--overwrite"], "--labels is for classifiers")
+    fails(capsys, 1, ["predict", f"--model={model}", "no mask"], "[MASK]")
+    argv = ["predict", f"--preset={work}/tiny_uncased", "--task=masked_lm", "a [MASK]"]
+    fails(capsys, 1, argv, "no trained head of a MaskedLM", "finetune")
+
+
+@pytest.mark.parametrize("verb", [name for name, verb in cli.VERBS.items() if verb.flags])
+def test_short_names_mean_the_same_in_every_verb(verb):
+    flags, required = cli.VERBS[verb].flags, dict.fromkeys(cli.VERBS[verb].required, "x")
+    meant = {"preset": ["init_checkpoint"], "seq": ["max_seq_length"]}
+    meant["batch"] = ["train_batch_size", "eval_batch_size", "predict_batch_size"]
+    for short, names in meant.items():
+        for name in [name for name in names if name in flags][:1]:
+            argv = [f"--{n}={v}" for n, v in (required | {short: "7"}).items() if n != name]
+            found = parse(f"bert_tf2 {verb}", flags, argv, cli.VERBS[verb].required)
+            assert str(found[name].value) == "7" and found[name].present
+
+
+def test_a_file_with_another_separator_and_encoding(work, tmp_path, capsys):
+    rows = "text;label\nun café;bill\nletter;login\nstone;parcel\n"
+    (tmp_path / "dev.csv").write_bytes(rows.encode("latin-1"))
+    argv = [f"--model={work}/run/model.keras", f"--input_file={tmp_path}/dev.csv"]
+    found = evaluation([*argv, "--encoding=latin-1", "--delimiter=;"], tmp_path / "scores.json")
+    assert found["rows"] == 3
+    fails(capsys, 1, ["evaluate", *argv], "UTF-8")
+
+
+def test_a_folder_takes_one_run_at_a_time(work, tmp_path, capsys):
+    with locked(tmp_path / "run"):
+        argv = [*finetune(work, "x"), f"--output_dir={tmp_path}/run", "--overwrite"]
+        fails(capsys, 1, argv, "in use", str(os.getpid()))
 
 
 # --- Mistakes -------------------------------------------------------------------------------------
