@@ -63,12 +63,12 @@ def open_model(flags, servable=True):
         ValueError: a SavedModel, or a task, that does not do here; a head that was never trained.
         FileNotFoundError: there is nothing of that name.
     """
-    from bert_tf2.weights import finding
+    from bert_tf2.weights.discovery import exported
 
     flag = which(flags)
     given = flags[flag].value
     place = Path(given).expanduser()
-    served = finding.exported(place)
+    served = exported(place)
     if flag == "saved_model" or (served and servable):
         return _saved_model(served or place)
     task = load_task(given) if place.suffix == ".keras" else _of_checkpoint(flags, given)
