@@ -206,11 +206,11 @@ def test_saved_models_that_are_none_of_ours(work, tmp_path, capsys):
     served = tmp_path / "served" / "1"
     cli.main(["export", f"--model={work}/run/model.keras", f"--export_dir={served}"])
     fails(capsys, 1, ["predict", f"--saved_model={tmp_path / 'none'}", "x"], "saved_model.pb")
+    (served / "assets.extra" / "labels.txt").unlink()
+    fails(capsys, 1, ["predict", f"--saved_model={served}", "x"], "labels.txt")
     data = served / "variables" / "variables.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:1000])
     fails(capsys, 1, ["predict", f"--saved_model={served}", "x"], "damaged")
-    (served / "assets.extra" / "labels.txt").unlink()
-    fails(capsys, 1, ["predict", f"--saved_model={served}", "x"], "labels.txt")
 
 
 def test_pairs_need_two_columns_and_single_texts_one(work, tmp_path, capsys):
@@ -466,7 +466,7 @@ def test_missing_and_damaged_files(work, tmp_path, capsys):
     fails(
         capsys, 1, ["evaluate", f"--model={work}/run/model.keras", "--input_file=no.csv"], "no.csv"
     )
-    fails(capsys, 1, ["inspect", "--init_checkpoint=no_such_name"], "no_such_name", "Known names")
+    fails(capsys, 1, ["inspect", "--init_checkpoint=no_such_name"], "no_such_name", "Did you mean")
     fails(capsys, 1, ["inspect", f"--init_checkpoint={tmp_path}"], "holds no checkpoint")
 
 
