@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from bert_tf2.cli import console
 from bert_tf2.cli.flags import UsageError
+from bert_tf2.data.names import names_of
 
 WIDE = 80  # characters of class names, above which columns are headed by their numbers
 
@@ -50,7 +51,7 @@ class TaskRow(NamedTuple):
 
 
 def _classes(flags, train):
-    names = flags.labels or sorted(set(train.labels))
+    names = flags.labels or names_of(train.labels)
     if len(names) < 2:
         raise ValueError(f"{flags.train_file}: expected two classes or more. Received: {names}")
     return {"labels": names, "pooling": flags.pooling}

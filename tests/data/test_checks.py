@@ -48,3 +48,15 @@ def test_texts_that_are_cut_are_counted(monkeypatch):
     assert re.match("1 of 2 texts", said((["a a", "a"], ["a a", "a"]))[0])
     monkeypatch.setattr(checks, "MOST_COUNTED", 10)
     assert re.match("about 99 of 99 texts", said(["a " * 9] * 99)[0])
+
+
+def test_the_shell_finds_classes_as_names_in_the_order_of_numbers():
+    from types import SimpleNamespace
+
+    from bert_tf2.cli.task_table import TASKS
+
+    flags = SimpleNamespace(labels=None, pooling="first", train_file="train.csv")
+    settings = TASKS["text_classification"].settings
+    assert settings(flags, SimpleNamespace(labels=["10", "9", "1"]))["labels"] == ["1", "9", "10"]
+    with pytest.raises(ValueError, match="a score"):
+        settings(flags, SimpleNamespace(labels=[f"{i / 7:.3f}" for i in range(205)]))
