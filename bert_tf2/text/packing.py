@@ -8,7 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_tf2 import weights
 from bert_tf2.text.inputs import named_texts, to_strings
+from bert_tf2.text.layers import TextLayer
+from bert_tf2.text.tokenizer import Tokenizer
 
 
 def pack(
@@ -157,6 +160,9 @@ class Preprocessor:
             TypeError: neither text nor a pair of texts.
             ValueError: a pair of batches of different sizes.
         """
+        symbols = texts if isinstance(texts, (list, tuple)) else (texts,)
+        if any(isinstance(text, keras.KerasTensor) for text in symbols):
+            return TextLayer(self)(texts)
         first, second = split_pair(texts)
         first = to_strings(first)
         second = None if second is None else _same_shape(to_strings(second), first)
@@ -215,6 +221,23 @@ class Preprocessor:
         ids = self.tokenizer(tf.concat([first, tf.reshape(second, [-1])], 0))
         count = tf.size(first) if first.shape[0] is None else first.shape[0]
         return ids[:count], ids[count:]
+
+    @classmethod
+    def from_preset(cls, preset, max_length=None, **kwargs):
+        """That of a published checkpoint (registry name) or of a folder.
+
+        Args:
+            preset: str or Path.
+            max_length: int; default: what the tokenizer says, at most the encoder's positions.
+            **kwargs: as for the class.
+
+        Raises:
+            ValueError: the checkpoint lacks the tokenizer's files.
+        """
+        checkpoint = weights.open_checkpoint(weights.resolve(preset))
+        said = checkpoint.tokenizer.settings.get("max_length", checkpoint.config.max_length)
+        length = max_length or min(said, checkpoint.config.max_length)
+        return cls(Tokenizer.from_checkpoint(checkpoint), length, **kwargs)
 
     def get_config(self):
         """The settings, the tokenizer's among them, without its vocabulary."""

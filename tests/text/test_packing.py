@@ -217,3 +217,16 @@ def test_serialization(cased, tmp_path):
     assert copy.pad_to_max_length
     assert not copy.tokenizer.lowercase
     assert equal(copy(["The kettle"]), preprocess(["The kettle"]))
+
+
+def test_in_a_functional_model(reference, tmp_path):
+    """Called on a string input it is a layer, which is saved with its vocabulary."""
+    tokenizer = WordPieceTokenizer(reference / "own_fixture" / "vocab_uncased.txt")
+    preprocess = Preprocessor(tokenizer, 16)
+    first, second = (keras.Input((), dtype="string") for _ in range(2))
+    texts = [tf.constant(["the tea", "a"]), tf.constant(["rain", "b"])]
+    model = keras.Model([first, second], preprocess((first, second))["token_ids"])
+    want = preprocess(tuple(texts))["token_ids"].numpy()
+    model.save(tmp_path / "m.keras")
+    for each in (model, keras.saving.load_model(tmp_path / "m.keras")):
+        np.testing.assert_array_equal(each(texts), want)

@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from bert_tf2 import BytePairTokenizer, SentencePieceTokenizer, Tokenizer, WordPieceTokenizer
+from bert_tf2.text.packing import Preprocessor
 
 SIZES = {
     "vocab_size": 1110, "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1,
@@ -97,3 +98,9 @@ def test_files_that_are_not_there(checkpoint, family):
     folder = checkpoint(family, [[file] for file in files[1:]])
     with pytest.raises(ValueError, match=f"{kind.__name__} needs a checkpoint with .*{files[0]}"):
         Tokenizer.from_preset(folder)
+
+
+def test_a_preprocessor_of_a_preset(checkpoint):
+    folder = checkpoint("albert", [["spiece.model"]], model_max_length=20)
+    assert Preprocessor.from_preset(folder).max_length <= 20
+    assert Preprocessor.from_preset(folder, max_length=7)(["a"])["token_ids"].shape == (1, 3)
