@@ -157,7 +157,7 @@ def texts(name):
     "sst2" are the sentences of SST-2's dev set, "sst2_train" its training set, "pairs" the pairs
     of MRPC and RTE. Without GLUE's files all three are the bundled support requests.
     """
-    from bert_tf2.data.files import read_examples, support_requests
+    from bert_tf2.data.examples import read_examples, support_requests
 
     glue = glue_folder()
     if glue is None:

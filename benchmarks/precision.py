@@ -61,7 +61,7 @@ def train(flags, policy, seed):
     import keras
 
     import bert_tf2
-    from bert_tf2.data.files import read_examples
+    from bert_tf2.data.examples import read_examples
 
     keras.utils.set_random_seed(seed)
     rows = read_examples(flags.train_file, "sentence", None, "label")
@@ -76,7 +76,7 @@ def train(flags, policy, seed):
 def serve(folder, dev_file, threads):
     """Runs in a process of its own, on `threads` processors. Prints what it measured as JSON."""
     protocol.pin(threads)
-    from bert_tf2.data.files import read_examples
+    from bert_tf2.data.examples import read_examples
 
     rows = read_examples(dev_file, "sentence", None, "label")
     import tensorflow as tf
@@ -139,7 +139,7 @@ def main(argv):
 
 def _trained(flags):
     """-> (the float32 model, lines of a table about training in both)."""
-    from bert_tf2.data.files import read_examples
+    from bert_tf2.data.examples import read_examples
 
     dev = read_examples(flags.dev_file, "sentence", None, "label")
     seeds = range(1, flags.seeds + 1)

@@ -23,7 +23,7 @@ def evaluate(flags):
 
 def predict(flags):
     """Answers a file's rows or the texts given as arguments; writes a file or prints."""
-    from bert_tf2.data.files import SUFFIXES, Examples, write_predictions
+    from bert_tf2.data.examples import SUFFIXES, Examples, write_predictions
 
     which(flags)
     if bool(flags.arguments) == bool(flags.input_file):

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from bert_tf2.cli import console
-from bert_tf2.data import files as data_files
+from bert_tf2.data import examples as data_files
 from bert_tf2.files import new_file
 
 SEED = 1

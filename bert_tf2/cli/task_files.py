@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bert_tf2.cli.task_table import counted
 from bert_tf2.data import tables
-from bert_tf2.data.files import Examples, read_examples
+from bert_tf2.data.examples import Examples, read_examples
 
 
 def read(flags, path, labelled=True):

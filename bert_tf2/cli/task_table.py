@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bert_tf2.cli import console
 from bert_tf2.cli.flags import UsageError
-from bert_tf2.data.names import names_of
+from bert_tf2.data.class_names import names_of
 
 WIDE = 80  # characters of class names, above which columns are headed by their numbers
 

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.data.names import MANY, NUMERAL, some
+from bert_tf2.data.class_names import MANY, NUMERAL, some
 from bert_tf2.messages import shorten
 
 MOST_COUNTED = 1024  # texts that are tokenized to see how many are too long

@@ -1,6 +1,6 @@
 """What people hold as data -> columns: dicts of name to tensor or array (n, …), one entry a row.
 
-Which forms texts may have is said in `text/inputs.py`; what labels mean, in `labels.py`.
+Which forms texts may have is said in `text/forms.py`; what labels mean, in `labels.py`.
 """
 
 import itertools
@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2.modeling.inputs import INPUT_NAMES
-from bert_tf2.text.inputs import TEXT_NAMES, cells, column_names, named_texts, shown, to_strings
+from bert_tf2.text.forms import TEXT_NAMES, cells, column_names, named_texts, shown, to_strings
 
 IDS = {name for ours, others in INPUT_NAMES.items() for name in (ours, *others)}
 EXTRAS = ("labels", "sample_weight")  # columns that are no input

@@ -15,9 +15,9 @@ import unicodedata
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.data.names import NUMERAL, some
+from bert_tf2.data.class_names import NUMERAL, some
 from bert_tf2.messages import shorten
-from bert_tf2.text.inputs import cells, column_names, shown
+from bert_tf2.text.forms import cells, column_names, shown
 
 WORDS = {  # classes that a boolean names
     True: ("true", "yes", "positive", "pos"),

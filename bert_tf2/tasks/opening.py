@@ -112,7 +112,8 @@ def from_config(cls, config, custom_objects=None):
 def _lengths(checkpoint, given):
     """The preprocessor's lengths: as given, or as the preset says."""
     said = (checkpoint.task or {}).get("preprocessor", {})
-    default = {"max_length": checkpoint.config.max_length} | said
+    longest = checkpoint.tokenizer.settings.get("max_length", checkpoint.config.max_length)
+    default = {"max_length": min(longest, checkpoint.config.max_length)} | said
     return default | {name: value for name, value in given.items() if value is not None}
 
 

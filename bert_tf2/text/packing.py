@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2 import weights
-from bert_tf2.text.inputs import named_texts, to_strings
-from bert_tf2.text.layers import TextLayer
+from bert_tf2.text.forms import named_texts, to_strings
+from bert_tf2.text.string_layers import TextLayer
 from bert_tf2.text.tokenizer import Tokenizer
 
 

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from bert_tf2.files import read_bytes
 from bert_tf2.text.added_tokens import AddedToken, AddedTokens, extended
+from bert_tf2.text.forms import to_strings
 from bert_tf2.text.from_checkpoint import FromCheckpoint
-from bert_tf2.text.inputs import to_strings
 from bert_tf2.weights.tokenizer_source import TokenizerSource
 
 

@@ -237,7 +237,7 @@ def test_a_trained_model_is_converted_with_its_head(work, tmp_path, capsys):
 
 @pytest.mark.parametrize("suffix", [".tsv", ".csv", ".jsonl"])
 def test_predict_writes_a_row_a_text(work, tmp_path, suffix):
-    from bert_tf2.data.files import read_examples
+    from bert_tf2.data.examples import read_examples
 
     output = tmp_path / f"answers{suffix}"
     argv = ["predict", f"--model={work}/run/model.keras", f"--input_file={work}/dev.tsv"]

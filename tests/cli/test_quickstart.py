@@ -5,7 +5,7 @@ import pytest
 from bert_tf2.cli import flags
 from bert_tf2.cli.quickstart import quickstart
 from bert_tf2.cli.verbs import VERBS
-from bert_tf2.data.files import support_requests
+from bert_tf2.data.examples import support_requests
 
 
 @pytest.mark.full

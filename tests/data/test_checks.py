@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from forms import STARS, TONES
 
-from bert_tf2.data import checks, names
+from bert_tf2.data import checks
+from bert_tf2.data import class_names as names
 from bert_tf2.data.columns import text_columns
 from bert_tf2.text.packing import Preprocessor
 from bert_tf2.text.wordpiece import WordPieceTokenizer

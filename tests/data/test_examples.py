@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from bert_tf2.data.files import Examples, read_examples, support_requests, write_predictions
+from bert_tf2.data.examples import Examples, read_examples, support_requests, write_predictions
 
 TEXTS = ["plain", "", " spaces ", 'say "hi", twice', "line\u2028separator\x85", "Ωμέγα 漢字 🙂"]
 
