@@ -15,12 +15,13 @@ def convert(flags):
     from bert_tf2.conversion import lost, write
 
     check_output(flags.output_dir)
-    if one_of(flags, "init_checkpoint", "model") == "model":
+    flag = one_of(flags, "init_checkpoint", "model")
+    if flag == "model" and _is_keras(flags.model):
         from bert_tf2.cli.opened import load_task
 
         contents = load_task(flags.model).contents()
     else:
-        contents, report = weights.contents_of(_open(flags))
+        contents, report = weights.contents_of(_open(flags, flags[flag].value))
         print(report)
     left_out = write(contents, flags.output_dir, flags.to, flags.dtype)
     about = weights.FORMATS[flags.to].about
@@ -39,12 +40,12 @@ def convert(flags):
 def inspect(flags):
     """Prints what a checkpoint, or a .keras file, holds."""
     given = flags[one_of(flags, "init_checkpoint", "model")].value
-    if given.endswith(".keras"):
+    if _is_keras(given):
         from bert_tf2.cli.opened import load_task
 
         print(_described_model(given, load_task(given)))
         return
-    checkpoint = _open(flags)
+    checkpoint = _open(flags, given)
     from bert_tf2 import weights
 
     print(weights.summary(checkpoint))
@@ -127,9 +128,14 @@ def download(flags):
     print(folder)
 
 
-def _open(flags):
+def _is_keras(given):
+    """Whether a file of Keras is meant; --model may name a checkpoint, too."""
+    return Path(given).suffix == ".keras"
+
+
+def _open(flags, given):
     from bert_tf2 import weights
 
-    place = weights.resolve(flags.init_checkpoint)  # an unknown name is said at once
+    place = weights.resolve(given)  # an unknown name is said at once
     console.import_tensorflow()
     return weights.open_checkpoint(place, config_file=flags.bert_config_file)

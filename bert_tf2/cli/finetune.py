@@ -65,7 +65,7 @@ def _train(flags, seed, epochs, data, own, folder):
 
     keras.utils.clear_session()
     classes = f"{len(own['labels'])} classes, " if "labels" in own else ""
-    print(f"\nseed {seed}, {classes}{epochs} epochs", flush=True)
+    print(f"\nseed {seed}, {classes}{epochs} epoch{'s'[: epochs - 1]}", flush=True)
     strategy = _strategy(flags)
     with _held(folder, strategy):
         return _train_under(strategy, flags, seed, epochs, data, own, folder)

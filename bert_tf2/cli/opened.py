@@ -103,14 +103,22 @@ def _of_checkpoint(flags, given):
     from bert_tf2 import weights
 
     checkpoint = weights.open_checkpoint(weights.resolve(given), flags.bert_config_file)
-    said = (checkpoint.task or {}).get("class")
-    row = task_table.TASKS[flags.task] if flags.task or not said else task_table.row_of(said)
-    task = row.load().from_preset(
-        given, config_file=flags.bert_config_file, max_length=flags.max_seq_length
-    )
-    if missing := task.load_report.missing:
+    heads = weights.heads(checkpoint)
+    if flags.task:
+        row = task_table.TASKS[flags.task]
+    elif said := (checkpoint.task or {}).get("class"):
+        row = task_table.row_of(said)
+    else:
+        row = task_table.row_by_heads(heads)
+    missing = [row.head]
+    if row.head in heads:
+        task = row.load().from_preset(
+            given, config_file=flags.bert_config_file, max_length=flags.max_seq_length
+        )
+        missing = task.load_report.missing
+    if missing:
         raise ValueError(
-            f"{given} holds no trained head of a {type(task).__name__}: its answers would mean "
+            f"{given} holds no trained head of a {row.load().__name__}: its answers would mean "
             f"nothing. Train it with bert_tf2 finetune. Missing: {', '.join(missing[:4])}"
         )
     return task

@@ -29,6 +29,7 @@ class TaskRow(NamedTuple):
         line: such a dict -> what is printed before the text.
         answers: a name among a SavedModel's answers that tells the task.
         figure: the metric that a table of several seeds shows.
+        head: of a checkpoint's heads, the one that tells the task.
     """
 
     about: str
@@ -40,6 +41,7 @@ class TaskRow(NamedTuple):
     line: Callable
     answers: str
     figure: str
+    head: str
 
     def load(self):
         """The class; imports TensorFlow."""
@@ -148,6 +150,7 @@ TASKS = {
         _class_line,
         "label",
         "accuracy",
+        "classifier",
     ),
     "masked_lm": TaskRow(
         "the words that are hidden in texts",
@@ -159,6 +162,7 @@ TASKS = {
         _word_line,
         "words",
         "mlm_accuracy",
+        "mlm",
     ),
 }
 
@@ -170,6 +174,12 @@ def row_of(name):
             return row
     known = ", ".join(row.home.partition(":")[2] for row in TASKS.values())
     raise ValueError(f"The shell knows the tasks {known}. Received: a {name}")
+
+
+def row_by_heads(heads):
+    """The row of a checkpoint that says no task, told by its heads; a classifier without one."""
+    known = [row for row in TASKS.values() if row.head in heads]
+    return known[0] if known else TASKS["text_classification"]
 
 
 def row_by_answers(names):

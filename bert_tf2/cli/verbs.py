@@ -20,7 +20,8 @@ FLAGS = {
     "saved_model": text("or the folder of an exported SavedModel"),
     "task": choice(
         [None, *TASKS],
-        "what the checkpoint is opened as (default: as it says, else text_classification)",
+        "what the checkpoint is opened as (default: what it or its heads say, else "
+        "text_classification; finetune: text_classification)",
     ),
     # Files of rows, and what is written.
     "train_file": text("CSV, TSV or JSONL file to train on"),

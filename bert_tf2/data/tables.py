@@ -174,7 +174,9 @@ def _place(path, names, column, header, advice):
         return names.index(column)
     if column in names:
         raise ValueError(f"{path}: column {column!r} is there more than once: {shown(names)}")
-    if not advice and not header:
+    if not advice and header:
+        advice = ": say which it is (in a shell: --text_column, --label_column)"
+    elif not advice:
         advice = ": without a header, columns are given by number, from 0"
     raise ValueError(
         f"{path}: expected a column {column!r}. Received the columns {shown(names)}{advice}"

@@ -17,7 +17,7 @@ from bert_tf2.weights.saving import (
     to_format,
     without_a_place,
 )
-from bert_tf2.weights.summary import summary
+from bert_tf2.weights.summary import heads, summary
 from bert_tf2.weights.tensors import to_tensor, unset
 from bert_tf2.weights.tokenizer_source import TokenizerSource, of_vocabulary
 from bert_tf2.weights.tokenizer_words import given_vocabulary, unsaid
@@ -34,6 +34,7 @@ __all__ = [
     "contents_of",
     "expected_shapes",
     "given_vocabulary",
+    "heads",
     "load",
     "of_vocabulary",
     "open_checkpoint",

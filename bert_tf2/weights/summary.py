@@ -16,7 +16,6 @@ def summary(checkpoint: Checkpoint) -> str:
     Reads no weights, so that it also describes an index whose data is absent.
     """
     config, matched = checkpoint.config, match(checkpoint)
-    heads = sorted({names.head_of(ours) for ours in matched.found} - {None})
     inner = [n for ours, n in matched.found.items() if names.head_of(ours) is None]
     vocabulary = ", ".join(f.name for f in checkpoint.tokenizer.files.values()) or "no file"
     rows = [
@@ -32,13 +31,18 @@ def summary(checkpoint: Checkpoint) -> str:
             f"{_parameters(checkpoint, inner):,} in the encoder, "
             f"{_parameters(checkpoint, matched.found.values()):,} with the heads",
         ),
-        ("heads", ", ".join(heads) or "none"),
+        ("heads", ", ".join(heads(checkpoint)) or "none"),
     ]
     rows += [("skipped", text) for text in Report(skipped=matched.skipped).skipped_by_reason()]
     if matched.unused:
         rows.append(("unknown", ", ".join(fold(matched.unused))))
     lines = [f"{title:<12}{text}" for title, text in rows]
     return "\n".join([*lines, "", *_variable_table(checkpoint, matched)])
+
+
+def heads(checkpoint: Checkpoint) -> list[str]:
+    """The names of the heads that a checkpoint has, such as "mlm", sorted."""
+    return sorted({names.head_of(ours) for ours in match(checkpoint).found} - {None})
 
 
 def about(config) -> list[tuple[str, str]]:

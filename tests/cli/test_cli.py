@@ -171,7 +171,13 @@ def test_precision_and_recompute(work, tmp_path, capsys):
     assert cli.main(argv) == 0
     assert "on an x86 processor" in capsys.readouterr().out
     # What is served is no checkpoint, and that is said with what opens it.
-    for argv in (["inspect", served], ["convert", f"--preset={served}/1", "--output_dir=never"]):
+    never = "--output_dir=never"
+    for argv in (
+        ["inspect", served],
+        ["inspect", f"--model={served}"],
+        ["convert", f"--preset={served}/1", never],
+        ["convert", f"--model={served}", never],
+    ):
         fails(capsys, 1, argv, f"{served}/1 is a SavedModel", "--saved_model")
     graph = (served / "1" / "saved_model.pb").read_bytes()
     assert graph.count(b"_QuantizedMatMul") > 1
@@ -277,8 +283,9 @@ def test_given_vocabulary_and_labels(work, tmp_path, capsys):
     assert not (work / "long").exists()
 
 
-def test_convert_and_inspect(work, tmp_path, capsys):
-    argv = ["convert", f"--init_checkpoint={work}/tiny_uncased", f"--output_dir={tmp_path}/out"]
+@pytest.mark.parametrize("flag", ["--init_checkpoint", "--preset", "--model"])
+def test_convert_and_inspect(work, tmp_path, capsys, flag):
+    argv = ["convert", f"{flag}={work}/tiny_uncased", f"--output_dir={tmp_path}/out"]
     assert cli.main(argv) == 0
     assert "written: 23 variables" in capsys.readouterr().out
     for name in ("bert_config.json", "vocab.txt"):
@@ -287,7 +294,7 @@ def test_convert_and_inspect(work, tmp_path, capsys):
     theirs = second.read(second.variables)
     assert all(np.array_equal(a, theirs[n]) for n, a in first.read(first.variables).items())
     fails(capsys, 1, argv, "exists")
-    assert cli.main(["inspect", f"--init_checkpoint={tmp_path}/out"]) == 0
+    assert cli.main(["inspect", f"{flag}={tmp_path}/out"]) == 0
     assert "1 layers, width 16, 2 heads" in capsys.readouterr().out
 
 
@@ -361,8 +368,19 @@ def test_masked_words_take_every_verb(work, tmp_path, capsys):
     fails(capsys, 1, ["evaluate", f"--model={tmp_path}/s", f"--input_file={texts}"], ".keras")
     fails(capsys, 2, [*argv, "--labels=a,b", "--overwrite"], "--labels is for classifiers")
     fails(capsys, 1, ["predict", f"--model={model}", "no mask"], "[MASK]")
-    argv = ["predict", f"--preset={work}/tiny_uncased", "--task=masked_lm", "a [MASK]"]
-    fails(capsys, 1, argv, "no trained head of a MaskedLM", "finetune")
+    argv = ["predict", f"--preset={work}/tiny_uncased", "a [MASK]"]
+    fails(capsys, 1, [*argv, "--task=masked_lm"], "no trained head of a MaskedLM", "finetune")
+    fails(capsys, 1, argv, "no trained head of a TextClassifier", "finetune")
+
+
+@pytest.mark.parametrize("to", ["google", "huggingface"])
+def test_a_checkpoint_that_says_no_task_is_told_by_its_heads(work, tmp_path, capsys, to):
+    from bert_tf2 import MaskedLM, convert
+
+    MaskedLM.from_preset(work / "tiny_uncased", max_length=16).save_to_preset(tmp_path / "mlm")
+    convert(tmp_path / "mlm", tmp_path / to, to=to)
+    assert cli.main(["predict", f"--preset={tmp_path}/{to}", "a [MASK]"]) == 0
+    assert capsys.readouterr().out.endswith("a [MASK]\n")
 
 
 @pytest.mark.parametrize("verb", [name for name, verb in cli.VERBS.items() if verb.flags])
