@@ -45,7 +45,8 @@ def class_names(labels):
     except (TypeError, ValueError) as error:
         raise ValueError(
             "`labels` must be a list of str, or a number; a checkpoint that names its classes may "
-            f"stand in. Received: {shown(labels)}"
+            "stand in (in a shell, a model.keras or a preset that was saved with them). "
+            f"Received: {shown(labels)}"
         ) from error
     for name in found:
         _check_line(name)
