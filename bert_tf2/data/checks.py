@@ -7,6 +7,7 @@ from bert_tf2.data.class_names import MANY, NUMERAL, some
 from bert_tf2.messages import shorten
 
 MOST_COUNTED = 1024  # texts that are tokenized to see how many are too long
+SAMPLE, SAMPLE_BYTES = 100, 1000  # texts, and of each its begin, in which unknown tokens are counted
 
 
 def worth_saying(class_numbers, names):
@@ -59,4 +60,23 @@ def cut_texts(columns, preprocessor):
     return [
         f"{about}{min(cut, rows)} of {rows} texts are longer than `max_length`, "
         f"{preprocessor.max_length} tokens, and are cut (the longest seen has {lengths.max()})."
+    ]
+
+
+def unknown_texts(columns, tokenizer):
+    """Whether the vocabulary knows less than half of what is read: one sentence, or none.
+
+    Args:
+        columns: of texts, as from `text_columns`.
+        tokenizer: a `Tokenizer`.
+    """
+    sides = [side[:SAMPLE] for side in columns.values()]
+    ids = tokenizer(tf.strings.substr(tf.concat(sides, 0), 0, SAMPLE_BYTES)).values.numpy()
+    unknown = int(np.sum(ids == tokenizer.unknown_token_id))
+    if unknown * 2 <= len(ids):
+        return []
+    return [
+        f"{unknown} of {len(ids)} tokens are unknown to the vocabulary, in a sample of "
+        f"{sides[0].shape[0]} texts: is it of their language and case (`lowercase=` of "
+        "`from_preset`)?"
     ]

@@ -79,10 +79,22 @@ def _columns(element, labelled):
     return found
 
 
-def say_what_is_cut(task, found):
-    """Says once of a task how many texts, columns in memory, are longer than it reads."""
-    if not task.said_what_is_cut:
-        texts = {name: found[name] for name in columns.TEXT_NAMES if name in found}
-        for sentence in checks.cut_texts(texts, task.preprocessor):
-            task.said_what_is_cut = True
-            LOGGER.warning("%s", sentence)
+def say_what_is_lost(task, found, joined=False):
+    """Says once of a task that texts in memory are longer than it reads, and that most is unknown.
+
+    Args:
+        found: columns of texts, as from `text_columns`.
+        joined: whether texts are joined into rows, and so not cut.
+    """
+    texts = {name: found[name] for name in columns.TEXT_NAMES if name in found}
+    said = []
+    if not task.said_what_is_cut and not joined:
+        said += checks.cut_texts(texts, task.preprocessor)
+        task.said_what_is_cut = bool(said)
+    sample = min(int(texts["text"].shape[0]), checks.SAMPLE)
+    if sample > task.largest_sample:  # one text after another is looked at but once
+        unknown = checks.unknown_texts(texts, task.preprocessor.tokenizer)
+        task.largest_sample = checks.SAMPLE if unknown else sample
+        said += unknown
+    for sentence in said:
+        LOGGER.warning("%s", sentence)

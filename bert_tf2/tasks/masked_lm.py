@@ -11,6 +11,7 @@ from bert_tf2.data import columns, pipeline, pretraining
 from bert_tf2.modeling.heads import MaskedWords
 from bert_tf2.modeling.inputs import check_ids, input_tensors
 from bert_tf2.modeling.layers import published_initializer
+from bert_tf2.tasks import feeding
 from bert_tf2.tasks.task import Task
 from bert_tf2.text.masking import check_masks, masked_inputs
 from bert_tf2.training.losses import cross_entropy
@@ -222,12 +223,16 @@ class MaskedLM(Task):
     def _masked(self, texts, batch_size, passing):
         """Texts -> a dataset of columns; without an order as in every `evaluate`."""
         masking = {name: getattr(self, name) for name in MASKING}
+        in_memory = not isinstance(texts, tf.data.Dataset)
+        if in_memory:
+            found = columns.text_columns(texts, columns.TEXT_NAMES[:1])
+            feeding.say_what_is_lost(self, found, joined=True)
+            texts = found["text"]
         if passing.order is None:
             passing = passing._replace(order=pipeline.Order(EVALUATION_SEED))
         dataset = pretraining.masked_texts(texts, self.preprocessor, passing, batch_size, **masking)
         # Keras warns at the end of what it does not know the length of. Rows in memory are quickly
         # counted; the length of a dataset is its maker's business.
-        in_memory = not isinstance(texts, tf.data.Dataset)
         endless = dataset.cardinality() == tf.data.INFINITE_CARDINALITY
         return pipeline.counted(dataset) if in_memory and not endless else dataset
 

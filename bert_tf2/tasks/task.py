@@ -52,6 +52,7 @@ class Task(opening.Kept, StepModel):
         self.takes_pairs = False
         self.load_report = None
         self.seeds_separated = self.said_what_is_cut = False
+        self.largest_sample = 0  # in which unknown tokens were looked for
         self.graphs = {}  # of `answer`, by what it is given
 
     # === The protocol =============================================================================
@@ -95,7 +96,7 @@ class Task(opening.Kept, StepModel):
             self.rename_inputs(found)  # raises for a name it does not know
         else:
             found = columns.text_columns(x)
-            feeding.say_what_is_cut(self, found)
+            feeding.say_what_is_lost(self, found)
         rows = pipeline.count_rows(found)
         if y is not None:
             found["labels"] = self.read_labels(y, rows)

@@ -61,3 +61,14 @@ def test_the_shell_finds_classes_as_names_in_the_order_of_numbers():
     assert settings(flags, SimpleNamespace(labels=["10", "9", "1"]))["labels"] == ["1", "9", "10"]
     with pytest.raises(ValueError, match="a score"):
         settings(flags, SimpleNamespace(labels=[f"{i / 7:.3f}" for i in range(205)]))
+
+
+def test_a_sample_that_is_mostly_unknown(monkeypatch):
+    tokenizer = WordPieceTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"])
+    said = lambda x: checks.unknown_texts(text_columns(x), tokenizer)  # noqa: E731
+    assert said(["a x"]) == said([""]) == said(["a a x", "x"]) == []
+    assert re.match("2 of 3 tokens are unknown .* 2 texts", said(["a x", "x"])[0])
+    assert re.match("3 of 4 tokens .* 1 texts", said((["a x"], ["x x"]))[0])
+    assert re.match("100 of 100", said(["x"] * 150)[0])
+    monkeypatch.setattr(checks, "SAMPLE_BYTES", 4)  # of a long text the begin
+    assert re.match("2 of 2", said(["x x a a a"])[0])
