@@ -33,23 +33,8 @@ def convert(source, folder, to, dtype="float32", config_file=None):
     contents, report = weights.contents_of(checkpoint)
     left_out = write(contents, folder, to, dtype)
     report.skipped += [(name, f"{to} has no place for it") for name in left_out]
-    report.warnings += lost(contents, to)
+    report.warnings += weights.lost(contents, to)
     return report
-
-
-def lost(contents, to):
-    """What a folder in a format will not say. -> list of str, a sentence each."""
-    said = []
-    if contents.labels and to not in ("bert_tf2", "huggingface"):
-        said.append(f"{to} has no place for class names: {', '.join(contents.labels)}")
-    if contents.problem_type and to not in ("bert_tf2", "huggingface"):
-        said.append(f"{to} has no place for the kind of answer, {contents.problem_type}")
-    words = weights.unsaid(contents.tokenizer, to)
-    if words:
-        said.append(f"{to} has no place for these settings of the tokenizer: {', '.join(words)}")
-    if not contents.tokenizer.files:
-        said.append("no vocabulary lies beside the weights, so none was written")
-    return said
 
 
 def write(contents, folder, to, dtype="float32"):

@@ -7,7 +7,8 @@ from bert_tf2.data.class_names import MANY, NUMERAL, some
 from bert_tf2.messages import shorten
 
 MOST_COUNTED = 1024  # texts that are tokenized to see how many are too long
-SAMPLE, SAMPLE_BYTES = 100, 1000  # texts, and of each its begin, in which unknown tokens are counted
+SAMPLE = 100  # texts in which unknown tokens are counted
+SAMPLE_BYTES = 1000  # of each, at its begin
 
 
 def worth_saying(class_numbers, names):

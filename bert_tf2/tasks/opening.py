@@ -166,8 +166,13 @@ def head_variables(task):
 def contents_of(task):
     """All that a checkpoint of a task holds: a `weights.Contents`."""
     preprocessor = task.preprocessor.get_config()
+    found, config = task.encoder.contents(), task.encoder.config
+    dropout = getattr(task, "dropout", config.classifier_dropout)
+    if dropout != config.classifier_dropout:  # a word that other formats have, too
+        config = dataclasses.replace(config, classifier_dropout_prob=dropout)
     return dataclasses.replace(
-        task.encoder.contents(),
+        found,
+        config=config,
         arrays={n: keras.ops.convert_to_numpy(v) for n, v in task.named_variables().items()},
         tokenizer=task.preprocessor.tokenizer.source(),
         labels=getattr(task, "labels", None),
@@ -214,10 +219,15 @@ class Kept:
     def save_to_preset(self, folder, format="bert_tf2", dtype="float32"):
         """Writes weights, config and vocabulary for `from_preset`, or for another library.
 
-        Args, returns and errors are those of `weights.save`. Only the format "bert_tf2" holds the
-        task's settings and the preprocessor's lengths; none holds the optimizer: `save` does.
+        Args, returns and errors are those of `weights.save`. Only the format "bert_tf2" holds all
+        the task's settings; what another has no words for is said. None holds the optimizer: `save`
+        does.
         """
-        return weights.save(folder, self.contents(), format, dtype)
+        contents = self.contents()
+        folder = weights.save(folder, contents, format, dtype)
+        for sentence in weights.lost(contents, format):
+            LOGGER.warning("%s: %s", folder, sentence)
+        return folder
 
     def save(self, filepath, *args, **kwargs):
         """As Keras's, to a `.keras` file, which has the vocabulary inside."""

@@ -272,7 +272,7 @@ class Task(opening.Kept, StepModel):
 
     def _on_batch(self, kind, batch, return_dict):
         process.check()
-        self.ready()
+        self.ready_to_train() if kind == "train" else self.ready()
         self.build_metrics(batch)
         method = {"train": super().train_on_batch, "test": super().test_on_batch}[kind]
         return method(*batch, return_dict=return_dict)

@@ -129,3 +129,14 @@ def check_loss_scaling(policy, optimizer):
             '"mixed_bfloat16" needs none. Received: '
             f"dtype={policy.name!r} and {type(optimizer).__name__}"
         )
+
+
+def check_trained(optimizer, variables):
+    """Raises if an optimizer was built for other variables than are to be trained now."""
+    known = getattr(optimizer, "inner_optimizer", optimizer)._trainable_variables  # keras-private
+    if {id(v) for v in known} != {id(v) for v in variables}:
+        raise ValueError(
+            "What is trainable was changed after the optimizer began, which would not follow: call "
+            f"`compile` with a new one. Received: {len(variables)} variables to train, and an "
+            f"optimizer of {len(known)}"
+        )

@@ -45,9 +45,26 @@ def compiled(loss, targets, outputs, weights):
     return {str(name): parts["loss"] for name, parts in found.items()}
 
 
+@keras.saving.register_keras_serializable("bert_tf2")
 class OfFunction(keras.losses.Loss):
     """The mean over rows of a function (targets, outputs) -> (B, …)."""
 
     def __init__(self, function):
         super().__init__(name=getattr(function, "__name__", "loss"))
-        self.call = function
+        self.call = self.function = function
+
+    def get_config(self):
+        try:
+            return {"function": keras.saving.serialize_keras_object(self.function)}
+        except TypeError:  # a partial, or another object: what was learned is to be saved anyway
+            return {"function": None}
+
+    @classmethod
+    def from_config(cls, config):
+        """The loss of a function that Keras finds: one of its own, or one that is registered."""
+        if config["function"] is None:
+            raise ValueError(
+                "The model was compiled with a loss that is no function with a name, which no file "
+                "can hold: load it with `compile=False`, and compile it again."
+            )
+        return cls(keras.saving.deserialize_keras_object(config["function"]))

@@ -107,6 +107,11 @@ class StepModel(DistributedModel):
             self.compile()
         self.build_optimizer()
 
+    def ready_to_train(self):
+        """As `ready`; raises where the optimizer would train what is no longer to be trained."""
+        self.ready()
+        compiling.check_trained(self.optimizer, self.trainable_variables)
+
     def build_optimizer(self):
         """Creates the optimizer's slots, if there are none."""
         with self.distribute_strategy.scope():

@@ -109,7 +109,7 @@ class Run:
                 self._start_recipe(max(steps_per_epoch * self.epochs, 1))
             compiling.check_loss_scaling(task.encoder.policy, task.optimizer)
         # Variables created inside the step would have it traced twice, seconds each time.
-        task.build_optimizer()
+        task.ready_to_train()
         task.build_metrics(dataset.element_spec)
 
     def _start_recipe(self, total_steps):

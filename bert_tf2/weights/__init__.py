@@ -13,6 +13,7 @@ from bert_tf2.weights.publishers import FORMATS
 from bert_tf2.weights.registry import resolve
 from bert_tf2.weights.report import CheckpointError, Report
 from bert_tf2.weights.saving import (
+    lost,
     save,
     to_format,
     without_a_place,
@@ -36,6 +37,7 @@ __all__ = [
     "given_vocabulary",
     "heads",
     "load",
+    "lost",
     "of_vocabulary",
     "open_checkpoint",
     "parse_config",

@@ -12,6 +12,7 @@ from bert_tf2.weights import names
 from bert_tf2.weights.contents import Contents
 from bert_tf2.weights.publishers import PUBLISHERS
 from bert_tf2.weights.report import fold
+from bert_tf2.weights.tokenizer_words import unsaid
 
 DTYPES = ("float32", "float16", "bfloat16")
 _IN_SAFETENSORS = ("bert_tf2", "huggingface")
@@ -110,6 +111,27 @@ def without_a_place(contents: Contents, format: str) -> list[str]:
     of_tokens = any(name.startswith("token_classifier/") for name in contents.arrays)
     table = names.variables(contents.config, format, of_tokens)
     return [n for n in contents.arrays if names.head_of(n) is not None and n not in table]
+
+
+def lost(contents: Contents, to: str) -> list[str]:
+    """What a folder in a format will not say, a sentence each."""
+    said = []
+    if contents.labels and to not in ("bert_tf2", "huggingface"):
+        said.append(f"{to} has no place for class names: {', '.join(contents.labels)}")
+    if contents.problem_type and to not in ("bert_tf2", "huggingface"):
+        said.append(f"{to} has no place for the kind of answer, {contents.problem_type}")
+    pooling = (contents.task or {}).get("settings", {}).get("pooling", "first")
+    if pooling != "first" and to != "bert_tf2" and "classifier/kernel" in contents.arrays:
+        said.append(
+            f"{to} has no word for the classifier's pooling={pooling!r}: whoever opens it must "
+            "give it again, or its answers are wrong"
+        )
+    words = unsaid(contents.tokenizer, to)
+    if words:
+        said.append(f"{to} has no place for these settings of the tokenizer: {', '.join(words)}")
+    if not contents.tokenizer.files:
+        said.append("no vocabulary lies beside the weights, so none was written")
+    return said
 
 
 def _cast(name: str, array: np.ndarray, dtype: str) -> np.ndarray:

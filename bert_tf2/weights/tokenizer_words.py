@@ -171,6 +171,7 @@ def unsaid(source: TokenizerSource, format: str) -> list[str]:
 _USUAL = {
     "strip_accents": None,
     "tokenize_chinese_chars": True,
+    "max_word_chars": 200,
     "keep_accents": False,
     "add_prefix_space": False,
     "ignore_merges": False,

@@ -1,5 +1,6 @@
 """What people who know Keras do with a task, and what they expect of it."""
 
+import functools
 import multiprocessing
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+import tiny_masked_lm
 from closeness import FORWARD, assert_near
 
 import bert_tf2
@@ -138,6 +140,27 @@ def test_what_is_frozen_between_two_fits_stays():
     assert len(task.optimizer.variables) == 1 + 2 * 2  # the count; two slots of two variables
 
 
+def test_an_optimizer_does_not_follow_what_is_trained_later():
+    task = made()
+    task.compile("sgd")
+    task.encoder.trainable = False
+    task.fit(TEXTS, LABELS, **FIT)
+    task.encoder.trainable = True
+    for train in (task.fit, task.train_on_batch):
+        with pytest.raises(ValueError, match=r"`compile` with a new one.*: 41 .* of 2"):
+            train(TEXTS, LABELS)
+    task.compile("sgd")
+    task.train_on_batch(TEXTS, LABELS)
+
+
+def test_texts_that_the_vocabulary_does_not_know_are_said_once(caplog):
+    for task, learn in ((made(), [LABELS]), (tiny_masked_lm.make(), [])):
+        for _ in range(2):
+            task.fit(["ቡና ቡና", "ቡና ቡና ቡና"] * 3, *learn, **FIT)
+        assert caplog.text.count("tokens are unknown to the vocabulary") == 1
+        caplog.clear()
+
+
 def frozen_parts(task):
     """-> how a task is frozen in the tests of ways to keep it."""
     task.encoder.parts["embeddings"].trainable = False
@@ -178,6 +201,36 @@ def test_a_compiled_optimizer_comes_back(tmp_path, optimizer):
     again.fit(TEXTS, LABELS, **FIT)
     steps = 2 if optimizer == "recipe" else 4
     assert int(again.optimizer.iterations.numpy()) == steps
+
+
+@keras.saving.register_keras_serializable("tests")
+def doubled(targets, logits):
+    return 2 * keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+
+
+def test_a_compiled_function_comes_back_as_the_loss(tmp_path):
+    task = made()
+    task.compile("sgd", doubled)
+    task.save(tmp_path / "task.keras")
+    assert keras.saving.load_model(tmp_path / "task.keras").given_loss.function is doubled
+    task.compile("sgd", functools.partial(doubled))
+    task.save(tmp_path / "partial.keras")
+    with pytest.raises(ValueError, match="`compile=False`"):
+        keras.saving.load_model(tmp_path / "partial.keras")
+
+
+@pytest.mark.parametrize("format", ["google", "huggingface", "keras_hub"])
+def test_settings_in_other_formats_are_kept_or_lost_with_a_word(tmp_path, caplog, format):
+    task = made(pooling="mean")
+    task.dropout, task.preprocessor.max_length = 0.37, 16
+    task.save_to_preset(tmp_path / "out", format)
+    assert f"{format} has no word for the classifier's pooling='mean'" in caplog.text
+    again = TextClassifier.from_preset(tmp_path / "out", task.labels, pooling="mean")
+    assert again.dropout == 0.37
+    assert again.preprocessor.max_length == {"huggingface": 16}.get(format, 20)
+    caplog.clear()
+    task.save_to_preset(tmp_path / "ours")
+    assert "has no" not in caplog.text
 
 
 def test_a_task_leaves_a_shared_encoder_as_it_is():

@@ -217,7 +217,9 @@ def _completed(contents, stored: Mapping[str, np.ndarray]) -> dict[str, np.ndarr
 
 def _tokenizer_config_of(contents) -> dict:
     """The `tokenizer_config.json` of `Contents`."""
-    said = {"model_max_length": contents.config.max_length, **config_of(contents.tokenizer)}
+    lengths = (contents.task or {}).get("preprocessor", {})
+    length = lengths.get("max_length", contents.config.max_length)
+    said = {"model_max_length": length, **config_of(contents.tokenizer)}
     return said | (
         {"tokenizer_class": "MPNetTokenizer"} if contents.config.family == "mpnet" else {}
     )
