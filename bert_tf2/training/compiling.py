@@ -77,13 +77,10 @@ def check_step(task, optimizer, loss, parts, nonfinite, fgm, r_drop):
             f"micro_batches={parts}"
         )
     replicas = task.distribute_strategy.num_replicas_in_sync
+    means = (None, *losses.BY_ROWS, losses.BY_WEIGHT)
     for one in keras.tree.flatten(loss):
         reduction = getattr(one, "reduction", None)
-        if (parts > 1 or replicas > 1) and reduction not in (
-            None,
-            *losses.BY_ROWS,
-            losses.BY_WEIGHT,
-        ):
+        if (parts > 1 or replicas > 1) and reduction not in means:
             raise ValueError(
                 "In micro-batches or on several replicas, the loss must be a mean over rows. "
                 f"Received: a loss with reduction={reduction!r}"
