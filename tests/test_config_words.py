@@ -55,6 +55,13 @@ FOLLOWED = [  # model_type, their word, value -> our field, value
     ("roberta", "pad_token_id", 0, "position_padding_id", 0),
     ("bert", "pad_token_id", None, "position_padding_id", None),
     ("mpnet", "pad_token_id", 0, "position_padding_id", 1),  # its code counts from 1
+    # Words of other families, which transformers' class passes over.
+    ("mpnet", "type_vocab_size", 2, "type_vocab_size", 0),
+    ("distilbert", "type_vocab_size", 2, "type_vocab_size", 0),
+    ("distilbert", "layer_norm_eps", 1e-5, "layer_norm_eps", 1e-12),
+    ("bert", "embedding_size", 12, "embedding_size", None),
+    ("bert", "num_hidden_groups", 2, "num_hidden_groups", None),
+    ("roberta", "inner_group_num", 2, "inner_group_num", 1),
     ("mpnet", "relative_attention_num_buckets", 32, "relative_buckets", 32),
     ("bert", "type_vocab_size", 4, "type_vocab_size", 4),
     ("albert", "num_hidden_groups", 2, "num_hidden_groups", 2),

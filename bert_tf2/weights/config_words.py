@@ -69,12 +69,14 @@ class ConfigWords(NamedTuple):
         left_out: our field -> what leaving the word out means, where the family's row is not it.
         also: our fields that are understood under our names as well, where theirs is left out.
         needed: our fields that must not be null.
+        unread: our fields that other families say by this name and this one's code does not read.
     """
 
     words: Mapping[str, str | Word]
     left_out: Mapping[str, object] = MappingProxyType({})
     also: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 class Dialect(NamedTuple):
@@ -148,7 +150,7 @@ def _config(theirs: ConfigWords, family: str, values: Mapping, source: str) -> E
         raise ValueError(f"{source} lacks {', '.join(said)}.")
     fields = dict(FAMILIES[family]) | theirs.left_out
     for field, word in words.items():
-        if word.name in values:
+        if word.name in values and field not in theirs.unread:
             fields[field] = _value(FIELDS[field], word, values[word.name], source)
         if field in theirs.needed and fields.get(field) is None:
             raise ValueError(f"{source}: `{word.name}` must be an integer. Received: None")

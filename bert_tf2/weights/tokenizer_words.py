@@ -95,7 +95,7 @@ def find_tokenizer(folder: Path) -> TokenizerSource:
     except (Unfollowed, TypeError, AttributeError, ValueError, KeyError) as error:
         files = files or ({whole_tokenizers.NAME: whole_file} if whole else {})
         return (
-            TokenizerSource(files, refused=_refusal(folder, error)) if files else TokenizerSource()
+            TokenizerSource(files, refused=refusal(folder, error)) if files else TokenizerSource()
         )
     if "lowercase" not in settings:
         settings["lowercase"] = _case_in(folder.resolve().name)
@@ -159,6 +159,8 @@ def unsaid(source: TokenizerSource, format: str) -> list[str]:
     """Words of a tokenizer that change ids and that a format has no place for."""
     held = _HELD.get(format)
     found = {word: source.settings.get(word, usual) for word, usual in _USUAL.items()}
+    if found["strip_accents"] == source.lowercase:  # as lower-casing does by itself
+        found["strip_accents"] = None
     found["added_tokens"] = [t for t in found["added_tokens"] if t.get("match", True)]
     return [
         f"{word}={shorten(value)}"
@@ -181,7 +183,7 @@ _USUAL = {
 # Format -> which of them it holds; ours, and SavedModels of ours, hold all.
 _HELD = {
     "google": (),
-    "keras_hub": ("strip_accents", "add_prefix_space"),
+    "keras_hub": ("strip_accents", "tokenize_chinese_chars", "add_prefix_space"),
     "huggingface": (*_FOLLOWED.values(), "added_tokens"),
 }
 _CLASS_OF_FILE = {
@@ -192,7 +194,8 @@ _CLASS_OF_FILE = {
 }
 
 
-def _refusal(folder: Path, error: Exception) -> str:
+def refusal(folder: Path, error: Exception) -> str:
+    """What who wants the tokenizer of a folder is told."""
     why = str(error) if isinstance(error, Unfollowed) else f"they cannot be read ({error!r:.120})"
     return (
         f"The tokenizer's files in {str(folder)[-120:]} ask for what nothing here computes: {why}. "

@@ -19,7 +19,7 @@ from keras_presets import (
 )
 
 import bert_tf2
-from bert_tf2 import TextClassifier, weights
+from bert_tf2 import TextClassifier, Tokenizer, weights
 from bert_tf2.weights import names, parse_config, write_config
 from bert_tf2.weights.containers import hdf5, keras_weights
 
@@ -118,7 +118,9 @@ def test_google_to_ours_to_keras_hub_and_back(tmp_path):
     kept = {n: a for n, a in arrays.items() if n.split("/")[0] not in ("mlm", "nsp")}
     assert_same(got.arrays, kept)
     assert (got.config, got.tokenizer.lowercase) == (config, True)
-    assert got.tokenizer == weights.of_vocabulary(WORDS, lowercase=True)
+    assert got.tokenizer == weights.of_vocabulary(WORDS, lowercase=True, strip_accents=True)
+    again = bert_tf2.convert(tmp_path / "keras", tmp_path / "google", to="google")
+    assert "strip_accents" not in str(again.warnings)  # Google's lower-casing strips accents too
     with pytest.raises(ValueError, match="There is no other format of bert"):
         bert_tf2.convert(tmp_path / "ours", tmp_path / "other", to="other")
 
@@ -197,6 +199,53 @@ def test_the_case_is_said_even_where_only_the_vocabulary_shows_it(tmp_path, extr
     assert said["lowercase"] == said["strip_accents"] == (extra == "x")
     assert weights.open_checkpoint(folder).tokenizer.lowercase == (extra == "x")
     assert files.with_case().lowercase == (extra == "x")
+
+
+# What a tokenizer.json says -> the settings that follow, or the word that is refused.
+TOKENIZER_SAYS = [
+    ({"lowercase": True, "strip_accents": False}, {"lowercase": True, "strip_accents": False}),
+    ({"lowercase": False, "strip_accents": True}, {"lowercase": False, "strip_accents": True}),
+    ({"lowercase": None}, {"lowercase": False, "strip_accents": False}),
+    ({"split_on_cjk": False}, {"tokenize_chinese_chars": False}),
+    ({"split": True, "oov_token": "[UNK]", "sequence_length": None}, {"lowercase": False}),
+    ({"lowercase": "false"}, "lowercase"),
+    ({"split_on_cjk": 0}, "split_on_cjk"),
+    ({"split": False}, "split"),
+    ({"suffix_indicator": "@@"}, "suffix_indicator"),
+    ({"oov_token": "[OOV]"}, "oov_token"),
+    ({"special_tokens_in_strings": True}, "special_tokens_in_strings"),
+    ({"sequence_length": 8}, "sequence_length"),
+]
+
+
+@pytest.mark.parametrize(("says", "follows"), TOKENIZER_SAYS)
+def test_words_of_a_tokenizer(tmp_path, says, follows):
+    """Followed, or refused by name; what is left out is as in keras-hub's class."""
+    files = weights.of_vocabulary(WORDS, lowercase=True)
+    folder = weights.save(tmp_path / "a", contents(CONFIGS["bert"], tokenizer=files), "keras_hub")
+    file = folder / "tokenizer.json"
+    whole = json.loads(file.read_text())
+    whole["config"] = {"vocabulary": None} | says
+    file.write_text(json.dumps(whole))
+    source = weights.open_checkpoint(folder).tokenizer
+    if isinstance(follows, dict):
+        assert not source.refused and follows.items() <= source.settings.items()
+    else:
+        assert f"`{follows}`" in source.refused
+        with pytest.raises(ValueError, match=follows):
+            Tokenizer.from_preset(folder)
+
+
+def test_accents_and_chinese_characters_as_the_preset_says(tmp_path):
+    """Ids by hand: "É" is "é" in lower case, and "日本" is a word where nothing splits it."""
+    words = [*WORDS, "é", "日", "##本"]
+    given = {"lowercase": True, "strip_accents": False, "tokenize_chinese_chars": False}
+    files = weights.of_vocabulary(words, **given)
+    config = dataclasses.replace(CONFIGS["bert"], vocab_size=len(words))
+    weights.save(tmp_path / "a", contents(config, tokenizer=files), "keras_hub")
+    assert reopened(tmp_path / "a")[0].tokenizer == files
+    want = [words.index("é"), words.index("日"), words.index("##本")]
+    assert Tokenizer.from_preset(tmp_path / "a")(["É 日本"]).to_list() == [want]
 
 
 def test_a_classifier_of_ours(tmp_path):

@@ -23,10 +23,17 @@ _DROPOUT = {"classifier_dropout_prob": "classifier_dropout"}
 _SHARING = ("embedding_size", "num_hidden_groups", "inner_group_num")
 
 
-def _words(more=(), renamed: Mapping = _DROPOUT, needed=(), **left_out) -> ConfigWords:
-    words = {name: name for name in (*ALIKE, "layer_norm_eps", *more)} | renamed
+def _words(more=(), renamed: Mapping = _DROPOUT, needed=(), without=(), **left_out) -> ConfigWords:
+    alike = {*ALIKE, "layer_norm_eps", *more} - {*without}
+    words = {name: name for name in sorted(alike)} | renamed
     words["hidden_act"] = activation("hidden_act", _ACTIVATIONS)
-    return ConfigWords(words, left_out, needed=needed)
+    return _only_these(ConfigWords(words, left_out, needed=needed))
+
+
+def _only_these(theirs: ConfigWords) -> ConfigWords:
+    """The same where words of other families count for nothing, as in transformers."""
+    others = {*ALIKE, "layer_norm_eps", *_SHARING}
+    return theirs._replace(unread=tuple(sorted(others - {*theirs.words})))
 
 
 # The masked-word heads of these have the erf form of GELU, whatever `hidden_act` is.
@@ -49,25 +56,28 @@ def _thirty_two(value):
 
 _MPNET = _words(
     renamed={"relative_buckets": Word("relative_attention_num_buckets", _thirty_two)},
+    without=("type_vocab_size",),
     max_position_embeddings=512,
     mlm_act="gelu_erf",
 )
-_DISTILBERT = ConfigWords(
-    {
-        "vocab_size": "vocab_size",
-        "hidden_size": "dim",
-        "num_hidden_layers": "n_layers",
-        "num_attention_heads": "n_heads",
-        "intermediate_size": "hidden_dim",
-        "hidden_act": activation("activation", _ACTIVATIONS),
-        "hidden_dropout_prob": "dropout",
-        "attention_probs_dropout_prob": "attention_dropout",
-        "max_position_embeddings": "max_position_embeddings",
-        "initializer_range": "initializer_range",
-        "sinusoidal_positions": "sinusoidal_pos_embds",
-        "classifier_dropout_prob": "seq_classif_dropout",
-    },
-    also=("hidden_size", "num_hidden_layers", "num_attention_heads"),  # its attribute_map
+_DISTILBERT = _only_these(
+    ConfigWords(
+        {
+            "vocab_size": "vocab_size",
+            "hidden_size": "dim",
+            "num_hidden_layers": "n_layers",
+            "num_attention_heads": "n_heads",
+            "intermediate_size": "hidden_dim",
+            "hidden_act": activation("activation", _ACTIVATIONS),
+            "hidden_dropout_prob": "dropout",
+            "attention_probs_dropout_prob": "attention_dropout",
+            "max_position_embeddings": "max_position_embeddings",
+            "initializer_range": "initializer_range",
+            "sinusoidal_positions": "sinusoidal_pos_embds",
+            "classifier_dropout_prob": "seq_classif_dropout",
+        },
+        also=("hidden_size", "num_hidden_layers", "num_attention_heads"),  # its attribute_map
+    )
 )
 # model_type, and the class for what we write.
 _MODEL_TYPES = {

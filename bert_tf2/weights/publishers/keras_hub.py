@@ -19,8 +19,10 @@ from bert_tf2.weights.containers import keras_weights
 from bert_tf2.weights.metadata import Metadata, WeightsFile
 from bert_tf2.weights.name_tables import written_out
 from bert_tf2.weights.publishers.keras_hub_names import FORMAT, NAMES
+from bert_tf2.weights.publishers.keras_hub_tokenizers import SETTINGS, settings_of, words_of
 from bert_tf2.weights.report import CheckpointError
 from bert_tf2.weights.tokenizer_source import TokenizerSource
+from bert_tf2.weights.tokenizer_words import Unfollowed, refusal
 from bert_tf2.weights.units import head_of
 
 FORMATS = {"keras_hub": (FORMAT, NAMES)}
@@ -105,7 +107,6 @@ CONFIG = Dialect(
 
 # --- Folders. -------------------------------------------------------------------------------------
 
-_SETTINGS = "tokenizer.json"
 # Our name of a tokenizer's file -> its place in the folder. A model for SentencePiece has one name,
 # whatever the family.
 TOKENIZER_PLACES = {
@@ -145,11 +146,12 @@ def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path) -> Met
     other = "spiece.model" if config.family == "xlm_roberta" else "sentencepiece.bpe.model"
     places = {n: file.folder / place for n, place in TOKENIZER_PLACES.items() if n != other}
     source = TokenizerSource({name: path for name, path in places.items() if path.exists()})
-    settings = file.folder / _SETTINGS
+    settings = file.folder / SETTINGS
     values = read_json(settings, error=CheckpointError) if settings.exists() else {}
-    said = values.get("config") if isinstance(values.get("config"), dict) else {}
-    said = {word: said.get(word) for word in ("lowercase", "add_prefix_space")}
-    said = {word: value for word, value in said.items() if isinstance(value, bool)}
+    try:
+        said = settings_of(values.get("config"), "vocab.txt" in source.files)
+    except Unfollowed as error:
+        return Metadata(config, dataclasses.replace(source, refused=refusal(file.folder, error)))
     return Metadata(config, source.with_settings(**said))
 
 
@@ -183,7 +185,7 @@ def _settings_of(contents) -> dict[str, dict]:
     task = next((kind for wanted, kind in _TASKS if wanted <= heads), None)
     files = {"config.json": backbone, "metadata.json": _metadata_of(contents)}
     if tokenizer:
-        files[_SETTINGS] = tokenizer
+        files[SETTINGS] = tokenizer
     if task:
         files["task.json"] = _task_of(contents, task, backbone, tokenizer)
     return files
@@ -223,19 +225,9 @@ def _metadata_of(contents) -> dict:
 def _tokenizer_of(contents) -> dict:
     """The `tokenizer.json`. The vocabulary lies beside it."""
     family, files = contents.config.family, contents.tokenizer.files
-    beside = {"config_file": _SETTINGS}
-    if "vocab.txt" in files:
-        family = "bert" if family in ("albert", "roberta", "xlm_roberta") else family
-        lowercase = contents.tokenizer.lowercase
-        # Google's lower-casing takes the accents along.
-        strip = contents.tokenizer.settings.get("strip_accents", lowercase)
-        given = {"vocabulary": None, "lowercase": lowercase, "strip_accents": strip}
-        return _object(family, "Tokenizer", beside | given)
-    if "merges.txt" in files:
-        prefix = contents.tokenizer.settings.get("add_prefix_space", False)
-        given = {"vocabulary": None, "merges": None, "add_prefix_space": prefix}
-        return _object(family, "Tokenizer", beside | given)
-    return _object(family, "Tokenizer", beside | {"proto": None})
+    if "vocab.txt" in files and family in ("albert", "roberta", "xlm_roberta"):
+        family = "bert"
+    return _object(family, "Tokenizer", {"config_file": SETTINGS} | words_of(contents.tokenizer))
 
 
 def _task_of(contents, kind: str, backbone: dict, tokenizer: dict | None) -> dict:
