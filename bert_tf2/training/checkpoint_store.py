@@ -21,6 +21,7 @@ LOGGER = logging.getLogger("bert_tf2")
 VARIABLES, STATE = "variables", "state.json"
 FORMAT = 1
 _NAME = re.compile(r"epoch-(\d+)-step-(\d+)(b*)")
+_COUNT = re.compile(r"optimizer/(.*/)?iterations")  # names of variables
 _SCHEMA = {
     "format": int,
     "epoch": int,
@@ -36,7 +37,8 @@ _SCHEMA = {
     },
     "history": {str: [float]},
     "variables": {str: [int]},
-    "index?": str,  # sha256 of variables.index; these two since 0.2.0
+    "ahead?": (int, None),  # steps that the optimizer has counted beyond the place; since 0.2.0
+    "index?": str,  # sha256 of variables.index
     "digest?": str,  # sha256 of all the rest
 }
 # What TensorFlow says of files that are damaged, and not of disks or rights that fail.
@@ -87,6 +89,7 @@ def write(final, state, values):
             tensors=list(values.values()),
         )
         state = {"format": FORMAT, "variables": shapes, "index": _index_of(draft)} | state
+        state["ahead"] = _ahead(state, values)
         state["digest"] = _digest(state)
         (draft / STATE).write_text(json.dumps(state, indent=1))
 
@@ -109,7 +112,7 @@ def read_state(path):
         raise FileError(
             f"{file} must be of the place that its folder names. Received: {epoch=}, {step=}"
         )
-    steps = max(run.get("steps_per_epoch") or 0, run["batches"])
+    steps = _steps(run)
     if epoch > run["epochs"] or (steps > 0 and step > steps + run.get("steps_per_execution", 1)):
         raise FileError(
             f"{file} must be within {run['epochs']} epochs of {steps} steps. "
@@ -137,8 +140,12 @@ def check_variables(path, state, variables):
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
         if shapes != state["variables"]:
             raise FileError("it holds other arrays than its state says")
+        counts = {}
         for name, dtype in dtypes.items():
-            _read(prefix, name, dtype)
+            value = _read(prefix, name, dtype)
+            counts |= {name: value} if _COUNT.fullmatch(name) else {}
+        if state.get("ahead", _ahead(state, counts)) != _ahead(state, counts):
+            raise FileError("the optimizer has taken another number of steps than the state says")
     except _DAMAGE as error:
         raise FileError(f"{prefix}: {shorten(str(error), 300)}") from error
     here = {n: (list(v.shape), tf.as_dtype(v.value.dtype)) for n, v in variables.items()}
@@ -150,6 +157,22 @@ def check_variables(path, state, variables):
             "both, or of another shape or dtype. Give another folder, or remove this one to start "
             "anew."
         )
+
+
+def _steps(run):
+    """How many steps an epoch has, as far as that is known."""
+    return max(run.get("steps_per_epoch") or 0, run["batches"])
+
+
+def _ahead(state, values):
+    """The optimizer's steps beyond those of the state's place; None where it counts none.
+
+    It may count others than the run: a step that is left out is none, and it may have had some
+    before.
+    """
+    counts = [int(value) for name, value in values.items() if _COUNT.fullmatch(name)]
+    place = state["epoch"] * max(_steps(state["run"]), 0) + state["step"]
+    return max(counts) - place if counts else None
 
 
 def fill(path, variables):

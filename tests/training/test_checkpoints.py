@@ -1,5 +1,6 @@
 """Runs that are killed and started again end as one that was left alone."""
 
+import hashlib
 import json
 import math
 import os
@@ -166,14 +167,15 @@ RUN = {"epochs": 20_000, "batches": 3, "batch_size": 8, "steps_per_execution": 1
 
 
 class Untrained:
-    """What `Checkpoints` asks of a model, with one variable."""
+    """What `Checkpoints` asks of a model, with one variable and an optimizer that counts."""
 
     metrics_variables, metrics = (), ()
     distribute_strategy = tf.distribute.get_strategy()
 
     def __init__(self, value=0.0, shape=(4,)):
         self.variables = [keras.Variable(np.full(shape, value, "float32"), name="kernel")]
-        self.optimizer = types.SimpleNamespace(variables=[])
+        self.iterations = keras.Variable(0, dtype="int64", trainable=False, name="iterations")
+        self.optimizer = types.SimpleNamespace(variables=[self.iterations])
 
 
 def opened(folder, seed=1, value=0.0, run=RUN, **settings):
@@ -189,6 +191,7 @@ def run_to(folder, *places, **settings):
     checkpoints, _, _ = opened(folder, **settings)
     for number, (epoch, step) in enumerate(places, 1):
         checkpoints.model.variables[0].assign(np.full(4, number, "float32"))
+        checkpoints.model.iterations.assign(epoch * RUN["batches"] + step)
         checkpoints.save(epoch, step)
     checkpoints.release()
     return checkpoints
@@ -207,7 +210,7 @@ def flip(file, place=-9):
 def rewrite(file, release=None, **changes):
     """Changes a state; of 0.1.0, which wrote no checksums into it, if asked."""
     state = json.loads(file.read_text()) | changes
-    for name in ("index", "digest") if release else ():
+    for name in ("index", "digest", "ahead") if release else ():
         del state[name]
     file.write_text(json.dumps(state))
 
@@ -260,6 +263,27 @@ def test_a_damaged_checkpoint_is_set_aside(tmp_path, caplog, damage):
         assert got == [place, value]
         assert f"{newest} is damaged and set aside as damaged-{newest.name}: " in caplog.text
         assert len(list(tmp_path.glob("damaged-*"))) == count
+
+
+@pytest.mark.parametrize("place", [(1, 1), (3, 0)])
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_place_that_the_optimizer_has_not_reached(tmp_path, caplog, place, signed):
+    """All else fits: the folder's name, the state, its checksum."""
+    run_to(tmp_path, (1, 0), (2, 0))
+    newest = store.found(tmp_path)[-1]
+    moved = store.place(tmp_path, *place)
+    newest.rename(moved)
+    state = json.loads((moved / STATE).read_text()) | {"epoch": place[0], "step": place[1]}
+    del state["digest"]
+    if signed:
+        text = json.dumps(state, sort_keys=True)
+        state["digest"] = hashlib.sha256(text.encode()).hexdigest()
+    (moved / STATE).write_text(json.dumps(state))
+    checkpoints, *got = opened(tmp_path)
+    checkpoints.release()
+    assert got == [(1, 0, 1), 1.0]
+    assert f"{moved} is damaged and set aside" in caplog.text
+    assert "the optimizer has taken another number of steps" in caplog.text
 
 
 def test_a_checkpoint_of_a_release_before(tmp_path):
