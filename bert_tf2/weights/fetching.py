@@ -1,14 +1,17 @@
 """Fetching files over http, going on with parts, and wheels with pip.
 
 A part stays when a connection breaks. Beside it is kept what the server calls the file's version,
-so that no part of one version is gone on with in another.
+so that no part of one version is gone on with in another; where nothing tells versions apart, the
+file comes from its beginning.
 """
 
 import http.client
 import json
 import re
+import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -27,7 +30,7 @@ WINDOW = 5.0  # seconds
 _NUMBER = "[0-9]{1,18}"
 
 
-def fetch(url, part, label, size=0, timeout=60.0):
+def fetch(url, part, label, size=0, timeout=60.0, checked=False):
     """Downloads `url` into the file `part`, going on from the bytes that are already there.
 
     Args:
@@ -37,7 +40,9 @@ def fetch(url, part, label, size=0, timeout=60.0):
         label: name shown by the progress bar.
         size: bytes to expect, 0 when unknown.
         timeout: seconds without a single byte after which the server counts as stalled; also the
-            window over which it must give `SLOWEST` bytes a second.
+            window over which it must give `SLOWEST` bytes a second, and first all its headers.
+        checked: whether the caller knows the file's sha256, which shows a mixture of two versions.
+            If not, a part is gone on with only where the server names its file's version.
 
     Raises:
         DownloadError: no connection, a stalled, slow or lying server, or a full disk.
@@ -48,7 +53,7 @@ def fetch(url, part, label, size=0, timeout=60.0):
     for _ in range(ATTEMPTS):
         before = _size(part)
         try:
-            if _receive(url, part, label, size, timeout):
+            if _receive(url, part, label, size, timeout, checked):
                 _version_file(part).unlink(missing_ok=True)
                 return
             reason = f"the server closed the connection after {_size(part)} bytes"
@@ -74,9 +79,10 @@ def _kept_version(part):
         return {}
 
 
-def _receive(url, part, label, size, timeout):
+def _receive(url, part, label, size, timeout, checked):
     """One connection. True when `part` is complete, False when the server stopped early."""
-    have, kept = _size(part), _kept_version(part)
+    kept = _kept_version(part)
+    have = _size(part) if kept or checked else 0
     headers = {"User-Agent": "bert_tf2", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -85,7 +91,7 @@ def _receive(url, part, label, size, timeout):
         headers |= {"If-Range": validator} if validator else {}
     request = urllib.request.Request(url, headers=headers)
     try:
-        reply = urllib.request.urlopen(request, timeout=timeout)
+        reply = _OPENER.open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
         if error.code != 416 or not have:
             raise
@@ -93,12 +99,12 @@ def _receive(url, part, label, size, timeout):
         if error.headers.get("Content-Range") == f"bytes */{have}" and _same(error.headers, kept):
             return True  # nothing follows: the file was complete already
         part.unlink()  # longer than the original, or of another, so not a part of it
-        return _receive(url, part, label, size, timeout)
+        return _receive(url, part, label, size, timeout, checked)
     with reply:
         _check_reply(reply)
         if have and reply.status == 206 and not _same(reply.headers, kept):
             part.unlink()
-            return _receive(url, part, label, size, timeout)
+            return _receive(url, part, label, size, timeout, checked)
         have, total = _announced(reply, have)
         if size and total not in (None, size):
             raise DownloadError(f"expected {size} bytes, the server announces {total}")
@@ -106,6 +112,55 @@ def _receive(url, part, label, size, timeout):
             _keep_version(part, reply.headers)
         have = _copy(reply, part, have, total, size, label, max(timeout, WINDOW))
     return have == (total or size or have)
+
+
+class _Limited:
+    """A connection that is given up if the headers are not there within the window.
+
+    A timeout is one of each read: it never ends where a server drips.
+    """
+
+    def getresponse(self):
+        window, is_late = max(self.timeout, WINDOW), threading.Event()
+
+        def give_up(connected=self.sock):
+            is_late.set()
+            connected.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(window, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            reply = super().getresponse()
+        except (OSError, http.client.HTTPException, ValueError):
+            if not is_late.is_set():
+                raise
+        finally:
+            timer.cancel()
+        if is_late.is_set():
+            raise DownloadError(f"too slow: no whole headers came in {window:.0f} seconds")
+        return reply
+
+
+class _Http(_Limited, http.client.HTTPConnection):
+    pass
+
+
+class _Https(_Limited, http.client.HTTPSConnection):
+    pass
+
+
+class _HttpHandler(urllib.request.HTTPHandler):
+    def http_open(self, request):
+        return self.do_open(_Http, request)
+
+
+class _HttpsHandler(urllib.request.HTTPSHandler):
+    def https_open(self, request):
+        return self.do_open(_Https, request)
+
+
+_OPENER = urllib.request.build_opener(_HttpHandler, _HttpsHandler)
 
 
 def _copy(reply, part, have, total, size, label, window):
@@ -171,7 +226,7 @@ def _size(path):
     return path.stat().st_size if path.exists() else 0
 
 
-def fetch_files(address, names, folder, label, timeout=60.0):
+def fetch_files(address, names, folder, label, timeout=60.0, checked=()):
     """Downloads files into `folder`, going on from those, and the `.part`s, that are there already.
 
     Args:
@@ -180,6 +235,7 @@ def fetch_files(address, names, folder, label, timeout=60.0):
         folder: Path; it stays when a connection breaks, for the next call.
         label: name shown by the progress bars, before the file's.
         timeout: as in `fetch`.
+        checked: the names whose sha256 the caller knows.
 
     Raises:
         DownloadError: as `fetch` and `check_content`, or a name would leave the folder; it names
@@ -195,7 +251,7 @@ def fetch_files(address, names, folder, label, timeout=60.0):
         part.parent.mkdir(parents=True, exist_ok=True)
         url = f"{address}/{urllib.parse.quote(name)}"
         try:
-            fetch(url, part, f"{label} {name}", timeout=timeout)
+            fetch(url, part, f"{label} {name}", timeout=timeout, checked=name in checked)
             try:
                 check_content(part, name)
             except DownloadError:

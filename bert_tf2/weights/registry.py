@@ -236,7 +236,7 @@ def _beside(target, suffix):
 def _from_archive(entry, work, target, timeout):
     """A zip or tar at an http address. The archive grows beside the target."""
     part = _beside(target, "part")
-    fetch(entry.address, part, entry.name, entry.size, timeout)
+    fetch(entry.address, part, entry.name, entry.size, timeout, checked=bool(entry.sha256))
     return _unpacked(entry, part, work)
 
 
@@ -251,7 +251,7 @@ def _from_files(entry, work, target, timeout):
     for path in [parts, *parts.rglob("*")]:  # of links, nothing that they lead to
         if path.is_symlink() or (path.exists() and not (path.is_dir() or path.is_file())):
             discard(path)
-    fetch_files(entry.address, entry.files, parts, entry.name, timeout)
+    fetch_files(entry.address, entry.files, parts, entry.name, timeout, entry.sha256)
     for path in parts.rglob("*"):  # a killed download may have left a record, or other files
         if path.is_file() and path.relative_to(parts).as_posix() not in entry.files:
             path.unlink()

@@ -24,6 +24,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         requested = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
         server.asked.append((name, int(requested[1]) if requested else 0))
         mood = server.mood if server.moody in (None, name) else ""
+        if mood == "drips headers":
+            return self.drip(b"HTTP/1.1 200 OK\r\nX-Padding: " + b"." * 100)
         if mood == "missing":
             return self.send_error(404)
         asked = self.headers.get("If-Range")
@@ -62,15 +64,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.server.stalled.set()
                 self.server.released.wait(30)
             elif mood == "drips":
-                for byte in body[:100]:
-                    self.wfile.write(bytes([byte]))
-                    self.wfile.flush()
-                    if self.server.released.wait(0.1):
-                        return
+                self.drip(body[:100])
             elif mood == "announces less" or (mood == "breaks once" and first):
                 self.wfile.write(body[:half])
             else:
                 self.wfile.write(body)
+
+    def drip(self, content):
+        with contextlib.suppress(ConnectionError):
+            for byte in content:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                if self.server.released.wait(0.1):
+                    return
 
     def log_message(self, *args):
         pass
@@ -81,7 +87,7 @@ def serving(body=b"", files=None):
     """Yields a running server of `body`, or of files by name; its `address` ends without a /."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.body, server.files, server.mood, server.moody = body, files or {}, "", None
-    server.headers, server.status = {}, 200
+    server.headers, server.status = {"ETag": '"one"'}, 200
     server.asked, server.address = [], f"http://127.0.0.1:{server.server_port}"
     server.stalled, server.released = threading.Event(), threading.Event()
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

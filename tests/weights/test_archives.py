@@ -182,10 +182,13 @@ def test_a_file_that_did_not_change_is_gone_on_with(server, entry, tmp_path):
     assert starts(server) == [len(server.body) // 2]
 
 
-def test_a_server_that_drips(server, entry, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("mood", "match"), [("drips", "[0-9]+ bytes came"), ("drips headers", "no whole headers came")]
+)
+def test_a_server_that_drips(server, entry, tmp_path, monkeypatch, mood, match):
     monkeypatch.setattr(fetching, "WINDOW", 0.5)
-    server.mood = "drips"
-    refused(entry, tmp_path, "too slow: [0-9]+ bytes came")
+    server.mood = mood
+    refused(entry, tmp_path, f"too slow: {match}")
 
 
 @pytest.mark.parametrize("suffix", ["lock", "part"])

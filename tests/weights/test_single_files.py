@@ -76,6 +76,22 @@ def test_goes_on_in_the_next_call(server, entry, tmp_path):
     assert server.asked == [(WEIGHTS, HALF), ("vocab.txt", 0)]
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_server_that_names_no_version(server, entry, tmp_path, is_known):
+    """The file changes between two parts: only a sha256 that is known would show a mixture."""
+    new = bytes(len(FILES[WEIGHTS]))
+    digest = hashlib.sha256(new).hexdigest()
+    entry = dataclasses.replace(entry, sha256={WEIGHTS: digest} if is_known else {})
+    server.mood, server.headers = "stalls for ever", {}
+    refused(entry, tmp_path, f"{WEIGHTS}: timed out")
+    server.mood, server.asked, server.files[WEIGHTS] = "", [], new
+    if is_known:
+        refused(entry, tmp_path, f"{WEIGHTS} has sha256 .* expected {digest}")
+        assert server.asked[0] == (WEIGHTS, HALF)
+    target = registry.install(entry, tmp_path)
+    assert contents(target) == FILES | {WEIGHTS: new}
+
+
 @pytest.mark.parametrize("mood", ["no ranges", "says nothing", "announces more"])
 def test_servers_that_know_little(server, entry, tmp_path, mood):
     (tmp_path / ".tiny.parts").mkdir()
