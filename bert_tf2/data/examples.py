@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from bert_tf2 import files
-from bert_tf2.data import tables
+from bert_tf2.data import json_lines, tables
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 
@@ -83,7 +83,7 @@ def read_examples(
     if suffix == ".jsonl":
         if delimiter is not None:
             raise ValueError(f"{path}: JSON Lines has no `delimiter`. Received: {delimiter!r}")
-        rows = _json_rows(path, content, wanted)
+        rows = json_lines.rows(path, content, wanted)
     else:
         rows = tables.rows(path, content, wanted, header, delimiter)
     cells, lines = {column: [] for column in wanted}, []
@@ -108,47 +108,13 @@ def _suffix(path):
     return path.suffix.lower()
 
 
-def _json_rows(path, content, wanted):
-    """(line number, object) of each line of a JSON Lines file."""
-    for number, line in tables.lines(content):
-        if line.isspace():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path}, line {number}: invalid JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise ValueError(
-                f"{path}, line {number}: expected a JSON object. Received: {type(row).__name__}"
-            )
-        for column in wanted:
-            if column not in row:
-                raise ValueError(
-                    f"{path}, line {number}: expected a key {column!r}. "
-                    f"Received the keys {tables.shown(row)}"
-                )
-        yield number, row
-
-
 def _checked(path, number, column, value, is_label):
     """A cell as str: texts must be strings, labels may be numbers or booleans too."""
     if is_label and (value is None or value != value or not str(value).strip()):  # NaN
         raise ValueError(f"{path}, line {number}: the label in {column!r} is missing")
     if is_label and isinstance(value, (bool, int, float)):
         return json.dumps(value)
-    if not isinstance(value, str):
-        raise ValueError(
-            f"{path}, line {number}: expected a string in {column!r}. "
-            f"Received: {type(value).__name__}"
-        )
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:  # JSON can spell what UTF-8 cannot
-        raise ValueError(
-            f"{path}, line {number}: {column!r} holds half a character (a lone surrogate, "
-            f"{value[error.start]!a})"
-        ) from error
-    return value
+    return json_lines.text(f"{path}, line {number}", column, value)
 
 
 # === Writing ===

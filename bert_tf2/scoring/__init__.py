@@ -1,0 +1,1 @@
+"""Answers and gold -> the figures of the official programs, as plain functions of NumPy."""

@@ -1,0 +1,54 @@
+"""What all scores share: columns of one length, shares of nothing, ranks."""
+
+import numpy as np
+
+from bert_tf2.messages import shorten
+
+
+def same_length(gold, answers, what="rows"):
+    """Raises a ValueError unless there is an answer to each of one or more gold rows."""
+    if len(gold) != len(answers) or len(gold) == 0:
+        raise ValueError(
+            f"Expected as many answers as gold {what}, and one or more. Received: {len(gold)} gold "
+            f"and {len(answers)} answers"
+        )
+
+
+def table(values, name, kind="numbers"):
+    """Numbers (n,) or (n, C) -> float64 array (n, C), all finite.
+
+    Raises:
+        ValueError: no numbers, one that is not finite, or another shape.
+    """
+    try:
+        found = np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{name}` must be {kind}. Received: {shorten(values)}") from error
+    found = found[:, None] if found.ndim == 1 else found
+    if found.ndim != 2 or not found.size or not np.isfinite(found).all():
+        raise ValueError(
+            f"`{name}` must be finite {kind} of shape (n,) or (n, C). Received: shape "
+            f"{np.shape(values)}, {np.size(found) - np.isfinite(found).sum()} of them not finite"
+        )
+    return found
+
+
+def share(part, whole):
+    """part / whole, and 0 of nothing; numbers or arrays."""
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    return np.divide(
+        part, whole, out=np.zeros(np.broadcast_shapes(part.shape, whole.shape)), where=whole != 0
+    )
+
+
+def precision_recall_f1(correct, predicted, gold):
+    """Counts (numbers or arrays) -> dict of precision, recall and F1; 0 where there is nothing."""
+    scores = {"precision": share(correct, predicted), "recall": share(correct, gold)}
+    return scores | {"f1": share(2 * np.asarray(correct), np.asarray(predicted) + gold)}
+
+
+def ranks(values):
+    """The ranks of numbers (n,), from 1; equal ones share the mean of theirs. -> float64 (n,)."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[place]
