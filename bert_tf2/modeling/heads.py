@@ -1,4 +1,4 @@
-"""What stands on an encoder: one vector for a text, classes of it, words at masked positions.
+"""What stands on an encoder: one vector for a text, logits of it or its tokens, masked words.
 
 Letters: B batch, L length, P positions a row, T = B P, D width, E embedding width, V vocabulary,
 K classes.
@@ -46,11 +46,31 @@ def pool_first(encoder, inputs, drop_padding=False, dropout=0.0):
     x = outputs["first_output"]  # (B, D)
     if config.classifier_drops_first:
         x = keras.layers.Dropout(dropout, name="first_dropout")(x)
+    return _own_dense(x, encoder, "pre_classifier")
+
+
+def pool_choice(encoder, inputs, drop_padding=False):
+    """The first token through the pooler, or the dense layer that a choice has in its place.
+
+    Unlike a classifier, a choice reads the pooler of every family that has one. Its own layer is
+    "pre_choice"; arguments as `pool_first`.
+
+    Returns:
+        symbolic (B, D).
+    """
+    outputs = encoder.encode(inputs, drop_padding=drop_padding, first_only=True)
+    if encoder.config.pooler:
+        return outputs["pooled_output"]
+    return _own_dense(outputs["first_output"], encoder, "pre_choice")
+
+
+def _own_dense(x, encoder, name):
+    """(B, D) -> (B, D): the dense layer of a head where others have the pooler."""
     return keras.layers.Dense(
-        config.hidden_size,
-        activation=ACTIVATION_FUNCTIONS[config.classifier_act],
-        kernel_initializer=published_initializer(config),
-        name="pre_classifier",
+        encoder.config.hidden_size,
+        activation=ACTIVATION_FUNCTIONS[encoder.config.classifier_act],
+        kernel_initializer=published_initializer(encoder.config),
+        name=name,
         dtype=encoder.policy,
     )(x)
 
@@ -70,25 +90,56 @@ def mean_of_tokens(x, padding_mask):
 POOLINGS = {"first": pool_first, "mean": pool_mean}
 
 
+# === Logits =======================================================================================
+# Each is a dense layer in float32, as the loss needs the digits, after dropout in training. The
+# classes of transformers that they are named after drop `EncoderConfig.classifier_dropout`, but for
+# spans and the second pretraining tasks, which drop nothing.
+
+
 def classes(pooled, config, count, dropout, name="classifier"):
-    """Logits of `count` classes, float32: dropout and one dense layer.
+    """`…ForSequenceClassification`: K classes, labels, or numbers, of a text.
 
     Args:
         pooled: symbolic (B, D), or (B, L, D) for classes of tokens.
         config: the `EncoderConfig`, for the initializer.
-        count: K. dropout: rate before the layer, in training.
+        count: K, 1 or more. dropout: rate before the layer, in training.
         name: of the layer, as the units table has it.
 
     Returns:
         symbolic (B, K), or (B, L, K).
     """
-    x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(pooled)
-    return keras.layers.Dense(
-        count,
-        kernel_initializer=published_initializer(config),
-        name=name,
-        dtype="float32",  # the loss needs the digits
-    )(x)
+    return _logits(
+        keras.layers.Dropout(dropout, name=f"{name}_dropout")(pooled), config, count, name
+    )
+
+
+def token_classes(states, config, count, dropout):
+    """`…ForTokenClassification`: (B, L, D) -> (B, L, K), as `classes`; "token_classifier"."""
+    return classes(states, config, count, dropout, "token_classifier")
+
+
+def spans(states, config):
+    """`…ForQuestionAnswering`: (B, L, D) -> (B, L, 2), where answers start and end; "span"."""
+    return _logits(states, config, 2, "span")
+
+
+def choices(pooled, config, dropout):
+    """`…ForMultipleChoice`: (B, D) of `pool_choice`, a choice a row -> (B, 1); "choice"."""
+    return classes(pooled, config, 1, dropout, "choice")
+
+
+def next_sentence(pooled, config, name="nsp"):
+    """Do two texts stand in this order? (B, D) -> (B, 2), of which 0 is "yes".
+
+    Args:
+        name: "nsp", BERT's `…ForNextSentencePrediction`; or "sop", ALBERT's sentence order.
+    """
+    return _logits(pooled, config, 2, name)
+
+
+def _logits(x, config, count, name):
+    initializer = published_initializer(config)
+    return keras.layers.Dense(count, kernel_initializer=initializer, name=name, dtype="float32")(x)
 
 
 # === Words at masked positions ====================================================================

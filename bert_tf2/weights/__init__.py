@@ -6,6 +6,7 @@ TensorFlow and safetensors are imported only where a file of theirs is touched.
 from bert_tf2.weights.checkpoint import Checkpoint, check_vocabulary, open_checkpoint
 from bert_tf2.weights.configs import parse_config, read_config, write_config
 from bert_tf2.weights.contents import Contents, contents_of
+from bert_tf2.weights.head_kinds import head_kinds, other_head, problem_type_of, read_as
 from bert_tf2.weights.loading import load, read_ahead
 from bert_tf2.weights.metadata import PROBLEM_TYPES
 from bert_tf2.weights.names import expected_shapes
@@ -35,13 +36,17 @@ __all__ = [
     "contents_of",
     "expected_shapes",
     "given_vocabulary",
+    "head_kinds",
     "heads",
     "load",
     "lost",
     "of_vocabulary",
     "open_checkpoint",
+    "other_head",
     "parse_config",
+    "problem_type_of",
     "read_ahead",
+    "read_as",
     "read_config",
     "resolve",
     "save",

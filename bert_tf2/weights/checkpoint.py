@@ -32,10 +32,11 @@ class Checkpoint:
         config: the encoder's sizes, from the JSON beside it or as the names and shapes tell.
         tokenizer: what lies beside it of its tokenizer: files and settings.
         labels: the class names of its classifier, where something says them.
-        of_tokens: whether that classifier is said to be one of tokens.
+        head: what it is said to be for, a key of `units.HEADS`; None: nothing says.
         problem_type: what it is said to answer: one of `PROBLEM_TYPES`, Hugging Face's words; None:
             nothing says, which means one label of several.
         task: what a preset of ours says of its task: class name and settings.
+        notes: what is odd about all this, a sentence each, for the report.
         prefix: what stands before all names of a model that was saved inside of another one.
         ignored: the names in the file that are to be left out.
         ahead: what `loading.read_ahead` is reading, if anything: our name -> array.
@@ -48,9 +49,10 @@ class Checkpoint:
     config: EncoderConfig
     tokenizer: TokenizerSource
     labels: tuple[str, ...] | None = None
-    of_tokens: bool = False
+    head: str | None = None
     problem_type: str | None = None
     task: dict | None = None
+    notes: tuple[str, ...] = ()
     prefix: str = ""
     ignored: tuple[str, ...] = ()
     ahead: Future | None = dataclasses.field(default=None, repr=False, compare=False)
@@ -63,7 +65,7 @@ class Checkpoint:
     @functools.cached_property
     def table(self) -> dict[str, names.Variable]:
         """Our name -> what the format calls it and how it stores it."""
-        return names.variables(self.config, self.format, self.of_tokens)
+        return names.variables(self.config, self.format, self.head)
 
     def read(self, names: Iterable[str]) -> dict[str, np.ndarray]:
         """Their names -> arrays as stored (16-bit floats of safetensors as float32).

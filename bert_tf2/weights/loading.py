@@ -121,7 +121,7 @@ def load(
     """
     matched = match(checkpoint)
     report, taken = _check(checkpoint, matched, expected, optional_heads, only_encoder)
-    report.warnings = check_vocabulary(checkpoint)
+    report.warnings = [*checkpoint.notes, *check_vocabulary(checkpoint)]
     arrays = _take_ahead(checkpoint, taken)
     arrays |= _read(checkpoint, {o: t for o, t in taken.items() if o not in arrays})
     _check_tied(checkpoint, matched, arrays)

@@ -32,9 +32,10 @@ class Metadata(NamedTuple):
     config: EncoderConfig
     tokenizer: TokenizerSource
     labels: tuple[str, ...] | None = None
-    of_tokens: bool = False
+    head: str | None = None
     problem_type: str | None = None
     task: dict | None = None
+    notes: tuple[str, ...] = ()
 
 
 def tokenizer_beside(file: WeightsFile, **settings) -> TokenizerSource:

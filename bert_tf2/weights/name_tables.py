@@ -13,7 +13,7 @@ import numpy as np
 
 from bert_tf2.config import EncoderConfig
 from bert_tf2.weights.tensors import transposed
-from bert_tf2.weights.units import KINDS, SIZES, UNITS, head_of
+from bert_tf2.weights.units import HEADS, KINDS, SIZES, UNITS, head_of
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -91,6 +91,12 @@ class Variable(NamedTuple):
         found, (_, count) = found[::-1] if self.transposed else found, self.slice
         return found == (*wanted[:-1], *(size * count for size in wanted[-1:]))
 
+    def holds(self, found: tuple[int, ...]) -> bool:
+        """Whether a shape in a file is this row's, for some number of labels."""
+        return len(found) == len(self.stored) and all(
+            wanted in (None, got) for wanted, got in zip(self.stored, found, strict=True)
+        )
+
     def cut(self, array: np.ndarray) -> np.ndarray:
         """Its slice of an array as stored."""
         index, count = self.slice
@@ -113,17 +119,14 @@ class Variable(NamedTuple):
 
 
 def written_out(
-    config: EncoderConfig, stored: Format, naming: Naming, of_tokens: bool = False
+    config: EncoderConfig, stored: Format, naming: Naming, head: str | None = None
 ) -> dict[str, Variable]:
     """Our name -> `Variable` for everything that a table has a name for, heads included.
 
     Args:
-        of_tokens: whether a classifier there is one of tokens, where both have the same name.
+        head: a key of `HEADS`: which one is meant where several have the same name.
     """
-    names = naming.names
-    if of_tokens and "classifier" in names and "token_classifier" not in names:
-        names = {unit: name for unit, name in names.items() if not unit.endswith("classifier")}
-        names["token_classifier"] = naming.names["classifier"]
+    names = _each_once(config, naming.names, head)
     count, table = {block: i for i, block in enumerate(_blocks(config))}, {}
     for unit, block, kind, part, shape in _rows(config):
         if unit not in names:
@@ -138,6 +141,17 @@ def written_out(
             (int(index), int(slices)) if slices else (0, 1),
         )
     return table
+
+
+def _each_once(config: EncoderConfig, names: Mapping[str, str], head: str | None) -> dict[str, str]:
+    """The rows of a table for a config, without the heads whose names another one has."""
+    there = {unit: theirs for unit, theirs in names.items() if UNITS[unit].is_in(config)}
+    chosen = {unit: theirs for unit, theirs in there.items() if UNITS[unit].place != "head"}
+    for kind in dict.fromkeys([head or "classes", *HEADS]):
+        parts = {u: theirs for u, theirs in there.items() if u.split("/")[0] in HEADS[kind]}
+        if not {*parts.values()} & {*chosen.values()}:
+            chosen |= parts
+    return chosen
 
 
 _SLICE = r"(.*?)(?:\[(\d+)/(\d+)\])?"
@@ -169,13 +183,13 @@ def respelled(name: str, stored: Format) -> str:
 def _rows(config: EncoderConfig):
     """Yields (unit, block, kind, part, shape) for every variable there may be, heads included."""
     blocks = _blocks(config)
-    for unit, (kind, letters, place, where) in UNITS.items():
-        if where and not getattr(config, where):
+    for name, unit in UNITS.items():
+        if not unit.is_in(config):
             continue
-        shape = tuple(_size(config, letter) for letter in letters.split(","))
-        for block in blocks if place == "block" else ("",):
-            for part in KINDS[kind]:
-                yield unit, block, kind, part, shape[-1:] if part == "bias" else shape
+        shape = tuple(_size(config, letter) for letter in unit.shape.split(","))
+        for block in blocks if unit.place == "block" else ("",):
+            for part in KINDS[unit.kind]:
+                yield name, block, unit.kind, part, shape[-1:] if part == "bias" else shape
 
 
 def _blocks(config: EncoderConfig) -> list[str]:

@@ -9,7 +9,8 @@ from bert_tf2.weights.name_tables import Naming, Variable, joined, their_unit
 from bert_tf2.weights.publishers import FORMATS, NAMES
 from bert_tf2.weights.report import CheckpointError, fold
 
-expected_shapes, head_of = name_tables.expected_shapes, units.head_of
+expected_shapes = name_tables.expected_shapes
+head_of, kind_of = units.head_of, units.kind_of
 
 
 def naming(config: EncoderConfig, format: str) -> Naming:
@@ -26,14 +27,14 @@ def naming(config: EncoderConfig, format: str) -> Naming:
     return NAMES[config.family, format]
 
 
-def variables(config: EncoderConfig, format: str, of_tokens=False) -> dict[str, Variable]:
+def variables(config: EncoderConfig, format: str, head: str | None = None) -> dict[str, Variable]:
     """`name_tables.written_out` of a format's table for the config's family.
 
     Raises:
         ValueError: the format has no names for the family.
     """
     names = naming(config, format)
-    return name_tables.written_out(config, FORMATS[format], names, of_tokens)
+    return name_tables.written_out(config, FORMATS[format], names, head)
 
 
 def respelled(name: str, format: str) -> str:

@@ -75,8 +75,7 @@ def to_format(
     """
     import ml_dtypes  # noqa: F401 (teaches NumPy the word bfloat16)
 
-    of_tokens = any(name.startswith("token_classifier/") for name in arrays)
-    table = names.variables(config, format, of_tokens)
+    table = names.variables(config, format, names.kind_of(arrays))
     unknown = [name for name in arrays if name not in table]
     needed = [name for name in names.expected_shapes(config) if not name.startswith("pooler/")]
     missing = [name for name in needed if name not in arrays]
@@ -94,8 +93,6 @@ def to_format(
                 f"{name}: the config says {shape} (None: any). Received: {np.shape(array)}"
             )
     places = [(table[name].theirs, table[name].slice) for name in arrays]
-    if twice := sorted({theirs for theirs, part in places if places.count((theirs, part)) > 1}):
-        raise ValueError(f"{format} has one name, {', '.join(twice)}, for several arrays of these.")
     stored = {theirs: [None] * count for theirs, (_, count) in places}
     for (theirs, (index, _)), (name, array) in zip(places, arrays.items(), strict=True):
         stored[theirs][index] = table[name].theirs_of(_cast(name, array, dtype))
@@ -108,8 +105,7 @@ def to_format(
 
 def without_a_place(contents: Contents, format: str) -> list[str]:
     """Our names of the heads' arrays that a format has no name for."""
-    of_tokens = any(name.startswith("token_classifier/") for name in contents.arrays)
-    table = names.variables(contents.config, format, of_tokens)
+    table = names.variables(contents.config, format, names.kind_of(contents.arrays))
     return [n for n in contents.arrays if names.head_of(n) is not None and n not in table]
 
 
@@ -120,6 +116,9 @@ def lost(contents: Contents, to: str) -> list[str]:
         said.append(f"{to} has no place for class names: {', '.join(contents.labels)}")
     if contents.problem_type and to not in ("bert_tf2", "huggingface"):
         said.append(f"{to} has no place for the kind of answer, {contents.problem_type}")
+    kind = names.kind_of(contents.arrays)
+    if kind in ("tokens", "choice") and to == "google":
+        said.append(f"google has one name for every classifier, and no word for one of {kind}")
     pooling = (contents.task or {}).get("settings", {}).get("pooling", "first")
     if pooling != "first" and to != "bert_tf2" and "classifier/kernel" in contents.arrays:
         said.append(

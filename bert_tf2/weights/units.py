@@ -9,6 +9,7 @@ R buckets of distances, N heads, K labels.
 """
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -20,13 +21,19 @@ class Unit(NamedTuple):
         shape: letters, or numbers. A dense kernel is (in, out).
         place: "below" all blocks, in a "block", "above" them, or in a "head", which is no part of
             an encoder.
-        where: the value of an `EncoderConfig` without which there is no such unit; "" for always.
+        where: the value of an `EncoderConfig` without which there is no such unit, or with which,
+            after "!"; "" for always.
     """
 
     kind: str
     shape: str
     place: str
     where: str = ""
+
+    def is_in(self, config) -> bool:
+        """Whether models of an `EncoderConfig` may have it."""
+        name = self.where.removeprefix("!")
+        return not name or bool(getattr(config, name)) is not self.where.startswith("!")
 
 
 _UNITS = """
@@ -56,8 +63,22 @@ pre_classifier               dense      D,D   head    classifier_act
 classifier                   logits     D,K   head
 token_classifier             logits     D,K   head
 span                         logits     D,2   head
+pre_choice                   dense      D,D   head    !pooler
+choice                       logits     D,1   head
 """
 UNITS = {name: Unit(*row) for name, *row in map(str.split, _UNITS.strip().split("\n"))}
+# What a head answers -> its units. Where a format has one name for several of these, it is that of
+# the first, unless something says which.
+HEADS = {
+    "classes": ("pre_classifier", "classifier"),
+    "tokens": ("token_classifier",),
+    "spans": ("span",),
+    "choice": ("pre_choice", "choice"),
+    "next_sentence": ("nsp",),
+    "sentence_order": ("sop",),
+    "masked_lm": ("mlm",),
+    "replaced_tokens": ("rtd",),
+}
 SIZES = {
     "V": "vocab_size",
     "P": "max_position_embeddings",
@@ -131,6 +152,12 @@ def head_of(name: str) -> str | None:
     """The head that one of our names belongs to: "mlm" for `mlm/bias`, None for the encoder's."""
     first = name.split("/")[0]
     return None if block_of(name) or _FIRST_WORDS.get(first) in ("below", "above") else first
+
+
+def kind_of(names: Iterable[str]) -> str | None:
+    """The first of `HEADS` that some of our names belong to; None: there is no head."""
+    found = {head_of(name) for name in names}
+    return next((kind for kind, parts in HEADS.items() if found.intersection(parts)), None)
 
 
 def is_token_table(path: str) -> bool:

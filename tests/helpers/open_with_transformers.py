@@ -23,6 +23,8 @@ def main(jobs):
         ids = {name: torch.tensor(array).long() for name, array in np.load(inputs).items()}
         if config.model_type in ("distilbert", "roberta", "xlm-roberta", "mpnet"):
             del ids["token_type_ids"]
+        if "MultipleChoice" in config.architectures[0]:  # of one choice
+            ids = {name: x[:, None] for name, x in ids.items()}
         with torch.no_grad():
             found = model.eval()(**ids, output_hidden_states=True)
         arrays = {name: x.numpy() for name, x in found.items() if torch.is_tensor(x)}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import oracle
@@ -42,8 +43,6 @@ def test_logits_are_named_by_number_not_by_order(classifier, folder):
 @pytest.mark.parametrize(
     "id2label",
     [
-        {"0": "a", "1": "b", "5": "c"},
-        {"1": "a", "2": "b", "3": "c"},
         {"a": 0, "b": 1, "c": 2},
         {"0": "a", "00": "b", "1": "c"},
         {"0": None, "1": "b", "2": "c"},
@@ -54,10 +53,31 @@ def test_logits_are_named_by_number_not_by_order(classifier, folder):
     ],
     ids=str,
 )
-def test_numbers_of_classes_have_no_gap(folder, id2label):
+def test_classes_are_as_many_as_logits_and_numbered(folder, id2label):
     change(folder, id2label=id2label)
     with pytest.raises(weights.CheckpointError, match=r"config.json: `id2label` must name the"):
         TextClassifier.from_preset(folder)
+
+
+@pytest.mark.parametrize(
+    "id2label, names",
+    [
+        ({"0": "a", "1": "b", "5": "c"}, ["a", "b", "LABEL_2"]),
+        ({"1": "a", "2": "b", "3": "c"}, ["LABEL_0", "a", "b"]),
+    ],
+    ids=str,
+)
+def test_gaps_in_their_numbers_are_said(folder, id2label, names):
+    change(folder, id2label=id2label)
+    opened = TextClassifier.from_preset(folder)
+    assert opened.labels == names
+    (said,) = opened.load_report.warnings
+    assert re.search(r"config.json: `id2label` has gaps.*are called LABEL_\d$", said)
+
+
+def test_classes_that_nothing_names_are_numbered_as_transformers_does(folder):
+    change(folder, id2label="nothing")
+    assert weights.open_checkpoint(folder).labels == ("LABEL_0", "LABEL_1", "LABEL_2")
 
 
 def test_they_are_counted_behind_a_prefix(folder):

@@ -10,10 +10,10 @@ from safetensors.numpy import save_file
 
 from bert_tf2 import weights
 from bert_tf2.variants import VARIANTS
-from bert_tf2.weights import names, saving, write_config
+from bert_tf2.weights import names, saving, units, write_config
 from bert_tf2.weights.containers import bundle
 
-HEADS = ("mlm", "nsp", "sop", "rtd", "pre_classifier", "classifier", "token_classifier", "span")
+HEADS = tuple(unit for parts in units.HEADS.values() for unit in parts)
 # What keras-hub's classes cannot compute; the families among them are in test_keras_hub.py.
 BEYOND_KERAS_HUB = (
     "bert without pooler",

@@ -297,11 +297,11 @@ def test_a_row_may_name_a_slice_of_a_fused_product(tmp_path, monkeypatch, format
         weights.load(other, weights.expected_shapes(other.config))
 
 
-def test_two_arrays_under_one_name_are_refused(tmp_path):
+def test_a_head_whose_name_another_array_has_is_refused(tmp_path):
     config = bert_tf2.EncoderConfig(**oracle.TINY.to_dict() | {"classifier_act": "tanh"})
     shapes = weights.expected_shapes(config, ("pre_classifier", "classifier"), 2)
     contents = weights.Contents(config, oracle.random_weights(shapes))
-    with pytest.raises(ValueError, match=r"google has one name, bert/pooler/dense/bias"):
+    with pytest.raises(ValueError, match=r"Without a place: \['pre_classifier/kernel'"):
         weights.save(tmp_path / "a", contents, "google")
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import head_models
 import numpy as np
 import oracle
 import peers
@@ -9,20 +10,23 @@ import pytest
 
 from bert_tf2 import Encoder, MaskedLM, TextClassifier, weights
 from bert_tf2.weights import names
+from bert_tf2.weights.filling import load_variables
 
+TOKENS = [("token_classifier",), ("span",)]
+OWN_DENSE = [("pre_classifier", "classifier"), ("pre_choice", "choice")]
 HEADS = {
-    "bert": [("mlm", "nsp"), ("mlm",), ("classifier",), ("span",), ("token_classifier",), ()],
-    "albert": [("mlm", "sop"), ("classifier",), ("token_classifier",), ()],
-    "distilbert": [("mlm",), ("pre_classifier", "classifier"), ("token_classifier",), ()],
-    "electra": [("rtd",), ("pre_classifier", "classifier"), ()],
+    "bert": [("mlm", "nsp"), ("mlm",), ("nsp",), ("classifier",), ("choice",), *TOKENS, ()],
+    "albert": [("mlm", "sop"), ("classifier",), ("choice",), *TOKENS, ()],
+    "distilbert": [("mlm",), *OWN_DENSE, *TOKENS, ()],
+    "electra": [("rtd",), *OWN_DENSE, *TOKENS, ()],
     "electra_generator": [("mlm",)],
-    "roberta": [("mlm",), ("pre_classifier", "classifier"), ()],
-    "mpnet": [("mlm",), ("pre_classifier", "classifier"), ()],
+    "roberta": [("mlm",), ("pre_classifier", "classifier"), ("choice",), *TOKENS, ()],
+    "mpnet": [("mlm",), ("pre_classifier", "classifier"), ("choice",), *TOKENS, ()],
 }
 NEED_POOLER = {  # in transformers; a Google model may be without
-    "bert": {("mlm", "nsp"), ("classifier",), ()},
-    "roberta": {()},
-    "mpnet": {()},
+    "bert": {("mlm", "nsp"), ("nsp",), ("classifier",), ("choice",), ()},
+    "roberta": {("choice",), ()},
+    "mpnet": {("choice",), ()},
 }
 # Its masked-word heads of some families have an activation of their own, whatever `hidden_act` is.
 CONFIGS = oracle.TINIES | {
@@ -45,6 +49,9 @@ CLASSES = {
     ("bert", ("mlm", "nsp")): "BertForPreTraining",
     ("bert", ("classifier",)): "BertForSequenceClassification",
     ("bert", ("token_classifier",)): "BertForTokenClassification",
+    ("bert", ("nsp",)): "BertForNextSentencePrediction",
+    ("distilbert", ("span",)): "DistilBertForQuestionAnswering",
+    ("electra", ("pre_choice", "choice")): "ElectraForMultipleChoice",
     ("albert", ("mlm", "sop")): "AlbertForPreTraining",
     ("distilbert", ("mlm",)): "DistilBertForMaskedLM",
     ("electra", ("rtd",)): "ElectraForPreTraining",
@@ -61,8 +68,8 @@ OF_LOGITS = {"atol": 2e-5, "rtol": 1e-5}  # which are sums of such values, up to
 def contents(name, heads, seed=0):
     config = CONFIGS[name]
     shapes = weights.expected_shapes(config, heads, len(LABELS))
-    table = names.variables(config, "huggingface", "token_classifier" in heads)
-    has_pooler = {"nsp", "sop"} & {*heads} or heads == ("classifier",) or not heads
+    table = names.variables(config, "huggingface", names.kind_of(heads))
+    has_pooler = {"nsp", "sop"} & {*heads} or heads in [("classifier",), ("choice",), ()]
     if not has_pooler:  # in transformers' class for these heads
         shapes = {n: s for n, s in shapes.items() if not n.startswith("pooler/")}
     arrays = oracle.random_weights({n: s for n, s in shapes.items() if n in table}, seed)
@@ -116,6 +123,19 @@ def compare(config, heads, folder, inputs, theirs):
         task = TextClassifier.from_preset(folder)
         assert (task.labels, task.load_report.missing) == (list(LABELS), [])
         np.testing.assert_allclose(task(inputs), theirs["logits"], **OF_LOGITS)
+    kind = names.kind_of(heads)
+    if kind in ("tokens", "spans", "choice") or heads == ("nsp",):
+        checkpoint = weights.open_checkpoint(folder)
+        assert weights.head_kinds(checkpoint) == (kind,)
+        encoder = Encoder(checkpoint.config)
+        model, variables = head_models.model_of(encoder, kind, len(LABELS))
+        assert load_variables(checkpoint, variables).missing == []
+        wanted = (
+            theirs["logits"]
+            if kind != "spans"
+            else np.stack([theirs["start_logits"], theirs["end_logits"]], -1)
+        )
+        np.testing.assert_allclose(model(inputs), wanted, **OF_LOGITS)
 
 
 KINDS = {  # name -> the config, and the files of a tokenizer below the assets or our references

@@ -75,6 +75,8 @@ _BLOCKS = """
 {block}/ffn/norm             ROOT/encoder/layer_{0}/output/LayerNorm
 """
 # A BERT without a pooler puts its classifier on a dense layer that does what the pooler would.
+# `output_weights` are classes in run_classifier.py, a choice in ALBERT's run_race.py, and of tokens
+# in the scripts that others made from these: no file says which.
 _HEADS = """
 pooler                       bert/pooler/dense
 mlm/transform                cls/predictions/transform/dense
@@ -82,6 +84,9 @@ mlm/norm                     cls/predictions/transform/LayerNorm
 mlm/bias                     cls/predictions/output_bias
 pre_classifier               bert/pooler/dense
 classifier                   .
+token_classifier             .
+pre_choice                   bert/pooler/dense
+choice                       .
 span                         cls/squad
 """
 

@@ -1,6 +1,7 @@
 """Hugging Face's folders: what they hold besides weights, and what transformers computes otherwise.
 
-Its config's words are in huggingface_config.py, its names in huggingface_names.py.
+Its config's words are in huggingface_config.py and huggingface_heads.py, its names in
+huggingface_names.py.
 """
 
 from collections.abc import Mapping
@@ -10,11 +11,11 @@ import numpy as np
 
 from bert_tf2.config import FAMILIES, EncoderConfig
 from bert_tf2.files import read_json, write_json
-from bert_tf2.messages import shorten
 from bert_tf2.weights.config_words import names_of, write
 from bert_tf2.weights.containers import safetensors
-from bert_tf2.weights.metadata import PROBLEM_TYPES, Metadata, WeightsFile, tokenizer_beside
+from bert_tf2.weights.metadata import Metadata, WeightsFile, tokenizer_beside
 from bert_tf2.weights.name_tables import respelled, written_out
+from bert_tf2.weights.publishers import huggingface_heads
 from bert_tf2.weights.publishers.huggingface_config import CONFIG
 from bert_tf2.weights.publishers.huggingface_names import FORMAT, NAMES, TF_FORMAT, TF_NAMES
 from bert_tf2.weights.report import CheckpointError
@@ -34,25 +35,16 @@ def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path) -> Met
     """The tokenizer, and what the config says of a classifier.
 
     Raises:
-        CheckpointError: other classes than a classifier has, or without a number each from 0, an
-            unknown kind of problem, or masked words told by another table than the encoder's, which
-            is not there.
+        CheckpointError: other classes than a classifier has, an unknown kind of problem, a choice
+            by what nothing here computes, or masked words told by another table than the encoder's,
+            which is not there.
     """
-    values, heads = read_json(config_file, error=CheckpointError), _heads(file, config)
-    of_tokens = "ForTokenClassification" in str(values.get("architectures"))
-    is_classifier = of_tokens or "ForSequenceClassification" in str(values.get("architectures"))
-    labels, logits = _labels(values.get("id2label") or {}), heads.get("classifier")
-    if logits and (labels is None or (labels and is_classifier and len(labels) != logits)):
-        raise CheckpointError(
-            f"{config_file}: `id2label` must name the {logits} classes by their numbers, 0, 1, 2, "
-            f"… without a gap. Received: {shorten(values['id2label'])}"
-        )
-    problem_type = values.get("problem_type")
-    if problem_type not in (None, *PROBLEM_TYPES):
-        raise CheckpointError(
-            f"{config_file}: `problem_type` must be one of {PROBLEM_TYPES}. Received: "
-            f"{shorten(problem_type)}"
-        )
+    values = read_json(config_file, error=CheckpointError)
+    said = huggingface_heads.said_head(values)
+    heads = _heads(file, config, said)
+    huggingface_heads.check(values, config, said, config_file)
+    logits = heads.get("token_classifier", heads.get("classifier"))
+    labels, notes = huggingface_heads.labels(values, logits, said, config_file)
     if values.get("tie_word_embeddings") is False and "mlm" in heads and "decoder" not in heads:
         raise CheckpointError(
             f"{config_file}: `tie_word_embeddings` must be true where no table of the masked-word "
@@ -63,56 +55,32 @@ def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path) -> Met
         # Its pieces are numbered in a way of its own, which only some files of a tokenizer say.
         tokenizer = tokenizer.with_settings(family=tokenizer.settings.get("family", "camembert"))
     return Metadata(
-        config,
-        tokenizer,
-        labels=labels or None,
-        of_tokens=of_tokens,
-        problem_type=problem_type,
+        config, tokenizer, labels, head=said, problem_type=values.get("problem_type"), notes=notes
     )
 
 
-def _labels(by_number) -> tuple[str, ...] | None:
-    """`id2label` in the order of the logits; None: it has gaps, or is of another kind."""
-    try:
-        labels = {int(n): str(label) for n, label in by_number.items() if label is not None}
-        return tuple(labels[i] for i in range(len(by_number)))
-    except (KeyError, AttributeError, ValueError):
-        return None
-
-
-def _heads(file: WeightsFile, config: EncoderConfig) -> dict[str, int]:
+def _heads(file: WeightsFile, config: EncoderConfig, head: str | None) -> dict[str, int]:
     """The heads that a file has, and "decoder" where masked words have a table of their own.
 
     -> name -> the first size of its last variable, which of a bias is how many logits there are.
     """
     stored, names = FORMATS[file.format]
-    table, tied = written_out(config, stored, names[config.family]), names[config.family].tied
+    table, tied = written_out(config, stored, names[config.family], head), names[config.family].tied
     wanted = [(head_of(ours), row.theirs) for ours, row in table.items()]
     same = table["embeddings/token"].theirs
     wanted += [("decoder", theirs) for theirs, copied in tied.items() if copied == same]
     sizes = {respelled(name, stored): shape for name, (shape, _) in file.variables.items()}
     outer = next((name.removesuffix(same) for name in sizes if name.endswith(same)), "")
     return {
-        head.removeprefix("token_"): sizes[name][0]
-        for head, theirs in wanted
+        unit: sizes[name][0]
+        for unit, theirs in wanted
         for name in (theirs, outer + theirs)
-        if head and sizes.get(name)
+        if unit and sizes.get(name)
     }
 
 
 # --- Writing. -------------------------------------------------------------------------------------
 
-# The first row whose heads are all there names the class that reads the file as a whole. `{}` is
-# the family's part of the name.
-_ARCHITECTURES = (
-    ({"classifier"}, "{}ForSequenceClassification"),
-    ({"token_classifier"}, "{}ForTokenClassification"),
-    ({"span"}, "{}ForQuestionAnswering"),
-    ({"mlm", "nsp"}, "{}ForPreTraining"),
-    ({"mlm", "sop"}, "{}ForPreTraining"),
-    ({"rtd"}, "{}ForPreTraining"),
-    ({"mlm"}, "{}ForMaskedLM"),
-)
 # Fields that change what is computed. Where Hugging Face has no word for one, nothing can be said.
 _COMPUTED = (
     "layer_norm_eps",
@@ -162,31 +130,22 @@ def _config_of(contents) -> dict:
             "else. Write this model as bert_tf2 or google."
         )
     dense = FAMILIES[config.family].get("classifier_act") or "tanh"  # BERT's is the pooler
-    if "classifier/bias" in contents.arrays and config.classifier_act not in (None, dense):
+    own = {"classifier/bias", "pre_choice/bias"} & {*contents.arrays}
+    if own and config.classifier_act not in (None, dense):
         raise ValueError(
             f"transformers' {config.family} classifies with {dense}, this model with "
             f"{config.classifier_act}: it would compute something else. Write it as bert_tf2."
         )
     _check_groups(config)
     if config.family != "electra_generator":  # whose class is what tells it from ELECTRA
-        base = values["architectures"][0].removesuffix("Model")
-        heads = {head_of(name) for name in contents.arrays}
-        named = [name.format(base) for wanted, name in _ARCHITECTURES if wanted <= heads]
-        values["architectures"] = [*named, values["architectures"][0]][:1]
-    if labels := contents.labels or _numbered(contents.arrays):
+        names = huggingface_heads.classes(contents.arrays, values["architectures"][0])
+        values["architectures"] = names[:1]
+    if labels := contents.labels or huggingface_heads.numbered(contents.arrays):
         values["id2label"] = {str(i): label for i, label in enumerate(labels)}
         values["label2id"] = {label: i for i, label in enumerate(labels)}
     if contents.problem_type:
         values["problem_type"] = contents.problem_type
     return values
-
-
-def _numbered(arrays: Mapping[str, np.ndarray]) -> list[str]:
-    """Names for classes without one, as transformers makes them; its own guess is two classes."""
-    for head in ("classifier", "token_classifier"):
-        if f"{head}/bias" in arrays:
-            return [f"LABEL_{i}" for i in range(len(arrays[f"{head}/bias"]))]
-    return []
 
 
 def _check_groups(config: EncoderConfig) -> None:

@@ -42,7 +42,6 @@ _BLOCKS = """
 {block}/ffn/output           ROOT.encoder.layer.{0}.output.dense
 {block}/ffn/norm             ROOT.encoder.layer.{0}.output.LayerNorm
 """
-
 _BERT = (_EMBEDDINGS + _BLOCKS).replace("ROOT", "bert")
 _BERT += """
 pooler                       bert.pooler.dense
@@ -52,7 +51,7 @@ mlm/bias                     cls.predictions.bias
 nsp                          cls.seq_relationship
 pre_classifier               bert.pooler.dense
 classifier                   classifier
-span                         qa_outputs
+pre_choice                   bert.pooler.dense
 """
 
 _ALBERT_BLOCKS = """
@@ -78,7 +77,7 @@ mlm/bias                     predictions.bias
 sop                          sop_classifier.classifier
 pre_classifier               albert.pooler
 classifier                   classifier
-span                         qa_outputs
+pre_choice                   albert.pooler
 """
 
 _DISTILBERT = """
@@ -98,7 +97,7 @@ mlm/norm                     vocab_layer_norm
 mlm/bias                     vocab_projector.bias
 pre_classifier               pre_classifier
 classifier                   classifier
-span                         qa_outputs
+pre_choice                   pre_classifier
 """
 
 _ELECTRA = (_EMBEDDINGS + _BLOCKS).replace("ROOT", "electra")
@@ -111,8 +110,7 @@ rtd/dense                    discriminator_predictions.dense
 rtd/logits                   discriminator_predictions.dense_prediction
 pre_classifier               classifier.dense
 classifier                   classifier.out_proj
-token_classifier             classifier
-span                         qa_outputs
+pre_choice                   sequence_summary.summary
 """
 
 _ROBERTA = (_EMBEDDINGS + _BLOCKS).replace("ROOT", "roberta")
@@ -123,8 +121,7 @@ mlm/norm                     lm_head.layer_norm
 mlm/bias                     lm_head.bias
 pre_classifier               classifier.dense
 classifier                   classifier.out_proj
-token_classifier             classifier
-span                         qa_outputs
+pre_choice                   roberta.pooler.dense
 """
 
 _MPNET = _ROBERTA.replace("roberta.", "mpnet.")
@@ -135,6 +132,13 @@ positions/relative           mpnet.encoder.relative_attention_bias
 {block}/attention/value      mpnet.encoder.layer.{0}.attention.attn.v
 {block}/attention/output     mpnet.encoder.layer.{0}.attention.attn.o
 {block}/attention/norm       mpnet.encoder.layer.{0}.attention.LayerNorm
+"""
+
+# One name for three heads: the class that the config names tells which.
+_HEADS = """
+token_classifier             classifier
+choice                       classifier
+span                         qa_outputs
 """
 
 _TIED = {
@@ -160,7 +164,7 @@ _TIED = {
 
 
 def _naming(text: str, root: str) -> Naming:
-    return Naming(rows(text), f"{root}.", _TIED[root])
+    return Naming(rows(text + _HEADS), f"{root}.", _TIED[root])
 
 
 NAMES = {

@@ -1,0 +1,60 @@
+"""What the head of a checkpoint is for, by what its config says and by its variables.
+
+A kind of head is a key of `units.HEADS`: "classes", "tokens", "spans", "choice", "next_sentence",
+"sentence_order", "masked_lm", "replaced_tokens".
+"""
+
+import dataclasses
+
+from bert_tf2.weights import names
+from bert_tf2.weights.checkpoint import Checkpoint
+from bert_tf2.weights.loading import match
+from bert_tf2.weights.units import HEADS
+
+# Those that a pretrained model has, and that a fine-tuned one may have kept.
+OF_PRETRAINING = ("next_sentence", "sentence_order", "masked_lm", "replaced_tokens")
+
+
+def head_kinds(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The kinds of head that are in the file, the one that its config names first."""
+    found = {names.head_of(ours) for ours in match(checkpoint).found}
+    kinds = [kind for kind, parts in HEADS.items() if parts[-1] in found]
+    return tuple(sorted(kinds, key=lambda kind: kind != checkpoint.head))
+
+
+def other_head(checkpoint: Checkpoint, kind: str) -> str | None:
+    """The kind of what the file was fine-tuned for, where it is not `kind`; None if it was not."""
+    kinds = head_kinds(checkpoint)
+    others = [other for other in kinds if other not in OF_PRETRAINING]
+    return others[0] if others and kind not in kinds else None
+
+
+def problem_type_of(checkpoint: Checkpoint) -> str | None:
+    """What a head of classes answers, one of `PROBLEM_TYPES`; None: there is none in the file.
+
+    Where the config does not say, one logit is a number and several are classes of which one is
+    right, as in transformers (`…ForSequenceClassification.forward`).
+    """
+    bias = match(checkpoint).found.get("classifier/bias")
+    if bias is None:
+        return None
+    guessed = (
+        "regression" if checkpoint.variables[bias][0] == (1,) else "single_label_classification"
+    )
+    return checkpoint.problem_type or guessed
+
+
+def read_as(checkpoint: Checkpoint, kind: str) -> Checkpoint:
+    """The checkpoint with its head taken for one of `kind`, if it may be one.
+
+    Google's classifier of one logit may be a choice, and Hugging Face's `classifier` one of tokens:
+    only a config tells. What a file says stays so, and so does a head whose sizes are not of the
+    kind: -> the same checkpoint.
+    """
+    if checkpoint.head in head_kinds(checkpoint):
+        return checkpoint
+    other = dataclasses.replace(checkpoint, head=kind)
+    found = match(other).found
+    rows = {o: row for o, row in other.table.items() if names.head_of(o) in HEADS[kind]}
+    fits = [o in found and row.holds(other.variables[found[o]][0]) for o, row in rows.items()]
+    return other if fits and all(fits) else checkpoint

@@ -1,0 +1,130 @@
+"""Each head of each family: what it computes, what the formats call it, what a file says it is."""
+
+import head_models
+import numpy as np
+import oracle
+import peers
+import pytest
+from closeness import BACKWARD
+
+from bert_tf2 import Encoder, weights
+from bert_tf2.weights import names, saving
+from bert_tf2.weights.filling import load_variables
+
+FORMATS = [
+    (name, format)
+    for name, config in oracle.TINIES.items()
+    for family, format in names.NAMES
+    if family == config.family and format in saving.WRITERS and format != "keras_hub"
+]
+# What formats have no name for.
+NOWHERE = {
+    ("electra", "google"): {"classes", "tokens", "spans", "choice"},
+    ("electra_generator", "google"): {"classes", "tokens", "spans", "choice"},
+}
+
+
+@pytest.mark.parametrize("family", oracle.TINIES)
+def test_every_head_is_the_oracles(family):
+    config, inputs = oracle.TINIES[family], oracle.random_inputs(oracle.TINIES[family])
+    encoder = Encoder(config)
+    for kind in head_models.kinds_of(config):
+        model, variables = head_models.model_of(encoder, kind)
+        shapes = head_models.shapes_of(config, kind)
+        assert {n: tuple(v.shape) for n, v in variables.items()} == shapes
+        arrays = oracle.random_weights(shapes)
+        for name, variable in variables.items():
+            variable.assign(arrays[name])
+        want = head_models.logits_of(config, arrays, inputs, kind)
+        np.testing.assert_allclose(model(inputs), want, atol=2 * BACKWARD, err_msg=kind)
+
+
+@pytest.mark.parametrize("name, format", FORMATS)
+def test_every_head_goes_through_every_format_that_has_it(tmp_path, name, format):
+    config = oracle.TINIES[name]
+    for kind in head_models.kinds_of(config):
+        arrays = oracle.random_weights(head_models.shapes_of(config, kind))
+        contents = weights.Contents(config, arrays)
+        if kind in NOWHERE.get((config.family, format), ()):
+            assert weights.without_a_place(contents, format)
+            continue
+        folder = weights.save(tmp_path / kind, contents, format)
+        checkpoint = weights.read_as(weights.open_checkpoint(folder), kind)
+        assert weights.head_kinds(checkpoint) == (kind,)
+        expected = head_models.shapes_of(checkpoint.config, kind)
+        got, report = weights.load(checkpoint, expected, optional_heads=False)
+        assert report.skipped == []
+        for ours, array in arrays.items():
+            # What stood for a pooler is one where the file may have had a pooler.
+            ours = ours if ours in got else ours.replace("pre_choice", "pooler")
+            np.testing.assert_array_equal(got[ours], array, err_msg=ours)
+
+
+# --- transformers. --------------------------------------------------------------------------------
+
+FAMILIES = {
+    "Bert": {"hidden_act": "relu"},
+    "Albert": {"embedding_size": 8, "classifier_dropout_prob": 0.3},
+    "DistilBert": {},
+    "Electra": {"embedding_size": 8},
+    "Roberta": {"pad_token_id": 1},
+    "XLMRoberta": {"pad_token_id": 1, "type_vocab_size": 1},
+    "MPNet": {"pad_token_id": 1},
+}
+GAPS = {"0": "tea", "2": "stone", "5": "rain"}
+CLASSES = {  # the end of a class's name -> kind, odd words of its config, and the classes' names
+    "SequenceClassification": [
+        ("classes", {"id2label": GAPS}, ("tea", "LABEL_1", "stone")),
+        ("classes", {"num_labels": 1, "problem_type": "regression"}, ("LABEL_0",)),
+        ("classes", {"num_labels": 1}, ("LABEL_0",)),
+        (
+            "classes",
+            {"num_labels": 5, "problem_type": "multi_label_classification"},
+            tuple(f"LABEL_{i}" for i in range(5)),
+        ),
+    ],
+    "TokenClassification": [
+        ("tokens", {"id2label": {"0": "O", "1": "B-A", "2": "I-A"}}, ("O", "B-A", "I-A")),
+        ("tokens", {"num_labels": 1}, ("LABEL_0",)),
+        ("tokens", {"id2label": GAPS}, ("tea", "LABEL_1", "stone")),
+    ],
+    "QuestionAnswering": [("spans", {}, None)],
+    "MultipleChoice": [("choice", {}, None)],
+}
+SINGLE = {
+    "BertForNextSentencePrediction": "next_sentence",
+    "AlbertForPreTraining": "sentence_order",
+}
+WORDS = {"Albert": {}, "DistilBert": {"seq_classif_dropout": 0.4}, "MPNet": {}}
+
+
+def jobs():
+    for family, words in FAMILIES.items():
+        own = words | WORDS.get(family, {"classifier_dropout": 0.2})
+        for end, cases in CLASSES.items():
+            for kind, said, labels in cases:
+                yield f"{family}For{end}", own | said, kind, labels
+    for name, kind in SINGLE.items():
+        yield name, FAMILIES[name.split("For")[0]], kind, None
+
+
+@pytest.mark.full
+def test_transformers_heads_open_and_compute_the_same(tmp_path):
+    cases = list(jobs())
+    folders = [tmp_path / str(number) for number in range(len(cases))]
+    written = [[c[0], c[1], str(f)] for c, f in zip(cases, folders, strict=True)]
+    peers.run("transformers", "write_heads.py", written)
+    for (name, words, kind, labels), folder in zip(cases, folders, strict=True):
+        checkpoint = weights.open_checkpoint(folder)
+        assert weights.head_kinds(checkpoint)[0] == kind or kind == "sentence_order", name
+        assert checkpoint.labels == labels, name
+        if kind == "classes":
+            guessed = "regression" if len(labels) == 1 else "single_label_classification"
+            assert weights.problem_type_of(checkpoint) == words.get("problem_type", guessed)
+        golden, encoder = np.load(folder / "golden.npz"), Encoder(checkpoint.config)
+        model, variables = head_models.model_of(encoder, kind, len(labels or "12"))
+        report = load_variables(checkpoint, variables)
+        assert (report.missing, report.unused) == ([], []), name
+        inputs = {"token_ids": golden["input_ids"], "padding_mask": golden["attention_mask"]}
+        inputs["segment_ids"] = np.zeros_like(golden["input_ids"])
+        np.testing.assert_allclose(model(inputs), golden["logits"], atol=BACKWARD, err_msg=name)
