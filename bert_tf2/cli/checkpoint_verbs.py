@@ -88,12 +88,14 @@ def list_published(flags):
         return
     rows = [["name", "family", "parameters", "MB", "licence", "here", "about"]]
     for entry in registry.entries():
-        size = f"{entry.size / 1e6:.0f}" if entry.size else "?"
+        count = _parameters(entry)
+        size = f"{entry.size / 1e6:.0f}" if entry.size else f"~{4 * count / 1e6:.0f}"
         here = "yes" if registry.place_of(entry) else ""
-        rows.append([entry.name, entry.family, _parameters(entry), size, entry.license])
+        rows.append([entry.name, entry.family, f"{count / 1e6:.0f} M", size, entry.license])
         rows[-1] += [here, entry.about]
     print(console.table(rows, right=(2, 3)))
-    print(f"\nDownloads land in {folder}. To get one: bert_tf2 download NAME")
+    print("\nMB to download; ~ where nobody says: the encoder's weights in float32.")
+    print(f"Downloads land in {folder}. To get one: bert_tf2 download NAME")
 
 
 def _described(entry):
@@ -103,7 +105,7 @@ def _described(entry):
     place = registry.place_of(entry)
     known = {name: value for name, value in vars(entry).items() if value}
     known |= {"files": ", ".join(entry.files) or "all of the archive"}
-    known |= {"parameters": _parameters(entry), "sha256": ""}
+    known |= {"parameters": f"{_parameters(entry) / 1e6:.0f} M", "sha256": ""}
     known |= {"place": place or f"{registry.checkpoints_folder() / entry.name} (not there yet)"}
     rows = [(name, value) for name, value in known.items() if value]
     rows += [("sha256", f"{digest}  {file}") for file, digest in entry.sha256.items()]
@@ -111,12 +113,11 @@ def _described(entry):
 
 
 def _parameters(entry):
-    """How many weights an encoder has, in millions, heads not counted."""
+    """How many weights an encoder has, heads not counted."""
     from bert_tf2.variants import VARIANTS
     from bert_tf2.weights.names import expected_shapes
 
-    shapes = expected_shapes(VARIANTS[entry.name]).values()
-    return f"{sum(map(math.prod, shapes)) / 1e6:.0f} M"
+    return sum(map(math.prod, expected_shapes(VARIANTS[entry.name]).values()))
 
 
 def download(flags):

@@ -74,26 +74,11 @@ def _train(flags, seed, epochs, data, own, folder):
 def _train_under(strategy, flags, seed, epochs, data, own, folder):
     import keras
 
-    from bert_tf2.training import strategies
-    from bert_tf2.training.checkpoints import Checkpoints
     from bert_tf2.training.runlog import RunLog, versions
 
     settings = {flag: flags[flag].value for flag in flags if flag not in NOT_OF_A_RUN}
     log = RunLog(folder, every=flags.save_summary_steps, settings=settings)
-    callbacks = [log]
-    saved = Checkpoints(
-        folder / "checkpoints",
-        every=flags.save_checkpoints_steps,
-        keep=flags.keep_checkpoint_max,
-        monitor=flags.monitor,
-        settings={"seed": seed},
-    )
-    if flags.save_checkpoints_steps or flags.resume:
-        callbacks.append(saved)
-    if flags.resume and not saved.found():
-        print(f"no checkpoint in {saved.folder}: the run starts anew", flush=True)
-    if not flags.resume and strategies.is_chief(strategy):
-        saved.clear()  # before the variables, at which workers wait for each other
+    saved = _checkpoints(flags, seed, folder, strategy)
     with strategy.scope():
         keras.utils.set_random_seed(seed)
         model = _model(flags, own)
@@ -103,7 +88,7 @@ def _train_under(strategy, flags, seed, epochs, data, own, folder):
         batch_size=flags.train_batch_size,
         epochs=epochs,
         validation_data=_batches(data.get("dev"), flags.eval_batch_size),
-        callbacks=callbacks,
+        callbacks=[log, *([saved] if flags.save_checkpoints_steps or flags.resume else [])],
         verbose=console.keras_verbosity(),
     ).history
     metrics = _metrics(flags, seed, data, model, history) | {"versions": versions()}
@@ -112,15 +97,45 @@ def _train_under(strategy, flags, seed, epochs, data, own, folder):
         metrics["test"] = _evaluate(model, data["test"], flags.eval_batch_size)
         figure = TASKS[flags.task].figure
         print(f"{figure} on {flags.test_file}: {metrics['test'][figure]:.4f}")
-    if strategies.is_chief(strategy):
-        with new_file(folder / "model.keras") as draft:
-            model.save(draft)
-        write_json(folder / "metrics.json", metrics)
-        print(
-            f"trained in {metrics['seconds']:.0f} s; written to {folder}: model.keras, "
-            "metrics.json, run.json, metrics.jsonl, tensorboard/"
-        )
+    _write(strategy, folder, model, metrics, saved.was_finished)
     return metrics
+
+
+def _checkpoints(flags, seed, folder, strategy):
+    """The callback that saves the run and goes on with it; without --resume none are left."""
+    from bert_tf2.training import strategies
+    from bert_tf2.training.checkpoints import Checkpoints
+
+    saved = Checkpoints(
+        folder / "checkpoints",
+        every=flags.save_checkpoints_steps,
+        keep=flags.keep_checkpoint_max,
+        monitor=flags.monitor,
+        settings={"seed": seed},
+    )
+    if flags.resume and not saved.found():
+        print(f"no checkpoint in {saved.folder}: the run starts anew", flush=True)
+    if not flags.resume and strategies.is_chief(strategy):
+        saved.clear()  # before the variables, at which workers wait for each other
+    return saved
+
+
+def _write(strategy, folder, model, metrics, was_finished):
+    """The model and its numbers, by the chief of several workers; says where."""
+    from bert_tf2.training import strategies
+
+    if not strategies.is_chief(strategy):
+        return
+    with new_file(folder / "model.keras") as draft:
+        model.save(draft)
+    write_json(folder / "metrics.json", metrics)
+    done = f"trained in {metrics['seconds']:.0f} s"
+    if was_finished:
+        done = "the run was finished already: nothing was trained"
+    print(
+        f"{done}; written to {folder}: model.keras, metrics.json, run.json, metrics.jsonl, "
+        "tensorboard/"
+    )
 
 
 def _recall(flags):

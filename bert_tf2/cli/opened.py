@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from bert_tf2.cli import console, task_table
-from bert_tf2.cli.flags import one_of
+from bert_tf2.cli.flags import UsageError, one_of
 from bert_tf2.files import check_tree
 
 LABELS_FILE = "assets.extra/labels.txt"  # beside a SavedModel's graph: one class a line, in order
@@ -61,6 +61,7 @@ def open_model(flags, servable=True):
 
     Raises:
         ValueError: a SavedModel, or a task, that does not do here; a head that was never trained.
+        UsageError: class names for what has its own, or has none.
         FileNotFoundError: there is nothing of that name.
     """
     from bert_tf2.weights.discovery import exported
@@ -69,6 +70,8 @@ def open_model(flags, servable=True):
     given = flags[flag].value
     place = Path(given).expanduser()
     served = exported(place)
+    if flags.labels and (served or flag == "saved_model" or place.suffix == ".keras"):
+        raise UsageError(f"--labels is for checkpoints: {given} has its own classes", flags.command)
     if flag == "saved_model" or (served and servable):
         return _saved_model(served or place)
     task = load_task(given) if place.suffix == ".keras" else _of_checkpoint(flags, given)
@@ -110,10 +113,12 @@ def _of_checkpoint(flags, given):
         row = task_table.row_of(said)
     else:
         row = task_table.row_by_heads(heads)
-    missing = [row.head]
+    if flags.labels and not row.labelled:
+        raise UsageError("--labels is for classifiers", flags.command)
+    missing, own = [row.head], {"labels": flags.labels} if flags.labels else {}
     if row.head in heads:
         task = row.load().from_preset(
-            given, config_file=flags.bert_config_file, max_length=flags.max_seq_length
+            given, config_file=flags.bert_config_file, max_length=flags.max_seq_length, **own
         )
         missing = task.load_report.missing
     if missing:

@@ -41,7 +41,10 @@ FLAGS = {
         "number from 0",
         True,
     ),
-    "labels": words("the classes in order, a,b,c (default: those of --train_file, sorted)"),
+    "labels": words(
+        "the classes in order, a,b,c (default: those that the checkpoint names; to train: those in "
+        "the file, sorted)"
+    ),
     "output_dir": text("folder for model.keras and what is told of the run"),
     "output_file": text(
         "CSV, TSV or JSONL file to write: text, label, probability, and one column for each class, "
@@ -143,7 +146,7 @@ class Verb(NamedTuple):
 
 
 _CHECKPOINT = "init_checkpoint bert_config_file "
-_TRAINED = "model " + _CHECKPOINT + "task max_seq_length "
+_TRAINED = "model " + _CHECKPOINT + "task labels max_seq_length "
 _COLUMNS = "text_column text_pair_column label_column header delimiter encoding "
 _PLACE = {"arguments": "NAME_OR_FOLDER", "place": "init_checkpoint"}
 

@@ -44,9 +44,8 @@ def class_names(labels):
         found = [_name(x) for x in (range(labels) if count else cells(labels, "labels"))]
     except (TypeError, ValueError) as error:
         raise ValueError(
-            "`labels` must be a list of str, or a number; a checkpoint that names its classes may "
-            "stand in (in a shell, a model.keras or a preset that was saved with them). "
-            f"Received: {shown(labels)}"
+            "`labels` must be a list of str, or a number (in a shell: --labels=a,b); a checkpoint "
+            f"that names its classes may stand in. Received: {shown(labels)}"
         ) from error
     for name in found:
         _check_line(name)

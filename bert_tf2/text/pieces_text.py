@@ -16,6 +16,8 @@ WHITE = (  # of str.split()
     r"[\t-\r\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
 )
 _NO_PIECE = "\ufdef"  # a noncharacter
+_LAST = 0x3FFFF  # of letters and marks
+_BEYOND = [0x40000, 0xE0000, 0xF0000, sys.maxunicode + 1]  # but for tags nothing, and private use
 
 
 def clean(texts, lowercase=True, keep_accents=False, straighten_quotes=False):
@@ -62,7 +64,7 @@ def _clean_characters(texts, lowercase, keep_accents):
 @functools.cache
 def _combining():
     """Combining characters, and those that NFKD makes of nothing else, as a regular expression."""
-    marks = filter(_is_mark, map(chr, range(sys.maxunicode + 1)))
+    marks = filter(_is_mark, map(chr, range(_LAST + 1)))
     return f"[{''.join(marks)}]"
 
 
@@ -88,16 +90,45 @@ def shorten_runs(texts, edges):
     return tf.strings.unicode_encode(kept, "UTF-8")
 
 
+def strangers(known):
+    """Characters of which a run is one unknown piece, however long it is.
+
+    Args:
+        known: set of the characters that are in some piece of a model.
+
+    Returns:
+        int32 array, as of `edges_of`.
+    """
+    jamo = set() if any(map(_is_hangul, known)) else _JAMO  # they make syllables of each other
+    beyond = [] if max(known, default="") > chr(_LAST) else _BEYOND
+    return np.append(edges_of((_inert() | jamo) - known), np.array(beyond, np.int32))
+
+
+_JAMO = set(map(chr, range(0x1100, 0x1200)))
+
+
+def _is_hangul(char):
+    return char in _JAMO or "\uac00" <= char <= "\ud7a3"
+
+
 @functools.cache
-def inert():
-    """set of the characters that normalizations leave alone, whatever stands beside them."""
+def _inert():
+    """set of the characters that normalizations leave alone, whatever stands beside them.
+
+    Among them are marks: a vowel sign that is moved past no other, and is part of no letter.
+    """
+    chars = [*map(chr, range(0x21, _LAST + 1))]
+    pairs = [found.split() for found in map(unicodedata.decomposition, chars) if found]
+    composing = {chr(int(pair[-1], 16)) for pair in pairs if len(pair) == 2 and pair[0][0] != "<"}
     return {
         char
-        for char in map(chr, range(0x300, sys.maxunicode + 1))
-        if unicodedata.category(char)[0] in "LNPS"
-        and not "\u1100" <= char <= "\u11ff"  # Hangul, which composes
-        and char != "\ufffd"  # which SentencePiece takes for a space
+        for char in chars
+        if ((kind := unicodedata.category(char))[0] in "LMNPS" or kind == "Co")
+        and not unicodedata.combining(char)
         and not unicodedata.decomposition(char)
+        and char not in composing
+        and char not in _JAMO
+        and char != "\ufffd"  # which SentencePiece takes for a space
         and char == char.casefold() == char.lower()
     }
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from bert_tf2.files import read_bytes
 from bert_tf2.text.normalize import update_rows
-from bert_tf2.text.pieces_text import WHITE, clean, edges_of, inert, shorten_runs
+from bert_tf2.text.pieces_text import WHITE, clean, edges_of, shorten_runs, strangers
 from bert_tf2.text.tokenizer import Tokenizer
 from bert_tf2.weights.sentencepiece_model import FAIRSEQ
 
@@ -194,7 +194,7 @@ class _Model:
     def _strangers(self):
         """The edges of the ranges of characters that are in no piece; none if it spells bytes."""
         spells_bytes = "<0x00>" in self.pieces
-        return edges_of(set() if spells_bytes else inert() - set("".join(self.pieces)))
+        return edges_of(()) if spells_bytes else strangers(set("".join(self.pieces)))
 
     def _eagerly(self, call):
         """Calls a function with the opened model; anew where TensorFlow has let go of it.

@@ -71,6 +71,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.sign = -1 if (mode or ("min" if "loss" in (monitor or "") else "max")) == "min" else 1
         self.run, self.history, self.failure = {}, {}, None
         self.resumed = None  # (epoch, step) where this run took over
+        self.was_finished = False  # whether the run that was found had nothing left to do
         self.settings = dict(settings or {})
         self._terminated, self._handler = False, None
         self._held, self._scores = contextlib.ExitStack(), {}
@@ -90,6 +91,7 @@ class Checkpoints(keras.callbacks.Callback):
         """
         self.release()
         self.run, self.history, self.failure, self.resumed = run, {}, None, None
+        self.was_finished = False
         if self.settings:
             run["settings"] = self.settings
         self._callbacks = [
@@ -118,6 +120,7 @@ class Checkpoints(keras.callbacks.Callback):
         ]
         LOGGER.warning("going on from %s", path)
         epoch = epochs if state["finished"] else state["epoch"]
+        self.was_finished = epoch >= epochs
         return epoch, state["step"], state["run"]["shuffle_seed"]
 
     def _newest_whole(self, variables):

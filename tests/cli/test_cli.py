@@ -102,6 +102,7 @@ def test_a_run_is_resumed(work, tmp_path, capsys, monkeypatch):
     saved = finetune(work, "saved", "--save_checkpoints_steps=2", "--micro_batches=2")
     saved = [word.replace(f"{work}/t", "t") for word in saved]
     assert cli.main(saved) == 0
+    assert "trained in" in capsys.readouterr().out
     first = json.loads((work / "saved" / "metrics.json").read_text())["epochs"]
     fails(capsys, 1, saved, "exists", "--overwrite")
     # Nothing but the folder need be said again; what is said must be as it was.
@@ -109,6 +110,9 @@ def test_a_run_is_resumed(work, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = (work / "saved" / "metrics.jsonl").read_text().splitlines()
     assert cli.main(["finetune", f"--output_dir={work}/saved", "--resume"]) == 0
+    said = capsys.readouterr().out
+    assert "the run was finished already: nothing was trained; written to" in said
+    assert "trained in" not in said
     seconds = json.loads((work / "saved" / "metrics.json").read_text())["seconds"]
     assert seconds >= json.loads(lines[-1])["seconds"] - 0.1
     monkeypatch.chdir(work)
@@ -323,9 +327,11 @@ def test_list_names_every_published_checkpoint(capsys):
 
     assert cli.main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    named = [line.split()[0] for line in lines[1:-2]]
+    named = [line.split()[0] for line in lines[1:-3]]
     assert named == [entry.name for entry in registry.entries()]
-    assert next(line for line in lines if line.startswith("albert_base_v2")).split()[2] == "12"
+    albert = next(line for line in lines if line.startswith("albert_base_v2")).split()
+    assert albert[2:5] == ["12", "M", "~47"]  # four bytes each
+    assert "?" not in str(lines)
     assert cli.main(["list", "distil_bert_base_en_uncased", "electra_small"]) == 0
     first, second = capsys.readouterr().out.split("\n\n")
     entry = registry.find("distilbert_base_uncased")
@@ -371,6 +377,19 @@ def test_masked_words_take_every_verb(work, tmp_path, capsys):
     argv = ["predict", f"--preset={work}/tiny_uncased", "a [MASK]"]
     fails(capsys, 1, [*argv, "--task=masked_lm"], "no trained head of a MaskedLM", "finetune")
     fails(capsys, 1, argv, "no trained head of a TextClassifier", "finetune")
+
+
+def test_classes_that_a_checkpoint_does_not_name(work, tmp_path, capsys):
+    model, texts = f"--model={work}/run/model.keras", [*WORDS.values()]
+    assert cli.main(["convert", model, "--to=google", f"--output_dir={tmp_path}/g"]) == 0
+    named = [f"--preset={tmp_path}/g", f"--labels={','.join(sorted(LABELS))}"]
+    assert cli.main(["predict", model, "--seq=40", *texts]) == 0
+    want = capsys.readouterr().out.splitlines()[-len(texts) :]
+    assert cli.main(["predict", *named, "--seq=40", *texts]) == 0
+    assert capsys.readouterr().out.splitlines()[-len(texts) :] == want
+    fails(capsys, 1, ["predict", named[0], *texts], "--labels=a,b")
+    fails(capsys, 2, ["predict", model, named[1], *texts], "has its own classes")
+    fails(capsys, 2, ["predict", *named, "--task=masked_lm", "x"], "--labels is for classifiers")
 
 
 @pytest.mark.parametrize("to", ["google", "huggingface"])

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import random
 import string
 import subprocess
@@ -227,6 +228,34 @@ def test_long_words_are_merged_by_windows(kind, folder, monkeypatch):
     received = tokenizer(texts).to_list()
     monkeypatch.setattr(merging, "LONG", 10**9)
     assert received == tokenizer(texts).to_list()
+
+
+@pytest.mark.parametrize("kind", ["random", "a", "ab", "abcde"])
+def test_the_work_for_a_word_is_nearly_linear(kind, folder, monkeypatch):
+    """Symbols that are gone through, in all rounds of merging together: n log n at most."""
+    tokenizer = BytePairTokenizer(folder / "vocab.json", folder / "merges.txt")
+    gone_through, segment_min = [], tf.math.segment_min  # which each round calls on all symbols
+
+    def counted(data, segments):
+        gone_through.append(len(data))
+        return segment_min(data, segments)
+
+    def work(letters):
+        gone_through.clear()
+        rng = random.Random(letters)
+        text = "".join(rng.choices("etaoinshrdlu", k=letters))
+        text = text if kind == "random" else (kind * letters)[:letters]
+        assert tokenizer.detokenize(tokenizer(text)).numpy().decode() == text
+        return sum(gone_through)
+
+    monkeypatch.setattr(tf.math, "segment_min", counted)
+    tf.config.run_functions_eagerly(True)
+    try:
+        few, many = work(1000), work(4000)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert few >= 1000  # it is counted
+    assert many < 4 * few * math.log(4000) / math.log(1000)
 
 
 def test_pieces_of_bounded_length(tmp_path):

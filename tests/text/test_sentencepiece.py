@@ -105,7 +105,7 @@ def test_cleaning_takes_every_character(assigned):
 
 @pytest.mark.parametrize("part", ["a\u0301\u0323", "\u0f73\u0f71", "ﾞ\u0301", " ", "é ", "Σ\u0301"])
 def test_long_texts_are_not_slow(part):
-    text = part * 30_000
+    text = part * 10_000  # the rules in Python take the square
     assert clean(tf.constant([text])).numpy()[0].decode() == rules.albert_cleaned(text)
 
 
@@ -297,12 +297,31 @@ def test_long_runs_of_unknown_characters(folder, kind, monkeypatch):
     tokenizer = tokenizer_of(folder, kind)
     rng = random.Random(3)
     parts = ["a", " ", "the ", "\u3099", "か", "é", "\u0301", "ａ", "한", "😀" * 40, "中国" * 30]
+    parts += ["각글" * 9, "가" * 9, "กำ", "ि", "ো", "\ue000", "\U000f0000", "¿"]
     texts = ["".join(rng.choices(parts, k=60)) for _ in range(20)]
     want = tokenizer(texts).to_list()
     monkeypatch.setattr(sentencepiece, "LONG", -1)
     assert tokenizer(texts).to_list() == want
     (short,) = shorten_runs(tf.constant(["a" + "😀" * 100_000]), edges_of({"😀"}))
     assert short.numpy().decode() == "a😀😀"
+
+
+@pytest.mark.parametrize("run", ["😀", "中国", "한글", "กำ", "\u1100", "\ue000", "\U000f0000"])
+def test_the_work_for_unknown_characters_does_not_grow(folder, run, monkeypatch):
+    """Bytes that reach SentencePiece, which takes the square of them for such a run."""
+    import tensorflow_text
+
+    tokenizer, reached = tokenizer_of(folder, "albert"), []
+    tokenize = tensorflow_text.SentencepieceTokenizer.tokenize
+
+    def counted(model, texts):
+        reached.append(len(texts.numpy()[0]))
+        return tokenize(model, texts)
+
+    monkeypatch.setattr(tensorflow_text.SentencepieceTokenizer, "tokenize", counted)
+    for count in (2000, 8000):
+        assert tokenizer(["a " + run * count]).to_list()[0][-1] == tokenizer.unknown_token_id
+    assert reached[0] == reached[1] < 40
 
 
 def test_errors(folder):
