@@ -222,7 +222,9 @@ def _stored_shape(stored: Format, config: EncoderConfig, kind: str, part: str, s
 def _size(config: EncoderConfig, letter: str) -> int | None:
     if letter == "K":
         return None
-    return int(letter) if letter.isdigit() else getattr(config, SIZES[letter])
+    if letter.isdigit():
+        return int(letter)
+    return int(letter[:-1] or 1) * getattr(config, SIZES[letter[-1]])
 
 
 def joined(separator: str, first: str, last: str) -> str:

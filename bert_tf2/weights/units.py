@@ -5,7 +5,7 @@ A unit is a dense layer, a norm or a table. `{block}` stands for a name of
 whether they are weights at all) is asked here, so that no other file reads it from a path.
 
 Shape letters: V vocabulary, P positions, S segments, E embedding width, D width, I inner width,
-R buckets of distances, N heads, K labels.
+R buckets of distances, N heads, K labels; 2D twice D.
 """
 
 import re
@@ -65,6 +65,12 @@ token_classifier             logits     D,K   head
 span                         logits     D,2   head
 pre_choice                   dense      D,D   head    !pooler
 choice                       logits     D,1   head
+squad2/start                 dense      D,1   head
+squad2/end_dense             dense      2D,D  head
+squad2/end_norm              norm       D     head
+squad2/end                   dense      D,1   head
+squad2/answer_dense          dense      2D,D  head
+squad2/answer                product    D,1   head
 """
 UNITS = {name: Unit(*row) for name, *row in map(str.split, _UNITS.strip().split("\n"))}
 # What a head answers -> its units. Where a format has one name for several of these, it is that of
@@ -73,6 +79,7 @@ HEADS = {
     "classes": ("pre_classifier", "classifier"),
     "tokens": ("token_classifier",),
     "spans": ("span",),
+    "answerable_spans": ("squad2",),
     "choice": ("pre_choice", "choice"),
     "next_sentence": ("nsp",),
     "sentence_order": ("sop",),
@@ -99,6 +106,7 @@ KINDS = {
     "vector": {"": False},
     "norm": {"gamma": False, "beta": False},
     "dense": _DENSE,
+    "product": {"kernel": True},  # a dense layer without a bias
     "heads_in": _DENSE,  # a dense layer onto the heads, side by side
     "heads_out": _DENSE,  # and from them
     "logits": _DENSE,  # a dense layer onto classes; Google stores these transposed

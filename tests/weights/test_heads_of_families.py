@@ -1,14 +1,20 @@
 """Each head of each family: what it computes, what the formats call it, what a file says it is."""
 
+import shutil
+
+import googles
 import head_models
 import numpy as np
 import oracle
 import peers
 import pytest
-from closeness import BACKWARD
+import saved
+from closeness import BACKWARD, FORWARD
+from safetensors.numpy import save_file
 
-from bert_tf2 import Encoder, weights
+from bert_tf2 import Encoder, convert, weights
 from bert_tf2.weights import names, saving
+from bert_tf2.weights.containers import bundle
 from bert_tf2.weights.filling import load_variables
 
 FORMATS = [
@@ -58,6 +64,62 @@ def test_every_head_goes_through_every_format_that_has_it(tmp_path, name, format
             # What stood for a pooler is one where the file may have had a pooler.
             ours = ours if ours in got else ours.replace("pre_choice", "pooler")
             np.testing.assert_array_equal(got[ours], array, err_msg=ours)
+
+
+# --- Google's scripts. ----------------------------------------------------------------------------
+
+D = oracle.TINY.hidden_size
+SQUAD2 = {  # google-research/albert, squad_utils.py, create_v2_model
+    "start_logits/dense/kernel": (D, 1),
+    "start_logits/dense/bias": (1,),
+    "end_logits/dense_0/kernel": (2 * D, D),
+    "end_logits/dense_0/bias": (D,),
+    "end_logits/LayerNorm/gamma": (D,),
+    "end_logits/LayerNorm/beta": (D,),
+    "end_logits/dense_1/kernel": (D, 1),
+    "end_logits/dense_1/bias": (1,),
+    "answer_class/dense_0/kernel": (2 * D, D),
+    "answer_class/dense_0/bias": (D,),
+    "answer_class/dense_1/kernel": (D, 1),
+}
+SCRIPTS = [  # family -> what the script's head is called, its kinds, and what is not read
+    ("bert", {"output_weights": (4, D), "output_bias": (4,)}, "classes"),
+    ("bert", {"cls/squad/output_weights": (2, D), "cls/squad/output_bias": (2,)}, "spans"),
+    ("albert", {"output_weights": (1, D), "output_bias": (1,)}, "choice"),
+    ("albert", SQUAD2, "answerable_spans"),
+]
+
+
+def written_by_a_script(folder, family, head):
+    """An encoder's folder as Google's code writes one, with a head's arrays of their names."""
+    config = oracle.TINIES[family]
+    arrays = oracle.random_weights(weights.expected_shapes(config))
+    saved.google(folder, config, arrays)
+    checkpoint = weights.open_checkpoint(folder)
+    theirs = oracle.random_weights(head, seed=1)
+    bundle.write(checkpoint.path, checkpoint.read(checkpoint.variables) | theirs)
+    return theirs
+
+
+@pytest.mark.parametrize("family, head, kind", SCRIPTS)
+def test_a_scripts_head_is_kept_and_written_back(tmp_path, family, head, kind):
+    theirs = written_by_a_script(tmp_path / "theirs", family, head)
+    checkpoint = weights.read_as(weights.open_checkpoint(tmp_path / "theirs"), kind)
+    assert weights.head_kinds(checkpoint) == (kind,)
+    assert weights.other_head(checkpoint, "tokens") == kind
+    convert(tmp_path / "theirs", tmp_path / "ours", to="bert_tf2")
+    assert convert(tmp_path / "ours", tmp_path / "again", to="google").skipped == []
+    again = weights.open_checkpoint(tmp_path / "again")
+    for name, array in again.read(theirs).items():
+        np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+
+
+def test_electras_own_heads_are_said(tmp_path):
+    head = {"task_specific/cola/dense/kernel": (D, 2), "task_specific/cola/dense/bias": (2,)}
+    written_by_a_script(tmp_path / "theirs", "electra", head)
+    report = convert(tmp_path / "theirs", tmp_path / "ours", to="huggingface")
+    assert dict(report.skipped).keys() == head.keys()
+    assert "run_finetuning.py, which nothing here computes" in str(report)
 
 
 # --- transformers. --------------------------------------------------------------------------------
@@ -128,3 +190,26 @@ def test_transformers_heads_open_and_compute_the_same(tmp_path):
         inputs = {"token_ids": golden["input_ids"], "padding_mask": golden["attention_mask"]}
         inputs["segment_ids"] = np.zeros_like(golden["input_ids"])
         np.testing.assert_allclose(model(inputs), golden["logits"], atol=BACKWARD, err_msg=name)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "file, kind, logits",
+    [
+        ("seqcls", "classes", ["seqcls_logits"]),
+        ("tokcls", "tokens", ["tokcls_logits"]),
+        ("qa", "spans", ["qa_start_logits", "qa_end_logits"]),
+    ],
+)
+def test_distilberts_recorded_heads(assets, tmp_path, file, kind, logits):
+    folder = assets / "reference" / "distilbert_tiny"
+    shutil.copy(folder / "config.json", tmp_path)
+    save_file(dict(np.load(folder / f"{file}_weights.npz")), tmp_path / "model.safetensors")
+    checkpoint = weights.read_as(weights.open_checkpoint(tmp_path), kind)
+    model, variables = head_models.model_of(Encoder(checkpoint.config), kind)
+    assert load_variables(checkpoint, variables).missing == []
+    golden = np.load(folder / "golden.npz")
+    want = golden[logits[0]] if len(logits) == 1 else np.stack([golden[n] for n in logits], -1)
+    inputs = googles.inputs_of(golden)
+    inputs.setdefault("segment_ids", np.zeros_like(inputs["token_ids"]))
+    np.testing.assert_allclose(model(inputs), want, atol=FORWARD)

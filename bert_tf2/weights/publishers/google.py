@@ -96,7 +96,8 @@ _BERT += """
 nsp                          cls/seq_relationship
 """
 
-# google-research/albert: the same files there
+# google-research/albert: the same files there; squad_utils.py, create_v2_model. The latter finds an
+# answer's end after its start, and whether there is one: no task here computes that.
 _ALBERT_BLOCKS = """
 embeddings/projection        bert/encoder/embedding_hidden_mapping_in
 {block}/attention/query      GROUP/attention_1/self/query
@@ -108,6 +109,12 @@ embeddings/projection        bert/encoder/embedding_hidden_mapping_in
 {block}/ffn/output           GROUP/ffn_1/intermediate/output/dense
 {block}/ffn/norm             GROUP/LayerNorm_1
 sop                          cls/seq_relationship
+squad2/start                 start_logits/dense
+squad2/end_dense             end_logits/dense_0
+squad2/end_norm              end_logits/LayerNorm
+squad2/end                   end_logits/dense_1
+squad2/answer_dense          answer_class/dense_0
+squad2/answer                answer_class/dense_1
 """
 _ALBERT = (
     _EMBEDDINGS.replace("ROOT", "bert")
@@ -134,15 +141,12 @@ mlm/bias                     generator_predictions/output_bias
 
 NAMES = {
     "bert": Naming(rows(_BERT)),
-    # run_squad_v2.py: a span head with a layer of its own.
-    "albert": Naming(
-        rows(_ALBERT), skipped={r"^(start_logits|end_logits|answer_class)/": "SQuAD 2 head"}
-    ),
+    "albert": Naming(rows(_ALBERT)),
     "electra": Naming(
         rows(_ELECTRA),
         skipped={
             r"^generator(_predictions)?/": "the generator's",
-            r"^task_specific/": "fine-tuned head of another make",
+            r"^task_specific/": "head of ELECTRA's run_finetuning.py, which nothing here computes",
         },
     ),
     "electra_generator": Naming(
