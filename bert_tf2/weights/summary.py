@@ -2,8 +2,10 @@
 
 import math
 
+from bert_tf2.messages import cut
 from bert_tf2.weights import names
 from bert_tf2.weights.checkpoint import Checkpoint
+from bert_tf2.weights.head_kinds import problem_type_of
 from bert_tf2.weights.loading import match
 from bert_tf2.weights.report import Report, fold
 
@@ -33,6 +35,10 @@ def summary(checkpoint: Checkpoint) -> str:
         ),
         ("heads", ", ".join(heads(checkpoint)) or "none"),
     ]
+    if problem := problem_type_of(checkpoint):
+        rows.append(("answers", problem))
+    if checkpoint.labels:
+        rows.append(("labels", cut(", ".join(checkpoint.labels), 200)))
     rows += [("skipped", text) for text in Report(skipped=matched.skipped).skipped_by_reason()]
     if matched.unused:
         rows.append(("unknown", ", ".join(fold(matched.unused))))

@@ -50,6 +50,8 @@ def test_logits_are_named_by_number_not_by_order(classifier, folder):
         {"0": "a", "1": "b", "2": "c", "3": "d"},
         ["a", "b", "c"],
         "abc",
+        5,
+        {"0": "a", "1": "b", "c": "c"},
     ],
     ids=str,
 )
@@ -95,6 +97,11 @@ def test_they_matter_only_to_a_classifier(tmp_path, classifier):
     change(folder, id2label={"5": "c"})
     assert weights.open_checkpoint(folder).labels is None
     assert Encoder.from_preset(folder)
+
+
+def test_what_a_head_answers_is_described(folder):
+    text = weights.summary(weights.open_checkpoint(folder))
+    assert re.search("answers +single_label_classification\nlabels +tea, stone, rain\n", text)
 
 
 @pytest.mark.parametrize("kind", weights.PROBLEM_TYPES)

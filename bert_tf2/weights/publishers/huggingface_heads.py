@@ -81,10 +81,11 @@ def labels(values: Mapping, logits: int | None, head: str | None, config_file: P
     said = values.get("id2label") or {}
     try:
         names = {int(n): str(label) for n, label in said.items() if label is not None}
+        is_sound = len(names) == len(said)
     except (AttributeError, ValueError):
-        names = {}
+        names, is_sound = {}, False
     is_known = head in ("classes", "tokens")
-    if len(names) != len(said) or (said and is_known and len(names) != logits):
+    if not is_sound or (said and is_known and len(names) != logits):
         raise CheckpointError(
             f"{config_file}: `id2label` must name the {logits} classes by their numbers, 0, 1, 2, "
             f"… Received: {shorten(said)}"
