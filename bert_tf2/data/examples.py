@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bert_tf2 import files
 from bert_tf2.data import json_lines, tables
+from bert_tf2.data.label_cells import LabelReader
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 
@@ -21,13 +22,14 @@ class Examples:
     Attributes:
         texts: list of str.
         pairs: list of str, the second text of each row, or None.
-        labels: list of str, also where the file holds numbers, or None.
+        labels: list of str, also where the file holds numbers; of the kind "number" a list of
+            floats, or of lists of them; of "several" a list of lists of str; or None.
         lines: list of int, where in the file each row stands, from 1; or None.
     """
 
     texts: list[str]
     pairs: list[str] | None = None
-    labels: list[str] | None = None
+    labels: list | None = None
     lines: list[int] | None = dataclasses.field(default=None, compare=False)
 
     def __len__(self):
@@ -52,6 +54,9 @@ def read_examples(
     header=True,
     delimiter=None,
     encoding=None,
+    kind="class",
+    names=None,
+    separator=",",
 ):
     """Reads a CSV, TSV or JSON Lines file of texts, or pairs of texts, and their labels.
 
@@ -60,12 +65,14 @@ def read_examples(
         text: column of the text: its name in the header or, with `header=False`, its number
             from 0. In JSON Lines, the key.
         text_pair: column of the second text; None for single texts.
-        label: column of the label; None reads without labels.
+        label: column of the label, or a list of columns; None reads without labels.
         header: whether the first line of a CSV or TSV file names the columns.
         delimiter: what separates columns: one character, or "tab". Default: a comma in CSV and a
             tab in TSV; or another of , ; tab | if the header has all these columns with that one
             alone.
         encoding: Python's name of it. Default: UTF-8, or UTF-16 with a byte order mark.
+        kind: of the labels: "class", "number" or "several" a row, see `LabelReader`.
+        names, separator: see there.
 
     Returns:
         `Examples`, with one row at least.
@@ -76,45 +83,47 @@ def read_examples(
             has, invalid JSON.
         OSError: the file cannot be read.
     """
+    reader = None if label is None else LabelReader(kind, label, names, separator)
+    sides = [column for column in (text, text_pair) if column is not None]
+    texts, labels, lines = {column: [] for column in sides}, [], []
+    wanted = [*sides, *(reader.columns if reader else ())]
+    for number, row in rows(path, wanted, header, delimiter, encoding):
+        where = f"{path}, line {number}"
+        for column in sides:
+            texts[column].append(json_lines.text(where, column, row[column]))
+        if reader:
+            labels.append(reader(where, row))
+        lines.append(number)
+    pairs = None if text_pair is None else texts[text_pair]
+    return Examples(texts[text], pairs, labels if reader else None, lines)
+
+
+def rows(path, wanted, header=True, delimiter=None, encoding=None):
+    """(line number, {column: cell}) of each row of a task file, one at least.
+
+    Args:
+        wanted: the columns to read. Other arguments and errors are those of `read_examples`.
+    """
     path = Path(path)
     suffix = _suffix(path)
     content = tables.decode(path, encoding)
-    wanted = [column for column in (text, text_pair, label) if column is not None]
-    if suffix == ".jsonl":
-        if delimiter is not None:
-            raise ValueError(f"{path}: JSON Lines has no `delimiter`. Received: {delimiter!r}")
-        rows = json_lines.rows(path, content, wanted)
+    if suffix != ".jsonl":
+        found = tables.rows(path, content, wanted, header, delimiter)
+    elif delimiter is None:
+        found = json_lines.rows(path, content, wanted)
     else:
-        rows = tables.rows(path, content, wanted, header, delimiter)
-    cells, lines = {column: [] for column in wanted}, []
-    for number, row in rows:
-        lines.append(number)
-        for column in wanted:
-            is_label = column == label
-            cells[column].append(_checked(path, number, column, row[column], is_label))
-    if not cells[text]:
+        raise ValueError(f"{path}: JSON Lines has no `delimiter`. Received: {delimiter!r}")
+    number = None
+    for number, row in found:
+        yield number, row
+    if number is None:
         raise ValueError(f"{path}: expected rows after the header. Received: a header alone")
-    return Examples(
-        cells[text],
-        None if text_pair is None else cells[text_pair],
-        None if label is None else cells[label],
-        lines,
-    )
 
 
 def _suffix(path):
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"Expected a file that ends in {', '.join(SUFFIXES)}. Received: {path}")
     return path.suffix.lower()
-
-
-def _checked(path, number, column, value, is_label):
-    """A cell as str: texts must be strings, labels may be numbers or booleans too."""
-    if is_label and (value is None or value != value or not str(value).strip()):  # NaN
-        raise ValueError(f"{path}, line {number}: the label in {column!r} is missing")
-    if is_label and isinstance(value, (bool, int, float)):
-        return json.dumps(value)
-    return json_lines.text(f"{path}, line {number}", column, value)
 
 
 # === Writing ===

@@ -68,7 +68,7 @@ def lines(content):
             yield number, line
 
 
-def rows(path, content, wanted, header=True, delimiter=None):
+def rows(path, content, wanted, header=True, delimiter=None, left_out=None):
     """(line number, {column: cell}) of each row.
 
     Args:
@@ -77,6 +77,8 @@ def rows(path, content, wanted, header=True, delimiter=None):
         wanted: the columns to read, by name or, without a header, by number.
         header: whether the first row names the columns.
         delimiter: see `read_examples`.
+        left_out: a list that takes what is wrong with each row of too few or too many columns;
+            None raises it, as a ValueError.
     """
     quoted = path.suffix.lower() == ".csv"
     usual = "," if quoted else "\t"
@@ -93,10 +95,14 @@ def rows(path, content, wanted, header=True, delimiter=None):
     for number, row in found if header else (first, *found):
         if len(row) != len(names):
             quotes = ": is a text that has one not in quotes?" if quoted else ""
-            raise ValueError(
+            wrong = (
                 f"{path}, line {number}: expected {len(names)} columns ({shown(names)}) "
                 f"separated by {delimiter!r}. Received: {len(row)}{quotes}"
             )
+            if left_out is None:
+                raise ValueError(wrong)
+            left_out.append(wrong)
+            continue
         yield number, {column: row[place] for column, place in places.items()}
 
 

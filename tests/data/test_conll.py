@@ -28,18 +28,6 @@ FILES = {
 }
 
 
-@pytest.fixture
-def put(tmp_path):
-    """Writes a file of a name and content. -> its path"""
-
-    def write(name, content):
-        path = tmp_path / name
-        path.write_bytes(content.encode())
-        return path
-
-    return write
-
-
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("given", [True, False])
 def test_every_scheme_is_read_as_iob2(put, name, given, caplog):

@@ -13,18 +13,6 @@ from bert_tf2.data.examples import Examples, read_examples, support_requests, wr
 TEXTS = ["plain", "", " spaces ", 'say "hi", twice', "line\u2028separator\x85", "Ωμέγα 漢字 🙂"]
 
 
-@pytest.fixture
-def put(tmp_path):
-    """Writes a file of the given name and content (str or bytes). -> its path"""
-
-    def write(name, content):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
 def fails(path, match, **columns):
     with pytest.raises(ValueError, match=match) as caught:
         read_examples(path, **columns)

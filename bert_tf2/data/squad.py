@@ -1,0 +1,146 @@
+"""SQuAD 1.1 and 2.0: questions to texts, and answers that stand in them.
+
+Rajpurkar et al. 2016 and 2018. The published JSON; or JSON Lines with a question a line, flat:
+"id", "question", "context", "answers": {"text": [...], "answer_start": [...]}.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from bert_tf2 import files
+from bert_tf2.data import json_lines, tables
+from bert_tf2.messages import shorten
+
+ANSWER = {"text": str, "answer_start": int}
+QUESTION = {"id": (str, int), "question": str, "answers?": [ANSWER], "is_impossible?": bool}
+FILE = {"data": [{"paragraphs": [{"context": str, "qas": [QUESTION]}]}]}
+NEAR = 40  # characters of a text, for messages
+
+
+@dataclasses.dataclass(frozen=True)
+class Questions:
+    """Questions, a row each.
+
+    Attributes:
+        ids: list of str, each once.
+        questions: list of str.
+        contexts: list of str, the text of each question.
+        answers: list of lists of str, the right answers; empty where there is none.
+        starts: list of lists of int, where each answer begins, in characters from 0.
+        impossible: list of bool, whether a question has no answer (SQuAD 2.0).
+
+    The last three are None where the answers were not read.
+    """
+
+    ids: list[str]
+    questions: list[str]
+    contexts: list[str]
+    answers: list[list[str]] | None = None
+    starts: list[list[int]] | None = None
+    impossible: list[bool] | None = None
+
+    def __len__(self):
+        return len(self.ids)
+
+    def gold(self):
+        """What `scoring.questions` takes: dict of id to the list of right answers."""
+        return dict(zip(self.ids, self.answers, strict=True))
+
+
+def read_squad(path, labelled=True):
+    """Reads a SQuAD file.
+
+    Args:
+        path: a .json file as published, of 1.1 or 2.0; or .jsonl, a question a line.
+        labelled: whether to read answers; else there may be none.
+
+    Returns:
+        `Questions`, with one row at least.
+
+    Raises:
+        ValueError: with file and id: a question or context without text, an id twice, an answer
+            that does not stand in its context where it should, none where there must be one, or one
+            of a question that has none; or JSON of another form.
+        OSError: the file cannot be read.
+    """
+    path = Path(path)
+    of_lines = path.suffix.lower() == ".jsonl"
+    rows, seen = [], set()
+    for where, context, question in (_of_lines if of_lines else _of_file)(path):
+        key = str(question["id"])
+        where = f"{where}, question {shorten(key, 60)}"
+        if key in seen:
+            raise ValueError(f"{where}: its id is there twice")
+        seen.add(key)
+        for name, text in (("question", question["question"]), ("context", context)):
+            if not json_lines.text(where, name, text).strip():
+                raise ValueError(f"{where}: the {name} has no text")
+        answers = _answers(where, context, question) if labelled else ()
+        rows.append((key, question["question"], context, *answers))
+    if not rows:
+        raise ValueError(f"{path}: expected questions. Received: none")
+    return Questions(*map(list, zip(*rows, strict=True)))
+
+
+def _of_file(path):
+    """(file, context, question) of each question of a published file."""
+    for article in files.read_json(path, FILE, at_most=None)["data"]:
+        for paragraph in article["paragraphs"]:
+            for question in paragraph["qas"]:
+                # Of 1.1, where every question has an answer, none is told to have none.
+                yield path, paragraph["context"], {"is_impossible": False} | question
+
+
+def _of_lines(path):
+    wanted = ("id", "question", "context")
+    for number, row in json_lines.rows(path, tables.decode(path), wanted):
+        where = f"{path}, line {number}"
+        answers = row.get("answers", {})
+        if isinstance(answers, dict):  # columns, as Hugging Face's datasets have them
+            columns = [answers.get(name, []) for name in ANSWER]
+            if not all(isinstance(x, list) for x in columns) or len(set(map(len, columns))) != 1:
+                raise ValueError(
+                    f"{where}: expected lists of equal lengths in answers.text and "
+                    f"answers.answer_start. Received: {shorten(answers)}"
+                )
+            answers = [dict(zip(ANSWER, pair, strict=True)) for pair in zip(*columns, strict=True)]
+        if not isinstance(answers, list) or not all(isinstance(x, dict) for x in answers):
+            raise ValueError(
+                f"{where}: expected a list of answers, each with text and answer_start. Received: "
+                f"{shorten(answers)}"
+            )
+        yield where, row["context"], row | {"answers": answers}
+
+
+def _answers(where, context, question):
+    """(texts, starts, impossible) of a question, checked."""
+    answers = question.get("answers", [])
+    impossible = question.get("is_impossible", not answers)
+    if impossible != (not answers):
+        raise ValueError(
+            f"{where}: expected answers unless `is_impossible` is true. Received: "
+            f"{len(answers)} answers, and {str(impossible).lower()}"
+        )
+    for answer in answers:
+        _check_place(where, context, answer)
+    return [x["text"] for x in answers], [x["answer_start"] for x in answers], impossible
+
+
+def _check_place(where, context, answer):
+    text, start = answer.get("text"), answer.get("answer_start")
+    if isinstance(start, bool) or not isinstance(start, int) or not isinstance(text, str):
+        raise ValueError(
+            f"{where}: expected an answer's text and its start, an integer. Received: "
+            f"{shorten(answer)}"
+        )
+    if not text.strip():
+        raise ValueError(f"{where}: an answer has no text")
+    if start >= 0 and context.startswith(text, start):
+        return
+    place = context.find(text)
+    elsewhere = f"it is at {place}" if place >= 0 else "it is nowhere in it"
+    there = context[start : start + NEAR] if 0 <= start < len(context) else ""
+    raise ValueError(
+        f"{where}: the answer {shorten(text)} must stand in the context at character {start}, from "
+        f"0: {elsewhere}. Received there: {shorten(there)}"
+    )

@@ -1,0 +1,123 @@
+"""Labels that are numbers, and several labels a row, in each form that files have them in."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bert_tf2.data.examples import read_examples
+from bert_tf2.data.label_cells import indicators
+
+SEVERAL = [["joy", "love"], [], ["fear"]]
+FORMS = {
+    "cells.tsv": ("text\tlabel\na\tjoy, love\nb\t\nc\tfear\n", {}),
+    "bars.csv": ("text,label\na,joy|love\nb,\nc,fear\n", {"separator": "|"}),
+    "numbers.tsv": (
+        "a\t2,3\tid1\nb\t \tid2\nc\t1\tid3\n",
+        {"text": 0, "label": 1, "header": False},
+    ),
+    "lists.jsonl": (
+        "".join(
+            json.dumps({"text": t, "label": x}) + "\n" for t, x in zip("abc", SEVERAL, strict=True)
+        ),
+        {},
+    ),
+    "columns.csv": (
+        "text,joy,fear,love\na,1,0,1\nb,0,0,0\nc,0,1,0\n",
+        {"label": ["joy", "fear", "love"]},
+    ),
+    "booleans.jsonl": (
+        '{"text": "a", "joy": true, "love": 1, "fear": false}\n'
+        '{"text": "b", "joy": false, "love": "0", "fear": 0}\n'
+        '{"text": "c", "joy": 0, "love": false, "fear": true}\n',
+        {"label": ["joy", "love", "fear"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("of_file", [True, False])
+def test_several_labels(put, name, of_file):
+    content, options = FORMS[name]
+    if name.startswith("numbers"):
+        names = ["anger", "fear", "joy", "love"]
+        names = put("labels.txt", "\n".join(names) + "\n") if of_file else names
+        options = options | {"names": names}
+    found = read_examples(put(name, content), kind="several", **options)
+    assert (found.texts, found.labels) == (["a", "b", "c"], SEVERAL)
+
+
+def test_indicators():
+    found = indicators(SEVERAL, ["fear", "joy", "love"])
+    assert found.dtype == np.int32
+    assert found.tolist() == [[0, 1, 1], [0, 0, 0], [1, 0, 0]]
+    with pytest.raises(ValueError, match="Label 'fear' of row 2 must be one of"):
+        indicators(SEVERAL, ["joy", "love"])
+
+
+def test_numbers(put):
+    path = put("a.csv", "text,x,y\na,1,-2.5\nb,3.25,1e-3\n")
+    assert read_examples(path, label="x", kind="number").labels == [1.0, 3.25]
+    labels = read_examples(path, label=["x", "y"], kind="number").labels
+    assert labels == [[1.0, -2.5], [3.25, 0.001]]
+    path = put("a.jsonl", '{"text": "a", "label": 4}\n{"text": "b", "label": "0.5"}')
+    assert read_examples(path, kind="number").labels == [4.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "match"),
+    [
+        (
+            "text,label\na,high\n",
+            {"kind": "number"},
+            "line 2: expected a number in 'label'.*'high'",
+        ),
+        ("text,label\na,nan\n", {"kind": "number"}, "line 2: expected a number"),
+        ("text,label\na,1e999\n", {"kind": "number"}, "line 2: expected a number"),
+        ("text,label\na,\n", {"kind": "number"}, "line 2: the label in 'label' is missing"),
+        ("text,x,y\na,1,2\n", {"kind": "several", "label": ["x", "y"]}, "line 2: .*'y'.*'2'"),
+        ("text,x,y\na,1,\n", {"kind": "several", "label": ["x", "y"]}, "line 2: .* 0 or 1 .*'y'"),
+        ('text,label\na,"b,,c"\n', {"kind": "several"}, "line 2: the label in 'label' is missing"),
+        ("text,label\na,7\n", {"kind": "several", "names": ["x"]}, "line 2: .* one of 1.*'7'"),
+        ("text,label\na,b\n", {"names": ["x", "y"]}, r"line 2: .* \['x', 'y'\]. Received: 'b'"),
+    ],
+)
+def test_wrong_cells(refused, content, options, match):
+    refused(read_examples, "a.csv", content, match, **options)
+
+
+def test_wrong_json(refused):
+    for value in ({"a": 1}, None, 3):
+        content = json.dumps({"text": "a", "label": value})
+        refused(read_examples, "a.jsonl", content, "line 1: expected a list of", kind="several")
+    content = json.dumps({"text": "a", "label": True})
+    refused(read_examples, "a.jsonl", content, "line 1: expected a number.*True", kind="number")
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"kind": "scores"}, "`kind` must be one of"),
+        ({"label": ["x", "y"]}, "`label` must be one column"),
+        ({"label": []}, "`label` must be one column"),
+        ({"kind": "number", "names": ["x"]}, "`names` are of classes"),
+        ({"kind": "several", "label": ["x"], "names": ["x"]}, "`names` are of classes"),
+    ],
+)
+def test_wrong_options(put, options, match):
+    with pytest.raises(ValueError, match=match):
+        read_examples(put("a.csv", "text,label\na,b\n"), **options)
+
+
+@pytest.mark.full
+def test_goemotions(assets):
+    folder = assets / "datasets" / "goemotions"
+    columns = {"text": 0, "label": 1, "header": False}
+    found = read_examples(
+        folder / "train.tsv", kind="several", names=folder / "labels.txt", **columns
+    )
+    assert len(found) == 43410
+    assert found.labels[:3] == [["neutral"], ["neutral"], ["anger"]]
+    # Demszky et al. 2020, table 1: 83 % of the examples have one label, 15 % have two.
+    counts = np.bincount([len(labels) for labels in found.labels]) / len(found)
+    np.testing.assert_allclose(counts[1:3], [0.83, 0.15], atol=0.01)

@@ -1,0 +1,142 @@
+"""SQuAD's files: what is read, and what is refused by its id."""
+
+import copy
+import json
+
+import pytest
+
+from bert_tf2.data.squad import Questions, read_squad
+
+CONTEXT = "Ada wrote to 🙂 Bo in Rome."
+GOOD = [
+    {"id": "q1", "question": "Who?", "answers": [{"text": "Ada", "answer_start": 0}]},
+    {
+        "id": "q2",
+        "question": "Where?",
+        "answers": [{"text": "Rome", "answer_start": 21}, {"text": "in Rome", "answer_start": 18}],
+        "is_impossible": False,
+    },
+]
+NONE = {"id": "q3", "question": "When?", "answers": [], "is_impossible": True}
+NONE |= {"plausible_answers": [{"text": "Rome", "answer_start": 0}]}
+
+
+def published(*questions):
+    data = [{"title": "t", "paragraphs": [{"context": CONTEXT, "qas": list(questions)}]}]
+    return json.dumps({"version": "v2.0", "data": data})
+
+
+def flat(*questions, columns=True):
+    lines = []
+    for question in questions:
+        row = {"context": CONTEXT} | question
+        if columns:
+            answers = [(x["text"], x["answer_start"]) for x in row["answers"]]
+            texts, starts = zip(*answers, strict=True) if answers else ((), ())
+            row["answers"] = {"text": texts, "answer_start": starts}
+        lines.append(json.dumps(row) + "\n")
+    return "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", published(*GOOD, NONE)),
+        ("a.jsonl", flat(*GOOD, NONE)),
+        ("b.jsonl", flat(*GOOD, NONE, columns=False)),
+    ],
+)
+def test_every_form(put, name, content):
+    found = read_squad(put(name, content))
+    wanted = Questions(
+        ["q1", "q2", "q3"],
+        ["Who?", "Where?", "When?"],
+        [CONTEXT] * 3,
+        [["Ada"], ["Rome", "in Rome"], []],
+        [[0], [21, 18], []],
+        [False, False, True],
+    )
+    assert found == wanted
+    assert len(found) == 3
+    assert found.gold() == {"q1": ["Ada"], "q2": ["Rome", "in Rome"], "q3": []}
+    assert read_squad(put(name, content), labelled=False) == Questions(
+        found.ids, found.questions, found.contexts
+    )
+
+
+def test_a_test_file_has_no_answers(put):
+    path = put("a.json", published({"id": 7, "question": "Who?"}))
+    assert read_squad(path, labelled=False) == Questions(["7"], ["Who?"], [CONTEXT])
+
+
+def changed(**fields):
+    return copy.deepcopy(GOOD[0]) | fields
+
+
+def answer(text, start):
+    return {"answers": [{"text": text, "answer_start": start}]}
+
+
+@pytest.mark.parametrize(
+    ("question", "match"),
+    [
+        (changed(**answer("Rome", 20)), "question 'q1': .*character 20, .* it is at 21.*' Rome.'"),
+        (changed(**answer("rome", 21)), "question 'q1': .* it is nowhere in it. .*'Rome.'"),
+        (changed(**answer("Rome", -5)), "question 'q1': .* at character -5"),
+        (changed(**answer("Rome", 2**70)), "question 'q1': .* it is at 21"),
+        (changed(**answer(" ", 3)), "question 'q1': an answer has no text"),
+        (changed(question=" "), "question 'q1': the question has no text"),
+        (changed(answers=[]), "question 'q1': expected answers unless"),
+        (changed(is_impossible=True), "question 'q1': .*1 answers, and true"),
+        (changed(question="\ud83d"), "question 'q1': 'question' holds half a character"),
+        (changed(id="q2"), "question 'q2': its id is there twice"),
+    ],
+)
+def test_refused_by_id(refused, question, match):
+    refused(read_squad, "a.json", published(question, GOOD[1]), match)
+    if question["answers"]:  # else that is a question without an answer
+        refused(read_squad, "a.jsonl", "\n" + flat(question, GOOD[1]), f"line [23], {match}")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("a.json", "[]", "must hold a JSON object"),
+        ("a.json", '{"data": [{}]}', r"lacks data\[0\]\.paragraphs"),
+        (
+            "a.json",
+            published({"question": "Who?"}),
+            r"lacks data\[0\]\.paragraphs\[0\]\.qas\[0\]\.id",
+        ),
+        ("a.json", published(changed(**answer("Ada", "0"))), "answer_start must be an integer"),
+        ("a.json", '{"data": []}', "expected questions. Received: none"),
+        ("a.jsonl", '{"id": "q"}', "line 1: expected a key 'question'"),
+        ("a.jsonl", flat(changed(**answer("Ada", 0.0))), "line 1, question 'q1': .* an integer"),
+        (
+            "a.jsonl",
+            flat(changed(answers=[3]), columns=False),
+            "line 1: expected a list of answers",
+        ),
+        ("a.jsonl", flat(changed(answers=[{}]), columns=False), "an answer's text and its start"),
+        (
+            "a.jsonl",
+            flat(changed(answers={"text": ["Ada"]}), columns=False),
+            "line 1: expected lists of equal lengths",
+        ),
+        (
+            "a.jsonl",
+            flat(changed(context=" ")),
+            "line 1, question 'q1': the context has no text",
+        ),
+    ],
+)
+def test_other_forms(refused, name, content, match):
+    refused(read_squad, name, content, match)
+
+
+@pytest.mark.full
+def test_published_files(assets):
+    found = read_squad(assets / "datasets" / "squad2-half-dev" / "dev-v2.0.json")
+    assert (len(found), sum(found.impossible)) == (6078, 3168)
+    found = read_squad(assets / "datasets" / "xquad" / "xquad.en.json")
+    assert (len(found), sum(found.impossible)) == (1190, 0)
