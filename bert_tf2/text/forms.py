@@ -6,6 +6,7 @@ Nothing here imports pandas, pyarrow or datasets: what looks like one of their c
 import itertools
 from collections.abc import Iterator, Mapping, Set
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -75,6 +76,12 @@ def to_strings(texts, name="texts"):
         TypeError: not text; the message has the index.
         ValueError: more than one dimension.
     """
+    if isinstance(texts, keras.KerasTensor):
+        raise TypeError(
+            "A tokenizer gives rows of different lengths, which the layers of a model do not take. "
+            "On a `keras.Input` call a `Preprocessor`, which packs and pads them: "
+            f"`Preprocessor(tokenizer, max_length=128)(texts)`. Received: {shown(texts)}"
+        )
     if isinstance(texts, np.ndarray) and texts.ndim == 0:
         texts = texts.item()
     if isinstance(texts, list) and any(map(tf.is_tensor, texts[:1])):

@@ -110,6 +110,13 @@ def test_keras_file(fitted, tmp_path):
     assert isinstance(again.optimizer, keras.optimizers.SGD)
 
 
+def test_a_clone_is_refused_in_words(fitted):
+    """Keras would make a model of it that takes no text and has no labels."""
+    task = fitted[2]
+    with pytest.raises(NotImplementedError, match=f"of a {type(task).__name__} a model that takes"):
+        keras.models.clone_model(task)
+
+
 def test_preset(fitted, tmp_path):
     _, row, task, _ = fitted
     task.save_to_preset(tmp_path / "preset")

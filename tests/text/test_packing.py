@@ -230,3 +230,5 @@ def test_in_a_functional_model(reference, tmp_path):
     model.save(tmp_path / "m.keras")
     for each in (model, keras.saving.load_model(tmp_path / "m.keras")):
         np.testing.assert_array_equal(each(texts), want)
+    with pytest.raises(TypeError, match="call a `Preprocessor`, which packs"):
+        tokenizer(first)

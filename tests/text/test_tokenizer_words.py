@@ -5,6 +5,7 @@ import types
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from bert_tf2 import Tokenizer
 from bert_tf2.text.packing import Preprocessor
@@ -35,6 +36,30 @@ def test_followed(case, tmp_path):
         assert got == want, repr(text)
     first, second = ASKED["pair"]
     assert preprocess(([first], [second]))["token_ids"].numpy()[0].tolist() == case["pair"]
+
+
+def test_added_tokens_in_a_saved_model(tmp_path):
+    """Another graph finds the same tokens, wherever they are said; the ids are transformers'."""
+    names = ("added", "added, stripping", "whole pairs, added")
+    cases = [case for case in CASES if case["name"] in names]
+    (by_name,) = (case for case in CASES if case["name"] == "added, normalized")  # as in that file
+    config = dict(by_name["files"]["tokenizer_config.json"])
+    decoder = config.pop("added_tokens_decoder")
+    files = {**by_name["files"], "tokenizer_config.json": config}
+    files["added_tokens.json"] = {token["content"]: int(i) for i, token in decoder.items()}
+    cases.append({"name": "added_tokens.json", "files": files, "ids": by_name["ids"]})
+    module = tf.Module()
+    for number, case in enumerate(cases):
+        (tmp_path / str(number)).mkdir()
+        preprocess = Preprocessor(opened(tmp_path / str(number), case["files"]), 200)
+        signature = [tf.TensorSpec([None], tf.string)]
+        setattr(module, f"ids_{number}", tf.function(preprocess, input_signature=signature))
+    tf.saved_model.save(module, str(tmp_path / "saved"))
+    loaded = tf.saved_model.load(str(tmp_path / "saved"))
+    for number, case in enumerate(cases):
+        ids = getattr(loaded, f"ids_{number}")(tf.constant(ASKED["texts"]))
+        found = tf.ragged.boolean_mask(ids["token_ids"], ids["padding_mask"] == 1)
+        assert found.to_list() == case["ids"], case["name"]
 
 
 WORDS = (Path(RECORDED).parent / "words.txt").read_text("utf-8").split()
