@@ -17,11 +17,13 @@ from bert_tf2.weights import names, saving
 from bert_tf2.weights.containers import bundle
 from bert_tf2.weights.filling import load_variables
 
+KINDS = ["bert", "albert", "distilbert", "electra", "electra_generator", "roberta", "mpnet"]
+KINDS += ["bert without pooler", "roberta without pooler"]
 FORMATS = [
     (name, format)
-    for name, config in oracle.TINIES.items()
+    for name in KINDS
     for family, format in names.NAMES
-    if family == config.family and format in saving.WRITERS and format != "keras_hub"
+    if family == oracle.TINIES[name].family and format in saving.WRITERS and format != "keras_hub"
 ]
 # What formats have no name for.
 NOWHERE = {
@@ -30,7 +32,7 @@ NOWHERE = {
 }
 
 
-@pytest.mark.parametrize("family", oracle.TINIES)
+@pytest.mark.parametrize("family", KINDS)
 def test_every_head_is_the_oracles(family):
     config, inputs = oracle.TINIES[family], oracle.random_inputs(oracle.TINIES[family])
     encoder = Encoder(config)
