@@ -22,7 +22,7 @@ def head_kinds(checkpoint: Checkpoint) -> tuple[str, ...]:
     return tuple(sorted(kinds, key=lambda kind: kind != checkpoint.head))
 
 
-def other_head(checkpoint: Checkpoint, kind: str) -> str | None:
+def other_head(checkpoint: Checkpoint, kind: str | None) -> str | None:
     """The kind of what the file was fine-tuned for, where it is not `kind`; None if it was not."""
     kinds = head_kinds(checkpoint)
     others = [other for other in kinds if other not in OF_PRETRAINING]
@@ -44,14 +44,14 @@ def problem_type_of(checkpoint: Checkpoint) -> str | None:
     return checkpoint.problem_type or guessed
 
 
-def read_as(checkpoint: Checkpoint, kind: str) -> Checkpoint:
+def read_as(checkpoint: Checkpoint, kind: str | None) -> Checkpoint:
     """The checkpoint with its head taken for one of `kind`, if it may be one.
 
     Google's classifier of one logit may be a choice, and Hugging Face's `classifier` one of tokens:
     only a config tells. What a file says stays so, and so does a head whose sizes are not of the
-    kind: -> the same checkpoint.
+    kind, or None: -> the same checkpoint.
     """
-    if checkpoint.head in head_kinds(checkpoint):
+    if kind is None or checkpoint.head in head_kinds(checkpoint):
         return checkpoint
     other = dataclasses.replace(checkpoint, head=kind)
     found = match(other).found

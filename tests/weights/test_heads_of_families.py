@@ -109,6 +109,7 @@ def test_a_scripts_head_is_kept_and_written_back(tmp_path, family, head, kind):
     checkpoint = weights.read_as(weights.open_checkpoint(tmp_path / "theirs"), kind)
     assert weights.head_kinds(checkpoint) == (kind,)
     assert weights.other_head(checkpoint, "tokens") == kind
+    assert weights.read_as(checkpoint, None) is checkpoint
     convert(tmp_path / "theirs", tmp_path / "ours", to="bert_tf2")
     assert convert(tmp_path / "ours", tmp_path / "again", to="google").skipped == []
     again = weights.open_checkpoint(tmp_path / "again")
