@@ -1,7 +1,8 @@
 """What the head of a checkpoint is for, by what its config says and by its variables.
 
-A kind of head is a key of `units.HEADS`: "classes", "tokens", "spans", "choice", "next_sentence",
-"sentence_order", "masked_lm", "replaced_tokens".
+A kind of head is a key of `units.HEADS`: "classes", "tokens", "spans", "answerable_spans" (those of
+ALBERT's run_squad_v2.py, which no task here reads), "choice", "next_sentence", "sentence_order",
+"masked_lm", "replaced_tokens".
 """
 
 import dataclasses
@@ -48,13 +49,18 @@ def read_as(checkpoint: Checkpoint, kind: str | None) -> Checkpoint:
     """The checkpoint with its head taken for one of `kind`, if it may be one.
 
     Google's classifier of one logit may be a choice, and Hugging Face's `classifier` one of tokens:
-    only a config tells. What a file says stays so, and so does a head whose sizes are not of the
-    kind, or None: -> the same checkpoint.
+    only a config tells, so the report will say what was taken for granted. What a file says stays
+    so, and so does a head whose sizes are not of the kind, or None: -> the same checkpoint.
     """
-    if kind is None or checkpoint.head in head_kinds(checkpoint):
+    kinds = head_kinds(checkpoint)
+    if kind is None or kind in kinds or checkpoint.head in kinds:
         return checkpoint
     other = dataclasses.replace(checkpoint, head=kind)
     found = match(other).found
     rows = {o: row for o, row in other.table.items() if names.head_of(o) in HEADS[kind]}
     fits = [o in found and row.holds(other.variables[found[o]][0]) for o, row in rows.items()]
-    return other if fits and all(fits) else checkpoint
+    if not fits or not all(fits):
+        return checkpoint
+    said = f"{checkpoint.path}: nothing says what {', '.join(found[o] for o in rows)} are for"
+    note = f"{said}; here they are taken for a head of {kind}"
+    return dataclasses.replace(other, notes=(*checkpoint.notes, note))

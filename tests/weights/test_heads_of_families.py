@@ -108,6 +108,9 @@ def test_a_scripts_head_is_kept_and_written_back(tmp_path, family, head, kind):
     theirs = written_by_a_script(tmp_path / "theirs", family, head)
     checkpoint = weights.read_as(weights.open_checkpoint(tmp_path / "theirs"), kind)
     assert weights.head_kinds(checkpoint) == (kind,)
+    assert [("are taken for a head of choice" in note) for note in checkpoint.notes] == (
+        [True] if kind == "choice" else []
+    )
     assert weights.other_head(checkpoint, "tokens") == kind
     assert weights.read_as(checkpoint, None) is checkpoint
     convert(tmp_path / "theirs", tmp_path / "ours", to="bert_tf2")
@@ -183,6 +186,8 @@ def test_transformers_heads_open_and_compute_the_same(tmp_path):
         checkpoint = weights.open_checkpoint(folder)
         assert weights.head_kinds(checkpoint)[0] == kind or kind == "sentence_order", name
         assert checkpoint.labels == labels, name
+        rates = [words[word] for word in words if word.startswith(("classifier_drop", "seq_"))]
+        assert checkpoint.config.classifier_dropout == [*rates, 0.2 if "Distil" in name else 0.1][0]
         if kind == "classes":
             guessed = "regression" if len(labels) == 1 else "single_label_classification"
             assert weights.problem_type_of(checkpoint) == words.get("problem_type", guessed)
