@@ -85,7 +85,7 @@ def read_choices(path, labelled=True, encoding=None):
 def _number(where, answer, names):
     """The number of the right choice; `names` lists for each what it may be called."""
     called = [number for number, known in enumerate(names) if answer in known]
-    if isinstance(answer, bool) or len(called) != 1:
+    if answer is None or isinstance(answer, bool) or len(called) != 1:
         why = "and could be several" if called[1:] else "and is none of them"
         raise ValueError(
             f"{where}: the answer must be one of {len(names)} choices, {why}. Received: "
@@ -154,7 +154,8 @@ def _named_choices(where, choices):
         texts, labels = ([choice.get(key) for choice in choices] for key in ("text", "label"))
     else:
         texts, labels = choices, None
-    if not isinstance(texts, list) or (labels and len(labels) != len(texts)):
+    lists = [x for x in (texts, labels) if x is not None]
+    if texts is None or not all(isinstance(x, list) and len(x) == len(texts) for x in lists):
         raise ValueError(
             f"{where}: expected `choices` as a list of texts, or with a label each. Received: "
             f"{shorten(choices)}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bert_tf2 import files
 from bert_tf2.data import json_lines, tables
-from bert_tf2.messages import cut, shorten
+from bert_tf2.messages import shorten
 from bert_tf2.scoring import entities
 
 LOGGER = logging.getLogger("bert_tf2")
@@ -158,10 +158,10 @@ def _checked(path, places, tags, scheme, strict):
     scheme = min(found, key=lambda name: len(found[name]))
     if wrong := found[scheme]:
         row, index = wrong[0]
-        around = cut(" ".join(tags[row][max(index - 1, 0) : index + 2]), 120)
+        around = shorten(" ".join(tags[row][max(index - 1, 0) : index + 2]))
         said = (
             f"{path}, line {places[row](index)}: {scheme} does not allow "
-            f"{cut(tags[row][index], 40)} in “{around}”"
+            f"{shorten(tags[row][index], 40)} in {around}"
         )
         if strict:
             raise ValueError(f"{said}. Mend it, or read it as conlleval does (`strict=False`)")

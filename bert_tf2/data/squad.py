@@ -123,7 +123,7 @@ def _answers(where, context, question):
         )
     for answer in answers:
         _check_place(where, context, answer)
-    return [x["text"] for x in answers], [x["answer_start"] for x in answers], impossible
+    return [x["text"] for x in answers], [x["answer_start"] for x in answers], not answers
 
 
 def _check_place(where, context, answer):

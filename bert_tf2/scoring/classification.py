@@ -1,6 +1,8 @@
 """Scores of classes: one a row, or several (definitions and names as in scikit-learn)."""
 
 import functools
+import math
+import numbers
 
 import numpy as np
 
@@ -14,19 +16,26 @@ def confusion(gold, predicted, labels=None):
     """How often each class was taken for each.
 
     Args:
-        gold, predicted: lists of class names, or of numbers, which are their own names.
+        gold, predicted: lists of class names; or both of numbers, or both of booleans.
         labels: the classes, in order; by default all that occur, sorted.
 
     Returns:
         the names, a list of str, and an int64 array (C, C): rows gold, columns predicted.
 
     Raises:
-        ValueError: no rows, a count that differs, or a class that is none of `labels`.
+        ValueError: no rows, a count that differs, a class that is none of `labels`, or names on
+            one side and numbers on the other, which can mean their positions.
     """
     same_length(gold, predicted)
-    gold, predicted = [str(x) for x in gold], [str(x) for x in predicted]
+    kinds = {_kind(x): x for x in (*gold, *predicted)}
+    if len(kinds) > 1 or None in kinds:
+        raise ValueError(
+            "`gold` and `predicted` must both be names, both numbers or both booleans. Received: "
+            f"{shorten(list(kinds.values()))}"
+        )
+    gold, predicted = list(map(_spelt, gold)), list(map(_spelt, predicted))
     found = {*gold, *predicted}
-    names = sorted(found) if labels is None else [str(x) for x in labels]
+    names = sorted(found) if labels is None else list(map(_spelt, labels))
     if strange := found.difference(names):
         raise ValueError(
             f"`labels` must name every class. Received: {shorten(names)}, and rows of "
@@ -35,6 +44,21 @@ def confusion(gold, predicted, labels=None):
     number = {name: index for index, name in enumerate(names)}
     pairs = [number[g] * len(names) + number[p] for g, p in zip(gold, predicted, strict=True)]
     return names, np.bincount(pairs, minlength=len(names) ** 2).reshape(len(names), -1)
+
+
+def _kind(label):
+    """What a label is: str, bool or float, for any number; None for what is no label."""
+    if isinstance(label, str):
+        return str
+    if isinstance(label, bool | np.bool_):
+        return bool
+    return float if isinstance(label, numbers.Real) and math.isfinite(label) else None
+
+
+def _spelt(label):
+    """A label's name: 1.0 and 1 are one class."""
+    whole = _kind(label) is float and label == int(label)
+    return str(int(label) if whole else label)
 
 
 def scores(gold, predicted, labels=None):

@@ -107,6 +107,12 @@ def race(**changes):
             line(question="q", choices=OWN | {"label": ["v"]}, answer="v"),
             "line 1: expected `choices`",
         ),
+        (
+            "a.jsonl",
+            line(question="q", choices=OWN | {"label": 3}, answer="v"),
+            "line 1: expected `choices`",
+        ),
+        ("a.jsonl", line(question="q", choices=[{"text": "a"}] * 2), "line 1: .* Received: None"),
         ("a.jsonl", "\n", "the file is empty"),
         ("a.parquet", "x", "Expected SWAG's .csv"),
     ],

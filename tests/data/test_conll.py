@@ -58,12 +58,12 @@ def test_what_a_scheme_forbids_is_read_as_conlleval_reads_it(put, caplog):
     found = read_conll(path, scheme="IOB2")
     assert found.tags == [["O", "B-PER", "I-PER", "B-LOC"], ["B-LOC", "B-PER"]]
     assert (found.scheme, found.repaired) == ("IOB2", 3)
-    said = "line 2: IOB2 does not allow I-PER in “O I-PER I-PER”; 3 such tags in 2 sequences"
+    said = "line 2: IOB2 does not allow 'I-PER' in 'O I-PER I-PER'; 3 such tags in 2 sequences"
     assert said in caplog.text
     caplog.clear()
     assert read_conll(path).scheme == "IOB1"  # which forbids one of them
-    assert "line 6: IOB1 does not allow B-LOC in “B-LOC I-PER”; 1 such" in caplog.text
-    fails(path, r"line 2: IOB2 does not allow I-PER.*`strict=False`", scheme="IOB2", strict=True)
+    assert "line 6: IOB1 does not allow 'B-LOC' in 'B-LOC I-PER'; 1 such" in caplog.text
+    fails(path, r"line 2: IOB2 does not allow 'I-PER'.*`strict=False`", scheme="IOB2", strict=True)
 
 
 def fails(path, match, **options):
@@ -144,3 +144,24 @@ def test_conll_2003(assets, caplog):
     counts = {name: score["support"] for name, score in scores.items()}
     assert counts == {"LOC": 1837, "MISC": 922, "ORG": 1341, "PER": 1842}
     assert not caplog.text
+
+
+@pytest.mark.full
+def test_scores_of_conlleval_on_conll_2003(assets):
+    """Its lines for the development set with each fifth tag that of the word before."""
+    gold = read_conll(assets / "datasets" / "conll2003" / "eng.testa").tags
+    said = [
+        [tags[i - 1] if i and (row + i) % 5 == 0 else tag for i, tag in enumerate(tags)]
+        for row, tags in enumerate(gold)
+    ]
+    found = entities.score(gold, said)
+    of_types = {"LOC": (73.64, 79.10, 76.27, 1973), "MISC": (66.53, 72.23, 69.27, 1001)}
+    of_types |= {"ORG": (67.02, 74.72, 70.66, 1495), "PER": (50.26, 57.65, 53.70, 2113)}
+    assert (found["support"], found["predicted"], found["correct"]) == (5942, 6582, 4183)
+    for scores, wanted in (
+        (found, (63.55, 70.40, 66.80, 6582)),
+        *((found["types"][name], wanted) for name, wanted in of_types.items()),
+    ):
+        shares = [round(100 * scores[name], 2) for name in ("precision", "recall", "f1")]
+        assert (*shares, scores["predicted"]) == wanted
+    assert round(100 * found["accuracy"], 2) == 95.06
