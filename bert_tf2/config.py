@@ -87,7 +87,7 @@ class EncoderConfig:
             `hidden_dropout_prob`.
         pooler: whether the first token's vector also goes through a dense layer with tanh.
         classifier_act: activation of the dense layer that a classifier puts between the first
-            token and its logits; None: it reads the pooler.
+            token and its logits; None: it reads the pooler, or where there is none that token.
         classifier_drops_first: whether there is dropout before that dense layer, too.
         classifier_dropout_prob: before a classifier's logits; None is `hidden_dropout_prob`.
 
@@ -170,8 +170,6 @@ class EncoderConfig:
                 "`project_embeddings` must not be False where `embedding_size` and `hidden_size` "
                 f"differ. Received: {self.embedding_size} and {self.hidden_size}"
             )
-        if self.classifier_act is None and not self.pooler:
-            raise ValueError("`classifier_act` must be given where there is no pooler.")
 
     @property
     def embedding_width(self) -> int:

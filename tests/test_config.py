@@ -176,7 +176,6 @@ def test_layers_of_a_group_share_a_block():
         ({"family": "albert"}, "`num_hidden_groups` must be given"),
         ({"inner_group_num": 2}, "`num_hidden_groups` must be given"),
         ({"embedding_size": 0}, "`embedding_size` must be at least 1. Received: 0"),
-        ({"pooler": False}, "`classifier_act` must be given where there is no pooler"),
         ({"pooler": 1}, "`pooler` must be True or False. Received: 1"),
         ({"classifier_act": "swish"}, "`classifier_act` must be one of"),
         ({"classifier_dropout_prob": 1.5}, "`classifier_dropout_prob` must be in"),

@@ -27,9 +27,10 @@ MASKED_WORDS_VARIABLES = (
 
 
 def pool_first(encoder, inputs, drop_padding=False, dropout=0.0):
-    """The first token through the pooler, or the dense layer that the family has in its place.
+    """The first token through the pooler, or what the family has in its place.
 
-    That layer is a classifier's own, "pre_classifier" (`EncoderConfig.classifier_act`).
+    That may be a dense layer of a classifier's own, "pre_classifier"
+    (`EncoderConfig.classifier_act`).
 
     Args:
         encoder: an `Encoder`. inputs: as from `input_tensors()`.
@@ -41,9 +42,9 @@ def pool_first(encoder, inputs, drop_padding=False, dropout=0.0):
     """
     config = encoder.config
     outputs = encoder.encode(inputs, drop_padding=drop_padding, first_only=True)
-    if config.classifier_act is None:
-        return outputs["pooled_output"]
     x = outputs["first_output"]  # (B, D)
+    if config.classifier_act is None:
+        return outputs.get("pooled_output", x)
     if config.classifier_drops_first:
         x = keras.layers.Dropout(dropout, name="first_dropout")(x)
     return _own_dense(x, encoder, "pre_classifier")
@@ -68,7 +69,7 @@ def _own_dense(x, encoder, name):
     """(B, D) -> (B, D): the dense layer of a head where others have the pooler."""
     return keras.layers.Dense(
         encoder.config.hidden_size,
-        activation=ACTIVATION_FUNCTIONS[encoder.config.classifier_act],
+        activation=ACTIVATION_FUNCTIONS[encoder.config.classifier_act or "tanh"],
         kernel_initializer=published_initializer(encoder.config),
         name=name,
         dtype=encoder.policy,

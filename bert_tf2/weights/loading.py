@@ -48,7 +48,10 @@ def match(checkpoint: Checkpoint) -> Match:
         spelling = _spelling(checkpoint, name, ours_of)
         places, reason = ours_of.get(spelling, ()), _skip_reason(checkpoint, name)
         if twice := next((ours for ours in places if ours in found), None):
-            raise CheckpointError(f"{checkpoint.path} has both {found[twice]} and {name}: {twice}.")
+            raise CheckpointError(
+                f"{checkpoint.path} has both {found[twice]} and {name}, and each would be {twice}. "
+                "Leave one out with `ignore`, a list of patterns."
+            )
         found |= dict.fromkeys(places, name)
         if places:
             continue

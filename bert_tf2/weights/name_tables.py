@@ -54,12 +54,14 @@ class Naming(NamedTuple):
         prefix: what files of the bare encoder leave out.
         tied: their name -> the name that holds the same numbers; not loaded, but compared.
         skipped: regular expression -> why, as in `Format`, of names only this family's files have.
+        kinds: our unit -> the kind that it is stored as, where that is another one than ours.
     """
 
     names: Mapping[str, str]
     prefix: str = ""
     tied: Mapping[str, str] = _NONE
     skipped: Mapping[str, str] = _NONE
+    kinds: Mapping[str, str] = _NONE
 
 
 def rows(text: str) -> dict[str, str]:
@@ -131,6 +133,7 @@ def written_out(
     for unit, block, kind, part, shape in _rows(config):
         if unit not in names:
             continue
+        kind = naming.kinds.get(unit, kind)
         template, index, slices = re.fullmatch(_SLICE, names[unit]).groups()
         theirs = their_unit(stored, config, template, block, count.get(block))
         table[joined("/", unit.format(block=block), part)] = Variable(
@@ -144,12 +147,12 @@ def written_out(
 
 
 def _each_once(config: EncoderConfig, names: Mapping[str, str], head: str | None) -> dict[str, str]:
-    """The rows of a table for a config, without the heads whose names another one has."""
-    there = {unit: theirs for unit, theirs in names.items() if UNITS[unit].is_in(config)}
-    chosen = {unit: theirs for unit, theirs in there.items() if UNITS[unit].place != "head"}
+    """The rows of a table for a config, of the heads those that are whole and have own names."""
+    there = [unit for unit, row in UNITS.items() if row.is_in(config)]
+    chosen = {u: names[u] for u in there if u in names and UNITS[u].place != "head"}
     for kind in dict.fromkeys([head or "classes", *HEADS]):
-        parts = {u: theirs for u, theirs in there.items() if u.split("/")[0] in HEADS[kind]}
-        if not {*parts.values()} & {*chosen.values()}:
+        parts = {u: names.get(u) for u in there if u.split("/")[0] in HEADS[kind]}
+        if not {*parts.values()} & {None, *chosen.values()}:
             chosen |= parts
     return chosen
 

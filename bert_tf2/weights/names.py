@@ -77,7 +77,8 @@ def as_found(config: EncoderConfig, format: str, listed: Iterable[str]) -> Encod
     """The config with what no JSON says, and the names in a file do.
 
     A BERT without its pooler is one that computes none, and a classifier then brings a dense layer
-    of its own. Hugging Face's ALBERT has a projection even between equal sizes.
+    of its own. Hugging Face's ALBERT has a projection even between equal sizes, and the classifier
+    of Google's ELECTRA no dense layer.
     """
     names, prefix, *_ = naming(config, format)
     listed = [respelled(name, format) for name in listed]
@@ -88,6 +89,8 @@ def as_found(config: EncoderConfig, format: str, listed: Iterable[str]) -> Encod
 
     if config.family == "albert" and has("embeddings/projection"):
         config = replace(config, project_embeddings=True)
+    if format == "google" and config.family == "electra" and has("classifier"):
+        config = replace(config, classifier_act=None, classifier_drops_first=False)
     if config.pooler and not has("pooler"):
         config = replace(config, pooler=False, classifier_act=config.classifier_act or "tanh")
     return config

@@ -53,8 +53,9 @@ def test_every_head_goes_through_every_format_that_has_it(tmp_path, name, format
     for kind in head_models.kinds_of(config):
         arrays = oracle.random_weights(head_models.shapes_of(config, kind))
         contents = weights.Contents(config, arrays)
-        if kind in NOWHERE.get((config.family, format), ()):
-            assert weights.without_a_place(contents, format)
+        if kind in NOWHERE.get((name, format), ()):
+            with pytest.raises(ValueError, match="Without a place"):
+                weights.save(tmp_path / kind, contents, format)
             continue
         folder = weights.save(tmp_path / kind, contents, format)
         checkpoint = weights.read_as(weights.open_checkpoint(folder), kind)
@@ -84,11 +85,16 @@ SQUAD2 = {  # google-research/albert, squad_utils.py, create_v2_model
     "answer_class/dense_0/bias": (D,),
     "answer_class/dense_1/kernel": (D, 1),
 }
+ELECTRAS = {  # google-research/electra, finetune/classification/classification_tasks.py
+    "task_specific/task/dense/kernel": (D, 4),
+    "task_specific/task/dense/bias": (4,),
+}
 SCRIPTS = [  # family -> what the script's head is called, its kinds, and what is not read
     ("bert", {"output_weights": (4, D), "output_bias": (4,)}, "classes"),
     ("bert", {"cls/squad/output_weights": (2, D), "cls/squad/output_bias": (2,)}, "spans"),
     ("albert", {"output_weights": (1, D), "output_bias": (1,)}, "choice"),
     ("albert", SQUAD2, "answerable_spans"),
+    ("electra", ELECTRAS, "classes"),
 ]
 
 
@@ -120,12 +126,44 @@ def test_a_scripts_head_is_kept_and_written_back(tmp_path, family, head, kind):
         np.testing.assert_array_equal(array, theirs[name], err_msg=name)
 
 
-def test_electras_own_heads_are_said(tmp_path):
-    head = {"task_specific/cola/dense/kernel": (D, 2), "task_specific/cola/dense/bias": (2,)}
+def test_heads_of_two_tasks_are_chosen_from(tmp_path):
+    head = {
+        name.replace("/task/", f"/{task}/"): shape
+        for task in ("cola", "rte")
+        for name, shape in ELECTRAS.items()
+    }
+    written_by_a_script(tmp_path / "a", "electra", head)
+    with pytest.raises(weights.CheckpointError, match=r"both task_specific/cola.* with `ignore`"):
+        Encoder.from_preset(tmp_path / "a")
+    left = weights.open_checkpoint(tmp_path / "a", ignore=["task_specific/rte/*"])
+    assert weights.head_kinds(left) == ("classes",)
+
+
+@pytest.mark.parametrize("task", ["squad", "newsqa", "chunk"])
+def test_electras_other_heads_are_refused_by_name(tmp_path, task):
+    layers = {"dense": (D, 1), "qa_hidden": (2 * D, 512), "dense_1": (512, 1)}
+    head = {f"task_specific/{task}/{name}/kernel": shape for name, shape in layers.items()}
     written_by_a_script(tmp_path / "theirs", "electra", head)
     report = convert(tmp_path / "theirs", tmp_path / "ours", to="huggingface")
     assert dict(report.skipped).keys() == head.keys()
     assert "run_finetuning.py, which nothing here computes" in str(report)
+
+
+def test_electras_classifier_is_one_dense_layer_on_the_first_token(tmp_path):
+    head = {n.replace("/task/", "/cola/"): shape for n, shape in ELECTRAS.items()}
+    theirs = written_by_a_script(tmp_path / "theirs", "electra", head)
+    checkpoint = weights.open_checkpoint(tmp_path / "theirs")
+    model, variables = head_models.model_of(Encoder(checkpoint.config), "classes", 4)
+    assert load_variables(checkpoint, variables).missing == []
+    inputs = oracle.random_inputs(checkpoint.config)
+    arrays = {name: np.asarray(v) for name, v in variables.items()}
+    first = oracle.forward(checkpoint.config, arrays, inputs)["first_output"]
+    want = (
+        first @ theirs["task_specific/cola/dense/kernel"] + theirs["task_specific/cola/dense/bias"]
+    )
+    np.testing.assert_allclose(model(inputs), want, atol=2 * BACKWARD)
+    with pytest.raises(ValueError, match="has gelu_erf before a head's logits, this model nothing"):
+        convert(tmp_path / "theirs", tmp_path / "out", to="huggingface")
 
 
 # --- transformers. --------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ from bert_tf2.weights.units import head_of
 # --- Names. ---------------------------------------------------------------------------------------
 
 _ONE = "bert/encoder/transformer/group_0/inner_group_0"  # ALBERT's block where there is but one
+# ELECTRA's tasks that are no classifiers, in finetune/: of answers, and of tokens.
+_OTHER_TASKS = "squad|squadv1|newsqa|naturalqs|triviaqa|searchqa|chunk"
 FORMAT = Format(
     about="Google (TensorFlow checkpoint)",
     separator="/",
@@ -44,6 +46,7 @@ FORMAT = Format(
         r"^global_step$": "step counter",
     },
     aliases=(
+        (rf"^task_specific/(?!(?:{_OTHER_TASKS})/)[^/]+/", "task_specific/task/"),
         (r"^module/", ""),  # a TF-Hub module of TensorFlow 1 inside another graph
         # brightmart's ALBERT (containers/factorized.py) calls its one block as BERT does.
         (r"^bert/encoder/layer_shared/attention/self/", f"{_ONE}/attention_1/self/"),
@@ -122,12 +125,14 @@ _ALBERT = (
     + _HEADS
 )
 
-# google-research/electra: model/modeling.py, pretrain/pretrain_helpers.py, run_pretraining.py
+# google-research/electra: model/modeling.py, pretrain/pretrain_helpers.py, run_pretraining.py; and
+# finetune/classification/classification_tasks.py, whatever the task is called
 _ELECTRA = (_EMBEDDINGS + _BLOCKS).replace("ROOT", "electra")
 _ELECTRA += """
 embeddings/projection        electra/embeddings_project
 rtd/dense                    discriminator_predictions/dense
 rtd/logits                   discriminator_predictions/dense_1
+classifier                   task_specific/task/dense
 """
 # The generator lies in the same file, and shares the discriminator's embeddings.
 _ELECTRA_GENERATOR = _EMBEDDINGS.replace("ROOT", "electra")
@@ -148,6 +153,7 @@ NAMES = {
             r"^generator(_predictions)?/": "the generator's",
             r"^task_specific/": "head of ELECTRA's run_finetuning.py, which nothing here computes",
         },
+        kinds={"classifier": "dense"},
     ),
     "electra_generator": Naming(
         rows(_ELECTRA_GENERATOR),

@@ -130,12 +130,17 @@ def _config_of(contents) -> dict:
             "else. Write this model as bert_tf2 or google."
         )
     dense = FAMILIES[config.family].get("classifier_act") or "tanh"  # BERT's is the pooler
-    own = {"classifier/bias", "pre_choice/bias"} & {*contents.arrays}
-    if own and config.classifier_act not in (None, dense):
-        raise ValueError(
-            f"transformers' {config.family} classifies with {dense}, this model with "
-            f"{config.classifier_act}: it would compute something else. Write it as bert_tf2."
-        )
+    pooler = "tanh" if config.pooler else None
+    acts = {
+        "classifier/bias": config.classifier_act or pooler or "nothing",
+        "choice/bias": pooler or config.classifier_act or "tanh",
+    }
+    for head, act in acts.items():
+        if head in contents.arrays and act != dense:
+            raise ValueError(
+                f"transformers' {config.family} has {dense} before a head's logits, this model "
+                f"{act}: it would compute something else. Write it as bert_tf2."
+            )
     _check_groups(config)
     if config.family != "electra_generator":  # whose class is what tells it from ELECTRA
         names = huggingface_heads.classes(contents.arrays, values["architectures"][0])
