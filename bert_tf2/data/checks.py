@@ -38,6 +38,14 @@ def worth_saying(class_numbers, names):
     return said
 
 
+def labels_without_rows(counts, names):
+    """Which labels no row has: a list of one sentence, or none. `counts`: rows by label, (C,)."""
+    never = [name for name, count in zip(names, counts, strict=True) if not count]
+    if not never:
+        return []
+    return [f"{len(never)} of {len(names)} labels are in no row, and are not learned: {some(never)}."]
+
+
 def cut_texts(columns, preprocessor):
     """How many texts lose tokens to `max_length`: a list of one sentence, or of none.
 

@@ -80,10 +80,11 @@ def validation(data):
     return data, None, None
 
 
-def split(x, y, sample_weight, fraction, validation_data=None):
+def split(read, x, y, sample_weight, fraction, validation_data=None):
     """Sets the last rows apart for validation, as Keras does, before any shuffling.
 
     Args:
+        read: raw x -> columns.
         x, y, sample_weight: data in memory, as for `fit`.
         fraction: of the rows to set apart, between 0 and 1.
         validation_data: goes before, if there is any; nothing is then set apart.
@@ -101,7 +102,7 @@ def split(x, y, sample_weight, fraction, validation_data=None):
             "`.take(n)` and `.skip(n)`, and give `validation_data`."
         )
     encoded = is_encoded(x)
-    x = {name: np.asarray(ids) for name, ids in x.items()} if encoded else text_columns(x)
+    x = {name: np.asarray(ids) for name, ids in x.items()} if encoded else read(x)
     rows = len(next(iter(x.values())))
     at = math.floor(rows * (1 - fraction))
     if at in (0, rows):
@@ -151,17 +152,22 @@ def holds_texts(x):
 # === Data that come in batches ====================================================================
 
 
-def in_graph(x, y=None, sample_weight=None):
-    """A batch of a dataset -> columns: x is texts, a tuple of two, or a dict. Works in a graph."""
+def in_graph(x, y=None, sample_weight=None, names=TEXT_NAMES):
+    """A batch of a dataset -> columns: x is texts, a tuple of two, or a dict. Works in a graph.
+
+    Args:
+        names: of the columns of raw text.
+    """
     if isinstance(x, tuple):
-        x = named_texts(x)
-    columns = dict(x) if isinstance(x, Mapping) else {TEXT_NAMES[0]: x}
-    unknown = set(columns) - {*TEXT_NAMES, *EXTRAS}
+        x = named_texts(x, names)
+    columns = dict(x) if isinstance(x, Mapping) else {names[0]: x}
+    unknown = set(columns) - {*names, *EXTRAS}
     texts = any(value.dtype in (tf.string, "string") for value in columns.values())
-    if texts and (unknown or TEXT_NAMES[0] not in columns):
+    if texts and (unknown or names[0] not in columns):
+        second = ", the second for pairs," if names == TEXT_NAMES else ""
         raise ValueError(
-            f"A batch of texts must have the columns {list(TEXT_NAMES)}, the second for pairs, and "
-            f"perhaps {list(EXTRAS)}. Received: the columns {list(columns)}"
+            f"A batch of texts must have the columns {list(names)}{second} and perhaps "
+            f"{list(EXTRAS)}. Received: the columns {list(columns)}"
         )
     columns |= y if isinstance(y, Mapping) else {} if y is None else {EXTRAS[0]: y}
     return columns if sample_weight is None else columns | {EXTRAS[1]: sample_weight}

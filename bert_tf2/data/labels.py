@@ -26,12 +26,13 @@ WORDS = {  # classes that a boolean names
 MARK = "Label "  # by which an error from the graph is known
 
 
-def class_names(labels):
+def class_names(labels, fewest=2):
     """The class names, in the order of the logits.
 
     Args:
         labels: names, in a list, a NumPy array such as `np.unique(y)` or a Series; numbers and
             booleans give their names ("0", "True"); or the number C of classes, "0" … "C-1".
+        fewest: how many there must be.
 
     Returns:
         list of str.
@@ -54,7 +55,7 @@ def class_names(labels):
         raise ValueError(
             f"`labels` must be two or more different names. Received more than once: {some(twice)}"
         )
-    if len(found) < 2:
+    if len(found) < fewest:
         raise ValueError(
             f"`labels` must be two or more different names: a head with one gives a score, which "
             f"is no class. Received: {shown(labels)}"

@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from bert_tf2.modeling.functions import ACTIVATION_FUNCTIONS, activate
+from bert_tf2.modeling.inputs import input_tensors
 from bert_tf2.modeling.layers import TokenLayer, published_initializer
 
 # As the tables of names know them, for a `MaskedWords` called "mlm".
@@ -89,6 +90,18 @@ def mean_of_tokens(x, padding_mask):
 
 
 POOLINGS = {"first": pool_first, "mean": pool_mean}
+
+
+def pooled(encoder, pooling, drop_padding, dropout):
+    """A pooling by its name, one of `POOLINGS`: the model's inputs, and a symbolic (B, D).
+
+    Raises:
+        ValueError: another pooling.
+    """
+    if pooling not in POOLINGS:
+        raise ValueError(f"`pooling` must be one of {list(POOLINGS)}. Received: {pooling!r}")
+    inputs = input_tensors()
+    return inputs, POOLINGS[pooling](encoder, inputs, drop_padding, dropout)
 
 
 # === Logits =======================================================================================
@@ -203,3 +216,22 @@ def tokens_at(x, positions):
     starts = ops.arange(batch, dtype="int32") * length  # (B,)
     places = ops.reshape(positions + ops.expand_dims(starts, 1), (-1,))
     return ops.take(ops.reshape(x, (-1, width)), places, axis=0)
+
+
+# === Choices ======================================================================================
+
+
+class Fold(keras.layers.Layer):
+    """(B, N, L) -> (B N, L): the choices of a row become rows."""
+
+    def call(self, x):
+        """x (B, N, L) -> (B N, L)."""
+        return ops.reshape(x, (-1, ops.shape(x)[2]))
+
+
+class Unfold(keras.layers.Layer):
+    """A number for each of those rows -> (B, N)."""
+
+    def call(self, scores, like):
+        """scores (B N, 1), like (B, N, L) -> (B, N)."""
+        return ops.reshape(scores, ops.shape(like)[:2])

@@ -11,19 +11,22 @@ INPUT_NAMES = {
     "padding_mask": ("input_mask", "attention_mask"),
 }
 
+SHAPES = {2: "B, L", 3: "B, N, L"}
+
 
 def input_tensors():
     """The symbolic inputs of every model here: int32 (B, L) each."""
     return {name: keras.Input((None,), dtype="int32", name=name) for name in INPUT_NAMES}
 
 
-def rename_inputs(inputs, config=None):
+def rename_inputs(inputs, config=None, rank=2):
     """Gives Google's or Hugging Face's input names ours; fills what is left out.
 
     Args:
         inputs: dict of int32 (B, L): `token_ids` (or a known other name), and optionally
             `segment_ids` (default zeros) and `padding_mask` (default ones).
         config: an `EncoderConfig`, to check values against (see `check_ids`).
+        rank: of the ids' shape: 3 for (B, N, L), N choices a row.
 
     Returns:
         dict with exactly `token_ids`, `segment_ids`, `padding_mask`.
@@ -44,7 +47,7 @@ def rename_inputs(inputs, config=None):
             f"`padding_mask` (or Google's or Hugging Face's names). Received: {list(inputs)}"
         )
     if config is not None:
-        _check_values(renamed, config)
+        _check_values(renamed, config, rank)
     renamed = {
         name: x if isinstance(x, keras.KerasTensor) else ops.convert_to_tensor(x, "int32")
         for name, x in renamed.items()
@@ -54,13 +57,13 @@ def rename_inputs(inputs, config=None):
     return renamed | {name: fill(ids) for name, fill in filled.items() if name not in renamed}
 
 
-def _check_values(inputs, config):
+def _check_values(inputs, config, rank):
     # Where there is one segment, or none, nobody looks at its ids.
     segments = config.type_vocab_size if config.type_vocab_size > 1 else None
     counts = {"token_ids": config.vocab_size, "segment_ids": segments, "padding_mask": 2}
-    shapes = {name: check_ids(name, x, counts[name]) for name, x in inputs.items()}
+    shapes = {name: check_ids(name, x, counts[name], rank) for name, x in inputs.items()}
     if len({*shapes.values()} - {None}) > 1:
-        raise ValueError(f"All inputs must have one shape (B, L). Received: {shapes}")
+        raise ValueError(f"All inputs must have one shape ({SHAPES[rank]}). Received: {shapes}")
 
 
 def check_ids(name, ids, count, rank=2):
@@ -89,7 +92,7 @@ def check_ids(name, ids, count, rank=2):
         raise ValueError(f"`{name}` must have rows of one length: pad them. {error}") from error
     if values.ndim != rank or values.dtype.kind not in "iufb":
         raise ValueError(
-            f"`{name}` must be whole numbers of shape ({', '.join('BLMN'[:rank])}). "
+            f"`{name}` must be whole numbers of shape ({SHAPES[rank]}). "
             f"Received: shape {values.shape}, dtype {values.dtype}"
         )
     wrong = values < 0 if count is None else (values < 0) | (values >= count)

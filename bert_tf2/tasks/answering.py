@@ -21,7 +21,7 @@ def answer(task, x, batch_size=32, verbose=0):
     process.check()
     x = columns.as_dataset(x)
     if isinstance(x, tf.data.Dataset):
-        batches = (columns.in_graph(*(e if isinstance(e, tuple) else (e,))) for e in x)
+        batches = (task.batch_columns(*(e if isinstance(e, tuple) else (e,))) for e in x)
     else:
         found = task.read(x)
         rows = range(0, pipeline.count_rows(found), batch_size)

@@ -33,7 +33,7 @@ def dataset(
             raise ValueError("A dataset brings its labels along: leave out `y`.")
         if isinstance(x.element_spec, pipeline.Batch):  # prepared already
             return x
-        return pipeline.ahead(x, lambda *element: finish(_columns(element, labelled)))
+        return pipeline.ahead(x, lambda *element: finish(_columns(task, element, labelled)))
     if labelled and y is None:
         raise ValueError("`y`, the labels, must be given with texts. Received: None")
     found = task.read(x, y if labelled else None, sample_weight)
@@ -42,8 +42,9 @@ def dataset(
             LOGGER.warning("%s", sentence)
     groups = None
     if passing.shuffle and task.preprocessor.length_buckets and "text" in found:
-        sides = [found[name] for name in columns.TEXT_NAMES if name in found]
-        groups = task.preprocessor.buckets(tuple(sides) if sides[1:] else sides[0])
+        sides = tuple(task.packed_texts(found).values())
+        groups = task.preprocessor.buckets(sides if sides[1:] else sides[0])
+        groups = groups.reshape(pipeline.count_rows(found), -1).max(1)
     return pipeline.batches(found, finish, batch_size or 32, passing, groups)
 
 
@@ -60,38 +61,38 @@ def _finishing(task, labelled, class_weight):
 
     def finish(found):
         inputs, targets, weights = task.prepare(found)
+        inputs = {name: x for name, x in inputs.items() if name not in task.marks}
         if not labelled:
             return inputs
         if targets is None:
             raise ValueError(f"Data must be (x, y), and y hold {task.wanted}. Received: {[*found]}")
         if table is not None:
-            weights = weights * tf.gather(table, tf.maximum(targets, 0))
+            weights = task.weigh(targets, weights, table)
         return pipeline.Batch(inputs, targets, weights)
 
     return finish
 
 
-def _columns(element, labelled):
+def _columns(task, element, labelled):
     """The columns of an element of a dataset: x, (x, y) or (x, y, sample_weight)."""
-    found = columns.in_graph(*(element if labelled else element[:1]))
+    found = task.batch_columns(*(element if labelled else element[:1]))
     if next(iter(found.values())).shape.rank == 0:
         raise ValueError("The dataset must be batched: call `.batch(32)` on it.")
     return found
 
 
-def say_what_is_lost(task, found, joined=False):
+def say_what_is_lost(task, texts, joined=False):
     """Says once of a task that texts in memory are longer than it reads, and that most is unknown.
 
     Args:
-        found: columns of texts, as from `text_columns`.
-        joined: whether texts are joined into rows, and so not cut.
+        texts: columns of strings, one or two, as they are packed.
+        joined: whether texts are joined into rows, or read in windows, and so not cut.
     """
-    texts = {name: found[name] for name in columns.TEXT_NAMES if name in found}
     said = []
     if not task.said_what_is_cut and not joined:
         said += checks.cut_texts(texts, task.preprocessor)
         task.said_what_is_cut = bool(said)
-    sample = min(int(texts["text"].shape[0]), checks.SAMPLE)
+    sample = min(int(next(iter(texts.values())).shape[0]), checks.SAMPLE)
     if sample > task.largest_sample:  # one text after another is looked at but once
         unknown = checks.unknown_texts(texts, task.preprocessor.tokenizer)
         task.largest_sample = checks.SAMPLE if unknown else sample

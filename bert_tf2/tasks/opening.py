@@ -123,6 +123,8 @@ def _settings(task, checkpoint):
     settings = dict(said.get("settings", {})) if said.get("class") == task.__name__ else {}
     if "labels" in task.settings and checkpoint.labels:
         settings.setdefault("labels", checkpoint.labels)
+    if "problem_type" in task.settings and checkpoint.problem_type:
+        settings.setdefault("problem_type", checkpoint.problem_type)
     return settings
 
 
@@ -130,9 +132,10 @@ def _check_problem(cls, checkpoint):
     """Raises for a head that was trained to answer something else than this task reads in it."""
     said, known = checkpoint.problem_type, cls.problem_types
     if said is not None and known and said not in known:
+        other = "TextRegressor" if said == "regression" else "TextClassifier"
         raise ValueError(
             f"A {cls.__name__} answers {' or '.join(known)}, and {checkpoint.path} says "
-            f'`problem_type` "{said}": its probabilities would be wrong. Open it as an Encoder, or '
+            f'`problem_type` "{said}": its answers would be wrong. Open it as a {other}, or '
             "remove the word from its config for a new head."
         )
 
@@ -176,6 +179,7 @@ def contents_of(task):
         arrays={n: keras.ops.convert_to_numpy(v) for n, v in task.named_variables().items()},
         tokenizer=task.preprocessor.tokenizer.source(),
         labels=getattr(task, "labels", None),
+        problem_type=_problem_of(task),
         task={
             "class": type(task).__name__,
             "settings": {name: getattr(task, name) for name in task.settings},
@@ -184,6 +188,12 @@ def contents_of(task):
             "frozen": frozen(task),
         },
     )
+
+
+def _problem_of(task):
+    """What a task's head answers, in Hugging Face's word; None for what its config implies."""
+    said = getattr(task, "problem_type", None)
+    return None if said == "single_label_classification" else said
 
 
 def check_fit(config, preprocessor):

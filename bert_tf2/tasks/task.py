@@ -42,7 +42,10 @@ class Task(opening.Kept, StepModel):
     settings: tuple[str, ...] = ()  # arguments of the task itself, in their order
     wanted = "labels"  # what y is
     problem_types: tuple[str, ...] = ()  # Hugging Face's words for what its head may answer
+    raw_names: tuple[str, ...] = columns.TEXT_NAMES  # the columns of raw text, the first needed
+    ids_rank = 2  # of token ids: (B, L)
     length_input = "token_ids"  # the input (B, L) along whose columns outputs go
+    marks: tuple[str, ...] = ()  # of what `prepare` gives as inputs, what `answers` alone reads
 
     def __init__(self, encoder, preprocessor, inputs, outputs, drop_padding, name):
         opening.check_fit(encoder.config, preprocessor)
@@ -95,14 +98,26 @@ class Task(opening.Kept, StepModel):
             found = {name: np.asarray(ids) for name, ids in x.items()}
             self.rename_inputs(found)  # raises for a name it does not know
         else:
-            found = columns.text_columns(x)
-            feeding.say_what_is_lost(self, found)
+            found = self.read_texts(x)
+            feeding.say_what_is_lost(self, self.packed_texts(found))
         rows = pipeline.count_rows(found)
         if y is not None:
             found["labels"] = self.read_labels(y, rows)
         if sample_weight is not None:
             found["sample_weight"] = columns.sample_weights(sample_weight, rows)
         return found
+
+    def read_texts(self, x):
+        """Raw texts in memory -> columns (n, …), of names in `raw_names`."""
+        return columns.text_columns(x, self.raw_names)
+
+    def packed_texts(self, found):
+        """Of such columns, the texts or pairs of texts as they are packed: one or two (m,)."""
+        return {name: found[name] for name in columns.TEXT_NAMES if name in found}
+
+    def batch_columns(self, x, y=None, sample_weight=None):
+        """A batch of a dataset -> columns, as `read` gives. Works in a graph."""
+        return columns.in_graph(x, y, sample_weight, self.raw_names)
 
     def read_labels(self, y, rows):
         """The labels of n rows -> an array (n, …), for `prepare`."""
@@ -119,6 +134,10 @@ class Task(opening.Kept, StepModel):
             f"Received: {by_class}"
         )
 
+    def weigh(self, targets, weights, by_class):
+        """The weights of targets, times what `class_weights` gave for the class of each."""
+        return weights * tf.gather(by_class, tf.maximum(targets, 0))
+
     def string_inputs(self, pairs=False):
         """{name: tf.TensorSpec} of the raw columns that a SavedModel takes."""
         names = columns.TEXT_NAMES if pairs else columns.TEXT_NAMES[:1]
@@ -132,7 +151,7 @@ class Task(opening.Kept, StepModel):
 
     def rename_inputs(self, inputs):
         """Inputs under anyone's names -> the model's: see `modeling.inputs.rename_inputs`."""
-        return named.rename_inputs(inputs, self.encoder.config)
+        return named.rename_inputs(inputs, self.encoder.config, self.ids_rank)
 
     def encoded(self, columns):
         """The model's inputs: of the texts in columns, or the ids that stand there instead."""
@@ -169,8 +188,9 @@ class Task(opening.Kept, StepModel):
             first = next(iter(keras.tree.flatten(inputs)), None)
             traced = tf.is_tensor(first) and not tf.executing_eagerly()
             symbolic = traced or isinstance(first, keras.KerasTensor)
-            found = columns.in_graph(inputs) if symbolic else self.read(inputs)
+            found = self.batch_columns(inputs) if symbolic else self.read(inputs)
             inputs = self.prepare(found)[0]
+        inputs = {name: x for name, x in inputs.items() if name not in self.marks}
         return super().__call__(self.rename_inputs(inputs), *args, **kwargs)
 
     def _run_through_graph(self, inputs, operation_fn=lambda op: op, **kwargs):
@@ -234,7 +254,7 @@ class Task(opening.Kept, StepModel):
         x = columns.as_dataset(x, endless=steps_per_epoch is not None)
         if validation_split:
             (x, y, sample_weight), validation_data = columns.split(
-                x, y, sample_weight, validation_split, validation_data
+                self.read_texts, x, y, sample_weight, validation_split, validation_data
             )
         run = Run(
             self,

@@ -51,6 +51,25 @@ def loss_of(given, own="sparse_categorical_crossentropy"):
     return found if isinstance(found, keras.losses.Loss) else losses.OfFunction(found)
 
 
+def softening_of(task, loss, label_smoothing, focal_gamma):
+    """What the task's own loss is told of them: a dict, empty for neither.
+
+    Raises:
+        ValueError: out of range, or for a loss that knows nothing of them.
+    """
+    if not 0 <= label_smoothing < 1 or not 0 <= focal_gamma < math.inf:
+        raise ValueError(
+            "`label_smoothing` must be from 0 to below 1, and `focal_gamma` 0 or more. Received: "
+            f"{label_smoothing}, {focal_gamma}"
+        )
+    given = {"label_smoothing": float(label_smoothing), "focal_gamma": float(focal_gamma)}
+    given = {name: value for name, value in given.items() if value}
+    if given and (loss is not None or not task.softens):
+        what = "a loss of your own" if loss is not None else f"a {type(task).__name__}"
+        raise ValueError(f"{' and '.join(given)} must be left out for {what}. Received: {given}")
+    return given
+
+
 def check_takes_logits(measure):
     """Raises for one of Keras's losses or metrics that takes what it gets for probabilities."""
     if isinstance(measure, keras.losses.Loss | keras.metrics.Metric):

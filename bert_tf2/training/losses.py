@@ -10,7 +10,7 @@ import tensorflow as tf
 BY_ROWS, BY_WEIGHT = ("mean", "sum_over_batch_size"), "mean_with_sample_weight"
 
 
-def cross_entropy(targets, logits, weights, by_weight=False):
+def cross_entropy(targets, logits, weights, by_weight=False, label_smoothing=0.0, focal_gamma=0.0):
     """The cross-entropy of classes.
 
     Args:
@@ -19,13 +19,50 @@ def cross_entropy(targets, logits, weights, by_weight=False):
         weights: float32 (B, …).
         by_weight: whether the mean is over weights, where a target may count nothing; default: over
             targets, as Keras's `sum_over_batch_size`.
+        label_smoothing: the share of a target that is spread over all classes (Szegedy et al. 2015,
+            section 7), from 0 to 1.
+        focal_gamma: of the focal loss, (1 - p)^gamma log p (Lin et al. 2017, equation 4); 0: none.
 
     Returns:
         its sum and what that is a mean over, two float32 scalars.
     """
-    values = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+    if not label_smoothing and not focal_gamma:
+        values = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+    else:
+        logs = tf.nn.log_softmax(logits)
+        costs = -logs * (1 - tf.exp(logs)) ** focal_gamma
+        values = tf.gather(costs, targets, batch_dims=targets.shape.rank) * (1 - label_smoothing)
+        values += label_smoothing * tf.reduce_mean(costs, -1)
     size = tf.reduce_sum(weights) if by_weight else tf.cast(tf.size(targets), tf.float32)
     return tf.reduce_sum(values * weights), size
+
+
+def binary_cross_entropy(targets, logits, weights, label_smoothing=0.0, focal_gamma=0.0):
+    """The mean over rows and classes of each class's own cross-entropy.
+
+    Args:
+        targets: float32 (B, C), 0 or 1. logits: float32 (B, C).
+        weights: float32 (B,), or (B, C).
+        label_smoothing: targets move to 1/2 by this share, as in Keras's `BinaryCrossentropy`.
+        focal_gamma: as in `cross_entropy`.
+
+    Returns: as `cross_entropy`.
+    """
+    weights = weights[:, tf.newaxis] if weights.shape.rank == 1 else weights
+    targets = targets * (1 - label_smoothing) + label_smoothing / 2
+    if focal_gamma:
+        yes, no = tf.math.log_sigmoid(logits), tf.math.log_sigmoid(-logits)
+        values = -targets * tf.exp(focal_gamma * no) * yes
+        values -= (1 - targets) * tf.exp(focal_gamma * yes) * no
+    else:
+        values = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
+    return tf.reduce_sum(values * weights), tf.cast(tf.size(targets), tf.float32)
+
+
+def squared_error(targets, outputs, weights):
+    """The mean over rows and outputs of squared differences; (B, K) each, weights (B,)."""
+    values = tf.square(targets - outputs) * weights[:, tf.newaxis]
+    return tf.reduce_sum(values), tf.cast(tf.size(targets), tf.float32)
 
 
 def compiled(loss, targets, outputs, weights):

@@ -15,9 +15,12 @@ class StepModel(DistributedModel):
     """
 
     own_loss = None  # the name by which people call the task's loss
+    softens = False  # whether that loss knows `label_smoothing` and `focal_gamma`
     weighs_metrics = False  # whether the task's own metrics count targets by weight
     optimizer = None  # until it is compiled
+    given_loss = None  # another loss than the task's own
     compiled_as: dict = {}  # noqa: RUF012  what a file says of `compile`
+    softening: dict = {}  # noqa: RUF012  what the task's own loss is told
 
     def compile(
         self,
@@ -31,6 +34,8 @@ class StepModel(DistributedModel):
         nonfinite=None,
         fgm=0.0,
         r_drop=0.0,
+        label_smoothing=0.0,
+        focal_gamma=0.0,
         **kwargs,
     ):
         """As Keras's, with Google's fine-tuning recipe for what is left out. It may be left out.
@@ -54,6 +59,9 @@ class StepModel(DistributedModel):
             r_drop: train two dropouts to agree (Liang et al. 2021): the weight of their divergence,
                 in which all rows count the same, beside the mean of their losses, 1 to 5. A step
                 takes twice as long.
+            label_smoothing: the share of each target that is spread over all classes, below 1.
+            focal_gamma: how much less is learnt from what is answered well already: the focal loss
+                (Lin et al. 2017); 2 is usual.
             **kwargs: as in `keras.Model.compile`.
 
         Raises:
@@ -62,7 +70,8 @@ class StepModel(DistributedModel):
                 that reproduces Google's norm, which takes whole batches, or a loss that is not a
                 mean; another `nonfinite`, or one beside an optimizer that scales the loss, which
                 skips such steps itself; `fgm` or `r_drop` below 0, or `r_drop` for a task that does
-                not answer to whole texts.
+                not answer to whole texts; `label_smoothing` or `focal_gamma` for a loss that has
+                no classes, or is the user's.
         """
         if loss_weights is not None:
             raise ValueError("`loss_weights` must be left out: the losses are added up as they are")
@@ -70,6 +79,7 @@ class StepModel(DistributedModel):
         if self.recipe is not None:
             optimizer = recipes.finetuning_optimizer(**self.recipe)  # `fit` will know the steps
         loss = compiling.loss_of(loss, self.own_loss)
+        softening = compiling.softening_of(self, loss, label_smoothing, focal_gamma)
         compiling.check_step(self, optimizer, loss, micro_batches, nonfinite, fgm, r_drop)
         compiling.check_xla(self, jit_compile)
         for metric in keras.tree.flatten([metrics, weighted_metrics]):
@@ -89,7 +99,7 @@ class StepModel(DistributedModel):
             self, optimizer=optimizer, **settings
         )
         self.compile_again(optimizer)
-        self.given_loss = loss
+        self.given_loss, self.softening = loss, softening
         self.micro_batches, self.fgm, self.r_drop = micro_batches, float(fgm), float(r_drop)
         with self.distribute_strategy.scope():
             self.finite_steps = nonfinite and FiniteSteps(nonfinite)
@@ -99,6 +109,7 @@ class StepModel(DistributedModel):
             "nonfinite": nonfinite,
             "fgm": self.fgm,
             "r_drop": self.r_drop,
+            **softening,
         }
 
     def ready(self):

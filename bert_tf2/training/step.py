@@ -12,7 +12,7 @@ import functools
 
 import tensorflow as tf
 
-from bert_tf2.training import keras_hooks
+from bert_tf2.training import keras_hooks, losses
 from bert_tf2.weights import units
 
 
@@ -123,9 +123,13 @@ def _loss(task, batch, totals=None, training=True, recorded=True):
 
 
 def losses_of(task, batch, outputs):
-    """`task.losses` of a batch, and what layers add to them, such as a regulariser's penalty."""
+    """`task.losses` of a batch, or the loss that `compile` was given; and what layers add to it,
+    such as a regulariser's penalty."""
     inputs, targets, weights = batch
-    parts = dict(task.losses(targets, outputs, weights))
+    if task.given_loss is None:
+        parts = dict(task.losses(targets, outputs, weights))
+    else:
+        parts = losses.compiled(task.given_loss, targets, outputs, weights)
     if penalties := task.penalties():
         rows = rows_of(inputs)
         parts["penalties"] = (tf.add_n(penalties) * rows, rows)

@@ -265,16 +265,21 @@ def gradients(encoder, inputs, **how):
 
 def tiny_classifier(labels=("tea", "stone", "rain"), config=TINY, pad=False, **kwargs):
     """A TextClassifier of TINY's size on the committed vocabulary, with seeded random weights."""
-    from bert_tf2 import Encoder, Preprocessor, TextClassifier, WordPieceTokenizer
+    from bert_tf2 import TextClassifier
+
+    return tiny_task(TextClassifier, config, pad, labels=list(labels), **kwargs)
+
+
+def tiny_task(cls, config=TINY, pad=False, **kwargs):
+    """A task of TINY's size on the committed vocabulary, with seeded random weights."""
+    from bert_tf2 import Encoder, Preprocessor, WordPieceTokenizer
 
     folder = Path(__file__).parents[1] / "reference" / "own_fixture"
     tokenizer = WordPieceTokenizer(folder / "vocab_uncased.txt", lowercase=True)
     config = dataclasses.replace(config, vocab_size=tokenizer.vocabulary_size)
     encoder = Encoder(config)
-    preprocessor = Preprocessor(tokenizer, config.max_length, pad_to_max_length=pad)
-    task = TextClassifier(encoder, preprocessor, labels=list(labels), **kwargs)
-    shapes = {name: v.shape for name, v in task.named_variables().items()}
-    arrays = random_weights(shapes)
+    task = cls(encoder, Preprocessor(tokenizer, config.max_length, pad_to_max_length=pad), **kwargs)
+    arrays = random_weights({name: v.shape for name, v in task.named_variables().items()})
     for name, variable in task.named_variables().items():
         variable.assign(arrays[name])
     return task

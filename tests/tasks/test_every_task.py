@@ -20,15 +20,24 @@ WORDS = [["the", "kettle", "hums"], ["rain"], ["stone", "rain"], ["tea"], ["a"],
 
 
 class Row(NamedTuple):
-    """make(**settings of the encoder and the task) -> a task; the data to train on; some to ask."""
+    """make(**settings of the encoder and the task) -> a task; the data to train on; some to ask;
+    the learning rate."""
 
     make: object
     data: tuple
     ask: object
+    rate: float = 0.1
 
 
 def classifier(**settings):
     return oracle.tiny_classifier(config=oracle.with_dropout(oracle.TINY, 0.0), **settings)
+
+
+def tiny(cls, **settings):
+    """Makes a task of that class, without dropout."""
+    return lambda **more: oracle.tiny_task(
+        cls, oracle.with_dropout(oracle.TINY, 0.0), **settings, **more
+    )
 
 
 def tags(**settings):
@@ -42,9 +51,37 @@ def tags(**settings):
 
 
 LABELS = ["tea", "rain", "stone", "tea", "rain", "stone"]
+SETS = [["tea"], [], ["rain", "tea"], ["stone"], [], ["rain"]]
+PAIRS = (TEXTS, TEXTS[::-1])
+CHOICES = (TEXTS, [["tea", "rain", "a stone"]] * 5 + [["a stone", "", "tea & rain"]])
+several = "multi_label_classification"
 TASKS = {
     "TextClassifier": Row(classifier, (TEXTS, LABELS), TEXTS),
     "pairs": Row(classifier, ((TEXTS, TEXTS[::-1]), LABELS), (TEXTS, TEXTS[::-1])),
+    "several labels": Row(
+        tiny(bert_tf2.TextClassifier, labels=["tea", "rain", "stone"], problem_type=several),
+        (TEXTS, SETS),
+        TEXTS,
+    ),
+    "TextRegressor": Row(tiny(bert_tf2.TextRegressor), (PAIRS, [1, 2.5, 0, 1, -1, 3]), PAIRS, 1e-3),
+    "several numbers": Row(
+        tiny(bert_tf2.TextRegressor, labels=["a", "b"]), (TEXTS, np.eye(6)[:, :2]), TEXTS, 1e-3
+    ),
+    "NextSentenceClassifier": Row(
+        tiny(bert_tf2.NextSentenceClassifier), (PAIRS, ["next", "random"] * 3), PAIRS, 0.01
+    ),
+    "MultipleChoice": Row(
+        tiny(bert_tf2.MultipleChoice), (CHOICES, [0, 1, 2, 0, 1, 2]), CHOICES
+    ),
+    "ZeroShotClassifier": Row(
+        tiny(
+            bert_tf2.ZeroShotClassifier,
+            labels=["entailment", "neutral", "contradiction"],
+            candidate_labels=["tea", "rain"],
+        ),
+        (PAIRS, ["entailment", "neutral", "contradiction"] * 2),
+        TEXTS,
+    ),
     "MaskedLM": Row(tiny_masked_lm.make, (TEXTS * 6,), ["the [MASK] hums.", "[MASK] [MASK]"]),
     "MaskedLM with nsp": Row(
         lambda **settings: tiny_masked_lm.make(second_task="nsp", **settings),
@@ -53,7 +90,18 @@ TASKS = {
     ),
     "a task of tests": Row(tags, (WORDS, [["O"] * (len(w) - 1) + ["X"] for w in WORDS]), WORDS),
 }
-each = pytest.mark.parametrize("name", TASKS)
+# What differs from another row in what is read only is run with the full tests: all of it, and its
+# steps.
+ALIKE, STEPS_ALIKE = ("pairs", "several numbers"), ("NextSentenceClassifier", "ZeroShotClassifier")
+
+
+def rows(*full):
+    return [
+        pytest.param(name, marks=[pytest.mark.full] if name in full else []) for name in TASKS
+    ]
+
+
+each_step = pytest.mark.parametrize("name", rows(*ALIKE, *STEPS_ALIKE))
 
 
 def answers(task, ask):
@@ -68,12 +116,12 @@ def trained(name, **how):
     keras.utils.set_random_seed(5)
     with how.pop("scope", contextlib.nullcontext()):
         task = row.make()
-        task.compile(keras.optimizers.SGD(0.1), **how)
+        task.compile(keras.optimizers.SGD(row.rate), **how)
     history = task.fit(*row.data, batch_size=6, epochs=2, shuffle=False, verbose=0).history
     return task, history["loss"]
 
 
-@pytest.fixture(scope="module", params=TASKS)
+@pytest.fixture(scope="module", params=rows(*ALIKE))
 def fitted(request):
     """(name, row, task, losses) of a task that has learnt for two epochs."""
     return request.param, TASKS[request.param], *trained(request.param)
@@ -89,15 +137,20 @@ def equal(got, want, atol=0.0):
 
 
 def test_it_learns_and_is_scored(fitted):
-    _, row, task, losses = fitted
+    name, row, task, losses = fitted
     named = {
         "TextClassifier": {"label", "probabilities", "logits"},
+        "several labels": {"labels", "probabilities", "logits"},
+        "TextRegressor": {"scores"},
+        "NextSentenceClassifier": {"label", "probabilities", "logits"},
+        "MultipleChoice": {"index", "choice", "probabilities", "logits"},
+        "ZeroShotClassifier": {"labels", "scores"},
         "MaskedLM": {"words", "probabilities", "masks"},
         "TokenClassifier": {"labels", "logits"},
     }
     scores = task.evaluate(*row.data, batch_size=6, verbose=0, return_dict=True)
     assert scores["loss"] <= losses[0]
-    assert answers(task, row.ask).keys() == named[type(task).__name__]
+    assert answers(task, row.ask).keys() == named.get(name, named[type(task).__name__])
 
 
 def test_keras_file(fitted, tmp_path):
@@ -148,12 +201,14 @@ def test_saved_model(fitted, tmp_path):
     signatures = tf.saved_model.load(folder).signatures
     inputs = task.prepare(task.read(row.ask))[0]
     want = answers(task, row.ask)
-    got = signatures["token_ids"](**inputs)
-    equal({n: v.numpy() for n, v in got.items()}, want, atol=1e-5)
+    ids = {n: x for n, x in inputs.items() if n not in task.marks}
+    got = signatures["token_ids"](**ids)
+    want_of_ids = task.answers(ids, task(ids))
+    equal({n: v.numpy() for n, v in got.items()}, {n: v.numpy() for n, v in want_of_ids.items()}, 1e-5)
     if name == "a task of tests":  # its strings are lists of words
         return
     texts = row.ask if isinstance(row.ask, tuple) else (row.ask,)
-    columns = dict(zip(("text", "text_pair"), map(tf.constant, texts), strict=False))
+    columns = dict(zip(task.raw_names, map(tf.constant, texts), strict=False))
     got = signatures["serving_default"](**columns)
     equal({n: v.numpy() for n, v in got.items()}, want, atol=1e-5)
 
@@ -166,7 +221,7 @@ def assert_same(got, losses, want):
         np.testing.assert_allclose(got.named_variables()[name], variable, atol=5e-6, err_msg=name)
 
 
-@each
+@each_step
 def test_micro_batches(name):
     """Parts of a batch, one after another, take the step of the whole."""
     assert_same(*trained(name, micro_batches=3), trained(name))
@@ -174,7 +229,7 @@ def test_micro_batches(name):
 
 def train_on_both(strategy):
     """Called by the next test in a process that has two devices."""
-    for name in TASKS:
+    for name in TASKS.keys() - {*ALIKE, *STEPS_ALIKE}:
         assert_same(*trained(name, scope=strategy.scope()), trained(name))
 
 
@@ -182,7 +237,7 @@ def test_replicas():
     replicas.call(__file__, "train_on_both")
 
 
-@each
+@each_step
 def test_an_encoder_is_left_as_it_was(name):
     task = TASKS[name].make()
     assert all(
