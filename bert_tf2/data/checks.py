@@ -43,7 +43,9 @@ def labels_without_rows(counts, names):
     never = [name for name, count in zip(names, counts, strict=True) if not count]
     if not never:
         return []
-    return [f"{len(never)} of {len(names)} labels are in no row, and are not learned: {some(never)}."]
+    return [
+        f"{len(never)} of {len(names)} labels are in no row, and are not learned: {some(never)}."
+    ]
 
 
 def cut_texts(columns, preprocessor):

@@ -10,7 +10,7 @@ import tensorflow as tf
 from bert_tf2.data.class_names import some
 from bert_tf2.data.labels import MARK, class_numbers, class_numbers_in_graph
 from bert_tf2.messages import shorten
-from bert_tf2.text.forms import column_names, shown
+from bert_tf2.text.forms import cells, column_names, shown
 
 
 def label_matrix(y, names, rows=None):
@@ -33,8 +33,8 @@ def label_matrix(y, names, rows=None):
             raise ValueError(
                 f"`y` must have a column a class: {some(names)}. Received: {some(columns)}"
             )
-        y = np.stack([np.asarray(y[c]) for c in sorted(columns, key=lambda c: names.index(str(c)))])
-        y = y.T
+        ordered = sorted(columns, key=lambda column: names.index(str(column)))
+        y = np.array([cells(y[column], str(column)) for column in ordered]).T
     for word in ("to_pylist", "to_list", "numpy"):
         if hasattr(y, word):
             y = getattr(y, word)()

@@ -26,7 +26,7 @@ def numbers(y, names, rows=None):
     if columns is not None and len(columns) > 1:
         if sorted(map(str, columns)) != sorted(names):
             raise ValueError(f"`y` must have the columns {names}. Received: {shown(columns)}")
-        y = np.stack([np.asarray(y[name]) for name in names], 1)
+        y = np.array([cells(y[name], name) for name in names]).T
     if hasattr(y, "numpy"):
         y = y.numpy()
     if len(names) > 1 or (isinstance(y, list) and y and isinstance(y[0], list | tuple)):

@@ -76,6 +76,7 @@ class MaskedLM(Task):
     >>> text[0][0].word, text[0][0].probability  # of the first mask the likeliest
     """
 
+    head_kind = "masked_lm"
     settings = ("second_task", *MASKING)
     own_loss = "sparse_categorical_crossentropy"
     wanted = TARGETS

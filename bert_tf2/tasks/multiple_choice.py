@@ -16,7 +16,6 @@ from bert_tf2.tasks.task import Task
 from bert_tf2.text.forms import cells, named_texts, shown, to_strings
 from bert_tf2.training.losses import cross_entropy
 
-
 MOST_CHOICES = 1000
 
 
@@ -51,6 +50,7 @@ class MultipleChoice(Task):
     'on trees'
     """
 
+    head_kind = "choice"
     settings = ("dropout",)
     raw_names = ("text", "choices")
     ids_rank = 3

@@ -1,4 +1,4 @@
-"""Does a text follow another? The head that a checkpoint was pretrained with, as a task of pairs."""
+"""Does a text follow another? The head that a checkpoint was pretrained with, for pairs."""
 
 import keras
 
@@ -38,6 +38,7 @@ class NextSentenceClassifier(TextClassifier):
     'next'
     """
 
+    head_kind = "next_sentence"
     settings = ("objective",)
     problem_types = ()
     problem_type = None

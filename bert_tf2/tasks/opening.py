@@ -9,6 +9,7 @@ import keras
 from bert_tf2 import weights
 from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.modeling.frozen import freeze, frozen
+from bert_tf2.tasks import trained_heads
 from bert_tf2.text.packing import Preprocessor
 from bert_tf2.text.tokenizer import Tokenizer
 from bert_tf2.weights.filling import Unfilled, load_variables
@@ -66,7 +67,8 @@ def open_task(
         checkpoint = dataclasses.replace(
             checkpoint, tokenizer=dataclasses.replace(checkpoint.tokenizer, files=files)
         )
-    _check_problem(cls, checkpoint)
+    checkpoint = weights.read_as(checkpoint, cls.head_kind)
+    trained_heads.check_problem(cls, checkpoint)
     weights.check_vocabulary(checkpoint)  # before anything is built; names the file
     if load_weights:
         checkpoint = weights.read_ahead(checkpoint)
@@ -86,7 +88,8 @@ def open_task(
         task.load_report = report = load_variables(checkpoint, task.named_variables())
         wants_eyes = report.missing or report.nonfinite or report.warnings
         LOGGER.log(logging.WARNING if wants_eyes else logging.INFO, "%s", report)
-        _check_labels(task, checkpoint, given)
+        trained_heads.say_other_head(cls, checkpoint)
+        trained_heads.check_labels(task, checkpoint, given)
     task.takes_pairs = bool(said.get("takes_pairs"))
     if said.get("class") == cls.__name__:
         freeze(task, said.get("frozen", ()))
@@ -121,42 +124,13 @@ def _settings(task, checkpoint):
     """What a checkpoint says of a task's settings."""
     said = checkpoint.task or {}
     settings = dict(said.get("settings", {})) if said.get("class") == task.__name__ else {}
-    if "labels" in task.settings and checkpoint.labels:
+    own = weights.other_head(checkpoint, task.head_kind) is None  # and no other task's labels
+    if "labels" in task.settings and checkpoint.labels and own:
         settings.setdefault("labels", checkpoint.labels)
-    if "problem_type" in task.settings and checkpoint.problem_type:
-        settings.setdefault("problem_type", checkpoint.problem_type)
+    problem = weights.problem_type_of(checkpoint) or checkpoint.problem_type
+    if "problem_type" in task.settings and problem in task.problem_types:
+        settings.setdefault("problem_type", problem)
     return settings
-
-
-def _check_problem(cls, checkpoint):
-    """Raises for a head that was trained to answer something else than this task reads in it."""
-    said, known = checkpoint.problem_type, cls.problem_types
-    if said is not None and known and said not in known:
-        other = "TextRegressor" if said == "regression" else "TextClassifier"
-        raise ValueError(
-            f"A {cls.__name__} answers {' or '.join(known)}, and {checkpoint.path} says "
-            f'`problem_type` "{said}": its answers would be wrong. Open it as a {other}, or '
-            "remove the word from its config for a new head."
-        )
-
-
-def _check_labels(task, checkpoint, given):
-    """Says, or refuses, that a trained head's classes are given other names than its file has.
-
-    Raises:
-        ValueError: they are the same names in another order.
-    """
-    theirs, ours = list(checkpoint.labels or ()), list(getattr(task, "labels", ()))
-    loaded = not any(name.startswith("classifier/") for name in task.load_report.missing)
-    if "labels" not in given or not loaded or not theirs or theirs == ours:
-        return
-    if sorted(theirs) == sorted(ours):
-        raise ValueError(
-            "`labels` must be in the order of the checkpoint's trained head, or left out: "
-            f"{theirs}. Received: {ours}"
-        )
-    if not all(name.startswith("LABEL_") for name in theirs):  # what nobody has named
-        LOGGER.warning("the head was trained for the classes %s, now called %s", theirs, ours)
 
 
 def head_variables(task):
@@ -178,7 +152,7 @@ def contents_of(task):
         config=config,
         arrays={n: keras.ops.convert_to_numpy(v) for n, v in task.named_variables().items()},
         tokenizer=task.preprocessor.tokenizer.source(),
-        labels=getattr(task, "labels", None),
+        labels=getattr(task, "labels", None) if "labels" in task.settings else None,
         problem_type=_problem_of(task),
         task={
             "class": type(task).__name__,

@@ -20,12 +20,12 @@ import tensorflow as tf
 from bert_tf2.data import columns, labels, pipeline
 from bert_tf2.data.columns import EXTRAS
 from bert_tf2.modeling import inputs as named
-from bert_tf2.tasks import answering, feeding, opening, process
+from bert_tf2.tasks import answering, feeding, one_batch, opening, process
 from bert_tf2.training.model import StepModel
 from bert_tf2.training.run import Run
 
 
-class Task(opening.Kept, StepModel):
+class Task(opening.Kept, one_batch.OneBatch, StepModel):
     """A functional model on int32 ids that also takes raw text wherever Keras takes data.
 
     Wherever a method takes `x`, it may be
@@ -41,6 +41,7 @@ class Task(opening.Kept, StepModel):
 
     settings: tuple[str, ...] = ()  # arguments of the task itself, in their order
     wanted = "labels"  # what y is
+    head_kind: str | None = None  # what its head is for: one of `weights.units.HEADS`
     problem_types: tuple[str, ...] = ()  # Hugging Face's words for what its head may answer
     raw_names: tuple[str, ...] = columns.TEXT_NAMES  # the columns of raw text, the first needed
     ids_rank = 2  # of token ids: (B, L)
@@ -291,27 +292,6 @@ class Task(opening.Kept, StepModel):
         data = self.dataset(x, batch_size=batch_size, labelled=False)
         with labels.errors_named():
             return super().predict(data, verbose=verbose, **kwargs)
-
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        """As Keras's, on raw text: one step with these rows."""
-        batch = feeding.batch(self, x, y, sample_weight, class_weight)
-        return self._on_batch("train", batch, return_dict)
-
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        """As Keras's, on raw text: the loss and metrics of these rows."""
-        return self._on_batch("test", feeding.batch(self, x, y, sample_weight), return_dict)
-
-    def _on_batch(self, kind, batch, return_dict):
-        process.check()
-        self.ready_to_train() if kind == "train" else self.ready()
-        self.build_metrics(batch)
-        method = {"train": super().train_on_batch, "test": super().test_on_batch}[kind]
-        return method(*batch, return_dict=return_dict)
-
-    def predict_on_batch(self, x):
-        """As Keras's, on raw text: the outputs for these rows."""
-        process.check()
-        return super().predict_on_batch(self.prepare(self.read(x))[0])
 
     answer = answering.answer
     answering = answering.graph

@@ -50,6 +50,7 @@ class TextClassifier(Task):
 
     problem_types = tuple(PROBLEMS)
     softens = True
+    head_kind = "classes"
     settings = ("labels", "dropout", "pooling", "problem_type", "thresholds")
 
     def __init__(
@@ -66,7 +67,7 @@ class TextClassifier(Task):
     ):
         if problem_type not in PROBLEMS:
             raise ValueError(
-                f"`problem_type` must be one of {[*PROBLEMS]}; \"regression\" is a TextRegressor's. "
+                f'`problem_type` must be one of {[*PROBLEMS]}; "regression" is a TextRegressor\'s. '
                 f"Received: {problem_type!r}"
             )
         self.problem = PROBLEMS[problem_type]

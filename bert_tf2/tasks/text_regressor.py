@@ -8,6 +8,7 @@ from bert_tf2.data import numbers
 from bert_tf2.modeling import heads
 from bert_tf2.tasks.task import Task
 from bert_tf2.training.losses import squared_error
+from bert_tf2.training.metrics import Pearson
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
@@ -37,6 +38,7 @@ class TextRegressor(Task):
     problem_type = "regression"
     own_loss = "mean_squared_error"
     wanted = "numbers"
+    head_kind = "classes"
     settings = ("labels", "dropout", "pooling")
 
     def __init__(
@@ -84,7 +86,7 @@ class TextRegressor(Task):
         return {"scores": outputs}
 
     def default_metrics(self):
-        return [keras.metrics.RootMeanSquaredError("rmse"), keras.metrics.PearsonCorrelation()]
+        return [keras.metrics.RootMeanSquaredError("rmse"), Pearson()]
 
     def read_labels(self, y, rows):
         return numbers.numbers(y, self.labels, rows)

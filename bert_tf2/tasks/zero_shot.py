@@ -137,8 +137,8 @@ class ZeroShotClassifier(TextClassifier):
         names = columns.get("candidate_labels", self.candidate_labels)
         if names is None:
             raise ValueError(
-                "`candidate_labels` must be set, or given with texts by `classify`; to tell whether "
-                "a text entails another, give pairs: a tuple of two lists of str."
+                "`candidate_labels` must be set, or given with texts to `classify`; to tell if one "
+                "text entails another, give pairs: a tuple of two lists of str."
             )
         names = tf.convert_to_tensor(names)  # (K,)
         before, after = self.hypothesis_template.split("{}")

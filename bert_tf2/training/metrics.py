@@ -36,3 +36,33 @@ class MicroF1(keras.metrics.Metric):
 
     def result(self):
         return keras.ops.divide_no_nan(self.right, self.all)
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class Pearson(keras.metrics.Metric):
+    """Pearson's correlation over all rows of a pass, the mean over outputs.
+
+    Keras's own correlates along the outputs of each row.
+    """
+
+    def __init__(self, name="pearson", dtype=None, **kwargs):
+        super().__init__(name=name, dtype=dtype, **kwargs)
+        self.sums = None
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds targets and outputs, (B, K) each; sample weights (B,)."""
+        x, y = (keras.ops.cast(values, "float64") for values in (y_true, y_pred))
+        if self.sums is None:  # sums of 1, x, y, x x, y y, x y
+            self.sums = self.add_variable((6, x.shape[1]), "zeros", dtype="float64", name="sums")
+        terms = keras.ops.stack([keras.ops.ones_like(x), x, y, x * x, y * y, x * y])  # (6, B, K)
+        if sample_weight is not None:
+            weight = keras.ops.cast(sample_weight, "float64")
+            terms = terms * keras.ops.reshape(weight, (1, -1, 1))
+        self.sums.assign_add(keras.ops.sum(terms, axis=1))
+
+    def result(self):
+        if self.sums is None:
+            return 0.0
+        n, x, y, xx, yy, xy = keras.ops.unstack(self.sums.value, axis=0)
+        spread = keras.ops.sqrt((n * xx - x * x) * (n * yy - y * y))
+        return keras.ops.mean(keras.ops.divide_no_nan(n * xy - x * y, spread))

@@ -99,12 +99,17 @@ def test_validation_data(data, expected):
 
 def test_split_sets_the_last_rows_apart():
     texts = [str(i) for i in range(10)]
-    (x, y, w), (xs, ys, ws) = columns.split(texts, Series(list(range(10))), None, 0.25)
+    (x, y, w), (xs, ys, ws) = columns.split(
+        columns.text_columns, texts, Series(list(range(10))), None, 0.25
+    )
     assert (read(x)["text"], list(y), w) == (texts[:7], list(range(7)), None)
     assert (read(xs)["text"], list(ys), ws) == (texts[7:], [7, 8, 9], None)
-    (x, y, _), _ = columns.split({"input_ids": [[1], [2]]}, [0, 1], None, 0.5)
+    (x, y, _), _ = columns.split(columns.text_columns, {"input_ids": [[1], [2]]}, [0, 1], None, 0.5)
     assert (x["input_ids"].tolist(), y) == ([[1]], [0])
-    assert columns.split(ONE, TWO, None, 0.5, "given") == ((ONE, TWO, None), "given")
+    assert columns.split(columns.text_columns, ONE, TWO, None, 0.5, "given") == (
+        (ONE, TWO, None),
+        "given",
+    )
     dataset = tf.data.Dataset.from_tensor_slices(ONE)
     for x, fraction, message in (
         (ONE, 1.0, "between 0 and 1"),
@@ -113,7 +118,7 @@ def test_split_sets_the_last_rows_apart():
         (dataset, 0.5, ".take"),
     ):
         with pytest.raises(ValueError, match=message):
-            columns.split(x, TWO, None, fraction)
+            columns.split(columns.text_columns, x, TWO, None, fraction)
 
 
 # === Data that come in batches ====================================================================

@@ -15,7 +15,7 @@ from bert_tf2.training.losses import cross_entropy
 class TokenClassifier(Task):
     """Lists of words -> float32 logits (B, L, C); a word's class is that of its first piece."""
 
-    settings = ("labels",)
+    head_kind, settings = "tokens", ("labels",)
 
     def __init__(self, encoder, preprocessor, labels, drop_padding=True, name="token_classifier"):
         inputs = input_tensors()

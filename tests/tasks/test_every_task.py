@@ -70,9 +70,7 @@ TASKS = {
     "NextSentenceClassifier": Row(
         tiny(bert_tf2.NextSentenceClassifier), (PAIRS, ["next", "random"] * 3), PAIRS, 0.01
     ),
-    "MultipleChoice": Row(
-        tiny(bert_tf2.MultipleChoice), (CHOICES, [0, 1, 2, 0, 1, 2]), CHOICES
-    ),
+    "MultipleChoice": Row(tiny(bert_tf2.MultipleChoice), (CHOICES, [0, 1, 2, 0, 1, 2]), CHOICES),
     "ZeroShotClassifier": Row(
         tiny(
             bert_tf2.ZeroShotClassifier,
@@ -96,9 +94,7 @@ ALIKE, STEPS_ALIKE = ("pairs", "several numbers"), ("NextSentenceClassifier", "Z
 
 
 def rows(*full):
-    return [
-        pytest.param(name, marks=[pytest.mark.full] if name in full else []) for name in TASKS
-    ]
+    return [pytest.param(name, marks=[pytest.mark.full] if name in full else []) for name in TASKS]
 
 
 each_step = pytest.mark.parametrize("name", rows(*ALIKE, *STEPS_ALIKE))
@@ -204,7 +200,9 @@ def test_saved_model(fitted, tmp_path):
     ids = {n: x for n, x in inputs.items() if n not in task.marks}
     got = signatures["token_ids"](**ids)
     want_of_ids = task.answers(ids, task(ids))
-    equal({n: v.numpy() for n, v in got.items()}, {n: v.numpy() for n, v in want_of_ids.items()}, 1e-5)
+    equal(
+        {n: v.numpy() for n, v in got.items()}, {n: v.numpy() for n, v in want_of_ids.items()}, 1e-5
+    )
     if name == "a task of tests":  # its strings are lists of words
         return
     texts = row.ask if isinstance(row.ask, tuple) else (row.ask,)

@@ -58,7 +58,7 @@ def test_loss_scores_and_metrics(task):
         {
             "loss": square,
             "rmse": square**0.5,
-            "pearson_correlation": np.corrcoef(got, Y)[0, 1],
+            "pearson": np.corrcoef(got, Y)[0, 1],
         },
         rel=1e-4,
     )
