@@ -127,7 +127,7 @@ def _settings(task, checkpoint):
     own = weights.other_head(checkpoint, task.head_kind) is None  # and no other task's labels
     if "labels" in task.settings and checkpoint.labels and own:
         settings.setdefault("labels", checkpoint.labels)
-    problem = weights.problem_type_of(checkpoint) or checkpoint.problem_type
+    problem = checkpoint.problem_type
     if "problem_type" in task.settings and problem in task.problem_types:
         settings.setdefault("problem_type", problem)
     return settings

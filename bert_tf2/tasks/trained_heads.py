@@ -16,7 +16,9 @@ CLASSES = {
 
 def check_problem(cls, checkpoint):
     """Raises for a head that was trained to answer something else than this task reads in it."""
-    said, known = weights.problem_type_of(checkpoint), cls.problem_types
+    said, known = checkpoint.problem_type, cls.problem_types
+    if checkpoint.format == "huggingface":  # of whose silence transformers says what it means
+        said = weights.problem_type_of(checkpoint)
     if said is not None and known and said not in known:
         other = "TextRegressor" if said == "regression" else "TextClassifier"
         raise ValueError(
