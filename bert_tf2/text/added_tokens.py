@@ -76,34 +76,40 @@ class AddedTokens:
         tokens: `AddedToken`s, at least one.
         contents: the bytes that each is found as.
         ids: the id of each.
+        units: how many units each has, see `offsets`.
     """
 
-    def __init__(self, tokens, contents, ids):
-        found = sorted(zip(contents, tokens, ids, strict=True), key=lambda row: -len(row[0]))
+    def __init__(self, tokens, contents, ids, units):
+        found = sorted(zip(contents, tokens, strict=True), key=lambda row: -len(row[0]))
+        self._ids = tf.constant(ids, tf.int32)
+        self._placed = tf.stack([self._ids, units, units], 1)
         self._strip = any(token.lstrip or token.rstrip for token in tokens)
         self._pattern = "|".join(
             f"{_WHITE if token.lstrip else ''}{re.escape(content.decode())}"
             f"{_WHITE if token.rstrip else ''}"
-            for content, token, _ in found
+            for content, token in found
         )
         edge = (
             content.decode().strip().encode() if self._strip else content for content in contents
         )
-        self._known = Known(list(edge), ids)
+        self._known = Known(list(edge), range(len(ids)))
 
     def tokenize(self, texts, cut):
-        """string (B,) -> int32 RaggedTensor (B, pieces), where `cut` does so between the tokens."""
+        """string (B,) -> int32 RaggedTensor (B, pieces), where `cut` does so between the tokens.
+
+        If `cut` gives pieces as `offsets.placed` does, so does this.
+        """
         texts = tf.strings.regex_replace(texts, self._pattern, _CUT + rb"\0" + _CUT)
         segments = tf.strings.split(texts, _CUT)  # (B, S), each a token or a text without one
         flat = segments.values
         edge = tf.strings.regex_replace(flat, f"^{_WHITE}|{_WHITE}$", "") if self._strip else flat
-        is_token, ids = self._known.find(edge)
+        is_token, index = self._known.find(edge)
         place = tf.where(~is_token)  # (texts, 1)
         between = cut(tf.boolean_mask(flat, ~is_token))
         lengths = tf.scatter_nd(place, between.row_lengths(), tf.shape(flat, tf.int64))
-        pieces = tf.concat(
-            [ragged(ids, tf.cast(is_token, tf.int64)), ragged(between.values, lengths)], 1
-        )
+        whole = self._ids if between.values.shape.rank == 1 else self._placed
+        whole = ragged(tf.gather(whole, index), tf.cast(is_token, tf.int64))
+        pieces = tf.concat([whole, ragged(between.values, lengths)], 1)
         return segments.with_values(pieces).merge_dims(1, 2)
 
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 import keras
 import tensorflow as tf
 
+from bert_tf2.text import offsets
 from bert_tf2.text.merging import Merges
 from bert_tf2.text.pair_files import PairFiles, read_whole
 from bert_tf2.text.tokenizer import Tokenizer
@@ -89,10 +90,23 @@ class BytePairTokenizer(Tokenizer):
     def cut(self, texts):
         """string (B,) -> int32 RaggedTensor (B, pieces)."""
         with tf.device("CPU:0"):  # with its strings
-            words = split_words(texts, self.add_prefix_space)  # (B, words)
-            different, place = tf.unique(words.values, out_idx=tf.int64)
-            pieces = tf.gather(self._merges.ids(different), place)  # (all words, pieces)
-            return words.with_values(pieces).merge_dims(1, 2)
+            return self._merge(split_words(texts, self.add_prefix_space))
+
+    def place(self, texts):
+        """string (B,) -> int32 RaggedTensor (B, pieces, 3), as `offsets.placed`."""
+        words = split_words(texts, self.add_prefix_space)
+        texts, ids = tf.strings.reduce_join(words, axis=-1), self._merge(words)
+        sizes = tf.strings.length(tf.gather(self._spellings, ids.values))
+        begins = offsets.row_cumsum(ids.with_values(sizes))
+        begins, ends = ids.with_values(begins), ids.with_values(begins + sizes)
+        weights = offsets.seen(texts, self.shows)
+        return offsets.placed(ids, *offsets.units_of(texts, *weights, begins, ends))
+
+    def _merge(self, words):
+        """string RaggedTensor (B, words) -> int32 RaggedTensor (B, pieces)."""
+        different, place = tf.unique(words.values, out_idx=tf.int64)
+        pieces = tf.gather(self._merges.ids(different), place)  # (all words, pieces)
+        return words.with_values(pieces).merge_dims(1, 2)
 
     def join(self, ids):
         """The bytes of all pieces as text."""

@@ -18,7 +18,16 @@ _CJK = (
     "[\u4e00-\u9fff\u3400-\u4dbf\U00020000-\U0002a6df\U0002a700-\U0002b73f"
     "\U0002b740-\U0002b81f\U0002b820-\U0002ceaf\uf900-\ufaff\U0002f800-\U0002fa1f]"
 )
+WHITE = (  # of str.split()
+    r"[\t-\r\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
+)
 _ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"  # includes symbols such as $ and ^, as in `_is_punctuation`
+ALONE = rf"{_CJK}|[{_ASCII_PUNCTUATION}\p{{P}}]"  # characters that are words
+# Punctuation that the matcher knows and regular expressions, of an older Unicode, do not.
+NEW_PUNCTUATION = (
+    "\u1b4e\u1b4f\u1b7f\U00010d6e\U000113d4\U000113d5\U000113d7\U000113d8"
+    "\U00011be1\U00016d6d\U00016d6e\U00016d6f\U0001e5ff"
+)
 # Letters that lower-case to more or other characters in Turkish and Lithuanian locales.
 _LOCAL = {c: c.lower() for c in "İÌÍĨ"}
 _STARTER = (
@@ -97,7 +106,7 @@ def _strip_accents(texts, max_word_chars):
     # NFD sorts each run of marks by insertion, in quadratic time: 15 s for 100 000 marks. Sorting
     # is stable, so marks that will be deleted anyway may go first. Of the few that stay, a run
     # longer than a word may be is unknown in any order, so it may be sorted in parts.
-    deleted, kept = _sorted_marks()
+    deleted, kept = sorted_marks()
     texts = tf.strings.regex_replace(texts, f"[{deleted}]", "")
     texts = tf.strings.regex_replace(texts, f"[{kept}]{{{max_word_chars + 1}}}", rf"\0{_STARTER}")
     texts = tensorflow_text.normalize_utf8(texts, "NFD")
@@ -105,7 +114,7 @@ def _strip_accents(texts, max_word_chars):
 
 
 @functools.cache
-def _sorted_marks():
+def sorted_marks():
     """The characters NFD reorders, as two regular-expression classes: category Mn, and others."""
     # Above are ideographs and signs without a class; all of Unicode takes a quarter of a second.
     marks = [c for c in map(chr, range(0x20000)) if unicodedata.combining(c)]
@@ -123,9 +132,12 @@ def _replace_overlong_words(texts, max_word_chars):
     )
 
 
-def split_words(texts):
-    """Cleaned texts (B,) -> string RaggedTensor (B, words), cut at spaces and punctuation."""
-    texts = tf.strings.regex_replace(texts, rf"[{_ASCII_PUNCTUATION}\p{{P}}]", r" \0 ")
+def split_words(texts, further=""):
+    """Cleaned texts (B,) -> string RaggedTensor (B, words), cut at spaces and punctuation.
+
+    `further` are more characters to cut at, as a part of a regular expression's class.
+    """
+    texts = tf.strings.regex_replace(texts, rf"[{_ASCII_PUNCTUATION}\p{{P}}{further}]", r" \0 ")
     return tf.strings.split(texts, " ")
 
 

@@ -10,11 +10,8 @@ import unicodedata
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.text.normalize import lower, update_rows
+from bert_tf2.text.normalize import WHITE, lower, update_rows
 
-WHITE = (  # of str.split()
-    r"[\t-\r\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
-)
 _NO_PIECE = "\ufdef"  # a noncharacter
 _LAST = 0x3FFFF  # of letters and marks
 _BEYOND = [0x40000, 0xE0000, 0xF0000, sys.maxunicode + 1]  # but for tags nothing, and private use
@@ -82,12 +79,16 @@ def shorten_runs(texts, edges):
         edges: int32 (edges,), where ranges of these characters begin and end, in turn.
     """
     chars = tf.strings.unicode_decode(texts, "UTF-8")  # (B, chars)
+    kept = tf.ragged.boolean_mask(chars, chars.with_values(~is_amid(chars, edges)))
+    return tf.strings.unicode_encode(kept, "UTF-8")
+
+
+def is_amid(chars, edges):
+    """bool (C,): which characters stand between two such, and are one; as for `shorten_runs`."""
     row = chars.value_rowids()  # (C,)
     is_in = tf.searchsorted(edges, chars.values, side="right") % 2 == 1
     joined = is_in[1:] & is_in[:-1] & (row[1:] == row[:-1])  # each with the one before
-    middle = tf.concat([[False], joined[1:] & joined[:-1], [False]], 0)[: tf.size(row)]
-    kept = tf.ragged.boolean_mask(chars, chars.with_values(~middle))
-    return tf.strings.unicode_encode(kept, "UTF-8")
+    return tf.concat([[False], joined[1:] & joined[:-1], [False]], 0)[: tf.size(row)]
 
 
 def strangers(known):

@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2.files import read_bytes
-from bert_tf2.text.normalize import update_rows
-from bert_tf2.text.pieces_text import WHITE, clean, edges_of, shorten_runs, strangers
+from bert_tf2.text.normalize import WHITE, update_rows
+from bert_tf2.text.pieces_text import clean, edges_of, shorten_runs, strangers
 from bert_tf2.text.tokenizer import Tokenizer
 from bert_tf2.weights.sentencepiece_model import FAIRSEQ
 

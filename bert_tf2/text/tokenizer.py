@@ -1,7 +1,8 @@
 """What all tokenizers share: the vocabulary, special ids, assets, and finding them beside weights.
 
 A tokenizer of a new kind subclasses `Tokenizer` and says in `build` how its files become pieces, in
-`clean` and `cut` how texts become ids, and in `join` how pieces become text.
+`clean` and `cut` how texts become ids, in `place` where their pieces stand, and in `join` how
+pieces become text.
 """
 
 from pathlib import Path
@@ -13,10 +14,16 @@ from bert_tf2.files import read_bytes
 from bert_tf2.text.added_tokens import AddedToken, AddedTokens, extended
 from bert_tf2.text.forms import to_strings
 from bert_tf2.text.from_checkpoint import FromCheckpoint
+from bert_tf2.text.offsets import Placing, seen
 from bert_tf2.weights.tokenizer_source import TokenizerSource
 
 
-class Tokenizer(FromCheckpoint):
+def _id_of(role, what):
+    about = f"int, the id of the piece that {what}; a ValueError if the vocabulary has none."
+    return property(lambda self: self.token_to_id(self.special_pieces[role]), doc=about)
+
+
+class Tokenizer(FromCheckpoint, Placing):
     """Strings to piece ids and back; no special pieces are added: see `packing.Preprocessor`.
 
     It works eagerly, in tf.function and tf.data, and in exported SavedModels.
@@ -130,13 +137,14 @@ class Tokenizer(FromCheckpoint):
         ids = self.tokenize(tf.reshape(texts, [-1]))
         return ids.values if texts.shape.rank == 0 else ids
 
-    def tokenize(self, texts):
-        """string (B,) -> int32 RaggedTensor (B, pieces)."""
+    def tokenize(self, texts, cut=None):
+        """string (B,) -> int32 RaggedTensor (B, pieces), or what `cut` gives in place of `cut`."""
         raw, cleaned = self._added
+        cut = cut or self.cut
 
         def clean_and_cut(between):
             between = self.clean(between)
-            return cleaned.tokenize(between, self.cut) if cleaned else self.cut(between)
+            return cleaned.tokenize(between, cut) if cleaned else cut(between)
 
         if not raw:
             return clean_and_cut(texts)
@@ -198,30 +206,11 @@ class Tokenizer(FromCheckpoint):
             raise ValueError(f"An id must be in [0, {self.vocabulary_size}). Received: {index}")
         return self._pieces[index]
 
-    @property
-    def pad_token_id(self):
-        """int, the id of the piece that fills rows."""
-        return self.token_to_id(self.special_pieces["pad"])
-
-    @property
-    def unknown_token_id(self):
-        """int, the id of what has no piece."""
-        return self.token_to_id(self.special_pieces["unknown"])
-
-    @property
-    def cls_token_id(self):
-        """int, the id of the piece that begins a row."""
-        return self.token_to_id(self.special_pieces["cls"])
-
-    @property
-    def sep_token_id(self):
-        """int, the id of the piece that ends a text."""
-        return self.token_to_id(self.special_pieces["sep"])
-
-    @property
-    def mask_token_id(self):
-        """int, the id of the piece that hides a word; a ValueError if the vocabulary has none."""
-        return self.token_to_id(self.special_pieces["mask"])
+    pad_token_id = _id_of("pad", "fills rows")
+    unknown_token_id = _id_of("unknown", "stands for what has none")
+    cls_token_id = _id_of("cls", "begins a row")
+    sep_token_id = _id_of("sep", "ends a text")
+    mask_token_id = _id_of("mask", "hides a word")
 
     def _need_vocabulary(self):
         if self._pieces is None:
@@ -260,8 +249,9 @@ class Tokenizer(FromCheckpoint):
         if not tokens:
             return None
         contents = tf.constant([token.content for token in tokens])
+        units = tf.reduce_sum(seen(self.clean(contents), self.shows)[0], 1).numpy()
         contents = (self.clean(contents) if cleaned else contents).numpy().tolist()
-        return AddedTokens(tokens, contents, [ids[token.content] for token in tokens])
+        return AddedTokens(tokens, contents, [ids[token.content] for token in tokens], units)
 
     # ---- saving --------------------------------------------------------------------------------
 

@@ -6,13 +6,23 @@ from typing import ClassVar
 import keras
 import tensorflow as tf
 
-from bert_tf2.text.normalize import UNREACHABLE, clean, limit_words, split_words
+from bert_tf2.text import offsets
+from bert_tf2.text.normalize import (
+    NEW_PUNCTUATION,
+    UNREACHABLE,
+    WHITE,
+    clean,
+    limit_words,
+    sorted_marks,
+    split_words,
+)
 from bert_tf2.text.tokenizer import Tokenizer
 from bert_tf2.text.vocabulary import Vocabulary
 from bert_tf2.weights.tokenizer_source import accented
 from bert_tf2.weights.tokenizer_words import MPNET
 
 LOGGER = logging.getLogger("bert_tf2")
+_NOTES = r"\x{1d15e}-\x{1d164}\x{1d1bb}-\x{1d1c0}"  # they decompose to marks that NFD sorts
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
@@ -95,6 +105,9 @@ class WordPieceTokenizer(Tokenizer):
             no_pretokenization=not self.tokenize_chinese_chars,  # it would take them apart
             unknown_token=self.special_pieces["unknown"],
         )
+        inner = [piece.startswith("##") for piece in vocabulary.pieces]
+        sizes = [len(p) - 2 * i for p, i in zip(vocabulary.pieces, inner, strict=True)]
+        self._begins_word, self._sizes = ~tf.constant(inner), tf.constant(sizes)  # by id
         return vocabulary.pieces
 
     def needed_pieces(self):
@@ -103,8 +116,8 @@ class WordPieceTokenizer(Tokenizer):
 
     def clean(self, texts):
         """string (B,) -> string (B,): `normalize.clean`."""
-        strip = self.lowercase if self.strip_accents is None else self.strip_accents
-        return clean(texts, self.lowercase, strip, self.tokenize_chinese_chars, self.max_word_chars)
+        chinese, most = self.tokenize_chinese_chars, self.max_word_chars
+        return clean(texts, self.lowercase, self._strips, chinese, most)
 
     def cut(self, texts):
         """string (B,), cleaned -> int32 RaggedTensor (B, pieces)."""
@@ -113,10 +126,66 @@ class WordPieceTokenizer(Tokenizer):
             return self._matcher.tokenize(texts)
         return self._matcher.tokenize(split_words(texts)).merge_dims(1, 2)
 
+    def place(self, texts):
+        """string (B,), cleaned -> int32 RaggedTensor (B, pieces, 3), as `offsets.placed`."""
+        ids = self.cut(texts)
+        known = tf.gather(self._sizes, ids.values)  # (P,)
+        is_unknown = ids.values == self.unknown_token_id
+        sizes = tf.cond(
+            tf.reduce_any(is_unknown),
+            lambda: tf.where(is_unknown, self._sizes_of_words(texts, ids), known),
+            lambda: known,
+        )
+        return ids.with_values(tf.stack([ids.values, sizes, sizes], 1))
+
+    def _sizes_of_words(self, texts, ids):
+        """int32 (P,): the characters of the word that each piece is of."""
+        words = split_words(texts, NEW_PUNCTUATION)
+        words = tf.ragged.boolean_mask(words, words != "")
+        begins = tf.cast(tf.gather(self._begins_word, ids.values), tf.int32)
+        nth = tf.cast(offsets.row_cumsum(ids.with_values(begins)) + begins - 1, tf.int64)
+        row = offsets.owners(ids.row_splits)
+        first, limit = (tf.gather(at, row) for at in (words.row_starts(), words.row_limits()))
+        place = tf.maximum(tf.minimum(first + nth, limit - 1), 0)
+        return tf.gather(tf.strings.length(words.values, "UTF8_CHAR"), place)
+
+    def settle(self, texts, chars, units, clings):
+        """Marks that NFD may have sorted are as one character, the first of them."""
+        # Latin, Greek, Cyrillic, Arabic and Indian texts have none.
+        sorts = tf.reduce_any(chars.values > 0x16FF) if self._strips else False
+        return tf.cond(sorts, lambda: _merge_sorted(chars, units, clings), lambda: (units, clings))
+
+    @property
+    def _strips(self):
+        return self.lowercase if self.strip_accents is None else self.strip_accents
+
     def join(self, ids):
         """Pieces joined by spaces, and "##" pieces to what stands before them."""
         text = tf.strings.reduce_join(self.pieces_of(ids), axis=-1, separator=" ")
         return tf.strings.regex_replace(text, " ##", "")
+
+
+def _merge_sorted(chars, units, clings):
+    """`settle` where some characters may be such marks."""
+    dropped, kept = sorted_marks()
+    patterns = WHITE, f"[{dropped}]", f"[{kept}]", f"[{kept}{_NOTES}]"
+    white, dropped, sorts, ends = offsets.each(
+        chars.values,
+        lambda letters: [tf.strings.regex_full_match(letters, p) for p in patterns],
+    )
+    # Controls are dropped before, and do not keep them apart; nor do other marks of this kind.
+    place = tf.where((units > 0) | white | (clings & ~dropped))[:, 0]
+    row = tf.gather(offsets.owners(chars.row_splits), place)
+    joins = tf.gather(sorts, place) & offsets.before(tf.gather(ends, place), False)
+    joins &= row == offsets.before(row, -1)
+    group = tf.cumsum(tf.cast(~joins, tf.int32)) - 1
+    total = tf.gather(tf.math.segment_sum(tf.gather(units, place), group), group)
+    units = tf.tensor_scatter_nd_update(units, place[:, None], tf.where(joins, 0, total))
+    # All between two of them clings as well: from behind the first to the second.
+    bounds = tf.boolean_mask(tf.stack([offsets.before(place, 0) + 1, place + 1], 1), joins)
+    steps = tf.repeat([[1, -1]], tf.shape(bounds)[0], 0)
+    depth = tf.scatter_nd(bounds[..., None], steps, [tf.size(units, tf.int64) + 1])
+    return units, clings | (tf.cumsum(depth)[:-1] > 0)
 
 
 def _matchable(vocabulary):
