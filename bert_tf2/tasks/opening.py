@@ -71,6 +71,7 @@ def open_task(
     trained_heads.check_problem(cls, checkpoint)
     weights.check_vocabulary(checkpoint)  # before anything is built; names the file
     if load_weights:
+        trained_heads.say_other_head(cls, checkpoint)
         checkpoint = weights.read_ahead(checkpoint)
     initializer = Unfilled(checkpoint.config) if load_weights else None
     encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
@@ -88,7 +89,6 @@ def open_task(
         task.load_report = report = load_variables(checkpoint, task.named_variables())
         wants_eyes = report.missing or report.nonfinite or report.warnings
         LOGGER.log(logging.WARNING if wants_eyes else logging.INFO, "%s", report)
-        trained_heads.say_other_head(cls, checkpoint)
         trained_heads.check_labels(task, checkpoint, given)
     task.takes_pairs = bool(said.get("takes_pairs"))
     if said.get("class") == cls.__name__:

@@ -3,22 +3,22 @@
 import logging
 
 from bert_tf2 import weights
+from bert_tf2.weights.units import HEADS
 
 LOGGER = logging.getLogger("bert_tf2")
 # What reads a fine-tuned head, by its kind (`weights.head_kinds`).
-CLASSES = {
-    "classes": "TextClassifier or a TextRegressor",
-    "tokens": "TokenClassifier",
-    "spans": "QuestionAnswerer",
-    "choice": "MultipleChoice",
+READERS = {
+    "classes": "open it as a TextClassifier or a TextRegressor to use it",
+    "tokens": "open it as a TokenClassifier to use it",
+    "spans": "open it as a QuestionAnswerer to use it",
+    "choice": "open it as a MultipleChoice to use it",
+    "answerable_spans": "no task here computes it",
 }
 
 
 def check_problem(cls, checkpoint):
     """Raises for a head that was trained to answer something else than this task reads in it."""
-    said, known = checkpoint.problem_type, cls.problem_types
-    if checkpoint.format == "huggingface":  # of whose silence transformers says what it means
-        said = weights.problem_type_of(checkpoint)
+    said, known = weights.problem_type_of(checkpoint), cls.problem_types
     if said is not None and known and said not in known:
         other = "TextRegressor" if said == "regression" else "TextClassifier"
         raise ValueError(
@@ -32,8 +32,8 @@ def say_other_head(cls, checkpoint):
     """Says that a file was fine-tuned for another task, whose head is left out."""
     if other := weights.other_head(checkpoint, cls.head_kind):
         LOGGER.warning(
-            "%s was fine-tuned with a head of %s, which a %s leaves out: open it as a %s to use it",
-            *(checkpoint.path, other, cls.__name__, CLASSES[other]),
+            "%s was fine-tuned with a head of %s, which a %s leaves out: %s",
+            *(checkpoint.path, other, cls.__name__, READERS[other]),
         )
 
 
@@ -44,8 +44,9 @@ def check_labels(task, checkpoint, given):
         ValueError: they are the same names in another order.
     """
     theirs, ours = list(checkpoint.labels or ()), list(getattr(task, "labels", ()))
-    loaded = not any(name.startswith("classifier/") for name in task.load_report.missing)
-    if "labels" not in given or not loaded or not theirs or theirs == ours:
+    own = HEADS.get(task.head_kind, ("",))[-1]
+    is_new = any(name.startswith(f"{own}/") for name in task.load_report.missing)
+    if "labels" not in given or is_new or not theirs or theirs == ours:
         return
     if sorted(theirs) == sorted(ours):
         raise ValueError(

@@ -10,6 +10,7 @@ import dataclasses
 from bert_tf2.weights import names
 from bert_tf2.weights.checkpoint import Checkpoint
 from bert_tf2.weights.loading import match
+from bert_tf2.weights.publishers import PUBLISHER_OF
 from bert_tf2.weights.units import HEADS
 
 # Those that a pretrained model has, and that a fine-tuned one may have kept.
@@ -31,14 +32,16 @@ def other_head(checkpoint: Checkpoint, kind: str | None) -> str | None:
 
 
 def problem_type_of(checkpoint: Checkpoint) -> str | None:
-    """What a head of classes answers, one of `PROBLEM_TYPES`; None: there is none in the file.
+    """What a head of classes answers, one of `PROBLEM_TYPES`; None: nothing says, or there is none.
 
-    Where the config does not say, one logit is a number and several are classes of which one is
-    right, as in transformers (`…ForSequenceClassification.forward`).
+    Where a Hugging Face config does not say, one logit is a number and several are classes of which
+    one is right, as in transformers (`…ForSequenceClassification.forward`).
     """
     bias = match(checkpoint).found.get("classifier/bias")
     if bias is None:
         return None
+    if PUBLISHER_OF[checkpoint.format] != "huggingface":
+        return checkpoint.problem_type
     guessed = (
         "regression" if checkpoint.variables[bias][0] == (1,) else "single_label_classification"
     )
