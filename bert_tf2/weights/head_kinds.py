@@ -1,8 +1,8 @@
 """What the head of a checkpoint is for, by what its config says and by its variables.
 
-A kind of head is a key of `units.HEADS`: "classes", "tokens", "spans", "answerable_spans" (those of
-ALBERT's run_squad_v2.py, which no task here reads), "choice", "next_sentence", "sentence_order",
-"masked_lm", "replaced_tokens".
+A kind of head is a key of `units.HEADS`: "classes", "tokens", "crf" (beside tokens), "spans",
+"answerable_spans" (those of ALBERT's run_squad_v2.py, which no task here reads), "choice",
+"next_sentence", "sentence_order", "masked_lm", "replaced_tokens".
 """
 
 import dataclasses
@@ -13,8 +13,8 @@ from bert_tf2.weights.loading import match
 from bert_tf2.weights.publishers import PUBLISHER_OF
 from bert_tf2.weights.units import HEADS
 
-# Those that a pretrained model has, and that a fine-tuned one may have kept.
-OF_PRETRAINING = ("next_sentence", "sentence_order", "masked_lm", "replaced_tokens")
+# Those that a model was fine-tuned for: the others it may have kept, or have beside them.
+FINE_TUNED = ("classes", "tokens", "spans", "answerable_spans", "choice")
 
 
 def head_kinds(checkpoint: Checkpoint) -> tuple[str, ...]:
@@ -27,7 +27,7 @@ def head_kinds(checkpoint: Checkpoint) -> tuple[str, ...]:
 def other_head(checkpoint: Checkpoint, kind: str | None) -> str | None:
     """The kind of what the file was fine-tuned for, where it is not `kind`; None if it was not."""
     kinds = head_kinds(checkpoint)
-    others = [other for other in kinds if other not in OF_PRETRAINING]
+    others = [other for other in kinds if other in FINE_TUNED]
     return others[0] if others and kind not in kinds else None
 
 

@@ -62,6 +62,9 @@ rtd/logits                   dense      D,1   head
 pre_classifier               dense      D,D   head    classifier_act
 classifier                   logits     D,K   head
 token_classifier             logits     D,K   head
+crf/transitions              table      K,K   head
+crf/starts                   vector     K     head
+crf/ends                     vector     K     head
 span                         logits     D,2   head
 pre_choice                   dense      D,D   head    !pooler
 choice                       logits     D,1   head
@@ -78,6 +81,7 @@ UNITS = {name: Unit(*row) for name, *row in map(str.split, _UNITS.strip().split(
 HEADS = {
     "classes": ("pre_classifier", "classifier"),
     "tokens": ("token_classifier",),
+    "crf": ("crf",),
     "spans": ("span",),
     "answerable_spans": ("squad2",),
     "choice": ("pre_choice", "choice"),
