@@ -107,12 +107,7 @@ def _of_checkpoint(flags, given):
 
     checkpoint = weights.open_checkpoint(weights.resolve(given), flags.bert_config_file)
     heads = weights.heads(checkpoint)
-    if flags.task:
-        row = task_table.TASKS[flags.task]
-    elif said := (checkpoint.task or {}).get("class"):
-        row = task_table.row_of(said)
-    else:
-        row = task_table.row_by_heads(heads)
+    row = task_table.TASKS.get(flags.task) or task_table.row_of_checkpoint(checkpoint, heads)
     if flags.labels and not row.labelled:
         raise UsageError("--labels is for classifiers", flags.command)
     missing, own = [row.head], {"labels": flags.labels} if flags.labels else {}

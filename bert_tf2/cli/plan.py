@@ -4,11 +4,13 @@ from pathlib import Path
 
 from bert_tf2.cli import console
 from bert_tf2.cli.flags import UsageError
+from bert_tf2.cli.task_table import TASKS, row_of_checkpoint
 from bert_tf2.planning import machine, memory
 from bert_tf2.planning.memory import GIB
 
 # What a prediction may be off by: tests/planning/test_memory.py holds it to that.
 TOLERANCE = 0.2
+USUAL = "text_classification"
 MOMENTS = {
     "turn": "as the backward pass begins",
     "bottom": "as the backward pass reaches the first block",
@@ -18,7 +20,7 @@ MOMENTS = {
 
 def plan(flags):
     """Prints where a step's memory goes, whether it fits, and the cheapest settings that do."""
-    config = _config(flags)
+    config, task = _config(flags)
     device = flags.device or ("gpu" if machine.gpu_bytes() else "cpu")
     given = flags.memory_gb
     available = machine.available(device) if given is None else given * GIB
@@ -50,7 +52,7 @@ def plan(flags):
         return
     if prediction.peak * (1 + TOLERANCE) > available:
         print(f"\nIt is tight: predictions may be off by {TOLERANCE:.0%}.")
-    print(f"\n{_how(flags, chosen)}")
+    print(f"\n{_how(flags, chosen, task)}")
 
 
 def _terms(prediction):
@@ -86,35 +88,39 @@ def _named(step):
     return " ".join(_settings(step)) or "as it is"
 
 
-def _how(flags, step):
-    """The flags and the Python lines of a step."""
+def _how(flags, step, task):
+    """The flags and the Python lines of a step, for a task by its name in the table."""
+    row = TASKS[task]
     preset = flags.init_checkpoint or "CHECKPOINT"
     words = [f"--train_batch_size={step.batch_size}", f"--max_seq_length={step.length}"]
     words += [f"--pooling={step.pooling}"] * (step.pooling != "first") + _settings(step)
-    made = [f'"{preset}"', "labels=labels", f"max_length={step.length}"]
+    words += [f"--task={task}"] * (task != USUAL)
+    made = [f'"{preset}"', *["labels=labels"] * row.labelled, f"max_length={step.length}"]
     made += [f'pooling="{step.pooling}"'] * (step.pooling != "first")
     made += [f'dtype="{step.dtype}"'] * (step.dtype != "float32")
     made += ["recompute=True"] * step.recompute
     lines = [
         f"bert_tf2 finetune --init_checkpoint={preset} {' '.join(words)} …",
         "",
-        f"model = bert_tf2.TextClassifier.from_preset({', '.join(made)})",
+        f"model = bert_tf2.{row.home.partition(':')[2]}.from_preset({', '.join(made)})",
     ]
     if step.micro_batches > 1:
         lines.append(f"model.compile(micro_batches={step.micro_batches})")
-    return "\n".join([*lines, f"model.fit(texts, y, batch_size={step.batch_size})"])
+    data = "texts, y" if row.labelled else "texts"
+    return "\n".join([*lines, f"model.fit({data}, batch_size={step.batch_size})"])
 
 
 # === What is planned for, and on what =============================================================
 
 
 def _config(flags):
-    """The encoder's sizes: from a config, a checkpoint on disk, or the published table."""
+    """The encoder's sizes, from a config, a checkpoint on disk, or the published table; and the
+    name of the task, which only a checkpoint says."""
     from bert_tf2.variants import VARIANTS
     from bert_tf2.weights import read_config, registry
 
     if flags.bert_config_file:
-        return read_config(flags.bert_config_file)
+        return read_config(flags.bert_config_file), USUAL
     given = flags.init_checkpoint
     if not given:
         raise UsageError("give --init_checkpoint or --bert_config_file", flags.command)
@@ -122,16 +128,18 @@ def _config(flags):
     if path.exists() or path.with_name(path.name + ".index").is_file():
         return _opened(path)
     if given in VARIANTS:
-        return VARIANTS[given]
-    return VARIANTS[registry.find(given).name]  # by its alias
+        return VARIANTS[given], USUAL
+    return VARIANTS[registry.find(given).name], USUAL  # by its alias
 
 
 def _opened(path):
-    """The config of a checkpoint on this machine."""
+    """The config and the task of a checkpoint on this machine."""
     console.import_tensorflow()
     from bert_tf2 import weights
 
-    return weights.open_checkpoint(path).config
+    checkpoint = weights.open_checkpoint(path)
+    row = row_of_checkpoint(checkpoint, weights.heads(checkpoint))
+    return checkpoint.config, next(name for name, known in TASKS.items() if known is row)
 
 
 def _origin(flags, device):

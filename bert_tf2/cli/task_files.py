@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from bert_tf2.cli.task_table import counted
+from bert_tf2.cli.task_table import class_counts
 from bert_tf2.data import tables
 from bert_tf2.data.examples import Examples, read_examples
 
@@ -30,7 +30,7 @@ def read(flags, path, labelled=True):
             encoding=flags.encoding,
         )
     kind = "pairs" if examples.pairs else "texts"
-    print(f"{path}: {len(examples)} {kind}{counted(examples.labels)}")
+    print(f"{path}: {len(examples)} {kind}{class_counts(examples.labels)}")
     return examples
 
 

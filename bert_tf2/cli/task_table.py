@@ -182,12 +182,18 @@ def row_by_heads(heads):
     return known[0] if known else TASKS["text_classification"]
 
 
+def row_of_checkpoint(checkpoint, heads):
+    """The row of the task that a checkpoint says, or that its heads tell."""
+    said = (checkpoint.task or {}).get("class")
+    return row_of(said) if said else row_by_heads(heads)
+
+
 def row_by_answers(names):
     """The row of a SavedModel, told by what it answers; None for another's."""
     return next((row for row in TASKS.values() if row.answers in names), None)
 
 
-def counted(labels):
+def class_counts(labels):
     """How often each label is there, for people."""
     counts = Counter(labels or ())
     classes = ", ".join(f"{name} {count}" for name, count in sorted(counts.items())[:12])

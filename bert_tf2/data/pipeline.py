@@ -55,7 +55,7 @@ class Batch(NamedTuple):
     weights: object
 
 
-class Passing(NamedTuple):
+class Sampling(NamedTuple):
     """How a training run goes through its data; as it stands here, any other pass does.
 
     Attributes:
@@ -71,24 +71,24 @@ class Passing(NamedTuple):
     drop_remainder: bool = False
 
 
-ONCE = Passing()
+ONCE = Sampling()
 
 
-def batches(columns, prepare, batch_size=32, passing=ONCE, groups=None):
+def batches(columns, prepare, batch_size=32, sampling=ONCE, groups=None):
     """In-memory columns -> batches ready for a model.
 
     Args:
         columns: a structure of tensors or arrays (n, …), ragged ones too.
         prepare: in-graph function of such a structure of B rows.
         batch_size: rows a batch; the last one may be smaller.
-        passing: a `Passing`.
+        sampling: a `Sampling`.
         groups: int (n,): batches then hold rows of one group only, in the order in which they
             fill; a group's last batch, at the end of the epoch, may be smaller.
 
     Returns:
         a tf.data.Dataset of what `prepare` gives.
     """
-    order, shuffle, endless, drop_remainder = passing
+    order, shuffle, endless, drop_remainder = sampling
     columns = tf.nest.map_structure(
         lambda x: x if isinstance(x, tf.RaggedTensor) else tf.convert_to_tensor(x), columns
     )
@@ -143,7 +143,7 @@ def ahead(dataset, function):
     return dataset
 
 
-def counted(dataset):
+def with_cardinality(dataset):
     """The same dataset, which now knows how many batches it has.
 
     The recipe asks for it. A dataset that does not know is gone through once.

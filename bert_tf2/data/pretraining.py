@@ -115,7 +115,7 @@ def masked_batches(rows, tokenizer, order, batch_size=32, drop_remainder=False, 
 def masked_texts(
     texts,
     preprocessor,
-    passing,
+    sampling,
     batch_size=32,
     rate=0.15,
     max_predictions=None,
@@ -126,8 +126,8 @@ def masked_texts(
     Args:
         texts: see `full_rows`.
         preprocessor: a `Preprocessor`.
-        passing: a `pipeline.Passing` with an order, in which words are hidden and, if it shuffles,
-            rows come, all kept in memory. A dataset of texts has its own order and end.
+        sampling: a `pipeline.Sampling` with an order, in which words are hidden and, if it
+            shuffles, rows come, all kept in memory. A dataset of texts has its own order and end.
         batch_size: see `masked_batches`.
         rate, max_predictions, whole_words: see `mask_words`; by default at most as many predictions
             as the rate asks for in a full row.
@@ -135,24 +135,24 @@ def masked_texts(
     tokenizer, length = preprocessor.tokenizer, preprocessor.max_length
     rows = full_rows(texts, tokenizer, length)
     in_memory = not isinstance(texts, tf.data.Dataset)
-    if in_memory and passing.shuffle:
-        rows = _in_order(rows, passing._replace(drop_remainder=False))
+    if in_memory and sampling.shuffle:
+        rows = _in_order(rows, sampling._replace(drop_remainder=False))
     else:
-        rows = rows.repeat() if in_memory and passing.endless else rows
+        rows = rows.repeat() if in_memory and sampling.endless else rows
         rows = rows.batch(ROWS_AT_ONCE)
     masking = {
         "rate": rate,
         "max_predictions": max_predictions or max(1, round(rate * length)),
         "whole_words": whole_words,
     }
-    order, drop_remainder = passing.order, passing.drop_remainder
+    order, drop_remainder = sampling.order, sampling.drop_remainder
     return masked_batches(rows, tokenizer, order, batch_size, drop_remainder, **masking)
 
 
-def _in_order(rows, passing):
+def _in_order(rows, sampling):
     """The rows of a dataset that fits memory, in the order of each pass."""
     parts = list(rows.batch(4096))
     if not parts:
         return rows.batch(ROWS_AT_ONCE)
     rows = {name: tf.concat([part[name] for part in parts], 0) for name in parts[0]}
-    return pipeline.batches(rows, dict, ROWS_AT_ONCE, passing)
+    return pipeline.batches(rows, dict, ROWS_AT_ONCE, sampling)

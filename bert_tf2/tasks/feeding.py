@@ -15,7 +15,7 @@ def dataset(
     y=None,
     sample_weight=None,
     batch_size=32,
-    passing=pipeline.ONCE,
+    sampling=pipeline.ONCE,
     labelled=True,
     class_weight=None,
 ):
@@ -23,11 +23,11 @@ def dataset(
 
     Args:
         x, y, sample_weight, batch_size, class_weight: as in `Task.fit`.
-        passing: how to go through what is in memory, a `pipeline.Passing`.
+        sampling: how to go through what is in memory, a `pipeline.Sampling`.
         labelled: whether there are labels to learn from, or to compare with.
     """
     finish = _finishing(task, labelled, class_weight)
-    x = columns.as_dataset(x, passing.endless)
+    x = columns.as_dataset(x, sampling.endless)
     if isinstance(x, tf.data.Dataset):
         if y is not None or sample_weight is not None:
             raise ValueError("A dataset brings its labels along: leave out `y`.")
@@ -37,15 +37,15 @@ def dataset(
     if labelled and y is None:
         raise ValueError("`y`, the labels, must be given with texts. Received: None")
     found = task.read(x, y if labelled else None, sample_weight)
-    if passing.order is not None:  # to be trained on
+    if sampling.order is not None:  # to be trained on
         for sentence in task.worth_saying(found):
             LOGGER.warning("%s", sentence)
     groups = None
-    if passing.shuffle and task.preprocessor.length_buckets and "text" in found:
+    if sampling.shuffle and task.preprocessor.length_buckets and "text" in found:
         sides = tuple(task.packed_texts(found).values())
         groups = task.preprocessor.buckets(sides if sides[1:] else sides[0])
         groups = groups.reshape(pipeline.count_rows(found), -1).max(1)
-    return pipeline.batches(found, finish, batch_size or 32, passing, groups)
+    return pipeline.batches(found, finish, batch_size or 32, sampling, groups)
 
 
 def batch(task, x, y=None, sample_weight=None, class_weight=None):

@@ -203,7 +203,7 @@ class MaskedLM(Task):
         return found
 
     def dataset(
-        self, x, y=None, sample_weight=None, batch_size=32, passing=pipeline.ONCE, **kwargs
+        self, x, y=None, sample_weight=None, batch_size=32, sampling=pipeline.ONCE, **kwargs
     ):
         """As `Task.dataset`; texts to learn from are joined into full rows, and masked."""
         if sample_weight is not None:
@@ -218,10 +218,10 @@ class MaskedLM(Task):
                     "and train a second task on records (`data.records.read_records`). "
                     f"Received: second_task={self.second_task!r}, y of type {type(y).__name__}"
                 )
-            x = self._masked(x, batch_size or 32, passing)
-        return super().dataset(x, y, sample_weight, batch_size, passing, **kwargs)
+            x = self._masked(x, batch_size or 32, sampling)
+        return super().dataset(x, y, sample_weight, batch_size, sampling, **kwargs)
 
-    def _masked(self, texts, batch_size, passing):
+    def _masked(self, texts, batch_size, sampling):
         """Texts -> a dataset of columns; without an order as in every `evaluate`."""
         masking = {name: getattr(self, name) for name in MASKING}
         in_memory = not isinstance(texts, tf.data.Dataset)
@@ -229,13 +229,15 @@ class MaskedLM(Task):
             found = columns.text_columns(texts, columns.TEXT_NAMES[:1])
             feeding.say_what_is_lost(self, found, joined=True)
             texts = found["text"]
-        if passing.order is None:
-            passing = passing._replace(order=pipeline.Order(EVALUATION_SEED))
-        dataset = pretraining.masked_texts(texts, self.preprocessor, passing, batch_size, **masking)
+        if sampling.order is None:
+            sampling = sampling._replace(order=pipeline.Order(EVALUATION_SEED))
+        dataset = pretraining.masked_texts(
+            texts, self.preprocessor, sampling, batch_size, **masking
+        )
         # Keras warns at the end of what it does not know the length of. Rows in memory are quickly
         # counted; the length of a dataset is its maker's business.
         endless = dataset.cardinality() == tf.data.INFINITE_CARDINALITY
-        return pipeline.counted(dataset) if in_memory and not endless else dataset
+        return pipeline.with_cardinality(dataset) if in_memory and not endless else dataset
 
     # --- Answers. ---------------------------------------------------------------------------------
 

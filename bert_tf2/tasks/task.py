@@ -267,7 +267,9 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
             drop_remainder,
             callbacks,
         )
-        data = self.dataset(x, y, sample_weight, batch_size, run.passing, class_weight=class_weight)
+        data = self.dataset(
+            x, y, sample_weight, batch_size, run.sampling, class_weight=class_weight
+        )
         if validation_data is not None:
             validation_data = self.dataset(*columns.validation(validation_data), batch_size)
         self.takes_pairs = columns.is_pair(x)

@@ -5,13 +5,13 @@ google-research/albert `lamb_optimizer.py`, `LAMBOptimizer`.
 """
 
 import functools
-import re
 
 import keras
 import tensorflow as tf
 
 from bert_tf2.training import schedules, updates
 from bert_tf2.training.layer_decay import rate_factors
+from bert_tf2.training.named_variables import checked_patterns, matches, path
 from bert_tf2.weights.units import NO_DECAY, decays
 
 # What arguments may be: name -> (test, in words).
@@ -85,7 +85,7 @@ class AdamW(keras.optimizers.Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.clip_norm = clip_norm
-        self.no_decay_patterns = _checked_patterns(
+        self.no_decay_patterns = checked_patterns(
             "exclude_from_weight_decay", exclude_from_weight_decay
         )
         self.reproduce = reproduce
@@ -122,7 +122,7 @@ class AdamW(keras.optimizers.Optimizer):
         self._settings = [self._settings_of(variable) for variable in variables]
         self._rate_factors = [1.0] * len(variables)
         if self.layer_decay is not None:
-            paths = [_path(variable) for variable in variables]
+            paths = [path(variable) for variable in variables]
             self._rate_factors = rate_factors(paths, self.layer_decay)
         # Compiled, the update is one pass over memory instead of a dozen. On MiniLM's shapes and
         # two cores a whole step (norm, clipping, update) takes 0.4 of the time of the same lines
@@ -145,9 +145,9 @@ class AdamW(keras.optimizers.Optimizer):
     def _may_decay(self, variable):
         # `_use_weight_decay` knows what was named through Keras's `exclude_from_weight_decay()`.
         if self.no_decay_patterns == NO_DECAY:
-            named = not decays(_path(variable))
+            named = not decays(path(variable))
         else:
-            named = _matches(self.no_decay_patterns, variable)
+            named = matches(self.no_decay_patterns, variable)
         return not named and self._use_weight_decay(variable)
 
     def apply(self, grads, trainable_variables=None):
@@ -259,7 +259,7 @@ class LAMB(AdamW):
         super().__init__(learning_rate, name=name, **kwargs)
         self.no_adaptation_patterns = exclude_from_layer_adaptation
         if exclude_from_layer_adaptation is not None:
-            self.no_adaptation_patterns = _checked_patterns(
+            self.no_adaptation_patterns = checked_patterns(
                 "exclude_from_layer_adaptation", exclude_from_layer_adaptation
             )
 
@@ -267,7 +267,7 @@ class LAMB(AdamW):
         if self.no_adaptation_patterns is None:
             adapted = self._may_decay(variable)
         else:
-            adapted = not _matches(self.no_adaptation_patterns, variable)
+            adapted = not matches(self.no_adaptation_patterns, variable)
         return (*super()._settings_of(variable), adapted)
 
     def get_config(self):
@@ -275,28 +275,3 @@ class LAMB(AdamW):
         patterns = self.no_adaptation_patterns
         patterns = None if patterns is None else list(patterns)
         return super().get_config() | {"exclude_from_layer_adaptation": patterns}
-
-
-def _path(variable):
-    return getattr(variable, "path", variable.name)
-
-
-def _matches(patterns, variable):
-    return any(re.search(pattern, _path(variable)) for pattern in patterns)
-
-
-def _checked_patterns(name, patterns):
-    """Returns the regular expressions as a tuple, each known to compile."""
-    if isinstance(patterns, str):
-        raise ValueError(
-            f"`{name}` must be a list of regular expressions. "
-            f"Received: {patterns!r}; write [{patterns!r}]"
-        )
-    for pattern in patterns or ():
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(
-                f"`{name}` must hold regular expressions. Received: {pattern!r} ({error})"
-            ) from error
-    return tuple(patterns or ())

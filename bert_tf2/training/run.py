@@ -22,7 +22,7 @@ class Run:
             in `Task.fit`.
 
     Attributes:
-        passing: how the run goes through data in memory, a `pipeline.Passing`.
+        sampling: how the run goes through data in memory, a `pipeline.Sampling`.
         record: dict that tells runs apart, as `Checkpoints` and `RunLog` write it.
     """
 
@@ -45,7 +45,7 @@ class Run:
         self.steps_per_epoch = steps_per_epoch
         self.order = pipeline.Order(strategies.common_seed(strategy))
         endless = steps_per_epoch is not None
-        self.passing = pipeline.Passing(self.order, bool(shuffle), endless, drop_remainder)
+        self.sampling = pipeline.Sampling(self.order, bool(shuffle), endless, drop_remainder)
         self.callbacks, self.checkpoints = _sorted(callbacks)
         for callback in self.callbacks:
             if task.recipe is not None and isinstance(callback, SETTING_RATES):
@@ -67,12 +67,12 @@ class Run:
         """Takes the steps of the run; -> a `keras.callbacks.History`.
 
         Args:
-            dataset: of `pipeline.Batch`es, as the run's `passing` asks.
+            dataset: of `pipeline.Batch`es, as the run's `sampling` asks.
             **kwargs: of `keras.Model.fit`.
         """
         task = self.task
-        if task.recipe is not None and not self.passing.endless:
-            dataset = pipeline.counted(dataset)
+        if task.recipe is not None and not self.sampling.endless:
+            dataset = pipeline.with_cardinality(dataset)
         self.record["batches"] = batches = int(dataset.cardinality())
         task.run = self.record
         self._prepare(dataset, self._whole_executions(self.steps_per_epoch) or batches)

@@ -365,6 +365,10 @@ def test_masked_words_take_every_verb(work, tmp_path, capsys):
     assert said[0] == said[1] == said[2]
     words, shares, text = said[0].splitlines()[0].split("\t")
     assert (len(words.split()), len(shares.split()), text) == (2, 2, "the [MASK] was [MASK]")
+    assert cli.main(["plan", f"--preset={tmp_path}/p", "--seq=16"]) == 0
+    planned = capsys.readouterr().out
+    assert f'bert_tf2.MaskedLM.from_preset("{tmp_path}/p", max_length=16)' in planned
+    assert "--task=masked_lm" in planned and "model.fit(texts, batch_size=32)" in planned
     task = keras.saving.load_model(model)
     assert words.split() == [fills[0].word for fills in task.fill_masks([text])[0]]
     output = f"--output_file={tmp_path}/answers.jsonl"

@@ -23,9 +23,9 @@ def test_the_tuner_is_off_unless_the_user_chose(chosen):
 @pytest.mark.parametrize("order", [None, pipeline.Order(7)])
 def test_every_row_once_in_order_or_not(order, groups):
     columns = (tf.strings.as_string(tf.range(100)), tf.range(100))
-    passing = pipeline.Passing(order, shuffle=order is not None)
+    sampling = pipeline.Sampling(order, shuffle=order is not None)
     dataset = pipeline.batches(
-        columns, lambda texts, rows: (tf.strings.to_number(texts), rows), 8, passing, groups
+        columns, lambda texts, rows: (tf.strings.to_number(texts), rows), 8, sampling, groups
     )
     batches = list(dataset)
     sizes = [8] * 12 + [4] if groups is None else [8] * 12 + [2, 1, 1]
@@ -43,7 +43,7 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     def passes(seed, epochs):
         order, rows = pipeline.Order(seed), tf.range(50)
         dataset = pipeline.batches(
-            (rows, rows), lambda *both: both, 8, pipeline.Passing(order, True)
+            (rows, rows), lambda *both: both, 8, pipeline.Sampling(order, True)
         )
         for epoch in epochs:
             order.start(epoch)
@@ -54,8 +54,8 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     assert next(passes(1, [1])) == second
     assert next(passes(2, [0])) != first
     order = pipeline.Order(1)
-    passing = pipeline.Passing(order, shuffle=True, endless=True)
-    endless = pipeline.batches((tf.range(50), tf.range(50)), lambda *both: both, 8, passing)
+    sampling = pipeline.Sampling(order, shuffle=True, endless=True)
+    endless = pipeline.batches((tf.range(50), tf.range(50)), lambda *both: both, 8, sampling)
     rows = [int(x) for _, numbers in endless.take(14) for x in numbers]
     assert (rows[:50], rows[50:]) == (first, second)
 
@@ -63,8 +63,8 @@ def test_the_order_is_a_function_of_seed_and_epoch():
 @pytest.mark.parametrize("groups", [None, [0, 1] * 5])
 def test_batches_of_one_known_size(groups):
     """Of ten rows in threes, or of two groups of five."""
-    passing = pipeline.Passing(pipeline.Order(1), shuffle=True, drop_remainder=True)
+    sampling = pipeline.Sampling(pipeline.Order(1), shuffle=True, drop_remainder=True)
     steps = 3 if groups is None else 2
-    dataset = pipeline.batches((tf.range(10),), lambda x: {"x": x}, 3, passing, groups)
+    dataset = pipeline.batches((tf.range(10),), lambda x: {"x": x}, 3, sampling, groups)
     assert dataset.element_spec["x"].shape == (3,)
     assert int(dataset.cardinality()) == len(list(dataset)) == steps

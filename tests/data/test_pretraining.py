@@ -152,16 +152,16 @@ def test_texts_without_end_are_known_to_be():
 
 
 def test_rows_are_counted():
-    dataset = pipeline.counted(batches())
+    dataset = pipeline.with_cardinality(batches())
     assert int(dataset.cardinality()) == len(list(dataset)) == -(-len(rows_of(TEXTS)) // 2)
     with pytest.raises(ValueError, match="at least one row"):
-        pipeline.counted(batches(texts=["", " "]))
+        pipeline.with_cardinality(batches(texts=["", " "]))
 
 
 def test_batches_of_one_known_size():
     count = len(rows_of(TEXTS))
-    passing = pipeline.Passing(pipeline.Order(1), drop_remainder=True)
-    dataset = pretraining.masked_texts(TEXTS, Preprocessor(TOKENIZER, 7), passing, 4)
+    sampling = pipeline.Sampling(pipeline.Order(1), drop_remainder=True)
+    dataset = pretraining.masked_texts(TEXTS, Preprocessor(TOKENIZER, 7), sampling, 4)
     assert all(spec.shape[0] == 4 for spec in dataset.element_spec.values())
     assert count % 4 and len(list(dataset)) == count // 4
 
@@ -171,8 +171,8 @@ def test_endless_rows_of_texts_in_memory(shuffle):
     """Each pass hides other words; shuffled, it comes in another order."""
     preprocessor, count = Preprocessor(TOKENIZER, 7), len(rows_of(TEXTS))
     how = {"batch_size": 2, "rate": 0.3}
-    passing = pipeline.Passing(pipeline.Order(1), shuffle, endless=True)
-    dataset = pretraining.masked_texts(TEXTS, preprocessor, passing, **how)
+    sampling = pipeline.Sampling(pipeline.Order(1), shuffle, endless=True)
+    dataset = pretraining.masked_texts(TEXTS, preprocessor, sampling, **how)
     assert dataset.cardinality() == tf.data.INFINITE_CARDINALITY
     rows = []
     for batch in dataset.unbatch().take(2 * count).as_numpy_iterator():

@@ -36,8 +36,8 @@ def test_buckets_are_the_lengths_texts_are_padded_to():
 
 def test_batches_hold_one_bucket_each_and_every_row_once():
     clf = classifier(length_buckets=[6, 12])
-    passing = pipeline.Passing(pipeline.Order(1), shuffle=True)
-    dataset = clf.dataset(TEXTS, LABELS, batch_size=4, passing=passing)
+    sampling = pipeline.Sampling(pipeline.Order(1), shuffle=True)
+    dataset = clf.dataset(TEXTS, LABELS, batch_size=4, sampling=sampling)
     counts = np.unique(clf.preprocessor.buckets(TEXTS), return_counts=True)[1]
     assert len(dataset) == sum(-(-n // 4) for n in counts)
     for _ in range(2):  # every epoch

@@ -116,8 +116,8 @@ def test_metrics_are_those_of_all_predictions():
     got = task.evaluate(TEXTS, batch_size=5, verbose=0, return_dict=True)
     logits, ids, weight = [], [], []
     settings = {"rate": 0.3, "whole_words": True}
-    passing = pipeline.Passing(pipeline.Order(0))
-    for targets in pretraining.masked_texts(TEXTS, task.preprocessor, passing, **settings):
+    sampling = pipeline.Sampling(pipeline.Order(0))
+    for targets in pretraining.masked_texts(TEXTS, task.preprocessor, sampling, **settings):
         assert targets["masked_positions"].shape[1] == 6  # 0.3 of 20
         logits.append(task(task.prepare(targets)[0]))
         ids.append(targets["masked_ids"])
