@@ -1,8 +1,7 @@
 """What people hold as classes -> their names and numbers.
 
-A label is a class's name, or a number. Numbers that are names mean names: of the classes "1" … "5"
-the label 5 is the last. Where no class is named by a number, they are positions, from 0. Where some
-are, a number is taken only if both readings agree on it.
+A label is a class's name, or a number. Numbers that are names mean names: of "1" … "5" 5 is the
+last. Where no class is named by a number, they are positions, from 0; else both must agree.
 """
 
 import collections
