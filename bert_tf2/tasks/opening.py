@@ -9,6 +9,7 @@ import keras
 from bert_tf2 import weights
 from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.modeling.frozen import freeze, frozen
+from bert_tf2.modeling.top_layers import begin_anew, top_blocks, train_top
 from bert_tf2.tasks import trained_heads
 from bert_tf2.text.packing import Preprocessor
 from bert_tf2.text.tokenizer import Tokenizer
@@ -33,6 +34,8 @@ def open_task(
     dtype=None,
     recompute=False,
     ignore=(),
+    trainable_layers=None,
+    reinit_layers=0,
     **kwargs,
 ):
     """Opens a checkpoint and puts this task's head on it.
@@ -53,6 +56,10 @@ def open_task(
         dtype: a Keras dtype policy for the encoder, e.g. "mixed_bfloat16".
         recompute: train in less memory and more time (see `Encoder`).
         ignore: patterns of names in the file to leave out, such as "my_head/*".
+        trainable_layers: train the so many top layers, the pooler and the head alone; 0: the head.
+            Default: all, or what the preset's task trained.
+        reinit_layers: have the so many top layers and the pooler begin anew, with the published
+            initializer (Zhang et al. 2020): 1 to 6 for a few thousand rows. Default: 0, none.
 
     Returns:
         the task. `load_report` says what came from the file and what is new.
@@ -60,8 +67,11 @@ def open_task(
     Raises:
         FileNotFoundError: nothing, or no vocabulary, is found there.
         weights.CheckpointError: files and config disagree, or a file is damaged.
+        ValueError: more layers than there are, or some of those that share their weights (ALBERT).
     """
     checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file, ignore)
+    for name, n in {"trainable_layers": trainable_layers, "reinit_layers": reinit_layers}.items():
+        top_blocks(checkpoint.config, n or 0, name)  # before anything is built
     if vocab_file is not None:
         files = weights.given_vocabulary(Path(vocab_file))
         checkpoint = dataclasses.replace(
@@ -87,11 +97,14 @@ def open_task(
     task = cls(encoder, preprocessor, **_settings(cls, checkpoint) | given)
     if load_weights:
         task.load_report = report = load_variables(checkpoint, task.named_variables())
+        report.begin_anew(begin_anew(task, reinit_layers))
         wants_eyes = report.missing or report.nonfinite or report.warnings
         LOGGER.log(logging.WARNING if wants_eyes else logging.INFO, "%s", report)
         trained_heads.check_labels(task, checkpoint, given)
     task.takes_pairs = bool(said.get("takes_pairs"))
-    if said.get("class") == cls.__name__:
+    if trainable_layers is not None:
+        train_top(task, trainable_layers)
+    elif said.get("class") == cls.__name__:
         freeze(task, said.get("frozen", ()))
     return task
 

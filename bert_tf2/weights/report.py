@@ -19,6 +19,7 @@ class Report:
         loaded: our names that got their values from the file.
         skipped: (their name, why) for what the file has and the model rightly does not take.
         missing: our names that the file does not give: newly initialised.
+        begun_anew: our names that the file gives, newly initialised as it was asked for.
         unused: their names that nothing here knows.
         shape_differences: (our name, our shape, their name, their shape as ours would be).
         nonfinite: our names whose loaded values contain NaN or infinity.
@@ -28,6 +29,7 @@ class Report:
     loaded: list[str] = dataclasses.field(default_factory=list)
     skipped: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     missing: list[str] = dataclasses.field(default_factory=list)
+    begun_anew: list[str] = dataclasses.field(default_factory=list)
     unused: list[str] = dataclasses.field(default_factory=list)
     shape_differences: list[tuple[str, tuple, str, tuple]] = dataclasses.field(default_factory=list)
     nonfinite: list[str] = dataclasses.field(default_factory=list)
@@ -37,11 +39,18 @@ class Report:
         lines = [f"loaded: {len(self.loaded)} variables"]
         lines += [f"skipped: {text}" for text in self.skipped_by_reason()]
         lines += _line("newly initialised", self.missing)
+        lines += _line("begun anew, as asked for", self.begun_anew)
         lines += _line("unknown in the file", self.unused)
         lines += [f"different shape: {text}" for text in fold(self.difference_texts())]
         lines += _line("NaN or infinite", self.nonfinite)
         lines += [f"warning: {text}" for text in self.warnings]
         return "\n".join(lines)
+
+    def begin_anew(self, names: Iterable[str]) -> None:
+        """Takes note of loaded variables that do not keep what was loaded."""
+        self.begun_anew = [name for name in self.loaded if name in {*names}]
+        self.loaded = [name for name in self.loaded if name not in self.begun_anew]
+        self.nonfinite = [name for name in self.nonfinite if name not in self.begun_anew]
 
     def skipped_by_reason(self) -> list[str]:
         """One text per reason, such as "step counter (global_step)"."""
