@@ -27,6 +27,7 @@ _HOMES = {
     "TextClassifier": "bert_tf2.tasks.text_classifier",
     "TextRegressor": "bert_tf2.tasks.text_regressor",
     "NextSentenceClassifier": "bert_tf2.tasks.next_sentence",
+    "QuestionAnswerer": "bert_tf2.tasks.question_answerer",
     "MultipleChoice": "bert_tf2.tasks.multiple_choice",
     "ZeroShotClassifier": "bert_tf2.tasks.zero_shot",
     "MaskedLM": "bert_tf2.tasks.masked_lm",

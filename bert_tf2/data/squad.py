@@ -46,6 +46,11 @@ class Questions:
         """What `scoring.questions` takes: dict of id to the list of right answers."""
         return dict(zip(self.ids, self.answers, strict=True))
 
+    def targets(self):
+        """What `QuestionAnswerer.fit` takes as `y`: of each question its answers and starts."""
+        pairs = zip(self.answers, self.starts, strict=True)
+        return [dict(zip(ANSWER, pair, strict=True)) for pair in pairs]
+
 
 def read_squad(path, labelled=True):
     """Reads a SQuAD file.
@@ -122,11 +127,12 @@ def _answers(where, context, question):
             f"{len(answers)} answers, and {str(impossible).lower()}"
         )
     for answer in answers:
-        _check_place(where, context, answer)
+        check_place(where, context, answer)
     return [x["text"] for x in answers], [x["answer_start"] for x in answers], not answers
 
 
-def _check_place(where, context, answer):
+def check_place(where, context, answer):
+    """Raises a ValueError, which begins with `where`, for an answer that is not at its place."""
     text, start = answer.get("text"), answer.get("answer_start")
     if isinstance(start, bool) or not isinstance(start, int) or not isinstance(text, str):
         raise ValueError(

@@ -6,14 +6,17 @@ from tqdm import tqdm
 from bert_tf2.data import columns, labels, pipeline
 from bert_tf2.tasks import process
 
+AT_ONCE = 64  # windows
 
-def answer(task, x, batch_size=32, verbose=0):
+
+def answer(task, x, batch_size=32, verbose=0, **how):
     """The task's `answers`, batch by batch.
 
     Args:
         x: see `Task`.
         batch_size: rows at a time, of what is in memory.
         verbose: whether to show how far it is.
+        **how: what `prepare` and `answers` of the task are told this time.
 
     Yields:
         for each batch, a dict of NumPy arrays (B, …).
@@ -31,25 +34,45 @@ def answer(task, x, batch_size=32, verbose=0):
         for batch in batches:
             batch = {name: v for name, v in batch.items() if name not in columns.EXTRAS}
             batch = {name: v if tf.is_tensor(v) else tf.constant(v) for name, v in batch.items()}
-            yield {name: v.numpy() for name, v in _traced(task, batch)(**batch).items()}
+            yield {name: v.numpy() for name, v in _traced(task, batch, how)(**batch).items()}
 
 
-def graph(task):
+def graph(task, **how):
     """The graph function of a task: columns by name -> its answers by name."""
 
     def answers(**found):
-        inputs = task.prepare(found)[0]
-        return task.answers(inputs, task(inputs))
+        inputs = task.prepare(found, **how)[0]
+        return task.answers(inputs, _outputs(task, inputs), **how)
 
     return tf.function(answers, autograph=False)
 
 
-def _traced(task, batch):
+def _outputs(task, inputs):
+    """The outputs of a task; of windows a few at a time, since one text may have any number."""
+    if not task.reads_windows:
+        return task(inputs)
+    inputs = {name: x for name, x in inputs.items() if name not in task.marks}
+    rows = tf.shape(tf.nest.flatten(inputs)[0])[0]
+
+    def body(start, found):
+        part = {name: x[start : start + AT_ONCE] for name, x in inputs.items()}
+        return start + AT_ONCE, found.write(start // AT_ONCE, task(part))
+
+    found = tf.TensorArray(
+        task.output.dtype, 1, True, element_shape=task.output.shape, infer_shape=False
+    )
+    _, found = tf.while_loop(
+        lambda start, _: (start < rows) | (start == 0), body, (0, found), parallel_iterations=1
+    )
+    return found.concat()
+
+
+def _traced(task, batch, how):
     """That function for columns of such kinds, traced once for all their sizes."""
     specs = {name: _any_size(name, value) for name, value in sorted(batch.items())}
-    key = tuple(specs.values())
+    key = (*specs.values(), *sorted(how.items()))
     if key not in task.graphs:
-        task.graphs[key] = graph(task).get_concrete_function(**specs)
+        task.graphs[key] = graph(task, **how).get_concrete_function(**specs)
     return task.graphs[key]
 
 

@@ -46,6 +46,7 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
     raw_names: tuple[str, ...] = columns.TEXT_NAMES  # the columns of raw text, the first needed
     ids_rank = 2  # of token ids: (B, L)
     length_input = "token_ids"  # the input (B, L) along whose columns outputs go
+    reads_windows = False  # whether what is longer than a row is read in several
     marks: tuple[str, ...] = ()  # of what `prepare` gives as inputs, what `answers` alone reads
 
     def __init__(self, encoder, preprocessor, inputs, outputs, drop_padding, name):
@@ -100,7 +101,7 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
             self.rename_inputs(found)  # raises for a name it does not know
         else:
             found = self.read_texts(x)
-            feeding.say_what_is_lost(self, self.packed_texts(found))
+            feeding.say_what_is_lost(self, self.packed_texts(found), self.reads_windows)
         rows = pipeline.count_rows(found)
         if y is not None:
             found["labels"] = self.read_labels(y, rows)

@@ -54,6 +54,18 @@ LABELS = ["tea", "rain", "stone", "tea", "rain", "stone"]
 SETS = [["tea"], [], ["rain", "tea"], ["stone"], [], ["rain"]]
 PAIRS = (TEXTS, TEXTS[::-1])
 CHOICES = (TEXTS, [["tea", "rain", "a stone"]] * 5 + [["a stone", "", "tea & rain"]])
+QUESTIONS = (
+    ["what hums?", "the stone", "", "rain?", "is it tea", "a"],
+    [*TEXTS[:4], "", TEXTS[0] * 9],
+)
+SPANS = [
+    {"text": "kettle", "answer_start": 4},
+    None,
+    (7, 11),
+    {"text": ["tea"], "answer_start": [0]},
+    {"text": [], "answer_start": []},
+    (132, 136),
+]
 several = "multi_label_classification"
 TASKS = {
     "TextClassifier": Row(classifier, (TEXTS, LABELS), TEXTS),
@@ -71,6 +83,11 @@ TASKS = {
         tiny(bert_tf2.NextSentenceClassifier), (PAIRS, ["next", "random"] * 3), PAIRS, 0.01
     ),
     "MultipleChoice": Row(tiny(bert_tf2.MultipleChoice), (CHOICES, [0, 1, 2, 0, 1, 2]), CHOICES),
+    "QuestionAnswerer": Row(
+        tiny(bert_tf2.QuestionAnswerer, doc_stride=4, max_question_len=6, top_k=2),
+        (QUESTIONS, SPANS),
+        QUESTIONS,
+    ),
     "ZeroShotClassifier": Row(
         tiny(
             bert_tf2.ZeroShotClassifier,
@@ -140,6 +157,7 @@ def test_it_learns_and_is_scored(fitted):
         "TextRegressor": {"scores"},
         "NextSentenceClassifier": {"label", "probabilities", "logits"},
         "MultipleChoice": {"index", "choice", "probabilities", "logits"},
+        "QuestionAnswerer": {"answers", "scores", "starts", "ends"},
         "ZeroShotClassifier": {"labels", "scores"},
         "MaskedLM": {"words", "probabilities", "masks"},
         "TokenClassifier": {"labels", "logits"},

@@ -1,0 +1,277 @@
+"""Questions and their contexts -> windows of ids; logits of these -> answers. All in the graph.
+
+Letters: B questions, W windows of all contexts, L length, T tokens of all windows, K answers, M the
+longest answer.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from bert_tf2.data.labels import MARK
+from bert_tf2.text import windows
+from bert_tf2.text.offsets import owners, to_bytes
+from bert_tf2.text.packing import pack
+
+LOWEST = float("-inf")
+
+
+class Asking(NamedTuple):
+    """How questions are asked; see `QuestionAnswerer`."""
+
+    doc_stride: int = 128
+    max_question_len: int | None = 64
+    max_answer_len: int = 30
+    handle_impossible_answer: bool = False
+    top_k: int = 1
+    max_seq_len: int | None = None
+
+    def checked(self, preprocessor):
+        """The same with all lengths said.
+
+        Raises:
+            ValueError: a number that is none, or a question that leaves no room for its context.
+        """
+        longest, separators = preprocessor.max_length, preprocessor.tokenizer.pair_separators
+        asked = self._replace(
+            max_seq_len=self.max_seq_len or longest,
+            handle_impossible_answer=bool(self.handle_impossible_answer),
+        )
+        room = asked.max_seq_len - 2 - separators
+        if asked.max_question_len is None:
+            asked = asked._replace(max_question_len=max(1, min(64, room // 2)))
+        for name in set(self._fields) - {"handle_impossible_answer"}:
+            value = getattr(asked, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"`{name}` must be an int from 1. Received: {value!r}")
+        if asked.max_seq_len > longest:
+            raise ValueError(
+                f"`max_seq_len` must be at most {longest}, the preprocessor's `max_length`. "
+                f"Received: {asked.max_seq_len}"
+            )
+        if asked.max_question_len >= room:
+            raise ValueError(
+                f"`max_question_len` must be below {room}, so that its context has room in rows of "
+                f"{asked.max_seq_len} tokens. Received: {asked.max_question_len}"
+            )
+        return asked
+
+
+# === Questions -> windows =========================================================================
+
+
+class Cut(NamedTuple):
+    """Questions and contexts as tokens: RaggedTensors (B, tokens), and the contexts' `Windows`."""
+
+    asked: tf.RaggedTensor
+    pieces: object
+    windows: windows.Windows
+
+
+def cut(preprocessor, asking, question, context):
+    """question, context: string (B,) -> `Cut`."""
+    tokenizer = preprocessor.tokenizer
+    asked = tokenizer(question)[:, : asking.max_question_len]
+    pieces = tokenizer.pieces(context)
+    room = asking.max_seq_len - 2 - tokenizer.pair_separators
+    room -= tf.cast(asked.row_lengths(), tf.int32)
+    return Cut(asked, pieces, windows.windows(pieces.ids.row_lengths(), room, asking.doc_stride))
+
+
+def chosen(found, numbers):
+    """A `Cut` with one window of each question, of these numbers (B,), from 0."""
+    first = tf.searchsorted(found.windows.rows, tf.range(tf.size(numbers)))
+    place = first + tf.cast(numbers, tf.int32)
+    return found._replace(windows=windows.Windows(*(tf.gather(x, place) for x in found.windows)))
+
+
+def packed(preprocessor, asking, found, pad=False):
+    """A `Cut` -> the model's inputs, int32 (W, L), and which token of all windows stands where.
+
+    Returns:
+        inputs, and int32 (W, L), T where there is none of a context's.
+    """
+    tokenizer = preprocessor.tokenizer
+    ids = windows.cut(found.pieces.ids, found.windows)
+    asked = tf.gather(found.asked, found.windows.rows)
+    count = tf.size(ids.values)
+
+    def rows(first, second, special_ids):
+        return pack(
+            first,
+            second,
+            special_ids=special_ids,
+            max_length=asking.max_seq_len,
+            pad_to_max_length=pad or preprocessor.pad_to_max_length,
+            length_buckets=[x for x in preprocessor.length_buckets if x < asking.max_seq_len],
+            separators=tokenizer.pair_separators,
+            second_segment=tokenizer.second_segment,
+        )
+
+    special = [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id]
+    none = asked.with_values(tf.fill(tf.shape(asked.values), count))
+    place = rows(none, ids.with_values(tf.range(count)), [count] * 3)["token_ids"]
+    return rows(asked, ids, special), place
+
+
+def places(found, place, context):
+    """What `best` and `marks_of` need of a `Cut`: a dict by the names of `MARKS`.
+
+    Args:
+        place: as from `packed`. context: string (B,).
+    """
+    pieces, cuts = found.pieces, found.windows
+
+    def at(values, none):
+        return tf.gather(tf.concat([values, [none]], 0), place)
+
+    begins, stops = (windows.cut(x, cuts).values for x in (pieces.starts, pieces.ends))
+    most = windows.most_context(cuts).values
+    return {
+        "context": context,
+        "rows": cuts.rows,
+        "begins": at(begins, -1),
+        "stops": at(stops, -1),
+        "most": at(most, False),
+    }
+
+
+MARKS = ("context", "rows", "begins", "stops", "most")
+
+
+def targets(found, place, spans):
+    """Where answers begin and end in their windows; 0, [CLS], where a window does not hold its own.
+
+    Args:
+        place: as from `packed`. spans: int32 (B, 2), characters of the contexts; -1 for no answer.
+
+    Returns:
+        int32 (W, 2).
+    """
+    pieces, cuts = found.pieces, found.windows
+    row = owners(pieces.ids.row_splits)
+    start, end = tf.unstack(spans, axis=1)
+    inside = (pieces.ends.values > tf.gather(start, row)) & (
+        pieces.starts.values < tf.gather(end, row)
+    )
+    number = tf.ragged.range(pieces.ids.row_lengths()).values
+    number, count = tf.cast(number, tf.int32), tf.size(start)
+    # Where there is none these are the largest and the smallest of integers.
+    first = tf.math.unsorted_segment_min(tf.where(inside, number, number.dtype.max), row, count)
+    last = tf.math.unsorted_segment_max(tf.where(inside, number, -1), row, count)
+    checks = _check_held(start, end, last)
+    with tf.control_dependencies(checks):
+        first, last = (tf.gather(x, cuts.rows) - cuts.starts for x in (first, last))  # (W,)
+    begin = tf.argmax(place != tf.reduce_max(place, 1, keepdims=True), 1, tf.int32)
+    held = (tf.gather(start, cuts.rows) >= 0) & (first >= 0) & (last < cuts.sizes)
+    return tf.where(held[:, tf.newaxis], begin[:, tf.newaxis] + tf.stack([first, last], 1), 0)
+
+
+def _check_held(start, end, last):
+    """Asserts that answers have tokens."""
+    lost = (start >= 0) & (last < 0)
+    place = tf.as_string(tf.boolean_mask(tf.stack([start, end], 1), lost)[:1])
+    said = tf.strings.join(
+        [
+            f"{MARK}at the characters ",
+            tf.strings.reduce_join(place, separator=" to "),
+            " is no answer: no token of the context stands there.",
+        ]
+    )
+    return [tf.debugging.Assert(~tf.reduce_any(lost), [said])]
+
+
+# === Logits -> answers ============================================================================
+
+
+def best(inputs, logits, asking):
+    """The likeliest answers of each question.
+
+    Args:
+        inputs: dict with what `places` gave.
+        logits: float32 (W, 2, L).
+        asking: an `Asking`.
+
+    Returns:
+        dict of `answers` (string), `scores` (float32), `starts`, `ends` (int32), (B, K) each;
+        where there are fewer than K, "", 0, 0 and 0.
+    """
+    rows, context = inputs["rows"], inputs["context"]
+    start, end = tf.unstack(logits, axis=1)
+    sums, stops = _spans(inputs, start, end, asking.max_answer_len)  # (W, L, M)
+    wide, flat = tf.shape(sums)[2], tf.reshape(sums, [tf.shape(sums)[0], -1])
+    top = tf.math.top_k(flat, tf.minimum(asking.top_k, tf.shape(flat)[1]))  # (W, k)
+    begins = tf.gather(inputs["begins"], top.indices // wide, batch_dims=1)
+    stops = tf.gather(tf.reshape(stops, tf.shape(flat)), top.indices, batch_dims=1)
+
+    count = tf.size(context)
+    values = _by_question(top.values, rows, count, LOWEST)  # (B, n)
+    begins, stops = (_by_question(x, rows, count, 0) for x in (begins, stops))
+    total = tf.reduce_logsumexp(flat, 1, keepdims=True)
+    total = tf.reduce_logsumexp(_by_question(total, rows, count, LOWEST), 1)  # (B,)
+    if asking.handle_impossible_answer:
+        null = tf.math.segment_min(start[:, 0] + end[:, 0], rows)  # (B,)
+        total = tf.reduce_logsumexp(tf.stack([total, null], 1), 1)
+        values = tf.concat([null[:, tf.newaxis], values], 1)
+        begins, stops = (tf.pad(x, [[0, 0], [1, 0]]) for x in (begins, stops))
+    spare = [[0, 0], [0, asking.top_k]]  # so that there are K
+    top = tf.math.top_k(tf.pad(values, spare, constant_values=LOWEST), asking.top_k)
+    scores = tf.where(top.values > LOWEST, tf.exp(top.values - total[:, tf.newaxis]), 0.0)
+    begins, stops = (
+        tf.where(top.values > LOWEST, tf.gather(tf.pad(x, spare), top.indices, batch_dims=1), 0)
+        for x in (begins, stops)
+    )
+    return {
+        "answers": _texts(context, begins, stops),
+        "scores": scores,
+        "starts": begins,
+        "ends": stops,
+    }
+
+
+def _spans(inputs, start, end, longest):
+    """The logits of all spans that may be answers, else -inf, and the character of their ends.
+
+    Returns:
+        float32 and int32 (W, L, M): from a token, over 1 … M tokens.
+    """
+    length = tf.shape(start)[1]
+    longest = tf.minimum(longest, length)
+    until = tf.range(length)[:, tf.newaxis] + tf.range(longest)  # (L, M)
+    room = [[0, 0], [0, longest]]
+    stops = tf.gather(tf.pad(inputs["stops"], room, constant_values=-1), until, axis=1)
+    sums = start[..., tf.newaxis] + tf.gather(tf.pad(end, room), until, axis=1)
+    # Behind the window `stops` is -1; where a piece has no characters, so has an answer of it.
+    fits = inputs["most"][..., tf.newaxis] & (stops > inputs["begins"][..., tf.newaxis])
+    return tf.where(fits, sums, LOWEST), stops
+
+
+def _by_question(values, rows, count, none):
+    """(W, n) of windows -> (B, n of all windows of a question), the rest `none`."""
+    ragged = tf.RaggedTensor.from_value_rowids(
+        values, rows, tf.cast(count, rows.dtype), None, False
+    )
+    dense = ragged.to_tensor(none)  # (B, windows, n)
+    sizes = tf.shape(dense)
+    return tf.reshape(dense, [sizes[0], sizes[1] * sizes[2]])
+
+
+def _texts(context, begins, stops):
+    """The characters of contexts from `begins` to `stops`, (B, K) each -> string (B, K)."""
+    count = tf.shape(begins)[1]
+    found = tf.RaggedTensor.from_tensor(tf.concat([begins, stops], 1), row_splits_dtype=tf.int32)
+    found = tf.reshape(to_bytes(context, found).values, tf.shape(begins) * [1, 2])
+    starts, ends = found[:, :count], found[:, count:]
+    return tf.strings.substr(tf.repeat(context[:, tf.newaxis], count, 1), starts, ends - starts)
+
+
+def rows_of(found):
+    """Those arrays -> for each question a list of dicts, the best answer first; one at least."""
+    texts = [[text.decode(errors="replace") for text in row] for row in found["answers"]]
+    columns = (*(found[name].tolist() for name in ("scores", "starts", "ends")), texts)
+    names = ("score", "start", "end", "answer")
+    rows = [
+        [dict(zip(names, cells, strict=True)) for cells in zip(*row, strict=True)]
+        for row in zip(*columns, strict=True)
+    ]
+    return [row[:1] + [cells for cells in row[1:] if cells["score"]] for row in rows]

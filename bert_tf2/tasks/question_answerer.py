@@ -1,0 +1,253 @@
+"""Answers that stand in a text (Rajpurkar et al. 2016 and 2018; Devlin et al. 2018, 4.2 and 4.3).
+
+Letters: B questions, W windows of their contexts, L length, K answers.
+"""
+
+import logging
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from bert_tf2.data.answer_spans import answer_spans
+from bert_tf2.data.columns import text_columns
+from bert_tf2.modeling import heads
+from bert_tf2.modeling.inputs import input_tensors
+from bert_tf2.tasks import answer_windows
+from bert_tf2.tasks.answer_windows import Asking
+from bert_tf2.tasks.task import Task
+from bert_tf2.text.forms import shown
+from bert_tf2.training.losses import cross_entropy
+
+LOGGER = logging.getLogger("bert_tf2")
+PADDING = -1e4  # its logit, as in attention
+AT_A_TIME = 1024  # contexts, whose windows are counted
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class QuestionAnswerer(Task):
+    """Finds the answer to a question in a text, or that there is none.
+
+    The model maps int32 ids of windows (W, L), "[CLS] question [SEP] context [SEP]", to float32
+    logits (W, 2, L): that an answer begins there, and ends there (google-research/bert,
+    `run_squad.py`). A context longer than a window is read in several, and answered as a whole.
+
+    Wherever a method takes `x`, it may be a tuple `(questions, contexts)` of two lists of str, or a
+    mapping of `question` and `context`. `y` is a list with, for each question, a dict of `text` and
+    `answer_start` (a character, from 0), or SQuAD's dict of lists or list of dicts, of which the
+    first is learned; a tuple of the characters (start, end); or None where there is no answer. A
+    `tf.data.Dataset` brings int (B, 2), start and end, -1 twice for none; and ids bring tokens: the
+    first and last one, 0 for none. Each window is a row of its own in training; one that does not
+    hold the answer is taught that there is none, which "[CLS]" stands for.
+
+    Args:
+        encoder, preprocessor, drop_padding, name: as of a `TextClassifier`.
+        doc_stride: int, the tokens from the start of a window to that of the next, as Google's.
+        max_question_len: int, the tokens of a question, of which the rest is cut; default 64, or
+            half of what the model reads.
+        max_answer_len: int, the tokens of an answer, at most.
+        handle_impossible_answer: whether "" is among the answers, as SQuAD 2.0 wants it; its logits
+            are those of "[CLS]", in the window where they are lowest.
+        top_k: int, how many answers are given.
+        reproduce: None, or "google": the softmax of the loss counts the padding of rows, which are
+            padded to `max_length`, as `run_squad.py` does. That needs `drop_padding=False`.
+
+    Raises:
+        ValueError: a number that is none, a question that leaves its context no room, or another
+            `reproduce`.
+
+    Example:
+
+    >>> qa = bert_tf2.QuestionAnswerer.from_preset("bert-large-uncased-whole-word-masking-squad2")
+    >>> qa.answer_question("Who met Bo?", "Ada met Bo in Rome.")["answer"]
+    'Ada'
+    """
+
+    head_kind = "spans"
+    settings = (
+        *("doc_stride", "max_question_len", "max_answer_len", "handle_impossible_answer"),
+        *("top_k", "reproduce"),
+    )
+    raw_names = ("question", "context")
+    reads_windows = True
+    marks = answer_windows.MARKS
+    own_loss = "sparse_categorical_crossentropy"
+    wanted = "the characters where answers begin and end"
+
+    def __init__(
+        self,
+        encoder,
+        preprocessor,
+        doc_stride=128,
+        max_question_len=None,
+        max_answer_len=30,
+        handle_impossible_answer=False,
+        top_k=1,
+        reproduce=None,
+        drop_padding=True,
+        name=None,
+    ):
+        if reproduce not in (None, "google") or (reproduce and drop_padding):
+            raise ValueError(
+                '`reproduce` must be None, or "google" with `drop_padding=False`. Received: '
+                f"reproduce={reproduce!r}, drop_padding={drop_padding}"
+            )
+        inputs = input_tensors()
+        states = encoder.encode(inputs, drop_padding=drop_padding)["sequence_output"]
+        outputs = ops.transpose(heads.spans(states, encoder.config), (0, 2, 1))  # (W, 2, L)
+        if reproduce is None:
+            kept = ops.expand_dims(ops.cast(inputs["padding_mask"], "bool"), 1)  # (W, 1, L)
+            outputs = ops.where(kept, outputs, PADDING)
+        super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
+        self.doc_stride, self.max_question_len = doc_stride, max_question_len
+        self.max_answer_len, self.top_k = max_answer_len, top_k
+        self.handle_impossible_answer = bool(handle_impossible_answer)
+        self.reproduce, self.said_what_is_cut = reproduce, False
+        self.asking()  # raises
+
+    def asking(self, **how):
+        """The settings, or those given in their place, as an `Asking`."""
+        own = {name: getattr(self, name) for name in Asking._fields if name in self.settings}
+        given = {name: value for name, value in how.items() if value is not None}
+        return Asking(**own | given).checked(self.preprocessor)
+
+    def answer_question(
+        self,
+        question,
+        context,
+        top_k=None,
+        doc_stride=None,
+        max_answer_len=None,
+        max_seq_len=None,
+        max_question_len=None,
+        handle_impossible_answer=None,
+        batch_size=32,
+    ):
+        """The answers to questions.
+
+        Args:
+            question, context: str; or n str each, in lists. One context may be of all questions.
+            top_k, doc_stride, max_answer_len, max_question_len, handle_impossible_answer: see the
+                class; default: its own.
+            max_seq_len: int, the tokens of a window; default: the preprocessor's `max_length`.
+            batch_size: questions at a time.
+
+        Returns:
+            for each question a dict: `score`, the softmax of an answer's logits, start plus end,
+            over all that might be answers in all windows, so that they add up to 1; `start` and
+            `end`, characters of the context; and `answer`, these characters, or "" for none. With
+            `top_k` above 1 a list of so many, or of all there are, the best first. For one question
+            not in a list that alone.
+
+        Raises:
+            TypeError, ValueError: no texts, or settings that do not fit: see the class.
+        """
+        one = isinstance(question, str)
+        questions = [question] if one else question
+        contexts = [context] * len(questions) if isinstance(context, str | bytes) else context
+        how = {
+            "top_k": top_k,
+            "doc_stride": doc_stride,
+            "max_answer_len": max_answer_len,
+            "max_seq_len": max_seq_len,
+            "max_question_len": max_question_len,
+            "handle_impossible_answer": handle_impossible_answer,
+        }
+        found = [
+            row
+            for batch in self.answer((questions, contexts), batch_size, **how)
+            for row in answer_windows.rows_of(batch)
+        ]
+        if self.asking(**how).top_k == 1:
+            found = [row[0] for row in found]
+        return found[0] if one else found
+
+    # === The protocol =============================================================================
+
+    def read_texts(self, x):
+        found = text_columns(x, self.raw_names)
+        if len(found) != 2:
+            raise TypeError(
+                "Questions and contexts must be a tuple of two lists of str, or a mapping of "
+                f"`question` and `context`. Received: {shown(x)}"
+            )
+        return found
+
+    def packed_texts(self, found):
+        return {name: found[name] for name in self.raw_names}
+
+    def read(self, x, y=None, sample_weight=None):
+        found = super().read(x, None, sample_weight)
+        context, rows = found.get("context"), len(next(iter(found.values())))
+        if context is not None and not self.said_what_is_cut:
+            self._say_what_is_cut(found["question"])
+        if y is None:
+            return found
+        texts = (
+            context if context is None else [t.decode("utf-8", "replace") for t in context.numpy()]
+        )
+        found["labels"] = answer_spans(y, texts, rows)
+        return found if context is None else self._each_window(found)
+
+    def _say_what_is_cut(self, questions):
+        longest = self.asking().max_question_len
+        long = tf.boolean_mask(questions, tf.strings.length(questions) > longest)
+        lengths = self.preprocessor.tokenizer(long).row_lengths().numpy()
+        if (lengths > longest).any():
+            self.said_what_is_cut = True
+            LOGGER.warning(
+                "%d of %d questions are longer than `max_question_len`, %d tokens, and are cut",
+                *((lengths > longest).sum(), len(questions), longest),
+            )
+
+    def _each_window(self, found):
+        """Columns of questions -> the same of each window, with its number in its context."""
+        counts, names = [], self.raw_names
+        for i in range(0, len(found["labels"]), AT_A_TIME):
+            part = [found[name][i : i + AT_A_TIME] for name in names]
+            rows = answer_windows.cut(self.preprocessor, self.asking(), *part).windows.rows
+            counts.append(np.bincount(rows, minlength=len(part[0])))
+        counts = np.concatenate(counts)
+        row = np.repeat(np.arange(len(counts)), counts)
+        number = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return {name: tf.gather(x, row) for name, x in found.items()} | {"window": number}
+
+    def prepare(self, columns, **how):
+        if "question" not in columns:
+            inputs, positions = self.encoded(columns), columns.get("labels")
+            if positions is None:
+                return inputs, None, None
+            return inputs, tf.cast(positions, tf.int32), self._weights(self.row_weights(columns))
+        asking, google = self.asking(**how), self.reproduce == "google"
+        question, context = (tf.reshape(columns[name], [-1]) for name in self.raw_names)
+        found = answer_windows.cut(self.preprocessor, asking, question, context)
+        if "window" in columns:
+            found = answer_windows.chosen(found, columns["window"])
+        inputs, place = answer_windows.packed(self.preprocessor, asking, found, pad=google)
+        if "labels" not in columns:
+            return inputs | answer_windows.places(found, place, context), None, None
+        spans = tf.cast(columns["labels"], tf.int32)
+        weights = tf.gather(self.row_weights(columns), found.windows.rows)
+        return inputs, answer_windows.targets(found, place, spans), self._weights(weights)
+
+    def _weights(self, rows):
+        """(W,) -> (W, 2)."""
+        return tf.repeat(rows[:, tf.newaxis], 2, 1)
+
+    def losses(self, targets, outputs, weights):
+        return {"loss": cross_entropy(targets, outputs, weights)}
+
+    def answers(self, inputs, outputs, **how):
+        """Of ids `start_logits` and `end_logits` (W, L); of texts as `answer_windows.best`."""
+        if "context" in inputs:
+            return answer_windows.best(inputs, outputs, self.asking(**how))
+        start, end = tf.unstack(outputs, axis=1)
+        return {"start_logits": start, "end_logits": end}
+
+    def default_metrics(self):
+        return ["accuracy"]
+
+    def string_inputs(self, pairs=False):
+        """`question` and `context`, (B,) each."""
+        return {name: tf.TensorSpec([None], tf.string, name=name) for name in self.raw_names}

@@ -1,0 +1,293 @@
+"""Answers in texts: windows and targets as Google's, answers as a plain search finds them."""
+
+import itertools
+import json
+import math
+
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+from closeness import BACKWARD, FORWARD
+
+import bert_tf2
+from bert_tf2.data.answer_spans import answer_spans
+from bert_tf2.data.squad import read_squad
+
+QUESTIONS = ["What hums?", "", "is it tea", "who?"]
+CONTEXTS = [
+    "The kettle hums. It rains & a kettle sings: TEA, stone… no rain",
+    "stone tea",
+    "",
+    "A  stone\u0301;" * 5,
+]
+
+
+@pytest.fixture(scope="module")
+def qa():
+    return oracle.tiny_task(bert_tf2.QuestionAnswerer, doc_stride=3, max_question_len=5, top_k=4)
+
+
+# === Answers ======================================================================================
+
+
+def windows_of(task, question, context, longest, stride, most_asked):
+    """(ids, [(position, start, end, has most context)]) of each window, one after another."""
+    tokenizer = task.preprocessor.tokenizer
+    asked = tokenizer(question).numpy().tolist()[:most_asked]
+    ids, starts, ends, _ = (x.numpy().tolist() for x in tokenizer.pieces(context))
+    room, spans, first = longest - 3 - len(asked), [], 0
+    while True:
+        spans.append((first, min(room, len(ids) - first)))
+        if sum(spans[-1]) >= len(ids):
+            break
+        first += min(room, stride)
+
+    def around(place, span):
+        return min(place - span[0], sum(span) - 1 - place) + 0.01 * span[1]
+
+    for span in spans:
+        row = [tokenizer.cls_token_id, *asked, tokenizer.sep_token_id]
+        places = []
+        for place in range(span[0], sum(span)):
+            holding = [s for s in spans if s[0] <= place < sum(s)]
+            best = max(holding, key=lambda s: around(place, s))
+            places.append((len(row) + place - span[0], starts[place], ends[place], best == span))
+        row += [*ids[span[0] : sum(span)], *[tokenizer.sep_token_id] * bool(span[1])]
+        yield row, [0] * (2 + len(asked)) + [1] * (len(row) - 2 - len(asked)), places
+
+
+def plain_search(task, question, context, longest=20, stride=3, asked=5, most=30, null=False):
+    """All answers by falling score: (score, start, end)."""
+    found, nulls = [], []
+    for row, segments, places in windows_of(task, question, context, longest, stride, asked):
+        ids = {"token_ids": [row], "segment_ids": [segments], "padding_mask": [[1] * len(row)]}
+        ids = {name: np.array(x, "int32") for name, x in ids.items()}
+        start, end = task.predict(ids, verbose=0)[0].astype("float64")
+        nulls.append(start[0] + end[0])
+        for one, other in itertools.combinations_with_replacement(places, 2):
+            if one[3] and other[0] - one[0] < most:
+                found.append((start[one[0]] + end[other[0]], one[1], other[2]))
+    if null:
+        found.append((min(nulls), 0, 0))
+    total = sum(math.exp(logit) for logit, *_ in found)
+    return [(math.exp(x) / total, *span) for x, *span in sorted(found, reverse=True)]
+
+
+@pytest.mark.parametrize(
+    ("how", "plain"),
+    [
+        ({}, {}),
+        ({"handle_impossible_answer": True, "max_answer_len": 2}, {"null": True, "most": 2}),
+        (
+            {"max_seq_len": 14, "doc_stride": 100, "max_question_len": 1, "top_k": 2},
+            {"longest": 14, "stride": 100, "asked": 1},
+        ),
+    ],
+)
+def test_answers_equal_a_plain_search(qa, how, plain):
+    for question, context, answers in zip(
+        QUESTIONS, CONTEXTS, qa.answer_question(QUESTIONS, CONTEXTS, **how), strict=True
+    ):
+        want = plain_search(qa, question, context, **plain)[: how.get("top_k", 4)]
+        want = want or [(0.0, 0, 0)]  # nothing to choose from
+        assert [(x["start"], x["end"]) for x in answers] == [x[1:] for x in want]
+        np.testing.assert_allclose([x["score"] for x in answers], [x[0] for x in want], rtol=1e-4)
+        assert all(x["answer"] == context[x["start"] : x["end"]] for x in answers)
+
+
+def test_forms_of_questions(qa):
+    best = qa.answer_question(QUESTIONS[:2], CONTEXTS[:2])[0][0]
+    (one,) = qa.answer_question([QUESTIONS[0]], CONTEXTS[0], top_k=1)
+    for found in (one, qa.answer_question(QUESTIONS[0], CONTEXTS[0])[0]):
+        assert found.pop("score") == pytest.approx(best["score"], rel=1e-4)
+        assert found.items() < best.items()
+    forms = [
+        {"question": QUESTIONS, "context": CONTEXTS},
+        list(zip(QUESTIONS, CONTEXTS, strict=True)),
+        tf.data.Dataset.from_tensor_slices({"question": QUESTIONS, "context": CONTEXTS}).batch(4),
+    ]
+    (want,) = qa.answer((QUESTIONS, CONTEXTS))
+    for form in forms:
+        (got,) = qa.answer(form)
+        np.testing.assert_array_equal(got["answers"], want["answers"])
+
+
+def test_any_text_is_answered(qa):
+    contexts = ["tea " * 25_000, b"\xff\xfe stone \xe2\x82 tea", "\0\u200b", "", "\ud800 tea"]
+    answers = qa.answer_question(["what"] * 5, contexts, top_k=1)
+    for text, found in zip(contexts, answers, strict=True):
+        data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+        text = data.decode("utf-8", "replace")
+        assert found["answer"] == text[found["start"] : found["end"]]
+        assert 0 <= found["score"] <= 1 + FORWARD
+    assert [x["score"] for x in answers[2:4]] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"top_k": 0}, "`top_k` must be an int from 1. Received: 0"),
+        ({"doc_stride": 2.5}, "`doc_stride` must be an int from 1"),
+        ({"max_seq_len": 21}, "at most 20, the preprocessor's"),
+        ({"max_question_len": 17}, "below 17, so that its context has room in rows of 20"),
+    ],
+)
+def test_settings_refused(qa, how, message):
+    with pytest.raises(ValueError, match=message):
+        qa.answer_question("a", "b", **how)
+    how.pop("max_seq_len", None)
+    if how:
+        with pytest.raises(ValueError, match=message):
+            oracle.tiny_task(bert_tf2.QuestionAnswerer, **how)
+
+
+def test_what_is_no_question(qa, caplog):
+    with pytest.raises(TypeError, match="a tuple of two lists of str, or a mapping of `question`"):
+        qa.predict(QUESTIONS)
+    with pytest.raises(ValueError, match='"google" with `drop_padding=False`'):
+        oracle.tiny_task(bert_tf2.QuestionAnswerer, reproduce="google")
+    qa.said_what_is_cut = False
+    qa.answer_question(["tea " * 9, "tea"], ["stone"] * 2)
+    assert "1 of 2 questions are longer than `max_question_len`, 5 tokens" in caplog.text
+    assert "`max_length`" not in caplog.text
+
+
+# === Training =====================================================================================
+
+
+def check_features(task, path, folder, google=False):
+    """Ids and targets of each window, of raw text, equal Google's features."""
+    found = read_squad(folder / "squad_sample.json")
+    for case in json.loads((folder / path).read_text("utf-8")).values():
+        if not case["is_training"]:
+            continue
+        task.preprocessor.max_length = case["max_seq_length"]
+        task.preprocessor.pad_to_max_length = True
+        task.doc_stride, task.max_question_len = case["doc_stride"], case["max_query_length"]
+        columns = task.read((found.questions, found.contexts), found.targets())
+        inputs, targets, weights = task.prepare(columns)
+        whole = {name: x for name, x in columns.items() if name != "window"}
+        for name in whole.keys() - {"window"}:  # a dataset brings questions, not windows
+            rows = np.flatnonzero(columns["window"] == 0)
+            whole[name] = tf.gather(columns[name], rows)
+        for one, other in zip(
+            tf.nest.flatten(task.prepare(whole)),
+            tf.nest.flatten((inputs, targets, weights)),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(one, other)
+        for theirs, ours in (
+            ("input_ids", inputs["token_ids"]),
+            ("input_mask", inputs["padding_mask"]),
+            ("segment_ids", inputs["segment_ids"]),
+            ("start_position", targets[:, 0]),
+            ("end_position", targets[:, 1]),
+        ):
+            np.testing.assert_array_equal(ours, [f[theirs] for f in case["features"]], theirs)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["own_fixture", "data"])
+def test_features_equal_googles(assets, name):
+    folder = assets / "reference" / name
+    vocab = folder / "vocab_uncased.txt"
+    if not vocab.is_file():
+        vocab = assets / "vocab" / "bert-base-uncased" / "vocab.txt"
+    encoder = bert_tf2.Encoder(
+        oracle.dataclasses.replace(oracle.TINY, vocab_size=30522, max_position_embeddings=384)
+    )
+    preprocessor = bert_tf2.Preprocessor(bert_tf2.WordPieceTokenizer(vocab), 384)
+    check_features(bert_tf2.QuestionAnswerer(encoder, preprocessor), "squad_features.json", folder)
+
+
+ANSWERS = [
+    {"text": "kettle", "answer_start": 30},
+    (0, 9),
+    None,
+    {"text": [";"], "answer_start": [9]},
+]
+
+
+def test_targets_and_loss(qa):
+    """Each window that holds the answer is taught its tokens, the others [CLS]."""
+    columns = qa.read((QUESTIONS, CONTEXTS), ANSWERS, [1, 2, 3, 4])
+    inputs, targets, weights = qa.prepare(columns)
+    spans = answer_spans(ANSWERS, CONTEXTS, 4)
+    assert spans.tolist() == [[30, 36], [0, 9], [-1, -1], [9, 10]]
+    row, losses = 0, []
+    for index, (question, context) in enumerate(zip(QUESTIONS, CONTEXTS, strict=True)):
+        start, end = spans[index]
+        found = qa.preprocessor.tokenizer.pieces(context)
+        mine = np.sum((found.ends > start) & (found.starts < end))
+        for ids, _, places in windows_of(qa, question, context, 20, 3, 5):
+            held = [p for p, s, e, _ in places if e > start and s < end]
+            want = [held[0], held[-1]] if held and len(held) == mine else [0, 0]
+            assert targets[row].numpy().tolist() == want
+            assert inputs["token_ids"][row].numpy().tolist()[: len(ids)] == ids
+            assert weights[row].numpy().tolist() == [index + 1] * 2
+            logits = qa({n: x[row : row + 1, : len(ids)] for n, x in inputs.items()})[0].numpy()
+            logits = logits.astype("float64")
+            for part, place in zip(logits, want, strict=True):
+                losses.append((index + 1) * (np.log(np.exp(part).sum()) - part[place]))
+            row += 1
+    assert row == len(targets)
+    got = qa.evaluate((QUESTIONS, CONTEXTS), ANSWERS, sample_weight=[1, 2, 3, 4], verbose=0)[0]
+    assert got == pytest.approx(np.mean(losses), rel=BACKWARD)
+
+
+def test_a_dataset_and_ids_train_alike(qa):
+    columns = qa.read((QUESTIONS, CONTEXTS), ANSWERS)
+    inputs, targets, _ = qa.prepare(columns)
+    want = qa.evaluate((QUESTIONS, CONTEXTS), ANSWERS, verbose=0)
+    spans = answer_spans(ANSWERS, CONTEXTS, 4)
+    dataset = tf.data.Dataset.from_tensors(((QUESTIONS, CONTEXTS), spans))
+    assert qa.evaluate(dataset, verbose=0) == pytest.approx(want, rel=BACKWARD)
+    ids = {name: x.numpy() for name, x in inputs.items()}
+    assert qa.evaluate(ids, targets.numpy(), verbose=0) == pytest.approx(want, rel=BACKWARD)
+
+
+def test_padding_is_left_out_of_the_loss_unless_google_counts_it():
+    ids = {"token_ids": [[8, 40, 9, 41, 9, 0, 0]], "padding_mask": [[1] * 5 + [0] * 2]}
+    ids = {name: np.array(x, "int32") for name, x in ids.items()}
+    ids["segment_ids"] = np.zeros_like(ids["token_ids"])
+    short = {name: x[:, :5] for name, x in ids.items()}
+    ours = oracle.tiny_task(bert_tf2.QuestionAnswerer)
+    theirs = oracle.tiny_task(bert_tf2.QuestionAnswerer, reproduce="google", drop_padding=False)
+    losses = [t.evaluate(x, [(3, 3)], verbose=0)[0] for t in (ours, theirs) for x in (ids, short)]
+    assert losses[0] == pytest.approx(losses[1], rel=BACKWARD) == losses[3]
+    logits = theirs.predict(ids, verbose=0)[0].astype("float64")
+    want = np.mean(np.log(np.exp(logits).sum(1)) - logits[:, 3])
+    assert losses[2] == pytest.approx(want, rel=BACKWARD) != losses[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (
+            {"text": "stone", "answer_start": 0},
+            "index 1: the answer 'stone' must stand.*it is at 6",
+        ),
+        ({"text": "x", "answer_start": 3}, "it is nowhere in it"),
+        ({"text": ["a", "b"], "answer_start": [1]}, "index 1: expected equally many"),
+        ({"text": "stone"}, "its start, an integer"),
+        ((8, 99), "within the context's 12 characters"),
+        ((5, 6), "an answer with words"),
+        ("stone", "index 1: expected an answer as"),
+        ((0.0, 3.0), "expected an answer as"),
+        ((0, 1, 2), "expected an answer as"),
+    ],
+)
+def test_answers_refused(qa, answer, message):
+    x = (["what", "what"], ["a tea", "a tea stones"])
+    with pytest.raises((TypeError, ValueError), match=message):
+        qa.evaluate(x, [None, answer], verbose=0)
+
+
+def test_more_answers_refused(qa):
+    with pytest.raises(ValueError, match=r"an answer a question: 2\. Received: 1"):
+        qa.evaluate((["a", "b"], ["c", "d"]), [None])
+    with pytest.raises(ValueError, match="at the characters 4 to 5 is no answer: no token"):
+        qa.evaluate((["a"], ["tea \u200b"]), [(4, 5)], verbose=0)
+    with pytest.raises(ValueError, match="first and last token"):
+        qa.evaluate({"token_ids": np.ones((1, 4), "int32")}, [(3, 2)], verbose=0)
