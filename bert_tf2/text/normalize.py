@@ -21,6 +21,7 @@ _CJK = (
 WHITE = (  # of str.split()
     r"[\t-\r\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
 )
+SPACES = r"[\t\n\r\p{Zs}\x{2028}\x{2029}]"  # what cleaning leaves of it
 _ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"  # includes symbols such as $ and ^, as in `_is_punctuation`
 ALONE = rf"{_CJK}|[{_ASCII_PUNCTUATION}\p{{P}}]"  # characters that are words
 # Punctuation that the matcher knows and regular expressions, of an older Unicode, do not.

@@ -165,7 +165,8 @@ def seen(texts, shows):
 
     Args:
         texts: string (B,), cleaned.
-        shows: function of string (characters,) to bool, whether each is a unit.
+        shows: function of string (n,), characters, to bool (n,), which of them are units; or to
+            int (n,), of any other count.
     """
     chars, at = tf.strings.unicode_decode_with_offsets(texts, "UTF-8")
     units = each(chars.values, lambda letters: tf.cast(shows(letters), tf.int32))
@@ -179,8 +180,7 @@ def units_of(texts, weights, at, begins, ends):
     Args:
         texts: string (B,).
         weights, at: int32 RaggedTensors (B, characters), units and first byte of each.
-        begins, ends: int32 RaggedTensors (B, pieces), bytes. Where one ends as it begins, it is of
-            the character there.
+        begins, ends: int32 RaggedTensors (B, pieces), bytes.
 
     Returns:
         begins and ends, int32 (P,), in units, and int32 (B,), the units of each text.
@@ -192,11 +192,11 @@ def units_of(texts, weights, at, begins, ends):
     base = tf.gather(bytes_before, row)
     first, last = (
         tf.searchsorted(places, base + place, side="right") - 1
-        for place in (begins.values, tf.maximum(ends.values - 1, begins.values))
+        for place in (begins.values, ends.values - 1)
     )
     units = sums(weights.values)  # (C + 1,)
     base = tf.gather(units, weights.row_splits)  # (B + 1,)
-    end = tf.minimum(last + 1, tf.size(units) - 1)
+    end = tf.where(ends.values > begins.values, last + 1, first)
     begin, end = (tf.gather(units, place) - tf.gather(base, row) for place in (first, end))
     return begin, end, base[1:] - base[:-1]
 
@@ -215,6 +215,19 @@ def to_bytes(texts, places):
     at = tf.concat([tf.cast(at, tf.int32), tf.strings.length(texts)[:, tf.newaxis]], 1)
     base = tf.cast(tf.gather(at.row_starts(), owners(places.row_splits)), tf.int32)
     return places.with_values(tf.gather(at.values, base + places.values))
+
+
+def up_to(place, chosen, chars):
+    """bool (C,): what stands behind the place before each chosen place, up to that.
+
+    Args:
+        place: int64 (n,), ascending places among the `chars` (C,).
+        chosen: bool (n,), the first of them false.
+    """
+    first, last = (tf.boolean_mask(at, chosen) for at in (before(place, 0), place))
+    bounds = tf.concat([first, last], 0)[:, tf.newaxis] + 1
+    steps = tf.concat([tf.ones_like(first), -tf.ones_like(last)], 0)
+    return tf.cumsum(tf.scatter_nd(bounds, steps, [tf.size(chars, tf.int64) + 1]))[:-1] > 0
 
 
 def each(codes, function):

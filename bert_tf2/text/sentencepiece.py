@@ -5,24 +5,22 @@ ALBERT's text is cleaned before, and some of its pieces are cut again after: goo
 are fairseq's, which number the special pieces otherwise than the model file.
 """
 
-import functools
 from pathlib import Path
 from typing import ClassVar
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from bert_tf2.files import read_bytes
-from bert_tf2.text.normalize import WHITE, update_rows
-from bert_tf2.text.pieces_text import clean, edges_of, shorten_runs, strangers
+from bert_tf2.text import offsets
+from bert_tf2.text.normalize import WHITE
+from bert_tf2.text.piece_model import UNDERLINE, PieceModel
+from bert_tf2.text.pieces_text import clean
 from bert_tf2.text.tokenizer import Tokenizer
 from bert_tf2.weights.sentencepiece_model import FAIRSEQ
 
-_UNDERLINE = "▁"  # stands for a space, and begins a word
 _FAMILIES = ("albert", *FAIRSEQ)
-LONG = 4096  # bytes of a text that is looked through for long runs of unknown characters
-
+_FAR = 2**30
 
 _SPECIAL = {
     "albert": {**Tokenizer.special_pieces, "pad": "<pad>", "unknown": "<unk>"},
@@ -114,7 +112,7 @@ class SentencePieceTokenizer(Tokenizer):
 
     def build(self, assets):
         """Reads a model file, and numbers its pieces as the family does."""
-        model = _Model(assets[0])
+        model = PieceModel(assets[0])
         self._model = model
         fairseq = FAIRSEQ.get(self.family)
         pieces, rows = _fairseq_ids(model, fairseq) if fairseq else _albert_ids(model)
@@ -129,6 +127,9 @@ class SentencePieceTokenizer(Tokenizer):
                 f"{self.family} model?"
             )
         self._ids_of_piece = tf.ragged.constant(rows, tf.int32, ragged_rank=1)
+        self._backs = tf.ragged.constant(
+            [_backs(row, pieces) for row in rows], tf.int32, ragged_rank=1, inner_shape=(2,)
+        )
         return pieces
 
     def numbered(self, pieces):
@@ -149,76 +150,65 @@ class SentencePieceTokenizer(Tokenizer):
         found = self._model.ids(texts)
         return found.with_values(tf.gather(self._ids_of_piece, found.values)).merge_dims(1, 2)
 
+    def place(self, texts):
+        """string (B,), cleaned -> int32 RaggedTensor (B, pieces, 3), as `offsets.placed`."""
+        found, begins, ends, total = self._model.located(texts, self._sizes)
+        ids = found.with_values(tf.gather(self._ids_of_piece, found.values)).merge_dims(1, 2)
+        backs = tf.gather(self._backs, found.values)  # (P, ids, 2)
+        piece = offsets.owners(backs.row_splits)
+        begin, size = tf.gather(begins, piece), tf.gather(ends - begins, piece)
+        until = tf.maximum(size - backs.values[:, 1], tf.minimum(size, 1))
+        since = tf.maximum(size - backs.values[:, 0], 0)
+        return offsets.placed(ids, begin + since, begin + until, total)
+
+    def shows(self, letters):
+        """string (n,), characters -> bool (n,): the model may take more than white for a space."""
+        return self._sizes(letters) > 0
+
+    def _sizes(self, letters):
+        return tf.where(super().shows(letters), self._model.sizes(letters), 0)
+
+    def settle(self, texts, chars, units, clings):
+        """Bytes that are no UTF-8 are dropped; of two quotes that are one, so is the second."""
+        is_bad = tf.cond(
+            tf.reduce_any(chars.values == 0xFFFD),
+            lambda: (
+                chars.values
+                != tf.strings.unicode_decode(texts, "UTF-8", replacement_char=0xFFFC).values
+            ),
+            lambda: tf.zeros_like(clings),
+        )
+        dropped = is_bad
+        if self.straighten_quotes:
+            place, second = _second_quotes(chars, is_bad)
+            quotes = tf.scatter_nd(place[:, tf.newaxis], second, tf.shape(clings, tf.int64))
+            dropped, clings = is_bad | quotes, clings | offsets.up_to(place, second, units)
+        return tf.where(dropped, 0, units), clings
+
     def join(self, ids):
         """Pieces joined, where each "▁" is a space."""
         text = tf.strings.reduce_join(self.pieces_of(ids), axis=-1)
-        text = tf.strings.regex_replace(text, _UNDERLINE, " ")
+        text = tf.strings.regex_replace(text, UNDERLINE, " ")
         return tf.strings.regex_replace(text, "^ ", "")
 
 
-class _Model:
-    """A SentencePiece model as tensorflow_text runs it.
+def _second_quotes(chars, is_bad):
+    """int64 and bool (n,): places of characters; the second, fourth, … of some ` or ' in a row."""
+    place = tf.where(~is_bad)[:, 0]
+    row, char = (tf.gather(v, place) for v in (offsets.owners(chars.row_splits), chars.values))
+    begins = (row != offsets.before(row, -1)) | (char != offsets.before(char, -1))
+    nth = tf.range(tf.size(place, tf.int64)) - tf.gather(
+        tf.where(begins)[:, 0], tf.cumsum(tf.cast(begins, tf.int64)) - 1
+    )
+    return place, ((char == ord("`")) | (char == ord("'"))) & (nth % 2 == 1)
 
-    Its operation makes a resource, and a function that is exported may hold none that nobody
-    tracks. So each graph makes its own, from the model's bytes in the graph.
-    """
 
-    def __init__(self, content):
-        self._content = content
-        try:
-            self._eager = self._open(tf.int32)
-            size = int(self._eager.vocab_size())
-        except tf.errors.OpError as error:
-            raise ValueError(
-                f"The file must be a SentencePiece model. Received: {len(content)} bytes that "
-                "SentencePiece cannot read. Is the file complete?"
-            ) from error
-        self.pieces = [p.decode("utf-8") for p in self._eager.id_to_string(np.arange(size)).numpy()]
-
-    def _open(self, out_type):
-        import tensorflow_text
-
-        return tensorflow_text.SentencepieceTokenizer(self._content, out_type=out_type)
-
-    def ids(self, texts):
-        """string (B,) -> int32 RaggedTensor (B, pieces)."""
-        # A run of characters that are in no piece is one unknown piece, however long it is, and
-        # SentencePiece takes a time that grows with its square: the middle of long ones may go.
-        is_long = tf.strings.length(texts) > LONG
-        texts = update_rows(texts, is_long, lambda rows: shorten_runs(rows, self._strangers))
-        if not tf.executing_eagerly():
-            return self._open(tf.int32).tokenize(texts)
-        return self._eagerly(lambda opened: opened.tokenize(texts))
-
-    @functools.cached_property
-    def _strangers(self):
-        """The edges of the ranges of characters that are in no piece; none if it spells bytes."""
-        spells_bytes = "<0x00>" in self.pieces
-        return edges_of(()) if spells_bytes else strangers(set("".join(self.pieces)))
-
-    def _eagerly(self, call):
-        """Calls a function with the opened model; anew where TensorFlow has let go of it.
-
-        It does when a seed is set (`keras.utils.set_random_seed`), with its cache of kernels.
-        """
-        try:
-            return call(self._eager)
-        except tf.errors.NotFoundError:
-            self._eager = self._open(tf.int32)
-            return call(self._eager)
-
-    @functools.cached_property
-    def unknown(self):
-        """int: the id of whatever is no piece."""
-        return self.id_of("")
-
-    def id_of(self, piece):
-        """int: the id of a piece, or the unknown one's."""
-        return int(self._eagerly(lambda opened: opened.string_to_id(tf.constant(piece))))
-
-    def cut(self, text):
-        """list of str: the pieces of a text, unknown characters as they are."""
-        return [piece.decode("utf-8") for piece in self._open(tf.string).tokenize(text).numpy()]
+def _backs(row, pieces):
+    """[begin, end] of each id that a piece becomes: how far from the piece's end."""
+    ends = [0]
+    for index in row[:0:-1]:
+        ends.append(ends[-1] + len(pieces[index].replace(UNDERLINE, "")))
+    return [[begin, end] for begin, end in zip([*ends[1:], _FAR], ends, strict=True)][::-1]
 
 
 def _albert_ids(model):
@@ -232,9 +222,9 @@ def _albert_ids(model):
 
 def _without_comma(model, piece):
     """`encode_pieces`: a piece such as "▁2010," is cut again without its comma, which follows."""
-    parts = model.cut(piece[:-1].replace(_UNDERLINE, ""))
-    if not piece.startswith(_UNDERLINE) and parts:
-        parts[0] = parts[0].removeprefix(_UNDERLINE)
+    parts = model.cut(piece[:-1].replace(UNDERLINE, ""))
+    if not piece.startswith(UNDERLINE) and parts:
+        parts[0] = parts[0].removeprefix(UNDERLINE)
     return [part for part in parts if part] + [","]
 
 

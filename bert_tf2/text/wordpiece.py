@@ -9,8 +9,8 @@ import tensorflow as tf
 from bert_tf2.text import offsets
 from bert_tf2.text.normalize import (
     NEW_PUNCTUATION,
+    SPACES,
     UNREACHABLE,
-    WHITE,
     clean,
     limit_words,
     sorted_marks,
@@ -168,7 +168,7 @@ class WordPieceTokenizer(Tokenizer):
 def _merge_sorted(chars, units, clings):
     """`settle` where some characters may be such marks."""
     dropped, kept = sorted_marks()
-    patterns = WHITE, f"[{dropped}]", f"[{kept}]", f"[{kept}{_NOTES}]"
+    patterns = SPACES, f"[{dropped}]", f"[{kept}]", f"[{kept}{_NOTES}]"
     white, dropped, sorts, ends = offsets.each(
         chars.values,
         lambda letters: [tf.strings.regex_full_match(letters, p) for p in patterns],
@@ -181,11 +181,7 @@ def _merge_sorted(chars, units, clings):
     group = tf.cumsum(tf.cast(~joins, tf.int32)) - 1
     total = tf.gather(tf.math.segment_sum(tf.gather(units, place), group), group)
     units = tf.tensor_scatter_nd_update(units, place[:, None], tf.where(joins, 0, total))
-    # All between two of them clings as well: from behind the first to the second.
-    bounds = tf.boolean_mask(tf.stack([offsets.before(place, 0) + 1, place + 1], 1), joins)
-    steps = tf.repeat([[1, -1]], tf.shape(bounds)[0], 0)
-    depth = tf.scatter_nd(bounds[..., None], steps, [tf.size(units, tf.int64) + 1])
-    return units, clings | (tf.cumsum(depth)[:-1] > 0)
+    return units, clings | offsets.up_to(place, joins, units)
 
 
 def _matchable(vocabulary):

@@ -3,11 +3,13 @@
 All take str, which has U+FFFD where bytes were no UTF-8, and give (piece, start, end, word) each.
 """
 
+import codecs
 import itertools
 import random
 import unicodedata
 
 import tokenizer_rules as rules
+from tokenizer_rules import UNDERLINE
 
 CJK = [
     (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
@@ -141,6 +143,70 @@ def bytepair(text, ranks, add_prefix_space=False):
         later = [i for i in owners[place:] if i is not None and not text[i].isspace()]
         found.append((piece, *[later[0] if later else len(text)] * 2))
     return rows(text, found)
+
+
+# --- SentencePiece. -------------------------------------------------------------------------------
+
+_BAD = "\udc00"  # stands for bytes that are no UTF-8, which are dropped
+codecs.register_error("bad", lambda error: (_BAD, error.end))
+
+
+def sentencepiece(text, pieces, known, unknown, settings=None):
+    """Of a model that normalizes nothing, given its pieces.
+
+    Args:
+        text: bytes.
+        known: the characters that are in pieces; unknown: the piece of a run of all others.
+        settings: ALBERT's, `keep_accents` and so on; None for text that goes in as it is.
+    """
+    raw = text.decode("utf-8", "bad")
+    text = raw.replace(_BAD, "\ufffd")
+    chars = [(char, place) for place, char in enumerate(raw) if char != _BAD]
+    dropped = set()
+    if settings is not None:
+        chars, dropped = _albert_cleaned(chars, **settings)
+    word = itertools.accumulate(char in (" ", UNDERLINE) for char, _ in chars)
+    chars = [(*char, number) for char, number in zip(chars, word, strict=True)]
+    chars = [char for char in chars if char[0] not in (" ", UNDERLINE)]
+    found, at = [], 0
+    for piece in pieces:
+        size = len(piece.replace(UNDERLINE, ""))
+        if piece == unknown:
+            rest = [c for c, _, w in chars[at:] if w == chars[at][2]]
+            size = next((n for n, c in enumerate(rest) if c in known), len(rest))
+        part = [char for char in chars[at : at + size] if not char[0].isspace()]
+        at += size
+        if not part:
+            place = next((place for c, place, _ in chars[at:] if not c.isspace()), len(text))
+            found.append((piece, place, place))
+            continue
+        end = part[-1][1] + 1
+        while end in dropped:
+            end += 1
+        found.append((piece, part[0][1], end))
+    assert at == len(chars)
+    return rows(text, found)
+
+
+def _albert_cleaned(chars, lowercase=True, keep_accents=False, straighten_quotes=False):
+    """`preprocess_text` with places, and those of the marks and quotes that it drops."""
+    quotes, kept = set(), []
+    for char, place in chars:
+        char = " " if char.isspace() else char
+        pair = straighten_quotes and char in "`'" and kept and kept[-1][0] == char
+        if pair:
+            quotes |= {*range(kept[-1][1] + 1, place + 1)}
+            kept[-1] = ('"', kept[-1][1])
+        else:
+            kept.append((char, place))
+    if not keep_accents:
+        kept = [(d, at) for c, at in kept for d in unicodedata.normalize("NFKD", c)]
+        kept = [(d, at) for d, at in kept if not unicodedata.combining(d)]
+    if lowercase:
+        kept = [(low, place) for char, place in kept for low in char.lower()]
+    left = {place for _, place in kept}
+    marks = {at for c, at in chars if at not in left and unicodedata.category(c)[0] == "M"}
+    return kept, marks | quotes
 
 
 # --- Texts. ---------------------------------------------------------------------------------------

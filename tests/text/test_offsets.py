@@ -1,10 +1,13 @@
 """Where each piece stands: right in characters, bytes and words, in any graph."""
 
+import random
+
 import pytest
 import spans
 import tensorflow as tf
 import tokenizer_rules as rules
 
+from bert_tf2.text import piece_model
 from bert_tf2.text.bytepair import BytePairTokenizer
 from bert_tf2.text.offsets import Pieces, to_bytes
 from bert_tf2.text.sentencepiece import SentencePieceTokenizer
@@ -48,6 +51,11 @@ def read(texts):
     return [text.decode("utf-8", "replace") for text in texts]
 
 
+def by_rule(rule, texts, received):
+    pieces = ([piece for piece, *_ in row] for row in received)
+    return [rule(text, row) for text, row in zip(texts, pieces, strict=True)]
+
+
 def differences(texts, received, expected):
     rows = zip(texts, received, expected, strict=True)
     return [(text, got, want) for text, got, want in rows if got != want][:5]
@@ -57,7 +65,7 @@ def differences(texts, received, expected):
 
 
 def wordpiece(assigned, name, **common):
-    """-> a tokenizer, and what the rule says of a text."""
+    """-> a tokenizer, and what the rule says of a text; of SentencePiece, given the pieces."""
     given, pieces = WORDPIECE[name], vocabulary(assigned)
     lowercase = given.get("lowercase", True)
     rule = {
@@ -68,7 +76,7 @@ def wordpiece(assigned, name, **common):
     }
     known = set(pieces)
     tokenizer = WordPieceTokenizer(pieces, **given, **common)
-    return tokenizer, lambda text: spans.wordpiece(text, known, **rule)
+    return tokenizer, lambda text, _: spans.wordpiece(read([text])[0], known, **rule)
 
 
 def bytepair(reference, prefix, **common):
@@ -77,17 +85,40 @@ def bytepair(reference, prefix, **common):
     pairs = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
     ranks = {pair: rank for rank, pair in enumerate(pairs)}
     tokenizer = BytePairTokenizer(*files, add_prefix_space=prefix, **common)
-    return tokenizer, lambda text: spans.bytepair(text, ranks, prefix)
+    return tokenizer, lambda text, _: spans.bytepair(read([text])[0], ranks, prefix)
+
+
+SENTENCEPIECE = {
+    "albert": {},
+    "albert, accents": {"keep_accents": True, "straighten_quotes": True},
+    "albert, cased": {"lowercase": False, "straighten_quotes": True},
+    "xlm_roberta": {"family": "xlm_roberta"},
+}
+
+
+def sentencepiece(reference, name, **common):
+    settings = SENTENCEPIECE[name]
+    fairseq = "family" in settings
+    path = reference / "tokenizers" / ("sentencepiece.bpe.model" if fairseq else "spiece.model")
+    tokenizer = SentencePieceTokenizer(path, **settings, **common)
+    known = {piece for piece in tokenizer.vocabulary if len(piece) == 1}
+
+    cleaning = None if fairseq else settings
+    return tokenizer, lambda text, pieces: spans.sentencepiece(
+        text, pieces, known, "<unk>", cleaning
+    )
 
 
 BYTES = {"bytes": False, "bytes, prefixed": True}
-GRAPHS = ["uncased", "bytes"]
-NAMES = [*WORDPIECE, *BYTES]
+GRAPHS = ["uncased", "bytes", "albert"]
+NAMES = [*WORDPIECE, *BYTES, *SENTENCEPIECE]
 
 
 def made(name, assigned, reference, **common):
     if name in BYTES:
         return bytepair(reference, BYTES[name], **common)
+    if name in SENTENCEPIECE:
+        return sentencepiece(reference, name, **common)
     return wordpiece(assigned, name, **common)
 
 
@@ -95,7 +126,7 @@ def check(name, assigned, reference, count, seed):
     tokenizer, rule = made(name, assigned, reference)
     texts = spans.hard_texts(count, seed, assigned)
     received = told(tokenizer, texts)
-    assert differences(texts, received, [rule(text) for text in read(texts)]) == []
+    assert differences(texts, received, by_rule(rule, texts, received)) == []
     assert not_given_back(tokenizer, texts, received) == []
 
 
@@ -119,9 +150,11 @@ def shown(tokenizer, texts):
         cleaned = tf.strings.reduce_join(tokenizer.tokens(texts), -1)
         cleaned = tf.strings.regex_replace(cleaned, "▁", "")
     else:
-        cleaned = tokenizer.clean(tf.constant(texts, tf.string))
+        cleaned = tokenizer.clean(tf.convert_to_tensor(texts, tf.string))
     sigma = ("Σ", "Σ") if isinstance(tokenizer, BytePairTokenizer) else ("ς", "σ")
-    return ["".join(text.decode().split()).replace(*sigma) for text in cleaned.numpy()]
+    return [
+        "".join(text.decode("utf-8", "replace").split()).replace(*sigma) for text in cleaned.numpy()
+    ]
 
 
 def spelling(tokenizer, piece):
@@ -136,18 +169,22 @@ def spelling(tokenizer, piece):
 def not_given_back(tokenizer, texts, received, whole=()):
     """Pieces that are not what their part of the text gives, nor a part of one character there."""
     found = [
-        (text, text[start:end], piece)
-        for text, row in zip(read(texts), received, strict=True)
+        (raw, text[start:end], piece, start, end)
+        for raw, text, row in zip(texts, read(texts), received, strict=True)
         for piece, start, end, _ in row
         if piece not in whole
     ]
-    parts = [part for _, part, _ in found]
-    alone = [[p.decode() for p in row] for row in tokenizer.tokens(parts).to_list()]
+    raw = tf.constant([text for text, *_ in found])
+    places = tf.RaggedTensor.from_tensor(tf.constant([place[-2:] for place in found]))
+    places = to_bytes(raw, places).to_tensor()
+    raw = tf.strings.substr(raw, places[:, 0], places[:, 1] - places[:, 0])
+    parts = [part for _, part, *_ in found]
+    alone = [[p.decode() for p in row] for row in tokenizer.tokens(raw).to_list()]
     chars = sorted({char for part in parts for char in part})
     of_char = dict(zip(chars, shown(tokenizer, chars), strict=True))
     wrong = []
-    for row, shows, own in zip(found, shown(tokenizer, parts), alone, strict=True):
-        _, part, piece = row
+    for row, shows, own in zip(found, shown(tokenizer, raw), alone, strict=True):
+        _, part, piece, *_ = row
         if part != part.strip() or not (
             own == [piece] or is_shown(tokenizer, piece, part, shows, of_char)
         ):
@@ -160,15 +197,36 @@ def is_shown(tokenizer, piece, part, shows, of_char):
     if isinstance(want, bytes):
         shows, of_char = shows.encode(), {char: of_char[char].encode() for char in part}
         want = want.strip(b" \t\n\v\f\r\x1c\x1d\x1e\x1f")
-        if not part:
-            return set(want) <= set(rules.WHITE.encode())
     if want == shows:
         return True
+    if not part:  # of white space, which may be in several pieces, or no piece
+        return want == "<unk>" or set(want) <= set(rules.WHITE.encode())
     if sum(char in spans.SORTED for char in part) > 1:
         return set(want) <= set(shows)
     visible = [own for char in part if (own := of_char[char])]
     first, last = len(visible[0]), len(visible[-1])
     return any(shows[i : len(shows) - j] == want for i in range(first) for j in range(last))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", SENTENCEPIECE)
+def test_published_model_gives_back(name, assigned, assets):
+    """It normalizes as well: characters become several, and several one."""
+    path = assets / "vocab" / "albert" / "spiece.model"
+    tokenizer = SentencePieceTokenizer(path, **SENTENCEPIECE[name])
+    texts = spans.hard_texts(2000, 1, assigned)
+    assert not_given_back(tokenizer, texts, told(tokenizer, texts)) == []
+
+
+@pytest.mark.parametrize("name", ["albert", "xlm_roberta"])
+def test_runs_that_were_shortened(name, reference, monkeypatch):
+    """The middle of a long run of unknown characters is in its piece all the same."""
+    tokenizer, rule = made(name, "", reference)
+    parts = ["a", " ", "the ", "é\u0301", "😀" * 40, "中国" * 30, "각글" * 9, "ि", "\ue000"]
+    texts = ["".join(random.Random(seed).choices(parts, k=40)).encode() for seed in range(20)]
+    monkeypatch.setattr(piece_model, "LONG", 100)
+    received = told(tokenizer, texts)
+    assert differences(texts, received, by_rule(rule, texts, received)) == []
 
 
 # ---- added tokens, bytes that are no UTF-8, and how bytes are counted ----------------------------

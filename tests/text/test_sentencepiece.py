@@ -13,7 +13,7 @@ import tokenizer_rules as rules
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bert_tf2.text import sentencepiece
+from bert_tf2.text import piece_model
 from bert_tf2.text.pieces_text import clean, edges_of, shorten_runs
 from bert_tf2.text.sentencepiece import SentencePieceTokenizer
 
@@ -300,7 +300,7 @@ def test_long_runs_of_unknown_characters(folder, kind, monkeypatch):
     parts += ["각글" * 9, "가" * 9, "กำ", "ि", "ো", "\ue000", "\U000f0000", "¿"]
     texts = ["".join(rng.choices(parts, k=60)) for _ in range(20)]
     want = tokenizer(texts).to_list()
-    monkeypatch.setattr(sentencepiece, "LONG", -1)
+    monkeypatch.setattr(piece_model, "LONG", -1)
     assert tokenizer(texts).to_list() == want
     (short,) = shorten_runs(tf.constant(["a" + "😀" * 100_000]), edges_of({"😀"}))
     assert short.numpy().decode() == "a😀😀"
