@@ -1,6 +1,6 @@
 """Verbs about trained models: evaluate, predict, export."""
 
-from bert_tf2.cli import task_files
+from bert_tf2.cli import rows, scores, showing, task_files
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.cli.opened import open_model, which
 from bert_tf2.files import write_json
@@ -13,17 +13,20 @@ def evaluate(flags):
         task_files.check_output(flags.output_file, flags.overwrite)
     task_files.check_input(flags.input_file)
     model = open_model(flags)
-    examples = task_files.read(flags, flags.input_file, model.row.labelled)
-    if model.row.labelled:
-        task_files.check_labels(flags.input_file, examples, model.classes)
-    scores = model.row.score(model, examples, flags.eval_batch_size)
+    examples = model.read(flags, flags.input_file)
+    labelled = model.row.labelled
+    answers = list(model.answers(examples, flags.eval_batch_size)) if labelled else []
+    figures = scores.score(flags, model, examples, answers)
+    showing.show(figures)
     if flags.output_file:
-        write_json(flags.output_file, scores)
+        write_json(flags.output_file, figures)
+    if flags.output_dir:
+        task_files.write_official(flags, model, examples, answers)
 
 
 def predict(flags):
-    """Answers a file's rows or the texts given as arguments; writes a file or prints."""
-    from bert_tf2.data.examples import SUFFIXES, Examples, write_predictions
+    """Answers a file's rows or the texts given as arguments; writes files or prints."""
+    from bert_tf2.data.examples import SUFFIXES, write_predictions
 
     which(flags)
     if bool(flags.arguments) == bool(flags.input_file):
@@ -31,23 +34,25 @@ def predict(flags):
     if flags.output_file:
         task_files.check_output(flags.output_file, flags.overwrite, SUFFIXES)
     if flags.input_file:
-        examples = task_files.read(flags, flags.input_file, labelled=False)
-    else:
-        examples = Examples(flags.arguments)
+        task_files.check_input(flags.input_file)
     model = open_model(flags)
-    answers = model.answers(examples, flags.predict_batch_size)
-    cells = [model.row.cells(model.classes, found) for found in answers]
+    if flags.input_file:
+        examples = model.read(flags, flags.input_file, labelled=False)
+    else:
+        examples = rows.of_arguments(model, flags.arguments)
+    kind, answers = model.row.kind, list(model.answers(examples, flags.predict_batch_size))
+    cells = [kind.cells(model, found) for found in answers]
+    if flags.output_dir:
+        task_files.write_official(flags, model, examples, answers)
+    columns = [dict(zip(examples.columns, row, strict=True)) for row in examples]
     if flags.output_file:
-        pairs = [{"text_pair": pair} for pair in examples.pairs or ()] or [{}] * len(examples)
-        rows = [
-            {"text": text} | pair | found
-            for text, pair, found in zip(examples.texts, pairs, cells, strict=True)
-        ]
-        write_predictions(flags.output_file, rows, overwrite=flags.overwrite)
-        print(f"written: {len(rows)} rows to {flags.output_file}")
+        table = [row | found for row, found in zip(columns, cells, strict=True)]
+        write_predictions(flags.output_file, table, overwrite=flags.overwrite)
+        print(f"written: {len(table)} rows to {flags.output_file}")
+    if flags.output_file or flags.output_dir:
         return
-    for text, found in zip(examples.texts, cells, strict=True):
-        print(f"{model.row.line(found)}\t{text}")
+    for row, found in zip(columns, cells, strict=True):
+        print(f"{kind.line(found)}\t{next(iter(row.values()))}")
 
 
 def export(flags):

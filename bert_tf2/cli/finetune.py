@@ -1,38 +1,33 @@
-"""`bert_tf2 finetune`: a checkpoint and a labelled file in, a trained classifier out."""
+"""`bert_tf2 finetune`: a checkpoint and files of a task in, a trained model out."""
 
 import contextlib
-import os
 import re
+import statistics
 from pathlib import Path
 
-from bert_tf2.cli import console, task_files
-from bert_tf2.cli.flags import ALIASES, UsageError, require
+from bert_tf2.cli import console, run_flags, scores, task_files
+from bert_tf2.cli.flags import ALIASES, require
+from bert_tf2.cli.rows import label_names
+from bert_tf2.cli.showing import number
 from bert_tf2.cli.task_table import TASKS
 from bert_tf2.files import new_file, write_json
 from bert_tf2.locks import locked
 
 NOT_OF_A_RUN = ("help", "resume", "overwrite", "output_dir", "arguments", "command", *ALIASES)
-PATHS = ("init_checkpoint", "bert_config_file", "vocab_file", "train_file", "dev_file", "test_file")
 
 
 def finetune(flags):
     """Trains once for each seed: `model.keras`, `metrics.json`, and a table of several seeds."""
     if flags.resume:
         console.import_tensorflow()
-        _recall(flags)
-    flags.task = flags.task or "text_classification"
-    _make_absolute(flags)
+        run_flags.recall(flags)
+    flags.task = run_flags.task(flags)
+    run_flags.files_of_glue(flags)
+    run_flags.make_absolute(flags)
     require(flags, "init_checkpoint", "train_file")
-    seeds, epochs = _seeds(flags), _whole_epochs(flags)
+    seeds, epochs = run_flags.seeds(flags), run_flags.whole_epochs(flags)
     task_files.check_output(flags.output_dir, flags.overwrite or flags.resume)
-    paths = {"train": flags.train_file, "dev": flags.dev_file, "test": flags.test_file}
-    row = TASKS[flags.task]
-    data = {
-        split: task_files.read(flags, path, row.labelled) for split, path in paths.items() if path
-    }
-    settings = row.settings(flags, data["train"])
-    for split, examples in data.items() if row.labelled else ():
-        task_files.check_labels(paths[split], examples, settings["labels"])
+    data, settings = _read(flags)
     results, place = [], Path(flags.output_dir)
     for seed in seeds:
         folder = place / (f"seed_{seed}" if flags.seeds else "")
@@ -41,8 +36,22 @@ def finetune(flags):
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt(_how_to_go_on(flags)) from error
     if flags.seeds:
-        print(_seed_table(results, row.figure))
+        print(_seed_table(results, scores.figure(flags, TASKS[flags.task])))
     return results
+
+
+def _read(flags):
+    """({split: Rows}, the task's own arguments) of all files that are given."""
+    row, flags.labels = TASKS[flags.task], label_names(flags.labels)
+    paths = {"train": flags.train_file, "dev": flags.dev_file, "test": flags.test_file}
+    data, settings = {}, {"labels": flags.labels}
+    for split, path in paths.items():
+        if path:
+            data[split] = row.read(flags, path, row.labelled, settings.get("labels"))
+            print(f"{path}: {data[split].about}")
+        if split == "train":
+            settings = row.settings(flags, data[split])
+    return data, settings
 
 
 @contextlib.contextmanager
@@ -74,6 +83,7 @@ def _train(flags, seed, epochs, data, own, folder):
 def _train_under(strategy, flags, seed, epochs, data, own, folder):
     import keras
 
+    from bert_tf2.training import strategies
     from bert_tf2.training.runlog import RunLog, versions
 
     settings = {flag: flags[flag].value for flag in flags if flag not in NOT_OF_A_RUN}
@@ -82,23 +92,37 @@ def _train_under(strategy, flags, seed, epochs, data, own, folder):
     with strategy.scope():
         keras.utils.set_random_seed(seed)
         model = _model(flags, own)
+    dev = data.get("dev")
     history = model.fit(
-        task_files.inputs(data["train"]),
+        data["train"].x,
         data["train"].labels,
         batch_size=flags.train_batch_size,
         epochs=epochs,
-        validation_data=_batches(data.get("dev"), flags.eval_batch_size),
+        validation_data=dev and (dev.x, dev.labels),
+        validation_batch_size=flags.eval_batch_size,
         callbacks=[log, *([saved] if flags.save_checkpoints_steps or flags.resume else [])],
         verbose=console.keras_verbosity(),
     ).history
     metrics = _metrics(flags, seed, data, model, history) | {"versions": versions()}
     metrics["seconds"] = round(log.seconds(), 1)
-    if "test" in data:
-        metrics["test"] = _evaluate(model, data["test"], flags.eval_batch_size)
-        figure = TASKS[flags.task].figure
-        print(f"{figure} on {flags.test_file}: {metrics['test'][figure]:.4f}")
+    if strategies.is_chief(strategy):
+        _score(flags, model, data, metrics)
     _write(strategy, folder, model, metrics, saved.was_finished)
     return metrics
+
+
+def _score(flags, model, data, metrics):
+    """Adds to metrics the figures of the trained model on the dev and the test file."""
+    from bert_tf2.cli.opened import opened
+
+    known = opened(flags.output_dir, model)
+    for split in ("dev", "test"):
+        if split in data:
+            answers = known.answers(data[split], flags.eval_batch_size)
+            answers = list(answers) if known.row.labelled else []
+            metrics[split] = scores.score(flags, known, data[split], answers)
+            figure = scores.figure(flags, known.row)
+            print(f"{figure} on {flags[f'{split}_file'].value}: {metrics[split][figure]:.4f}")
 
 
 def _checkpoints(flags, seed, folder, strategy):
@@ -136,31 +160,6 @@ def _write(strategy, folder, model, metrics, was_finished):
         f"{done}; written to {folder}: model.keras, metrics.json, run.json, metrics.jsonl, "
         "tensorboard/"
     )
-
-
-def _recall(flags):
-    """Gives flags that are not on the command line the values of the run that goes on."""
-    from bert_tf2.training.runlog import read_run
-
-    place = Path(flags.output_dir)
-    runs = [run for run in map(read_run, [place, *place.glob("seed_*")]) if run]
-    if not runs and not flags.train_file:
-        raise FileNotFoundError(
-            f"{place} must hold a run to go on with: there is no run.json in it"
-        )
-    newest = max(runs, key=lambda run: run["started"][-1], default={"settings": {}})
-    for name, value in newest["settings"].items():
-        if name in flags and not flags[name].present:
-            flags[name].value = value
-
-
-def _make_absolute(flags):
-    """Paths as they are from any folder, so that a run can be gone on with from another one."""
-    for name in PATHS:
-        given = flags[name].value
-        path = Path(given or "").expanduser()
-        if given and (path.exists() or path.with_name(path.name + ".index").is_file()):
-            flags[name].value = os.path.abspath(path)
 
 
 def _how_to_go_on(flags):
@@ -216,23 +215,6 @@ def _model(flags, own):
     return model
 
 
-def _evaluate(model, examples, batch_size):
-    """Loss and metrics on examples."""
-    return model.evaluate(
-        task_files.inputs(examples), examples.labels, batch_size, verbose=0, return_dict=True
-    )
-
-
-def _batches(examples, batch_size):
-    """Labelled examples as a dataset with its own batch size; texts alone as they are; or None."""
-    if examples is None or examples.labels is None:
-        return examples and examples.texts
-    import tensorflow as tf
-
-    columns = (task_files.inputs(examples), examples.labels)
-    return tf.data.Dataset.from_tensor_slices(columns).batch(batch_size)
-
-
 def _metrics(flags, seed, data, model, history):
     """What a run was, and its loss and accuracy after each epoch."""
     epochs = [
@@ -253,36 +235,14 @@ def _metrics(flags, seed, data, model, history):
 
 
 def _seed_table(results, figure):
-    """Seed, accuracy on the dev file after the last epoch, seconds; and the means."""
-    accuracies = [result["epochs"][-1].get(f"dev_{figure}") for result in results]
+    """Each seed's figure on the dev file and its seconds; their means, and the figure's spread."""
+    found = [result.get("dev", {}).get(figure) for result in results]
     seconds = [result["seconds"] for result in results]
     rows = [["seed", f"dev {figure}", "seconds"]]
-    for result, accuracy in zip(results, accuracies, strict=True):
-        rows.append([str(result["seed"]), _shown(accuracy), f"{result['seconds']:.0f}"])
-    mean = None if None in accuracies else sum(accuracies) / len(accuracies)
-    rows.append(["mean", _shown(mean), f"{sum(seconds) / len(seconds):.0f}"])
+    for result, value in zip(results, found, strict=True):
+        rows.append([str(result["seed"]), number(value), f"{result['seconds']:.0f}"])
+    several = None not in found
+    mean, spread = (f(found) if several else None for f in (statistics.mean, statistics.pstdev))
+    rows.append(["mean", number(mean), f"{statistics.mean(seconds):.0f}"])
+    rows.append(["spread", number(spread), ""])
     return "\n" + console.table(rows, right=(1, 2))
-
-
-def _shown(accuracy):
-    return "-" if accuracy is None else f"{accuracy:.4f}"
-
-
-def _seeds(flags):
-    """The seeds to train with: those of --seeds, or the one of --seed."""
-    try:
-        seeds = [int(seed) for seed in flags.seeds or [flags.seed]]
-    except ValueError as error:
-        raise UsageError(f"--seeds takes integers, 1,2,3. {error}", flags.command) from error
-    if len(set(seeds)) != len(seeds):
-        raise UsageError(f"--seeds must differ from each other. Received: {seeds}", flags.command)
-    return seeds
-
-
-def _whole_epochs(flags):
-    epochs = flags.num_train_epochs
-    if epochs < 1 or epochs != int(epochs):
-        raise UsageError(
-            f"--num_train_epochs must be a whole number from 1. Received: {epochs}", flags.command
-        )
-    return int(epochs)

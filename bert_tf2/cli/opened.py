@@ -11,7 +11,7 @@ from bert_tf2.cli import console, task_table
 from bert_tf2.cli.flags import UsageError, one_of
 from bert_tf2.files import check_tree
 
-LABELS_FILE = "assets.extra/labels.txt"  # beside a SavedModel's graph: one class a line, in order
+ASKED = ("candidate_labels", "hypothesis_template", "multi_label")  # of zero-shot, when asked
 STEPS = 16  # batches that are given to a model at a time
 
 
@@ -22,34 +22,60 @@ class Opened(NamedTuple):
         name: what the user called it.
         row: of the table of tasks.
         answer: x, batch size -> an iterator of dicts of arrays (B, …), the task's `answers`.
-        pairs: whether it takes pairs of texts.
-        classes: the names of a classifier's classes, or None.
+        columns: the names of the columns that it takes.
+        classes: the names of a classifier's classes or of a regressor's numbers, or None.
+        thresholds: of several labels, a number or one a class.
         task: the Keras model; None for a SavedModel.
     """
 
     name: str
     row: task_table.TaskRow
     answer: Callable
-    pairs: bool
+    columns: tuple[str, ...]
     classes: list[str] | None
-    task: object | None
+    thresholds: object = 0.5
+    task: object | None = None
 
-    def answers(self, examples, batch_size):
+    def read(self, flags, path, labelled=True):
+        """The rows of a file, as this model's task reads them; says how many there are."""
+        names = self.row.kind.names(self)
+        found = self.row.read(flags, path, labelled and self.row.labelled, names)
+        print(f"{path}: {found.about}")
+        return found
+
+    def answers(self, rows, batch_size):
         """The answers to each row, a dict, with a progress bar."""
-        sides = [examples.texts] + ([examples.pairs] if examples.pairs else [])
-        if len(sides) != 1 + self.pairs:
-            kind = "pairs of texts" if self.pairs else "single texts"
+        if set(rows.columns) != set(self.columns):
+            kind = "pairs of texts" if "text_pair" in self.columns else "single texts"
             raise ValueError(
-                f"{self.name} was trained on {kind}. Received: {len(sides)} column(s) of text; see "
-                "--text_pair_column"
+                f"{self.name} reads {', '.join(self.columns)}"
+                f"{f' ({kind})' if 'text' in rows.columns else ''}. Received: "
+                f"{', '.join(rows.columns)}; see --text_pair_column"
             )
-        with tqdm(total=len(examples), unit="text", disable=None, mininterval=0.5) as bar:
-            for start in range(0, len(examples), STEPS * batch_size):
-                part = [side[start : start + STEPS * batch_size] for side in sides]
-                for found in self.answer(tuple(part) if self.pairs else part[0], batch_size):
-                    rows = len(next(iter(found.values())))
-                    yield from ({n: v[i] for n, v in found.items()} for i in range(rows))
-                    bar.update(rows)
+        size = STEPS * batch_size
+        with tqdm(total=len(rows), unit="row", disable=None, mininterval=0.5) as bar:
+            for start in range(0, len(rows), size):
+                part = rows.take(range(start, min(start + size, len(rows))))
+                for found in self.answer(part.x, batch_size):
+                    count = len(next(iter(found.values())))
+                    yield from ({n: v[i] for n, v in found.items()} for i in range(count))
+                    bar.update(count)
+
+
+def opened(name, task):
+    """A task in memory as an `Opened`."""
+    raw = task.raw_names
+    columns = raw[:1] if raw[1:] == ("text_pair",) and not task.takes_pairs else raw
+    thresholds = getattr(task, "thresholds", None)
+    return Opened(
+        name,
+        task_table.row_of_task(task),
+        task.answer,
+        columns,
+        getattr(task, "labels", None),
+        0.5 if thresholds is None else thresholds,
+        task,
+    )
 
 
 def open_model(flags, servable=True):
@@ -73,11 +99,14 @@ def open_model(flags, servable=True):
     if flags.labels and (served or flag == "saved_model" or place.suffix == ".keras"):
         raise UsageError(f"--labels is for checkpoints: {given} has its own classes", flags.command)
     if flag == "saved_model" or (served and servable):
-        return _saved_model(served or place)
+        return _saved_model(served or place, flags)
     task = load_task(given) if place.suffix == ".keras" else _of_checkpoint(flags, given)
-    classes = getattr(task, "labels", None)
-    row = task_table.row_of(type(task).__name__)
-    return Opened(given, row, task.answer, task.takes_pairs, classes, task)
+    asked = {name: flags[name].value for name in ASKED if flags[name].value is not None}
+    if asked and not hasattr(task, "set_candidates"):
+        raise UsageError(f"--{next(iter(asked))} is for --task=zero_shot", flags.command)
+    if asked:
+        task.set_candidates(**asked)
+    return opened(given, task)
 
 
 def which(flags):
@@ -106,25 +135,27 @@ def _of_checkpoint(flags, given):
     from bert_tf2 import weights
 
     checkpoint = weights.open_checkpoint(weights.resolve(given), flags.bert_config_file)
-    heads = weights.heads(checkpoint)
-    row = task_table.TASKS.get(flags.task) or task_table.row_of_checkpoint(checkpoint, heads)
-    if flags.labels and not row.labelled:
+    row = task_table.TASKS.get(flags.task) or task_table.row_of_checkpoint(checkpoint)
+    cls, own = row.load(), {"labels": flags.labels} if flags.labels else {}
+    if own and "labels" not in cls.settings:
         raise UsageError("--labels is for classifiers", flags.command)
-    missing, own = [row.head], {"labels": flags.labels} if flags.labels else {}
-    if row.head in heads:
-        task = row.load().from_preset(
+    if flags.task and "problem_type" in cls.settings:
+        own["problem_type"] = row.problem
+    missing = [f"a head of {cls.head_kind}"]
+    if cls.head_kind in weights.head_kinds(weights.read_as(checkpoint, cls.head_kind)):
+        task = cls.from_preset(
             given, config_file=flags.bert_config_file, max_length=flags.max_seq_length, **own
         )
         missing = task.load_report.missing
     if missing:
         raise ValueError(
-            f"{given} holds no trained head of a {row.load().__name__}: its answers would mean "
-            f"nothing. Train it with bert_tf2 finetune. Missing: {', '.join(missing[:4])}"
+            f"{given} holds no trained head of a {row.cls}: its answers would mean nothing. Train "
+            f"it with bert_tf2 finetune. Missing: {', '.join(missing[:4])}"
         )
     return task
 
 
-def _saved_model(folder):
+def _saved_model(folder, flags):
     """The `serving_default` signature of a SavedModel."""
     if not (folder / "saved_model.pb").is_file():
         raise FileNotFoundError(f"No SavedModel in {folder}: expected a saved_model.pb there")
@@ -139,22 +170,39 @@ def _saved_model(folder):
         loaded = tf.saved_model.load(folder)
     except (tf.errors.OpError, IndexError) as error:
         raise ValueError(f"{folder} is damaged: its variables cannot be read. {error}") from error
-    serve = loaded.signatures.get("serving_default")
-    row = serve and task_table.row_by_answers(serve.structured_outputs)
-    labels = folder / LABELS_FILE
-    if row is None or (row.labelled and not labels.is_file()):
+    serve, beside = loaded.signatures.get("serving_default"), folder / "assets.extra"
+    if serve is None or not (beside / "task.txt").is_file():
         raise FileNotFoundError(
-            f"{folder} must answer as a task of ours does, with {LABELS_FILE} for a classifier: "
-            "export it with bert_tf2 export"
+            f"{folder} must answer as a task of ours does, with assets.extra/task.txt beside its "
+            "graph: export it with bert_tf2 export"
         )
-    names = sorted(serve.structured_input_signature[1])  # text, text_pair
+    row = task_table.row_of(_lines(beside, "task.txt")[0], None, serve.structured_outputs)
+    classes = _lines(beside, "labels.txt") if "labels" in row.load().settings else None
+    names = sorted(serve.structured_input_signature[1])  # text, text_pair, …
+    fixed = {}
+    if "candidate_labels" in names:
+        if not flags.candidate_labels:
+            raise UsageError("--candidate_labels must be given", flags.command)
+        names.remove("candidate_labels")
+        fixed["candidate_labels"] = tf.constant(flags.candidate_labels)
 
     def answer(x, batch_size, keep_alive=loaded):  # a signature alone does not hold its variables
-        sides = x if isinstance(x, tuple) else (x,)
-        for start in range(0, len(sides[0]), batch_size):
-            part = [tf.constant(side[start : start + batch_size]) for side in sides]
-            found = serve(**dict(zip(names, part, strict=True)))
-            yield {name: value.numpy() for name, value in found.items()}
+        sides = x if isinstance(x, dict) else {names[0]: x}
+        for start in range(0, len(sides[names[0]]), batch_size):
+            part = {n: tf.constant(side[start : start + batch_size]) for n, side in sides.items()}
+            yield {name: value.numpy() for name, value in serve(**part, **fixed).items()}
 
-    classes = labels.read_text(encoding="utf-8").splitlines() if row.labelled else None
-    return Opened(str(folder), row, answer, len(names) == 2, classes, None)
+    thresholds = 0.5
+    if (beside / "thresholds.txt").is_file():
+        thresholds = [float(line) for line in _lines(beside, "thresholds.txt")]
+    return Opened(str(folder), row, answer, tuple(names), classes, thresholds)
+
+
+def _lines(folder, name):
+    """The lines of a file beside a SavedModel's graph."""
+    if not (folder / name).is_file():
+        raise FileNotFoundError(
+            f"{folder.parent} must have {folder.name}/{name} beside its graph: export it again "
+            "with bert_tf2 export"
+        )
+    return (folder / name).read_text(encoding="utf-8").splitlines()

@@ -95,14 +95,14 @@ def _how(flags, step, task):
     words = [f"--train_batch_size={step.batch_size}", f"--max_seq_length={step.length}"]
     words += [f"--pooling={step.pooling}"] * (step.pooling != "first") + _settings(step)
     words += [f"--task={task}"] * (task != USUAL)
-    made = [f'"{preset}"', *["labels=labels"] * row.labelled, f"max_length={step.length}"]
+    made = [f'"{preset}"', *["labels=labels"] * row.classes, f"max_length={step.length}"]
     made += [f'pooling="{step.pooling}"'] * (step.pooling != "first")
     made += [f'dtype="{step.dtype}"'] * (step.dtype != "float32")
     made += ["recompute=True"] * step.recompute
     lines = [
         f"bert_tf2 finetune --init_checkpoint={preset} {' '.join(words)} …",
         "",
-        f"model = bert_tf2.{row.home.partition(':')[2]}.from_preset({', '.join(made)})",
+        f"model = bert_tf2.{row.cls}.from_preset({', '.join(made)})",
     ]
     if step.micro_batches > 1:
         lines.append(f"model.compile(micro_batches={step.micro_batches})")
@@ -138,7 +138,7 @@ def _opened(path):
     from bert_tf2 import weights
 
     checkpoint = weights.open_checkpoint(path)
-    row = row_of_checkpoint(checkpoint, weights.heads(checkpoint))
+    row = row_of_checkpoint(checkpoint)
     return checkpoint.config, next(name for name, known in TASKS.items() if known is row)
 
 

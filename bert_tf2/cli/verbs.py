@@ -24,13 +24,24 @@ FLAGS = {
         "text_classification; finetune: text_classification)",
     ),
     # Files of rows, and what is written.
-    "train_file": text("CSV, TSV or JSONL file to train on"),
+    "train_file": text(
+        "file to train on: CSV, TSV or JSONL of texts; SWAG's CSV, RACE's JSON or JSONL of choices"
+    ),
     "dev_file": text("file to evaluate on after each epoch"),
     "test_file": text("file to evaluate on at the end"),
-    "input_file": text("CSV, TSV or JSONL file of texts, for evaluate with labels"),
+    "input_file": text("file of the same kinds, for evaluate with labels"),
+    "glue": text(
+        "the files are a task of GLUE as published: CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, "
+        "RTE, WNLI or AX; its figures are given, too"
+    ),
+    "data_dir": text("folder of that task: its train.tsv and dev files are taken"),
     "text_column": text("column or JSON key of the text", "text"),
     "text_pair_column": text("column of the second text, for pairs"),
-    "label_column": text("column of the label", "label"),
+    "label_column": text(
+        "column of the label; of several labels or numbers a,b,c are as many columns, else one "
+        "cell has the labels with commas between them",
+        "label",
+    ),
     "delimiter": text(
         "what separates the columns of a CSV or TSV file, one character or the word tab (default: "
         "by the suffix, or as the header tells)"
@@ -42,8 +53,8 @@ FLAGS = {
         True,
     ),
     "labels": words(
-        "the classes in order, a,b,c (default: those that the checkpoint names; to train: those in "
-        "the file, sorted)"
+        "the classes in order, a,b,c, or a file of one a line (default: those that the checkpoint "
+        "names; to train: those in the file, sorted)"
     ),
     "output_dir": text("folder for model.keras and what is told of the run"),
     "output_file": text(
@@ -51,6 +62,10 @@ FLAGS = {
         "or words and probabilities (default: print them)"
     ),
     "overwrite": switch("replace what an earlier run wrote there"),
+    # Of zero-shot.
+    "candidate_labels": words("zero_shot: the labels to choose from, a,b,c"),
+    "hypothesis_template": text('zero_shot: a sentence with {} (default: "This example is {}.")'),
+    "multi_label": switch("zero_shot: each label is answered by itself", None),
     # The encoder.
     "pooling": choice(
         ["first", "mean"],
@@ -146,8 +161,10 @@ class Verb(NamedTuple):
 
 
 _CHECKPOINT = "init_checkpoint bert_config_file "
-_TRAINED = "model " + _CHECKPOINT + "task labels max_seq_length "
-_COLUMNS = "text_column text_pair_column label_column header delimiter encoding "
+_ASKED = "candidate_labels hypothesis_template multi_label "
+_TRAINED = "model " + _CHECKPOINT + "task labels max_seq_length " + _ASKED
+_COLUMNS = "glue text_column text_pair_column label_column header delimiter encoding "
+_OFFICIAL = text("folder for the official files: GLUE's TSV")
 _PLACE = {"arguments": "NAME_OR_FOLDER", "place": "init_checkpoint"}
 
 VERBS = {
@@ -163,11 +180,11 @@ VERBS = {
         ),
     ),
     "finetune": Verb(
-        "train a text classifier, or another task, on a CSV, TSV or JSONL file",
+        "train a text classifier, or another task, on files",
         "finetune:finetune",
         _flags(
             _CHECKPOINT
-            + "task vocab_file do_lower_case train_file dev_file test_file "
+            + "task vocab_file do_lower_case train_file dev_file test_file data_dir "
             + _COLUMNS
             + "labels output_dir overwrite pooling max_seq_length precision recompute "
             "train_batch_size eval_batch_size learning_rate num_train_epochs warmup_proportion "
@@ -201,19 +218,21 @@ VERBS = {
             _TRAINED
             + "saved_model input_file "
             + _COLUMNS
-            + "eval_batch_size output_file overwrite",
+            + "eval_batch_size output_file output_dir overwrite",
             output_file=text("write the numbers as JSON here too"),
+            output_dir=_OFFICIAL,
         ),
         ("input_file",),
     ),
     "predict": Verb(
-        "classify the rows of a file, or texts given as arguments; or fill their masks",
+        "answer the rows of a file, or texts given as arguments",
         "answer_verbs:predict",
         _flags(
             _TRAINED
             + "saved_model input_file "
             + _COLUMNS
-            + "predict_batch_size output_file overwrite"
+            + "predict_batch_size output_file output_dir overwrite",
+            output_dir=_OFFICIAL,
         ),
         arguments="[TEXT …]",
     ),

@@ -241,7 +241,8 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
             callbacks: Keras's, and `Checkpoints`, with which a run survives.
             drop_remainder: leave out of each epoch what does not fill a batch (not applied to a
                 dataset). Default: on TPUs, which must know all shapes.
-            initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`.
+            initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`, which has
+                `validation_batch_size`, too.
 
         Returns:
             a `keras.callbacks.History`.
@@ -272,7 +273,8 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
             x, y, sample_weight, batch_size, run.sampling, class_weight=class_weight
         )
         if validation_data is not None:
-            validation_data = self.dataset(*columns.validation(validation_data), batch_size)
+            size = kwargs.pop("validation_batch_size", None) or batch_size
+            validation_data = self.dataset(*columns.validation(validation_data), size)
         self.takes_pairs = columns.is_pair(x)
         with labels.errors_named():
             return run.train(data, validation_data=validation_data, **kwargs)

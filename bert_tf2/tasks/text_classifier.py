@@ -166,4 +166,5 @@ class TextClassifier(Task):
         return self.problem.weigh(targets, weights, by_class)
 
     def extra_assets(self):
-        return {"labels.txt": "".join(f"{label}\n" for label in self.labels)}
+        found = {"labels.txt": self.labels, "thresholds.txt": self.thresholds or ()}
+        return {name: "".join(f"{x}\n" for x in lines) for name, lines in found.items() if lines}

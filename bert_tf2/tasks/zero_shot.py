@@ -74,9 +74,26 @@ class ZeroShotClassifier(TextClassifier):
                 "One class of the head must be called entailment: give `labels` in the order of "
                 f"its logits, or open it as a TextClassifier. Received: {self.labels}"
             )
-        _check(hypothesis_template, multi_label, self)
-        self.candidate_labels = candidate_labels and _labels(candidate_labels)
-        self.hypothesis_template, self.multi_label = hypothesis_template, bool(multi_label)
+        self.set_candidates(candidate_labels, hypothesis_template, multi_label)
+
+    def set_candidates(self, candidate_labels=None, hypothesis_template=None, multi_label=None):
+        """Sets what `classify` and an exported model sort into, and how; see the class.
+
+        What is None stays as it is, at first without labels, "This example is {}." and False.
+
+        Raises:
+            ValueError: labels that are none, or equal; see the class.
+        """
+        given = {
+            "candidate_labels": candidate_labels and _labels(candidate_labels),
+            "hypothesis_template": hypothesis_template,
+            "multi_label": multi_label if multi_label is None else bool(multi_label),
+        }
+        asked = {n: getattr(self, n, None) if v is None else v for n, v in given.items()}
+        _check(asked["hypothesis_template"], asked["multi_label"], self)
+        for name, value in asked.items():
+            setattr(self, name, value)
+        self.graphs.clear()  # they are constants there
 
     def classify(
         self,

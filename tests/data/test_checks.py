@@ -56,7 +56,7 @@ def test_the_shell_finds_classes_as_names_in_the_order_of_numbers():
 
     from bert_tf2.cli.task_table import TASKS
 
-    flags = SimpleNamespace(labels=None, pooling="first", train_file="train.csv")
+    flags = SimpleNamespace(glue=None, labels=None, pooling="first", train_file="train.csv")
     settings = TASKS["text_classification"].settings
     assert settings(flags, SimpleNamespace(labels=["10", "9", "1"]))["labels"] == ["1", "9", "10"]
     with pytest.raises(ValueError, match="a score"):

@@ -1,0 +1,172 @@
+"""Kinds of answers: what each is against gold, in a row of a file, and on the screen.
+
+A kind has
+    names(model): the names that labels must be of, or None;
+    given(model, answers): the answer to one row, in the form that its label has;
+    sure(model, answers): how sure the model is of it, 0 … 1; None where that means nothing;
+    cells(model, answers): dict, what stands in a row of an output file;
+    line(cells): what is printed before the text;
+    score(model, rows, answers): dict of figures, of all rows.
+`model` is an `Opened`; `answers` of one row are a dict of NumPy values.
+"""
+
+import numpy as np
+
+from bert_tf2.data.label_cells import indicators
+from bert_tf2.scoring import classification, regression
+
+
+class Kind:
+    """What a kind is unless it says otherwise."""
+
+    def names(self, model):
+        return None
+
+    def sure(self, model, answers):
+        return None
+
+
+class Classes(Kind):
+    """One class a text."""
+
+    def given(self, model, answers):
+        return answers["label"].decode()
+
+    def sure(self, model, answers):
+        return float(answers["probabilities"].max())
+
+    def cells(self, model, answers):
+        # A class may be called "label" or "text": its column must not replace ours.
+        by_class = _by_name(model, answers)
+        return {"label": self.given(model, answers), "probability": max(by_class.values())} | {
+            f"p({name})": share for name, share in by_class.items()
+        }
+
+    def line(self, cells):
+        return f"{cells['label']}\t{cells['probability']:.4f}"
+
+    def score(self, model, rows, answers):
+        given = [self.given(model, found) for found in answers]
+        names, matrix = classification.confusion(rows.labels, given, self.names(model))
+        found = classification.scores(rows.labels, given, names)
+        return found | {"confusion_matrix": matrix.tolist()}
+
+    def names(self, model):
+        return model.classes
+
+
+class Candidates(Classes):
+    """One of the labels that were named when it was asked."""
+
+    def given(self, model, answers):
+        return answers["labels"][0].decode()
+
+    def sure(self, model, answers):
+        return float(answers["scores"][0])
+
+    def cells(self, model, answers):
+        labels, scores = [x.decode() for x in answers["labels"]], answers["scores"].tolist()
+        return {"label": labels[0], "score": scores[0], "labels": labels, "scores": scores}
+
+    def line(self, cells):
+        return "\t".join(
+            f"{label} {score:.4f}"
+            for label, score in zip(cells["labels"][:3], cells["scores"], strict=False)
+        )
+
+    def names(self, model):
+        return None  # those that occur
+
+
+class Labels(Kind):
+    """Any number of labels a text."""
+
+    def names(self, model):
+        return model.classes
+
+    def given(self, model, answers):
+        return [name.decode() for name in answers["labels"] if name]
+
+    def sure(self, model, answers):
+        """Of the decision it was least sure of."""
+        shares = answers["probabilities"]
+        return float(np.maximum(shares, 1 - shares).min())
+
+    def cells(self, model, answers):
+        by_class = {f"p({name})": share for name, share in _by_name(model, answers).items()}
+        return {"labels": self.given(model, answers)} | by_class
+
+    def line(self, cells):
+        return ", ".join(f"{name} {cells[f'p({name})']:.4f}" for name in cells["labels"]) or "-"
+
+    def score(self, model, rows, answers):
+        gold = indicators(rows.labels, model.classes)
+        shares = np.stack([found["probabilities"] for found in answers])
+        return classification.multi_label(gold, shares, model.thresholds, model.classes)
+
+
+class Numbers(Kind):
+    """One or several numbers a text."""
+
+    def given(self, model, answers):
+        found = answers["scores"].tolist()
+        return found if found[1:] else found[0]
+
+    def cells(self, model, answers):
+        return dict(zip(model.classes, answers["scores"].tolist(), strict=True))
+
+    def line(self, cells):
+        return "\t".join(f"{value:.4f}" for value in cells.values())
+
+    def score(self, model, rows, answers):
+        given = np.stack([found["scores"] for found in answers])
+        return regression.scores(np.reshape(rows.labels, given.shape), given, model.classes)
+
+
+class Choices(Kind):
+    """One of several texts."""
+
+    def given(self, model, answers):
+        return int(answers["index"])
+
+    def sure(self, model, answers):
+        return float(answers["probabilities"].max())
+
+    def cells(self, model, answers):
+        shares = answers["probabilities"].tolist()
+        choice = answers["choice"].decode()
+        return {"choice": choice, "index": int(answers["index"]), "probabilities": shares}
+
+    def line(self, cells):
+        return f"{cells['index']}\t{max(cells['probabilities']):.4f}\t{cells['choice']}"
+
+    def score(self, model, rows, answers):
+        given = [self.given(model, found) for found in answers]
+        return {"accuracy": classification.scores(rows.labels, given)["accuracy"]}
+
+
+class Words(Kind):
+    """The words that masks of a text stand for."""
+
+    def cells(self, model, answers):
+        """For each mask of a text its likeliest words, and their probabilities."""
+        masks = int(answers["masks"])
+        words = [[word.decode() for word in row] for row in answers["words"][:masks]]
+        return {"words": words, "probabilities": answers["probabilities"][:masks].tolist()}
+
+    def line(self, cells):
+        words = " ".join(row[0] for row in cells["words"])
+        return f"{words}\t{' '.join(f'{row[0]:.4f}' for row in cells['probabilities'])}"
+
+    def score(self, model, rows, answers):
+        """Loss, accuracy and perplexity of words that are hidden, the same each time."""
+        if model.task is None:
+            raise ValueError(
+                "A SavedModel of a MaskedLM only fills masks: evaluate its .keras file."
+            )
+        found = model.task.evaluate(rows.x, verbose=0, return_dict=True)
+        return {name: float(value) for name, value in found.items()}
+
+
+def _by_name(model, answers):
+    return dict(zip(model.classes, answers["probabilities"].tolist(), strict=True))

@@ -1,0 +1,152 @@
+"""Files -> rows as the verbs hand them on: a reader for each kind of file, told by flags or form.
+
+A reader takes flags, a path, whether labels are wanted, and the names that labels may have.
+"""
+
+import dataclasses
+from collections import Counter
+from pathlib import Path
+
+from bert_tf2.cli.flags import UsageError
+from bert_tf2.data import tables
+from bert_tf2.data.examples import read_examples
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """The rows of a file.
+
+    Attributes:
+        columns: by the names that a task has for them (`Task.raw_names`), lists of n.
+        labels: list of n, as the task takes `y`; or None.
+        about: what came, for people: "24 texts".
+        source: what the file's own reader gave, for scorers and writers that need more of it.
+    """
+
+    columns: dict[str, list]
+    labels: list | None
+    about: str
+    source: object = None
+
+    def __len__(self):
+        return len(next(iter(self.columns.values())))
+
+    def __iter__(self):
+        """The cells of each row."""
+        return zip(*self.columns.values(), strict=True)
+
+    @property
+    def x(self):
+        """What a task takes as `x`."""
+        return self.columns if self.columns.keys() - {"text"} else self.columns["text"]
+
+    def take(self, indices):
+        """Some of the rows; `source` is that of all."""
+        columns = {name: [side[i] for i in indices] for name, side in self.columns.items()}
+        labels = self.labels and [self.labels[i] for i in indices]
+        return dataclasses.replace(self, columns=columns, labels=labels)
+
+
+def texts(kind):
+    """The reader of texts and pairs, from CSV, TSV, JSON Lines or GLUE's files.
+
+    Args:
+        kind: of the labels: "class", "number", "several" (see `LabelReader`), or None for files of
+            texts alone, which may be .txt, a text a line.
+    """
+
+    def read(flags, path, labelled, names=None):
+        if "glue" in flags and flags.glue:
+            return _glue(flags, path, labelled)
+        if not labelled and str(path).lower().endswith(".txt"):
+            lines = tables.lines(tables.decode(Path(path), flags.encoding))
+            return of_texts([line for _, line in lines if line.strip()])
+        label = flags.label_column if labelled else None
+        several = label and kind in ("number", "several") and label.split(",")
+        found = read_examples(
+            path,
+            text=flags.text_column,
+            text_pair=flags.text_pair_column,
+            label=several if several and several[1:] else label,
+            header=flags.header,
+            delimiter=flags.delimiter,
+            encoding=flags.encoding,
+            kind=kind or "class",
+            names=None if kind == "number" or (several and several[1:]) else names,
+        )
+        return _of_examples(found)
+
+    return read
+
+
+def label_names(given):
+    """--labels: the names themselves, or the one file that has them, a line each; or None."""
+    if given and len(given) == 1 and Path(given[0]).is_file():
+        return [line for _, line in tables.lines(tables.decode(Path(given[0])))]
+    return given
+
+
+def of_texts(given):
+    """Rows of texts without labels."""
+    return Rows({"text": list(given)}, None, f"{len(given)} texts")
+
+
+def of_arguments(model, given):
+    """Texts of a command line as the rows that a model reads: a text each, or one row of several.
+
+    Of a model of pairs two texts are a pair; of one of questions the second is the context; of one
+    of choices all but the first are its choices.
+    """
+    first, *others = model.columns
+    if not others:
+        return of_texts(given)
+    if "choices" in others and given[2:]:
+        return Rows({first: given[:1], "choices": [given[1:]]}, None, "1 text with choices")
+    if "choices" not in others and len(given) == 2:
+        return Rows({first: given[:1], others[0]: given[1:]}, None, "1 pair")
+    kind = " (pairs of texts)" if "text_pair" in others else ""
+    wanted = "a text and two choices or more" if "choices" in others else f"{first} {others[0]}"
+    raise ValueError(
+        f"{model.name} reads {', '.join(model.columns)}{kind}: give {wanted} as arguments, or "
+        f"--input_file (with --text_pair_column for pairs). Received: {len(given)} arguments"
+    )
+
+
+def _of_examples(found):
+    pairs = {} if found.pairs is None else {"text_pair": found.pairs}
+    about = f"{len(found)} {'pairs' if pairs else 'texts'}{_counted(found.labels)}"
+    return Rows({"text": found.texts} | pairs, found.labels, about, found)
+
+
+def _glue(flags, path, labelled):
+    from bert_tf2.data import glue
+
+    path = Path(path)
+    if path.suffix != ".tsv":
+        raise UsageError(
+            f"--glue reads files of GLUE by their names, such as dev.tsv. Received: {path}",
+            flags.command,
+        )
+    found = _of_examples(glue.read_glue(path.parent, flags.glue, path.stem))
+    if labelled and found.labels is None:
+        raise ValueError(f"{path}: GLUE's test files have no labels: predict them, --output_dir=…")
+    return found
+
+
+def choices(flags, path, labelled, names=None):
+    """Contexts with several endings: SWAG, RACE, CommonsenseQA, JSON Lines (`read_choices`)."""
+    from bert_tf2.data.choices import read_choices
+
+    found = read_choices(path, labelled, flags.encoding)
+    columns = {"text": found.contexts, "choices": found.choices}
+    return Rows(columns, found.labels, f"{len(found)} texts with choices", found)
+
+
+def _counted(labels):
+    """How often each label is there, for people."""
+    flat = [name for row in labels or () for name in (row if isinstance(row, list) else [row])]
+    if not flat or any(isinstance(value, float) for value in flat):
+        return ""
+    counts = Counter(flat)
+    classes = ", ".join(f"{name} {count}" for name, count in sorted(counts.items())[:12])
+    return f" ({classes}{', …' if len(counts) > 12 else ''})"

@@ -1,0 +1,79 @@
+"""What the flags of a training run mean: checked, completed, and recalled for one that goes on."""
+
+import os
+from pathlib import Path
+
+from bert_tf2.cli.flags import UsageError
+from bert_tf2.cli.task_table import glue_task
+
+PATHS = ("init_checkpoint", "bert_config_file", "vocab_file", "train_file", "dev_file")
+PATHS += ("test_file", "data_dir")
+
+
+def task(flags):
+    """The task to train: the one that is named, or that --glue's files are of."""
+    glue = glue_task(flags)
+    own = "text_regression" if glue and glue.labels is None else "text_classification"
+    if glue and flags.task not in (None, own):
+        raise UsageError(
+            f"--glue={flags.glue} is a task of {own}. Received: --task={flags.task}", flags.command
+        )
+    return flags.task or own
+
+
+def files_of_glue(flags):
+    """--data_dir as run_classifier.py has it: the files of a task of GLUE by their names."""
+    if not flags.data_dir:
+        return
+    glue = glue_task(flags)
+    if glue is None:
+        raise UsageError("--data_dir is for --glue: give --train_file", flags.command)
+    splits = ["train", *(split for split in glue.splits if split.startswith("dev"))]
+    for name, split in zip(("train_file", "dev_file", "test_file"), splits, strict=False):
+        if flags[name].value is None:
+            flags[name].value = str(Path(flags.data_dir) / f"{split}.tsv")
+
+
+def recall(flags):
+    """Gives flags that are not on the command line the values of the run that goes on."""
+    from bert_tf2.training.runlog import read_run
+
+    place = Path(flags.output_dir)
+    runs = [run for run in map(read_run, [place, *place.glob("seed_*")]) if run]
+    if not runs and not flags.train_file:
+        raise FileNotFoundError(
+            f"{place} must hold a run to go on with: there is no run.json in it"
+        )
+    newest = max(runs, key=lambda run: run["started"][-1], default={"settings": {}})
+    for name, value in newest["settings"].items():
+        if name in flags and not flags[name].present:
+            flags[name].value = value
+
+
+def make_absolute(flags):
+    """Paths as they are from any folder, so that a run can be gone on with from another one."""
+    for name in PATHS:
+        given = flags[name].value
+        path = Path(given or "").expanduser()
+        if given and (path.exists() or path.with_name(path.name + ".index").is_file()):
+            flags[name].value = os.path.abspath(path)
+
+
+def seeds(flags):
+    """The seeds to train with: those of --seeds, or the one of --seed."""
+    try:
+        seeds = [int(seed) for seed in flags.seeds or [flags.seed]]
+    except ValueError as error:
+        raise UsageError(f"--seeds takes integers, 1,2,3. {error}", flags.command) from error
+    if len(set(seeds)) != len(seeds):
+        raise UsageError(f"--seeds must differ from each other. Received: {seeds}", flags.command)
+    return seeds
+
+
+def whole_epochs(flags):
+    epochs = flags.num_train_epochs
+    if epochs < 1 or epochs != int(epochs):
+        raise UsageError(
+            f"--num_train_epochs must be a whole number from 1. Received: {epochs}", flags.command
+        )
+    return int(epochs)

@@ -1,0 +1,36 @@
+"""A model's figures on rows: those of its task, and GLUE's own."""
+
+import math
+
+from bert_tf2.cli.task_table import glue_task
+
+
+def score(flags, model, rows, answers):
+    """dict of what JSON can say: "rows", GLUE's figures where --glue is given, the task's.
+
+    Args:
+        model: an `Opened`.
+        rows: with labels, if the task has some.
+        answers: to each row, a list; empty for a task without labels.
+    """
+    figures = model.row.kind.score(model, rows, answers)
+    if glue_task(flags):
+        from bert_tf2.data import glue
+
+        given = [model.row.kind.given(model, found) for found in answers]
+        official = glue.score(flags.glue, rows.labels, given)
+        figures = official | {n: v for n, v in figures.items() if n not in official}
+    return _plain({"rows": len(rows)} | figures)
+
+
+def figure(flags, row):
+    """The one figure that stands for all: GLUE's first, or the task's."""
+    task = glue_task(flags)
+    return task.metrics[0] if task else row.figure
+
+
+def _plain(value):
+    """JSON knows no NaN: what is not defined is null."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
