@@ -10,16 +10,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import saved
+import shell
 import tensorflow as tf
 from closeness import CANCELLED
+from shell import evaluation, fails
 
 import bert_tf2
 from bert_tf2 import TextClassifier, cli, weights
 from bert_tf2.cli.flags import parse
-from bert_tf2.config import EncoderConfig
 from bert_tf2.locks import locked
-from bert_tf2.modeling.encoder import Encoder
 
 LABELS = ["bill", "login", "parcel"]
 WORDS = {"bill": "coffee cafe times", "login": "letter reading start", "parcel": "stone steam late"}
@@ -29,19 +28,7 @@ WORDS = {"bill": "coffee cafe times", "login": "letter reading start", "parcel":
 def work(tmp_path_factory, reference):
     """A folder with a checkpoint, data files and a classifier fine-tuned by the command."""
     folder = tmp_path_factory.mktemp("cli")
-    vocabulary = (reference / "own_fixture" / "vocab_uncased.txt").read_text("utf-8").splitlines()
-    config = EncoderConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=40,
-    )
-    keras.utils.set_random_seed(3)
-    encoder = Encoder(config)
-    arrays = {name: np.array(v) for name, v in encoder.named_variables().items()}
-    saved.google(folder / "tiny_uncased", config, arrays, vocabulary)
+    shell.tiny_checkpoint(folder / "tiny_uncased", reference)
     write_tsv(folder / "train.tsv", 24)
     write_tsv(folder / "dev.tsv", 9)
     assert cli.main(finetune(folder, "run", "--dev_file=%s/dev.tsv", "--num_train_epochs=2")) == 0
@@ -62,22 +49,6 @@ def finetune(folder, output, *more):
     flags = ["--init_checkpoint=%s/tiny_uncased", "--train_file=%s/train.tsv"]
     flags += [f"--output_dir=%s/{output}", "--max_seq_length=40", "--train_batch_size=8", *more]
     return ["finetune", *(flag.replace("%s", str(folder)) for flag in flags)]
-
-
-def fails(capsys, status, argv, *words):
-    """Runs a command that must fail with this status and say these words, with no traceback."""
-    assert cli.main([str(part) for part in argv]) == status
-    said = capsys.readouterr().err
-    for word in words:
-        assert word in said
-    assert "Traceback" not in said
-    return said
-
-
-def evaluation(argv, output):
-    """The JSON that `evaluate` writes."""
-    assert cli.main(["evaluate", *argv, f"--output_file={output}"]) == 0
-    return json.loads(Path(output).read_text("utf-8"))
 
 
 # --- The verbs one after another ------------------------------------------------------------------

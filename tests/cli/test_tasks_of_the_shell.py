@@ -1,0 +1,180 @@
+"""Each task through the verbs: trained, scored and asked, from files as the field has them."""
+
+import json
+from typing import NamedTuple
+
+import pytest
+from shell import evaluation, fails, runs, tiny_checkpoint
+
+from bert_tf2.cli.task_table import TASKS
+
+TEXTS = ["coffee", "a letter", "stone", "late", "steam and coffee", "letter times"] * 2
+
+
+def lines(*rows):
+    return "".join(f"{row}\n" for row in rows)
+
+
+def jsonl(**columns):
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    return lines(*map(json.dumps, rows))
+
+
+SETS = [["hot"], [], ["old", "hot"], ["old"], ["hot", "wet"], ["wet"]] * 2
+FOLLOWS = ["next", "random"] * 6
+NUMBERS = [0.5, 2, 1, 5, 3.25, 4] * 2
+
+
+class Case(NamedTuple):
+    """A task's file, the flags for it, what is asked on the command line, and what is printed."""
+
+    suffix: str
+    content: str
+    flags: tuple
+    asked: tuple
+    columns: tuple  # of an output file, before those of single classes
+    figures: set
+
+
+CASES = {
+    "multi_label_classification": Case(
+        ".jsonl",
+        jsonl(text=TEXTS, label=SETS),
+        (),
+        ("coffee",),
+        ("text", "labels"),
+        {"micro_f1", "macro_f1", "roc_auc", "map", "labels"},
+    ),
+    "text_regression": Case(
+        ".tsv",
+        lines("a\tb\tscore", *(f"{t}\t{t}\t{n}" for t, n in zip(TEXTS, NUMBERS, strict=True))),
+        ("--text_column=a", "--text_pair_column=b", "--label_column=score"),
+        ("coffee", "a letter"),
+        ("text", "text_pair", "score"),
+        {"pearson", "spearman", "rmse"},
+    ),
+    "multiple_choice": Case(
+        ".csv",
+        lines(
+            "sent1,sent2,ending0,ending1,ending2,ending3,label",
+            *(f"{text},it,is hot,is late,is old,is wet,{i % 4}" for i, text in enumerate(TEXTS)),
+        ),
+        (),
+        ("coffee", "is hot", "is late"),
+        ("text", "choices", "choice", "index", "probabilities"),
+        {"accuracy"},
+    ),
+    "next_sentence": Case(
+        ".tsv",
+        lines("text\tb\tlabel", *(f"{t}\t{t}\t{n}" for t, n in zip(TEXTS, FOLLOWS, strict=True))),
+        ("--text_pair_column=b",),
+        ("coffee", "a letter"),
+        ("text", "text_pair", "label", "probability", "p(next)", "p(random)"),
+        {"accuracy", "matthews", "classes", "confusion_matrix"},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, reference):
+    folder = tmp_path_factory.mktemp("tasks")
+    tiny_checkpoint(folder / "uncased", reference)
+    for name, case in CASES.items():
+        (folder / f"{name}{case.suffix}").write_text(case.content, "utf-8")
+    return folder
+
+
+def train(place, task, output, *more):
+    file = place / f"{task}{CASES[task].suffix}"
+    runs(
+        *("finetune", f"--task={task}", f"--preset={place}/uncased", f"--output_dir={output}"),
+        *(f"--train_file={file}", f"--dev_file={file}", "--num_train_epochs=1", "--batch=6"),
+        *(*CASES[task].flags, *more),
+    )
+    return file
+
+
+def test_every_task_that_is_trained_is_held_here():
+    others = {"text_classification", "masked_lm", "zero_shot"}  # in test_cli.py, and below
+    assert set(CASES) == set(TASKS) - others
+
+
+@pytest.mark.parametrize("task", CASES)
+def test_a_task_is_trained_scored_and_asked(place, tmp_path, capsys, task):
+    case, output = CASES[task], tmp_path / "run"
+    file = train(place, task, output)
+    metrics = json.loads((output / "metrics.json").read_text())
+    model = f"--model={output}/model.keras"
+    given = [model, f"--input_file={file}", *case.flags]
+    scores = evaluation(given, tmp_path / "scores.json")
+    assert scores == metrics["dev"]
+    assert case.figures <= set(scores) and scores["rows"] == 12
+    answers = tmp_path / "answers.jsonl"
+    runs("predict", *given, f"--output_file={answers}")
+    rows = [json.loads(line) for line in answers.read_text("utf-8").splitlines()]
+    assert tuple(rows[0])[: len(case.columns)] == case.columns
+    assert len(rows) == 12
+    capsys.readouterr()
+    runs("predict", model, *case.asked)
+    assert capsys.readouterr().out.endswith(f"\t{case.asked[0]}\n")
+    if task == "multi_label_classification":  # its thresholds go along
+        runs("export", model, f"--export_dir={tmp_path}/served")
+        served = [f"--model={tmp_path}/served", f"--input_file={file}", *case.flags]
+        assert evaluation(served, tmp_path / "served.json") == scores
+
+
+# === GLUE's files =================================================================================
+
+
+def test_a_task_of_glue_by_its_name(place, tmp_path, capsys):
+    folder, run = tmp_path / "CoLA", tmp_path / "run"
+    folder.mkdir()
+    cola = [f"x\t{i % 2}\t*\t{text}" for i, text in enumerate(TEXTS)]
+    (folder / "train.tsv").write_text(lines(*cola), "utf-8")
+    (folder / "dev.tsv").write_text(lines(*cola[:6]), "utf-8")
+    asked = lines("index\tsentence", *(f"{i}\t{text}" for i, text in enumerate(TEXTS)))
+    (folder / "test.tsv").write_text(asked, "utf-8")
+    glue, preset = "--glue=cola", f"--preset={place}/uncased"
+    runs("finetune", glue, preset, f"--data_dir={folder}", f"--output_dir={run}", "--batch=6")
+    assert "matthews on" in capsys.readouterr().out
+    model = [f"--model={run}/model.keras", glue]
+    scores = evaluation([*model, f"--input_file={folder}/dev.tsv"], tmp_path / "scores.json")
+    assert scores == json.loads((run / "metrics.json").read_text())["dev"]
+    assert list(scores)[:2] == ["rows", "matthews"] and list(scores["classes"]) == ["0", "1"]
+    argv = ["predict", *model, f"--input_file={folder}/test.tsv", f"--output_dir={tmp_path}/out"]
+    runs(*argv)
+    rows = (tmp_path / "out" / "CoLA.tsv").read_text().splitlines()
+    assert rows[0] == "index\tprediction"
+    assert [row.split("\t")[0] for row in rows[1:]] == [str(i) for i in range(12)]
+    fails(capsys, 1, argv, "CoLA.tsv exists")
+    fails(capsys, 1, ["evaluate", *model, f"--input_file={folder}/test.tsv"], "have no labels")
+    fails(capsys, 1, ["predict", *model, f"--input_file={place}/x.tsv"], "There is no file")
+    fails(capsys, 2, ["finetune", glue, "--task=masked_lm", preset, "--output_dir=x"], "is a task of")
+    fails(capsys, 1, ["finetune", "--glue=colla", preset, "--output_dir=x"], "GLUE's tasks are")
+
+
+# === Labels that are named when it is asked =======================================================
+
+
+def test_zero_shot_from_the_shell(place, tmp_path, capsys):
+    import bert_tf2
+
+    names = ["entailment", "neutral", "contradiction"]
+    inference = bert_tf2.TextClassifier.from_preset(place / "uncased", labels=names)
+    inference.save_to_preset(tmp_path / "nli")
+    zero = bert_tf2.ZeroShotClassifier.from_preset(tmp_path / "nli")
+    want = zero.classify("coffee", ["hot", "old"])
+    preset, asked = f"--preset={tmp_path}/nli", "--candidate_labels=hot,old"
+    runs("predict", preset, "--task=zero_shot", asked, "coffee")
+    top, _, text = capsys.readouterr().out.strip().split("\t")
+    assert (top, text) == (f"{want['labels'][0]} {want['scores'][0]:.4f}", "coffee")
+    runs("export", preset, "--task=zero_shot", f"--export_dir={tmp_path}/served")
+    capsys.readouterr()
+    runs("predict", f"--model={tmp_path}/served", asked, "coffee")
+    assert capsys.readouterr().out.startswith(top)
+    (tmp_path / "gold.tsv").write_text(lines("text\tlabel", "coffee\thot", "stone\told"))
+    data = [f"--input_file={tmp_path}/gold.tsv", preset, "--task=zero_shot", asked]
+    assert {"accuracy", "classes"} < set(evaluation(data, tmp_path / "scores.json"))
+    fails(capsys, 2, ["predict", f"--model={tmp_path}/served", "x"], "--candidate_labels must")
+    fails(capsys, 1, ["predict", preset, "--task=zero_shot", "x"], "`candidate_labels` must be")
+    fails(capsys, 2, ["predict", preset, asked, "x"], "is for --task=zero_shot")
