@@ -13,7 +13,7 @@ A kind has
 import numpy as np
 
 from bert_tf2.data.label_cells import indicators
-from bert_tf2.scoring import classification, regression
+from bert_tf2.scoring import classification, questions, regression
 
 
 class Kind:
@@ -143,6 +143,33 @@ class Choices(Kind):
     def score(self, model, rows, answers):
         given = [self.given(model, found) for found in answers]
         return {"accuracy": classification.scores(rows.labels, given)["accuracy"]}
+
+
+class Answers(Kind):
+    """A piece of a context, the likeliest first, or "" for none."""
+
+    def given(self, model, answers):
+        return answers["answers"][0].decode("utf-8", "replace")
+
+    def sure(self, model, answers):
+        return float(answers["scores"][0])
+
+    def cells(self, model, answers):
+        start, end = int(answers["starts"][0]), int(answers["ends"][0])
+        return {"score": self.sure(model, answers), "start": start, "end": end} | {
+            "answer": self.given(model, answers)
+        }
+
+    def line(self, cells):
+        return f"{cells['answer']}\t{cells['score']:.4f}\t{cells['start']}\t{cells['end']}"
+
+    def score(self, model, rows, answers):
+        """As evaluate-v2.0.py where a question has no answer, else as evaluate-v1.1.py."""
+        gold = {i: label["text"] for i, label in enumerate(rows.labels)}
+        given = {i: self.given(model, found) for i, found in enumerate(answers)}
+        if all(gold.values()):
+            return questions.score_v1(gold, given)
+        return questions.score_v2(gold, given)
 
 
 class Words(Kind):

@@ -142,6 +142,20 @@ def choices(flags, path, labelled, names=None):
     return Rows(columns, found.labels, f"{len(found)} texts with choices", found)
 
 
+def questions(flags, path, labelled, names=None):
+    """Questions to texts: SQuAD 1.1 or 2.0, or the same in JSON Lines (`read_squad`)."""
+    from bert_tf2.data.squad import read_squad
+
+    found = read_squad(path, labelled)
+    columns = {"question": found.questions, "context": found.contexts}
+    about, labels = f"{len(found)} questions", None
+    if labelled:
+        pairs = zip(found.answers, found.starts, strict=True)
+        labels = [{"text": texts, "answer_start": starts} for texts, starts in pairs]
+        about += f", {sum(found.impossible)} without an answer"
+    return Rows(columns, labels, about, found)
+
+
 def _counted(labels):
     """How often each label is there, for people."""
     flat = [name for row in labels or () for name in (row if isinstance(row, list) else [row])]

@@ -75,6 +75,11 @@ def _numbers(flags, train):
     return {"pooling": flags.pooling} | ({"labels": columns} if columns[1:] else {})
 
 
+def _questions(flags, train):
+    _refuse(flags, "labels", "pooling")
+    return {"handle_impossible_answer": not all(label["text"] for label in train.labels)}
+
+
 def _none(flags, train):
     _refuse(flags, "labels", "pooling")
     return {}
@@ -123,6 +128,14 @@ TASKS = {
         _numbers,
         "pearson",
         problem="regression",
+    ),
+    "question_answering": TaskRow(
+        "answers to questions, in a text",
+        "question_answerer:QuestionAnswerer",
+        rows.questions,
+        kinds.Answers(),
+        _questions,
+        "f1",
     ),
     "multiple_choice": TaskRow(
         "one of several endings",

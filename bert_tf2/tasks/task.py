@@ -241,8 +241,7 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
             callbacks: Keras's, and `Checkpoints`, with which a run survives.
             drop_remainder: leave out of each epoch what does not fill a batch (not applied to a
                 dataset). Default: on TPUs, which must know all shapes.
-            initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`, which has
-                `validation_batch_size`, too.
+            initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`.
 
         Returns:
             a `keras.callbacks.History`.
@@ -259,21 +258,13 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
             (x, y, sample_weight), validation_data = columns.split(
                 self.read_texts, x, y, sample_weight, validation_split, validation_data
             )
-        run = Run(
-            self,
-            batch_size,
-            epochs,
-            shuffle,
-            steps_per_epoch,
-            initial_epoch,
-            drop_remainder,
-            callbacks,
-        )
+        how = (batch_size, epochs, shuffle, steps_per_epoch, initial_epoch, drop_remainder)
+        run = Run(self, *how, callbacks)
         data = self.dataset(
             x, y, sample_weight, batch_size, run.sampling, class_weight=class_weight
         )
         if validation_data is not None:
-            size = kwargs.pop("validation_batch_size", None) or batch_size
+            size = kwargs.pop("validation_batch_size", batch_size)
             validation_data = self.dataset(*columns.validation(validation_data), size)
         self.takes_pairs = columns.is_pair(x)
         with labels.errors_named():

@@ -53,6 +53,20 @@ CASES = {
         ("text", "text_pair", "score"),
         {"pearson", "spearman", "rmse"},
     ),
+    "question_answering": Case(
+        ".jsonl",
+        jsonl(
+            id=list(range(12)),
+            question=TEXTS,
+            context=["the letter was late"] * 12,
+            answers=[{"text": ["letter"], "answer_start": [4]}, {"text": [], "answer_start": []}]
+            * 6,
+        ),
+        ("--max_seq_length=16",),
+        ("coffee", "the letter was late"),
+        ("question", "context", "score", "start", "end", "answer"),
+        {"exact", "f1", "HasAns_f1", "NoAns_f1"},
+    ),
     "multiple_choice": Case(
         ".csv",
         lines(
@@ -149,7 +163,9 @@ def test_a_task_of_glue_by_its_name(place, tmp_path, capsys):
     fails(capsys, 1, argv, "CoLA.tsv exists")
     fails(capsys, 1, ["evaluate", *model, f"--input_file={folder}/test.tsv"], "have no labels")
     fails(capsys, 1, ["predict", *model, f"--input_file={place}/x.tsv"], "There is no file")
-    fails(capsys, 2, ["finetune", glue, "--task=masked_lm", preset, "--output_dir=x"], "is a task of")
+    fails(
+        capsys, 2, ["finetune", glue, "--task=masked_lm", preset, "--output_dir=x"], "is a task of"
+    )
     fails(capsys, 1, ["finetune", "--glue=colla", preset, "--output_dir=x"], "GLUE's tasks are")
 
 
