@@ -23,6 +23,7 @@ _HOMES = {
     "Checkpoints": "bert_tf2.training.checkpoints",
     "RunLog": "bert_tf2.training.runlog",
     "AverageWeights": "bert_tf2.training.averaging",
+    "GradualUnfreezing": "bert_tf2.training.unfreezing",
     "strategy": "bert_tf2.training.strategies",
     "TextClassifier": "bert_tf2.tasks.text_classifier",
     "TextRegressor": "bert_tf2.tasks.text_regressor",

@@ -21,6 +21,7 @@ class StepModel(DistributedModel):
     given_loss = None  # another loss than the task's own
     compiled_as: dict = {}  # noqa: RUF012  what a file says of `compile`
     softening: dict = {}  # noqa: RUF012  what the task's own loss is told
+    resting: frozenset = frozenset()  # the ids of variables that steps leave out for a while
 
     def compile(
         self,
@@ -135,6 +136,21 @@ class StepModel(DistributedModel):
         encoder = getattr(self, "encoder", None)  # not yet, while it is made
         unread = {id(v) for v in encoder.unread(self).values()} if encoder else ()
         return [v for v in super().trainable_variables if id(v) not in unread]
+
+    @property
+    def stepped_variables(self):
+        """Those that a step changes: what is trainable, but for what rests."""
+        return [v for v in self.trainable_variables if id(v) not in self.resting]
+
+    def rest(self, variables=()):
+        """Has the steps of `fit` from now on leave these variables as they are, and no others.
+
+        They stay trainable: the optimizer keeps their slots, and a file says nothing of it.
+        """
+        resting = frozenset(id(v) for v in variables)
+        if resting != self.resting:
+            self.resting = resting
+            self.make_train_function(force=True)
 
     def train_step(self, data):
         """One step of `fit` on each replica (see `training/step.py`); -> its own metrics."""

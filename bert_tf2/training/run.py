@@ -9,6 +9,7 @@ from bert_tf2.data import pipeline
 from bert_tf2.training import compiling, recipes, strategies
 from bert_tf2.training.checkpoints import Checkpoints
 from bert_tf2.training.runlog import RunLog
+from bert_tf2.training.unfreezing import GradualUnfreezing
 
 SETTING_RATES = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler)
 
@@ -54,6 +55,7 @@ class Run:
                     "optimizer with a constant one, such as `compile(bert_tf2.AdamW(3e-5))`. "
                     f"Received: {type(callback).__name__}"
                 )
+        unfreezing = _one(self.callbacks, GradualUnfreezing)
         self.record = {
             "batch_size": batch_size,
             "epochs": self.epochs,
@@ -61,6 +63,7 @@ class Run:
             "steps_per_execution": task.steps_per_execution,
             "shuffle": bool(shuffle),
             "recipe": task.recipe,
+            "unfreezing": unfreezing and [unfreezing.start, unfreezing.every],
         }
 
     def train(self, dataset, **kwargs):
@@ -90,8 +93,8 @@ class Run:
             )
         finally:
             task.pass_over(0, 0)
-            if self.checkpoints is not None:
-                self.checkpoints.release()
+            for callback in self.callbacks:
+                getattr(callback, "release", lambda: None)()
         if self.checkpoints is not None:
             fitted.history = self.checkpoints.history
             fitted.epoch = list(range(len(self.checkpoints.history.get("loss", []))))
@@ -179,9 +182,15 @@ def _sorted(callbacks):
     """
     listed = getattr(callbacks, "callbacks", None)  # of a CallbackList
     listed = keras.tree.flatten(callbacks or []) if listed is None else list(listed)
-    checkpoints = [c for c in listed if isinstance(c, Checkpoints)]
-    if len(checkpoints) > 1:
-        raise ValueError(f"There must be one `Checkpoints`. Received: {len(checkpoints)}")
+    checkpoints = _one(listed, Checkpoints)
     swapping = [c for c in listed if isinstance(c, keras.callbacks.SwapEMAWeights)]
-    others = [c for c in listed if c not in checkpoints + swapping]
-    return others + checkpoints + swapping, checkpoints[0] if checkpoints else None
+    last = [*([checkpoints] if checkpoints else []), *swapping]
+    return [c for c in listed if c not in last] + last, checkpoints
+
+
+def _one(callbacks, kind):
+    """The callback of that kind; None if there is none."""
+    found = [c for c in callbacks if isinstance(c, kind)]
+    if len(found) > 1:
+        raise ValueError(f"There must be one `{kind.__name__}`. Received: {len(found)}")
+    return found[0] if found else None

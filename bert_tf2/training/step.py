@@ -46,7 +46,7 @@ def apply(task, gradients):
         whether it was taken, a bool scalar; always True without `nonfinite`.
     """
     optimizer = task.optimizer
-    pairs = [(g, v) for g, v in zip(gradients, task.trainable_variables, strict=True)]
+    pairs = [(g, v) for g, v in zip(gradients, task.stepped_variables, strict=True)]
     pairs = [(g, v) for g, v in pairs if g is not None]
     if not pairs:
         raise ValueError("The loss depends on none of the trainable variables: nothing to train.")
@@ -161,7 +161,7 @@ def _with_adversary(task, gradients, find):
 
     All rows are moved by `task.fgm` in all, along the gradient of the whole batch.
     """
-    embeddings, variables = task.encoder.parts["embeddings"], task.trainable_variables
+    embeddings, variables = task.encoder.parts["embeddings"], task.stepped_variables
     table = embeddings.token_table()
     index = next((i for i, variable in enumerate(variables) if variable is table), None)
     if index is None:
@@ -183,10 +183,10 @@ def _gradients(task, batch, totals=None, moved=None):
             are then not recorded.
 
     Returns:
-        a scalar, and a list of one gradient per trainable variable, scaled as the optimizer wants
-        it; None where there is none.
+        a scalar, and a list of one gradient per variable that a step changes, scaled as the
+        optimizer wants it; None where there is none.
     """
-    sources = list(task.trainable_variables)
+    sources = list(task.stepped_variables)
     with tf.GradientTape() as tape:
         if moved is not None:
             index, sources[index] = moved
@@ -206,7 +206,7 @@ def _gradients_in_parts(task, batch, moved=None):
     totals = total_sizes(parts)
     rows = tf.shape(tf.nest.flatten(inputs)[0])[0]
     size = _part_size(task, inputs)
-    variables = task.trainable_variables
+    variables = task.stepped_variables
     reached = [False] * len(variables)
 
     def body(start, loss, *sums):
