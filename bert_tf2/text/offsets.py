@@ -71,8 +71,8 @@ class Characters(NamedTuple):
         row = owners(chars.row_splits)
         begins = row != before(row, -1)
         begins_word = ~white & (begins | alone | before(white | alone, True))
-        words = row_cumsum(chars.with_values(tf.cast(begins_word, tf.int32)))
-        words = tf.maximum(words + tf.cast(begins_word, tf.int32) - 1, 0)
+        count = sums(tf.cast(begins_word, tf.int32))  # (C + 1,)
+        words = tf.maximum(count[1:] - tf.gather(tf.gather(count, chars.row_starts()), row) - 1, 0)
         return cls(chars.row_splits, units, clings & ~begins, words)
 
 
@@ -252,7 +252,9 @@ def owners(splits):
 
     `value_rowids` is as large as all rows would be with the longest one's length.
     """
-    steps = tf.scatter_nd(splits[1:, tf.newaxis], tf.ones_like(splits[1:]), [splits[-1] + 1])
+    steps = tf.raw_ops.DenseBincount(  # which takes a fifth of the time of `scatter_nd`
+        input=splits[1:], size=splits[-1] + 1, weights=tf.zeros([0], splits.dtype)
+    )
     return tf.cumsum(steps)[:-1]
 
 

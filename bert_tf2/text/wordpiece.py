@@ -139,7 +139,8 @@ class WordPieceTokenizer(Tokenizer):
         return ids.with_values(tf.stack([ids.values, sizes, sizes], 1))
 
     def _sizes_of_words(self, texts, ids):
-        """int32 (P,): the characters of the word that each piece is of."""
+        """int32 (P,): the characters of the word of each piece, where its text has unknown ones."""
+        texts = tf.where(tf.reduce_any(ids == self.unknown_token_id, 1), texts, "")
         words = split_words(texts, NEW_PUNCTUATION)
         words = tf.ragged.boolean_mask(words, words != "")
         begins = tf.cast(tf.gather(self._begins_word, ids.values), tf.int32)
@@ -151,8 +152,11 @@ class WordPieceTokenizer(Tokenizer):
 
     def settle(self, texts, chars, units, clings):
         """Marks that NFD may have sorted are as one character, the first of them."""
-        # Latin, Greek, Cyrillic, Arabic and Indian texts have none.
-        sorts = tf.reduce_any(chars.values > 0x16FF) if self._strips else False
+        if not self._strips:
+            return units, clings
+        marks = [ord(char) for char in sorted_marks()[1]]
+        different, _ = tf.unique(chars.values)
+        sorts = tf.reduce_any(different[:, tf.newaxis] == marks)
         return tf.cond(sorts, lambda: _merge_sorted(chars, units, clings), lambda: (units, clings))
 
     @property

@@ -1,6 +1,7 @@
 """Where each piece stands: right in characters, bytes and words, in any graph."""
 
 import random
+import unicodedata
 
 import pytest
 import spans
@@ -110,7 +111,7 @@ def sentencepiece(reference, name, **common):
 
 
 BYTES = {"bytes": False, "bytes, prefixed": True}
-GRAPHS = ["uncased", "bytes", "albert"]
+GRAPHS = ["uncased", "cased", "bytes", "albert"]
 NAMES = [*WORDPIECE, *BYTES, *SENTENCEPIECE]
 
 
@@ -227,6 +228,35 @@ def test_runs_that_were_shortened(name, reference, monkeypatch):
     monkeypatch.setattr(piece_model, "LONG", 100)
     received = told(tokenizer, texts)
     assert differences(texts, received, by_rule(rule, texts, received)) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_against_the_package(lowercase, assets, assigned):
+    """Where it finds the same pieces, and but for marks and private characters.
+
+    It puts marks that NFD sorts in a wrong place, leaves those that it drops out of the piece of
+    what they mark, and drops private characters.
+    """
+    package = pytest.importorskip("tokenizers")
+    folder = assets / "vocab" / ("bert-base-uncased" if lowercase else "bert-base-cased")
+    (file,) = folder.glob("*.txt")
+    peer = package.BertWordPieceTokenizer(str(file), lowercase=lowercase)
+    texts = (assets / "datasets" / "wikitext-2" / "valid.txt").read_text("utf-8").splitlines()
+    chinese = next((assets / "datasets" / "chnsenticorp").glob("*"))
+    texts += chinese.read_text("utf-8").splitlines()[:300]
+    hard = [text.replace("\ufffd", "") for text in read(spans.hard_texts(4000, 5, assigned))]
+    texts += [t for t in hard if not any(unicodedata.category(c) in UNLIKE for c in t)]
+    found = WordPieceTokenizer(file, lowercase=lowercase).pieces(texts)
+    ours = zip(*(column.to_list() for column in found[:3]), strict=True)
+    ours = [[list(zip(*places, strict=True)), ids] for ids, *places in ours]
+    theirs = [[e.offsets, e.ids] for e in peer.encode_batch(texts, add_special_tokens=False)]
+    same = [row for row in zip(texts, ours, theirs, strict=True) if row[1][1] == row[2][1]]
+    assert len(same) > 0.98 * len(texts)
+    assert differences(*zip(*same, strict=True)) == []
+
+
+UNLIKE = ("Mn", "Mc", "Me", "Co")
 
 
 # ---- added tokens, bytes that are no UTF-8, and how bytes are counted ----------------------------
