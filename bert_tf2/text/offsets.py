@@ -31,8 +31,8 @@ class Pieces(NamedTuple):
         ids: the ids of the pieces, as calling the tokenizer gives them.
         starts, ends: characters of the text, as in `text[start:end]`.
         words: the number of the word within its text, from 0. A word is what stands between white
-            space, cut at punctuation and Chinese characters, each of which is a word. A piece of
-            several words is of the first.
+            space, cut at punctuation (of ASCII also symbols such as "+") and Chinese characters,
+            each of which is a word. A piece of several words is of the first.
     """
 
     ids: tf.RaggedTensor

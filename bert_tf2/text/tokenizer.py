@@ -132,13 +132,13 @@ class Tokenizer(FromCheckpoint, Placing):
         Returns:
             int32 RaggedTensor (B, pieces), or int32 Tensor (pieces,) for a single string.
         """
-        self._need_vocabulary()
         texts = to_strings(texts)
         ids = self.tokenize(tf.reshape(texts, [-1]))
         return ids.values if texts.shape.rank == 0 else ids
 
     def tokenize(self, texts, cut=None):
         """string (B,) -> int32 RaggedTensor (B, pieces), or what `cut` gives in place of `cut`."""
+        self._need_vocabulary()
         raw, cleaned = self._added
         cut = cut or self.cut
 

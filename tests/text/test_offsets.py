@@ -343,7 +343,14 @@ def test_in_graphs(name, assigned, reference, tmp_path):
     assert single.starts.numpy().tolist() == [start for _, start, *_ in expected[0]]
 
 
-@pytest.mark.parametrize("name", GRAPHS)
+def test_without_a_vocabulary_or_texts(uncased):
+    with pytest.raises(ValueError, match=r"no vocabulary yet\. Pass its file"):
+        WordPieceTokenizer().pieces(["a"])
+    with pytest.raises(TypeError, match="`texts`"):
+        uncased.pieces([1])
+
+
+@pytest.mark.parametrize("name", GRAPHS[::2])
 @pytest.mark.parametrize("part", ["a", "a ", ".", "一", "é\u0301", "\u302e\U0001d165", "각", "\0"])
 def test_long_texts_are_not_slow(name, part, assigned, reference):
     """Nor wrong: what a part gives is given again, one part further."""
