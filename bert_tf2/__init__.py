@@ -29,6 +29,8 @@ _HOMES = {
     "TextRegressor": "bert_tf2.tasks.text_regressor",
     "NextSentenceClassifier": "bert_tf2.tasks.next_sentence",
     "QuestionAnswerer": "bert_tf2.tasks.question_answerer",
+    "TokenClassifier": "bert_tf2.tasks.token_classifier",
+    "CRF": "bert_tf2.modeling.crf",
     "MultipleChoice": "bert_tf2.tasks.multiple_choice",
     "ZeroShotClassifier": "bert_tf2.tasks.zero_shot",
     "MaskedLM": "bert_tf2.tasks.masked_lm",

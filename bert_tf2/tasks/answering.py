@@ -80,5 +80,6 @@ def _any_size(name, value):
     """The spec of a tensor, ragged or not, of that rank."""
     sizes = [None] * value.shape.rank
     if isinstance(value, tf.RaggedTensor):
-        return tf.RaggedTensorSpec(sizes, value.dtype, value.ragged_rank)
+        splits = value.row_splits.dtype
+        return tf.RaggedTensorSpec(sizes, value.dtype, value.ragged_rank, splits)
     return tf.TensorSpec(sizes, value.dtype, name=name)

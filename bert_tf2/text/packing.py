@@ -166,8 +166,16 @@ class Preprocessor:
         first, second = split_pair(texts)
         first = to_strings(first)
         second = None if second is None else _same_shape(to_strings(second), first)
-        packed = pack(
-            *self._tokenize(first, second),
+        packed = self.packed(*self._tokenize(first, second))
+        if first.shape.rank == 0:
+            return {name: values[0] for name, values in packed.items()}
+        return packed
+
+    def packed(self, first, second=None):
+        """Model inputs of ids, int32 RaggedTensors (B, tokens): see `pack`."""
+        return pack(
+            first,
+            second,
             separators=self.tokenizer.pair_separators,
             second_segment=self.tokenizer.second_segment,
             special_ids=[
@@ -179,9 +187,6 @@ class Preprocessor:
             pad_to_max_length=self.pad_to_max_length,
             length_buckets=self.length_buckets,
         )
-        if first.shape.rank == 0:
-            return {name: values[0] for name, values in packed.items()}
-        return packed
 
     def lengths(self, texts):
         """The tokens that each text or pair has with its special ones, before any is cut.

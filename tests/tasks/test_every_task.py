@@ -66,6 +66,9 @@ SPANS = [
     {"text": [], "answer_start": []},
     (132, 136),
 ]
+TAGS = ["O", "B-X", "I-X"]
+WORD_TAGS = [["O"] * (len(words) - 1) + ["B-X"] for words in WORDS]
+TAG_ANSWERS = {"tags", "tag_scores", "words", "entity_group", "score", "word", "start", "end"}
 several = "multi_label_classification"
 TASKS = {
     "TextClassifier": Row(classifier, (TEXTS, LABELS), TEXTS),
@@ -96,6 +99,15 @@ TASKS = {
         ),
         (PAIRS, ["entailment", "neutral", "contradiction"] * 2),
         TEXTS,
+    ),
+    "TokenClassifier": Row(
+        tiny(bert_tf2.TokenClassifier, labels=TAGS), (WORDS, WORD_TAGS), TEXTS, 0.01
+    ),
+    "TokenClassifier with CRF": Row(
+        tiny(bert_tf2.TokenClassifier, labels=["X"], scheme="IOB2", crf=True),
+        (TEXTS, [[(4, 10, "X")], [], [(0, 5, "X"), (13, 16, "X")], [], [], []]),
+        TEXTS,
+        0.03,
     ),
     "MaskedLM": Row(tiny_masked_lm.make, (TEXTS * 6,), ["the [MASK] hums.", "[MASK] [MASK]"]),
     "MaskedLM with nsp": Row(
@@ -160,7 +172,8 @@ def test_it_learns_and_is_scored(fitted):
         "QuestionAnswerer": {"answers", "scores", "starts", "ends"},
         "ZeroShotClassifier": {"labels", "scores"},
         "MaskedLM": {"words", "probabilities", "masks"},
-        "TokenClassifier": {"labels", "logits"},
+        "TokenClassifier": TAG_ANSWERS,
+        "a task of tests": {"labels", "logits"},
     }
     scores = task.evaluate(*row.data, batch_size=6, verbose=0, return_dict=True)
     assert scores["loss"] <= losses[0]
