@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2.data.columns import text_columns
-from bert_tf2.data.labels import class_numbers
+from bert_tf2.data.labels import MARK, class_numbers, class_numbers_in_graph
 from bert_tf2.messages import shorten
 from bert_tf2.text.forms import cells, column_names, shown, to_strings
 
@@ -127,8 +127,29 @@ def numbers_of_tags(y, names, counts):
         index = next(i for i, row in enumerate(rows) if not _known(row, names))
         raise ValueError(
             f"{text}, a tag of the text at index {index}, is not one of {shown(names)}"
-        )
+        ) from None
     return numbers
+
+
+def numbers_in_graph(given, splits, names):
+    """`numbers_of_tags` for a batch of a dataset -> int32 (all words,).
+
+    Args:
+        given: tags or their numbers, a RaggedTensor (B, words), or filled up, (B, most words).
+        splits: int32 (B + 1,), where each text begins among all words.
+        names: the tags.
+    """
+    if not isinstance(given, tf.RaggedTensor):
+        given = tf.RaggedTensor.from_tensor(given, lengths=splits[1:] - splits[:-1])
+    fine = tf.reduce_all(tf.cast(given.row_splits, tf.int32) == splits)
+    said = f"{MARK}rows: words and tags of a text must be of one number."
+    with tf.control_dependencies([tf.debugging.Assert(fine, [said])]):
+        values = tf.identity(given.values)
+    if values.dtype == tf.string:
+        return class_numbers_in_graph(values, names)
+    learnt = values != IGNORED
+    numbers = class_numbers_in_graph(tf.boolean_mask(values, learnt), names)
+    return tf.tensor_scatter_nd_update(tf.cast(values, tf.int32), tf.where(learnt), numbers)
 
 
 def _ignored(tag):
@@ -166,7 +187,8 @@ def tags_of_spans(y, texts, starts, ends, scheme):
         scheme: of the tags that are wanted, as from `scheme_of`.
 
     Returns:
-        list of lists of str, and how many entities begin or end within a word, which then is theirs.
+        list of lists of str, and how many entities begin or end within a word, which becomes
+        theirs.
 
     Raises:
         TypeError, ValueError: a span that is none, beyond its text, without a word, or that shares

@@ -13,6 +13,14 @@ from bert_tf2.text.offsets import before, owners, sums, to_bytes
 STRATEGIES = ("none", "simple", "first", "average", "max")
 
 
+class TaggedWords(NamedTuple):
+    """One answer: the words of a text, the tag of each and its probability."""
+
+    words: list[str]
+    tags: list[str]
+    scores: list[float]
+
+
 class Tagged(NamedTuple):
     """The words that have a piece, with what they are tagged with.
 
@@ -71,6 +79,28 @@ def _together(logits, words, splits, crf):
     return tf.boolean_mask(tags, mask), tf.boolean_mask(scores, mask)
 
 
+def tags_of_words(found, words, labels):
+    """The tags of all words, those without a piece as well, which are "O".
+
+    Args:
+        found: `Tagged`. words: `Words`. labels: list of C str.
+
+    Returns:
+        dict of `tags`, `words` (string) and `tag_scores` (float32), each (B, most words), filled up
+        with "" and 0.
+    """
+    size, places = tf.shape(words.starts), found.words[:, tf.newaxis]
+    tag = tf.scatter_nd(places, tf.gather(tf.constant(labels), found.tags), size)
+    tag = tf.where(tag == "", "O" if "O" in labels else "", tag)
+    score = tf.scatter_nd(places, found.scores, size)
+    starts, ends = words.rows(words.starts), words.rows(words.ends)
+    return {
+        "tags": words.rows(tag).to_tensor(""),
+        "tag_scores": words.rows(score).to_tensor(0.0),
+        "words": parts(words.texts, starts, ends).to_tensor(""),
+    }
+
+
 class Kinds(NamedTuple):
     """What tags say, by class (C,): what kind of entity, and whether its letter begins or ends."""
 
@@ -105,8 +135,8 @@ def entities(found, words, labels, whole=False):
         whole: make one of each tagged word, called by its whole tag.
 
     Returns:
-        dict of `entity_group`, `word` (string), `score` (float32), `start`, `end` (int32, characters
-        of the text), each (B, most entities), filled up with "" and 0.
+        dict of `entity_group`, `word` (string), `score` (float32), `start`, `end` (int32,
+        characters of the text), each (B, most entities), filled up with "" and 0.
     """
     kinds = Kinds.of(labels, whole)
     row = tf.gather(owners(words.splits), found.words)  # (V,)
@@ -138,3 +168,8 @@ def parts(texts, starts, ends):
     begin, stop = to_bytes(texts, starts).values, to_bytes(texts, ends).values
     whole = tf.gather(texts, owners(starts.row_splits))
     return starts.with_values(tf.strings.substr(whole, begin, stop - begin))
+
+
+def decoded(entity):
+    """A dict of an entity with str for bytes."""
+    return {k: v.decode(errors="replace") if isinstance(v, bytes) else v for k, v in entity.items()}

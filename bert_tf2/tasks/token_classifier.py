@@ -4,7 +4,6 @@ Letters: B texts of a batch, W windows of them, L length of a window, C tags, U 
 """
 
 import logging
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -22,14 +21,6 @@ from bert_tf2.text.words import Words, in_windows, words_found, words_given
 from bert_tf2.training.losses import cross_entropy
 
 LOGGER = logging.getLogger("bert_tf2")
-
-
-class TaggedWords(NamedTuple):
-    """One answer: the words of a text, the tag of each and its probability."""
-
-    words: list[str]
-    tags: list[str]
-    scores: list[float]
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
@@ -58,7 +49,8 @@ class TokenClassifier(Task):
             "average", "max"; "simple" takes each piece for a word, and "none" for an entity of its
             own, named by its whole tag.
         doc_stride: tokens from one window of a long text to the next; None: texts are cut.
-        crf: whether tags are chosen together, by a `CRF` that is trained with the rest.
+        crf: whether the tags of a text are chosen together, by a `CRF` that is trained with the
+            rest, on each window by itself.
         drop_padding: compute no padding: same answers, less work. False for XLA and TPUs.
         name: of the model; by default Keras numbers them.
 
@@ -186,7 +178,7 @@ class TokenClassifier(Task):
         inputs["word"] = placed.along(of_piece)
         if "labels" not in columns:
             return inputs, None, None
-        numbers = self._numbers(columns["labels"], words)  # (U,)
+        numbers = tags.numbers_in_graph(columns["labels"], words.splits, self.labels)  # (U,)
         is_first = words.of_piece != before(words.of_piece, -1)
         numbers = tf.where(is_first, tf.gather(numbers, words.of_piece), -1)
         targets = placed.along(of_piece.with_values(numbers))  # (W, L)
@@ -204,24 +196,6 @@ class TokenClassifier(Task):
         targets = tf.cast(columns["labels"], tf.int32)
         weights = tf.cast(targets >= 0, tf.float32) * self.row_weights(columns)[:, tf.newaxis]
         return inputs, tf.maximum(targets, 0), weights
-
-    def _numbers(self, given, words):
-        """Tags of all words, of a dataset or as `read` gives them -> int32 (U,); -100 for none."""
-        if not isinstance(given, tf.RaggedTensor):
-            given = tf.RaggedTensor.from_tensor(given, lengths=words.splits[1:] - words.splits[:-1])
-        check = tf.debugging.assert_equal(
-            tf.cast(given.row_splits, tf.int32),
-            words.splits,
-            f"{classes.MARK}words and tags of a text must be of one number.",
-        )
-        with tf.control_dependencies([check] if check is not None else []):
-            values = tf.identity(given.values)
-        if values.dtype == tf.string:
-            return classes.class_numbers_in_graph(values, self.labels)
-        ignored = values == tags.IGNORED
-        numbers = classes.class_numbers_in_graph(tf.boolean_mask(values, ~ignored), self.labels)
-        places = tf.where(~ignored)
-        return tf.tensor_scatter_nd_update(tf.cast(values, tf.int32), places, numbers)
 
     def losses(self, targets, outputs, weights):
         if not self.crf:
@@ -252,16 +226,10 @@ class TokenClassifier(Task):
             self.aggregation_strategy,
             self.crf_layer,
         )
-        size = tf.shape(words.starts)
-        tag = tf.scatter_nd(found.words[:, tf.newaxis], tf.gather(names, found.tags), size)
-        none = "O" if "O" in self.labels else ""
-        score = tf.scatter_nd(found.words[:, tf.newaxis], found.scores, size)
-        starts, ends = words.rows(words.starts), words.rows(words.ends)
+        whole = self.aggregation_strategy == "none"
         return {
-            "tags": words.rows(tf.where(tag == "", none, tag)).to_tensor(""),
-            "tag_scores": words.rows(score).to_tensor(0.0),
-            "words": tagging.parts(words.texts, starts, ends).to_tensor(""),
-            **tagging.entities(found, words, self.labels, self.aggregation_strategy == "none"),
+            **tagging.tags_of_words(found, words, self.labels),
+            **tagging.entities(found, words, self.labels, whole),
         }
 
     def default_metrics(self):
@@ -302,7 +270,7 @@ class TokenClassifier(Task):
                     made = [
                         dict(zip(names, entity, strict=True)) for entity in zip(*row, strict=True)
                     ]
-                    found.append([_text(entity) for entity in made if entity["end"]])
+                    found.append([tagging.decoded(entity) for entity in made if entity["end"]])
         return found
 
     def predict_tags(self, x, batch_size=32, verbose=0):
@@ -324,9 +292,5 @@ class TokenClassifier(Task):
                 decoded = [
                     [text.decode(errors="replace") for text in r[:count]] for r in (words, names)
                 ]
-                found.append(TaggedWords(*decoded, scores[:count]))
+                found.append(tagging.TaggedWords(*decoded, scores[:count]))
         return found
-
-
-def _text(entity):
-    return {k: v.decode(errors="replace") if isinstance(v, bytes) else v for k, v in entity.items()}
