@@ -170,6 +170,22 @@ def parts(texts, starts, ends):
     return starts.with_values(tf.strings.substr(whole, begin, stop - begin))
 
 
-def decoded(entity):
-    """A dict of an entity with str for bytes."""
-    return {k: v.decode(errors="replace") if isinstance(v, bytes) else v for k, v in entity.items()}
+def rows_of_entities(answers):
+    """A batch of answers, NumPy -> for each text a list of dicts, one an entity."""
+    names = ("entity_group", "score", "word", "start", "end")
+    for row in zip(*(answers[name].tolist() for name in names), strict=True):
+        made = [dict(zip(names, entity, strict=True)) for entity in zip(*row, strict=True)]
+        yield [
+            {k: v.decode(errors="replace") if isinstance(v, bytes) else v for k, v in one.items()}
+            for one in made
+            if one["end"]  # and no filling
+        ]
+
+
+def rows_of_words(answers):
+    """A batch of answers, NumPy -> `TaggedWords` of each text."""
+    columns = (answers[name].tolist() for name in ("words", "tags", "tag_scores"))
+    for words, names, scores in zip(*columns, strict=True):
+        count = sum(name != b"" for name in names)
+        texts = ([text.decode(errors="replace") for text in row[:count]] for row in (words, names))
+        yield TaggedWords(*texts, scores[:count])

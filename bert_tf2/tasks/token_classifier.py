@@ -14,7 +14,7 @@ from bert_tf2.data import tags
 from bert_tf2.modeling import heads
 from bert_tf2.modeling.crf import CRF
 from bert_tf2.modeling.inputs import input_tensors
-from bert_tf2.tasks import answering, tagging
+from bert_tf2.tasks import tagging
 from bert_tf2.tasks.task import Task
 from bert_tf2.text.offsets import before
 from bert_tf2.text.words import Words, in_windows, words_found, words_given
@@ -70,7 +70,6 @@ class TokenClassifier(Task):
     head_kind = "tokens"
     own_loss = "sparse_categorical_crossentropy"
     settings = ("labels", "dropout", "scheme", "aggregation_strategy", "doc_stride", "crf")
-    answer_settings = ("aggregation_strategy",)
     softens = weighs_metrics = True
     wanted = "tags"
     marks = ("word", *Words._fields[:4])
@@ -104,7 +103,7 @@ class TokenClassifier(Task):
             scheme,
             doc_stride,
         )
-        self.crf, self.crf_layer, self.cuts = bool(crf), crf_layer, doc_stride is None
+        self.crf, self.crf_layer, self.reads_windows = bool(crf), crf_layer, doc_stride is not None
         self.softens = not crf
         self.aggregation_strategy = self._checked(aggregation_strategy)
 
@@ -159,12 +158,10 @@ class TokenClassifier(Task):
         found |= {} if y is None else {"labels": y}
         return found | ({} if sample_weight is None else {"sample_weight": sample_weight})
 
-    def prepare(self, columns):
+    def prepare(self, columns, aggregation_strategy=None):
         """Texts or words -> windows; `marks` say which word stands where."""
-        tokenizer, pieces = (
-            self.preprocessor.tokenizer,
-            self.aggregation_strategy in ("none", "simple"),
-        )
+        tokenizer = self.preprocessor.tokenizer
+        pieces = (aggregation_strategy or self.aggregation_strategy) in ("none", "simple")
         if "words" in columns:
             words = words_given(columns["words"], tokenizer)
         elif "text" in columns:
@@ -212,24 +209,24 @@ class TokenClassifier(Task):
             "loss": (-tf.reduce_sum(likely * tf.reduce_max(weights, 1)), tf.reduce_sum(weights))
         }
 
-    def answers(self, inputs, outputs):
+    def answers(self, inputs, outputs, aggregation_strategy=None):
         """Entities, and the tag of each word; of bare ids the tag of each token."""
         names = tf.constant(self.labels)
         if "word" not in inputs:
             return {"tags": tf.gather(names, tf.argmax(outputs, -1)), "logits": outputs}
+        strategy = aggregation_strategy or self.aggregation_strategy
         words = Words(*(inputs[name] for name in self.marks[1:]), None, None)
         chosen = inputs["word"] >= 0
         found = tagging.tagged(
             tf.boolean_mask(outputs, chosen),
             tf.boolean_mask(inputs["word"], chosen),
             words.splits,
-            self.aggregation_strategy,
+            strategy,
             self.crf_layer,
         )
-        whole = self.aggregation_strategy == "none"
         return {
             **tagging.tags_of_words(found, words, self.labels),
-            **tagging.entities(found, words, self.labels, whole),
+            **tagging.entities(found, words, self.labels, whole=strategy == "none"),
         }
 
     def default_metrics(self):
@@ -262,16 +259,9 @@ class TokenClassifier(Task):
             words' tags), `word` (the text between), `start`, `end` (characters of the text; of
             words that of the words joined by spaces).
         """
-        names = ("entity_group", "score", "word", "start", "end")
-        found = []
-        with answering.having(self, aggregation_strategy=self._checked(aggregation_strategy)):
-            for batch in self.answer(x, batch_size, verbose):
-                for row in zip(*(batch[name].tolist() for name in names), strict=True):
-                    made = [
-                        dict(zip(names, entity, strict=True)) for entity in zip(*row, strict=True)
-                    ]
-                    found.append([tagging.decoded(entity) for entity in made if entity["end"]])
-        return found
+        how = {"aggregation_strategy": self._checked(aggregation_strategy)}
+        answers = self.answer(x, batch_size, verbose, **how)
+        return [row for batch in answers for row in tagging.rows_of_entities(batch)]
 
     def predict_tags(self, x, batch_size=32, verbose=0):
         """The tag of each word.
@@ -284,13 +274,6 @@ class TokenClassifier(Task):
         Returns:
             list of `TaggedWords`, one a text.
         """
-        found = []
-        for batch in self.answer(x, batch_size, verbose):
-            columns = (batch[name].tolist() for name in ("words", "tags", "tag_scores"))
-            for words, names, scores in zip(*columns, strict=True):
-                count = sum(name != b"" for name in names)
-                decoded = [
-                    [text.decode(errors="replace") for text in r[:count]] for r in (words, names)
-                ]
-                found.append(tagging.TaggedWords(*decoded, scores[:count]))
-        return found
+        words = {"none": "first", "simple": "first"}.get(self.aggregation_strategy)
+        answers = self.answer(x, batch_size, verbose, aggregation_strategy=words)
+        return [row for batch in answers for row in tagging.rows_of_words(batch)]
