@@ -34,6 +34,8 @@ _HOMES = {
     "MultipleChoice": "bert_tf2.tasks.multiple_choice",
     "ZeroShotClassifier": "bert_tf2.tasks.zero_shot",
     "MaskedLM": "bert_tf2.tasks.masked_lm",
+    "cross_validate": "bert_tf2.tasks.repeated",
+    "over_seeds": "bert_tf2.tasks.repeated",
     "export_saved_model": "bert_tf2.serving.export",
     "export_text_encoder": "bert_tf2.serving.hub",
 }

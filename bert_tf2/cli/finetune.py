@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import statistics
 from pathlib import Path
 
 from bert_tf2.cli import console, run_flags, scores, task_files
@@ -12,6 +11,7 @@ from bert_tf2.cli.showing import number
 from bert_tf2.cli.task_table import TASKS
 from bert_tf2.files import new_file, write_json
 from bert_tf2.locks import locked
+from bert_tf2.scoring.spread import spread
 
 NOT_OF_A_RUN = ("help", "resume", "overwrite", "output_dir", "arguments", "command", *ALIASES)
 
@@ -236,13 +236,14 @@ def _metrics(flags, seed, data, model, history):
 
 def _seed_table(results, figure):
     """Each seed's figure on the dev file and its seconds; their means, and the figure's spread."""
-    found = [result.get("dev", {}).get(figure) for result in results]
-    seconds = [result["seconds"] for result in results]
+    runs = [
+        {figure: result.get("dev", {}).get(figure), "seconds": result["seconds"]}
+        for result in results
+    ]
+    mean, std = spread(runs)
     rows = [["seed", f"dev {figure}", "seconds"]]
-    for result, value in zip(results, found, strict=True):
-        rows.append([str(result["seed"]), number(value), f"{result['seconds']:.0f}"])
-    several = None not in found
-    mean, spread = (f(found) if several else None for f in (statistics.mean, statistics.pstdev))
-    rows.append(["mean", number(mean), f"{statistics.mean(seconds):.0f}"])
-    rows.append(["spread", number(spread), ""])
+    for result, run in zip(results, runs, strict=True):
+        rows.append([str(result["seed"]), number(run[figure]), f"{run['seconds']:.0f}"])
+    rows.append(["mean", number(mean.get(figure)), f"{mean['seconds']:.0f}"])
+    rows.append(["spread", number(std.get(figure)), ""])
     return "\n" + console.table(rows, right=(1, 2))

@@ -96,39 +96,67 @@ def split(read, x, y, sample_weight, fraction, validation_data=None):
         return (x, y, sample_weight), validation_data
     if not 0 < fraction < 1:
         raise ValueError(f"`validation_split` must lie between 0 and 1. Received: {fraction}")
-    if isinstance(x, tf.data.Dataset):
-        raise ValueError(
-            "`validation_split` needs rows in memory: of a dataset set batches apart by "
-            "`.take(n)` and `.skip(n)`, and give `validation_data`."
-        )
-    encoded = is_encoded(x)
-    x = {name: np.asarray(ids) for name, ids in x.items()} if encoded else read(x)
-    rows = len(next(iter(x.values())))
+    rows, part = by_rows(read, x, y, sample_weight)
     at = math.floor(rows * (1 - fraction))
     if at in (0, rows):
         raise ValueError(
             f"`validation_split={fraction}` leaves a part of {rows} rows empty: give another "
             "fraction, or `validation_data`."
         )
-    data = (x, _sliceable(y), _sliceable(sample_weight))
+    return part(np.arange(at)), part(np.arange(at, rows))
 
-    def part(rows):
+
+def by_rows(read, x, *others):
+    """Data in memory, to be taken apart by rows.
+
+    Args:
+        read: raw x -> columns.
+        x: as for `fit`.
+        *others: labels and weights, (n, …) or None.
+
+    Returns:
+        n, and a function of row numbers (m,) -> these rows of x, which are columns now, and of the
+        others, a tuple.
+
+    Raises:
+        ValueError: a dataset.
+    """
+    if isinstance(x, tf.data.Dataset | keras.utils.PyDataset):
+        raise ValueError(
+            "Expected rows in memory, to be parted. Of a dataset set batches apart by `.take(n)` "
+            f"and `.skip(n)`, and give `validation_data`. Received: a {type(x).__name__}"
+        )
+    x = {name: np.asarray(ids) for name, ids in x.items()} if is_encoded(x) else read(x)
+    data = (x, *map(_column, others))
+    rows = len(next(iter(x.values())))
+
+    def part(numbers):
         return tuple(
-            {name: column[rows] for name, column in column.items()}
-            if isinstance(column, dict)
-            else (column if column is None else column[rows])
-            for column in data
+            {name: _rows(column, numbers) for name, column in columns.items()}
+            if isinstance(columns, dict)
+            else _rows(columns, numbers)
+            for columns in data
         )
 
-    return part(slice(at)), part(slice(at, None))
+    return rows, part
 
 
-def _sliceable(column):
+def _column(column):
+    """Labels in any form -> what `_rows` takes."""
     if column is None or isinstance(column, list | np.ndarray | tf.Tensor):
         return column
     if isinstance(column, Mapping):
         return {name: np.asarray(values) for name, values in column.items()}
     return cells(column, "y")
+
+
+def _rows(column, numbers):
+    """Some rows of a column, of its own kind."""
+    if isinstance(column, list):
+        return [column[i] for i in numbers]
+    if isinstance(column, tf.Tensor | tf.RaggedTensor):
+        return tf.gather(column, numbers)
+    return column if column is None else column[numbers]
 
 
 def is_pair(x):

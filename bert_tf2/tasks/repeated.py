@@ -1,0 +1,127 @@
+"""One training many times over, from several seeds or on several folds: how sure is a figure?"""
+
+import numbers
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bert_tf2.data import columns
+from bert_tf2.scoring.spread import spread
+
+
+def over_seeds(run, seeds=(1, 2, 3)):
+    """Calls `run(seed)` for each seed, after `keras.utils.set_random_seed(seed)`.
+
+    Args:
+        run: function of a seed that makes, trains and scores a task; it returns figures by name.
+        seeds: ints, no two alike.
+
+    Returns:
+        dict: "seeds", by seed its figures; "mean" and "std", by name a float: see `scoring.spread`.
+
+    Raises:
+        ValueError: no seeds, or the same twice.
+
+    Example:
+
+    >>> def run(seed):
+    ...     clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+    ...     clf.fit(texts, labels)
+    ...     return clf.evaluate(dev_texts, dev_labels, return_dict=True)
+    >>> bert_tf2.over_seeds(run, seeds=[1, 2, 3])["mean"]["accuracy"]
+    """
+    seeds = list(seeds)
+    if not seeds or len({*seeds}) < len(seeds):
+        raise ValueError(f"`seeds` must be one or more, no two alike. Received: {seeds}")
+    found = {}
+    for seed in seeds:
+        keras.utils.set_random_seed(seed)
+        found[seed] = run(seed)
+    mean, std = spread([*found.values()])
+    return {"seeds": found, "mean": mean, "std": std}
+
+
+def cross_validate(make_task, x, y=None, folds=5, seed=0, score=None, callbacks=None, **fit):
+    """Trains on all folds but one, and scores on that, for each fold.
+
+    Rows are dealt to the folds by chance. Where y are classes (str, int or bool, one a row), each
+    class by itself, so that folds differ by at most one row of each.
+
+    Args:
+        make_task: function without arguments -> a new task, compiled or not. Each begins from
+            `seed`, so that folds differ by their rows alone.
+        x, y: data in memory, as for `fit`.
+        folds: int from 2.
+        seed: of the folds, of each task and of its training: `keras.utils.set_random_seed`.
+        score: function of (task, x, y) -> figures by name; default `task.evaluate`.
+        callbacks: function of a fold's number, from 0 -> a list of callbacks: none belongs to two
+            runs.
+        **fit: of `fit`, such as `epochs`. The fold that is scored is not to choose an epoch by.
+
+    Returns:
+        dict: "folds", a list of figures; "mean" and "std", by name a float: see `scoring.spread`.
+
+    Raises:
+        ValueError: fewer rows than folds, a dataset, callbacks that are a list, settings of `fit`
+            that have no meaning here, or tasks that share an encoder.
+    """
+    if callbacks is not None and not callable(callbacks):
+        raise ValueError(
+            "`callbacks` must be a function of the fold's number, which makes new ones. Received: "
+            f"{callbacks!r}"
+        )
+    if {"validation_data", "validation_split", "sample_weight"} & set(fit):
+        raise ValueError(
+            "`validation_data`, `validation_split` and `sample_weight` must be left out: each fold "
+            f"is scored when its training has ended. Received: {sorted(fit)}"
+        )
+    keras.utils.set_random_seed(seed)
+    task = make_task()
+    rows, part = columns.by_rows(task.read_texts, x, y)
+    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= rows:
+        raise ValueError(
+            f"`folds` must be an int from 2 to the number of rows, {rows}. Received: {folds!r}"
+        )
+    fold_of, found = _dealt(y, rows, folds, seed), []
+    for fold in range(folds):
+        if fold:
+            before = task.encoder
+            keras.utils.set_random_seed(seed)
+            task = make_task()
+            if task.encoder is before:
+                raise ValueError(
+                    "`make_task` must make a task with an encoder of its own each time. Received: "
+                    "one that has learnt from the fold that it would be scored on"
+                )
+        learnt, scored = (
+            part(np.flatnonzero(which)) for which in (fold_of != fold, fold_of == fold)
+        )
+        task.fit(*learnt, callbacks=callbacks and callbacks(fold), **fit)
+        found.append((score or _evaluated)(task, *scored))
+    mean, std = spread(found)
+    return {"folds": found, "mean": mean, "std": std}
+
+
+def _evaluated(task, x, y):
+    return task.evaluate(x, y, verbose=0, return_dict=True)
+
+
+def _dealt(y, rows, folds, seed):
+    """The fold of each row, an int array (n,)."""
+    order = np.random.default_rng(seed).permutation(rows)
+    names = _class_names(y)
+    if len(names) == rows:
+        order = order[np.argsort(names[order], kind="stable")]
+    fold_of = np.empty(rows, int)
+    fold_of[order] = np.arange(rows) % folds
+    return fold_of
+
+
+def _class_names(y):
+    """Of classes, the name of each row's; else nothing."""
+    if y is None or isinstance(y, dict):
+        return np.array([])
+    y = y.numpy() if tf.is_tensor(y) else y
+    one_each = all(isinstance(v, str | bytes | numbers.Integral | np.bool_) for v in y)
+    return np.array([str(v) for v in y] if one_each else [])
