@@ -20,7 +20,6 @@ from bert_tf2.text.tokenizer import Tokenizer
 from bert_tf2.weights.sentencepiece_model import FAIRSEQ
 
 _FAMILIES = ("albert", *FAIRSEQ)
-_FAR = 2**30
 
 _SPECIAL = {
     "albert": {**Tokenizer.special_pieces, "pad": "<pad>", "unknown": "<unk>"},
@@ -127,9 +126,7 @@ class SentencePieceTokenizer(Tokenizer):
                 f"{self.family} model?"
             )
         self._ids_of_piece = tf.ragged.constant(rows, tf.int32, ragged_rank=1)
-        self._backs = tf.ragged.constant(
-            [_backs(row, pieces) for row in rows], tf.int32, ragged_rank=1, inner_shape=(2,)
-        )
+        self._visible = tf.constant([len(piece.replace(UNDERLINE, "")) for piece in pieces])
         return pieces
 
     def numbered(self, pieces):
@@ -153,12 +150,16 @@ class SentencePieceTokenizer(Tokenizer):
     def place(self, texts):
         """string (B,), cleaned -> int32 RaggedTensor (B, pieces, 3), as `offsets.placed`."""
         found, begins, ends, total = self._model.located(texts, self._sizes)
-        ids = found.with_values(tf.gather(self._ids_of_piece, found.values)).merge_dims(1, 2)
-        backs = tf.gather(self._backs, found.values)  # (P, ids, 2)
-        piece = offsets.owners(backs.row_splits)
+        rows = tf.gather(self._ids_of_piece, found.values)  # (P, ids)
+        piece = offsets.owners(rows.row_splits)
         begin, size = tf.gather(begins, piece), tf.gather(ends - begins, piece)
-        until = tf.maximum(size - backs.values[:, 1], tf.minimum(size, 1))
-        since = tf.maximum(size - backs.values[:, 0], 0)
+        # Each of several ids ends as far from the piece's end as those behind it are long.
+        made = offsets.sums(tf.gather(self._visible, rows.values))
+        back = tf.gather(tf.gather(made, rows.row_limits()), piece) - made[1:]
+        until = tf.maximum(size - back, tf.minimum(size, 1))
+        is_first = piece != offsets.before(piece, -1)
+        since = tf.where(is_first, 0, tf.maximum(size - back - (made[1:] - made[:-1]), 0))
+        ids = found.with_values(rows).merge_dims(1, 2)
         return offsets.placed(ids, begin + since, begin + until, total)
 
     def shows(self, letters):
@@ -201,14 +202,6 @@ def _second_quotes(chars, is_bad):
         tf.where(begins)[:, 0], tf.cumsum(tf.cast(begins, tf.int64)) - 1
     )
     return place, ((char == ord("`")) | (char == ord("'"))) & (nth % 2 == 1)
-
-
-def _backs(row, pieces):
-    """[begin, end] of each id that a piece becomes: how far from the piece's end."""
-    ends = [0]
-    for index in row[:0:-1]:
-        ends.append(ends[-1] + len(pieces[index].replace(UNDERLINE, "")))
-    return [[begin, end] for begin, end in zip([*ends[1:], _FAR], ends, strict=True)][::-1]
 
 
 def _albert_ids(model):
