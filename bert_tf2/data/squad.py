@@ -5,6 +5,7 @@ Rajpurkar et al. 2016 and 2018. The published JSON; or JSON Lines with a questio
 """
 
 import dataclasses
+import json
 from pathlib import Path
 
 from bert_tf2 import files
@@ -150,3 +151,21 @@ def check_place(where, context, answer):
         f"{where}: the answer {shorten(text)} must stand in the context at character {start}, from "
         f"0: {elsewhere}. Received there: {shorten(there)}"
     )
+
+
+def write_answers(folder, ids, answers):
+    """Writes the files of run_squad.py: `predictions.json`, `nbest_predictions.json`, and where
+    there may be no answer `null_odds.json`.
+
+    Args:
+        folder: a folder, made if it is not there; its files of these names are replaced.
+        ids: list of n different str.
+        answers: of each the `predictions`, `nbest` and `null_odds` of a `scoring.nbest.Answers`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("predictions", "nbest_predictions", "null_odds")
+    for name, values in zip(names, answers, strict=True):
+        if values is not None:
+            content = json.dumps(dict(zip(ids, values, strict=True)), indent=4)
+            files.write_file(folder / f"{name}.json", content + "\n")

@@ -263,15 +263,3 @@ def _texts(context, begins, stops):
     found = tf.reshape(to_bytes(context, found).values, tf.shape(begins) * [1, 2])
     starts, ends = found[:, :count], found[:, count:]
     return tf.strings.substr(tf.repeat(context[:, tf.newaxis], count, 1), starts, ends - starts)
-
-
-def rows_of(found):
-    """Those arrays -> for each question a list of dicts, the best answer first; one at least."""
-    texts = [[text.decode(errors="replace") for text in row] for row in found["answers"]]
-    columns = (*(found[name].tolist() for name in ("scores", "starts", "ends")), texts)
-    names = ("score", "start", "end", "answer")
-    rows = [
-        [dict(zip(names, cells, strict=True)) for cells in zip(*row, strict=True)]
-        for row in zip(*columns, strict=True)
-    ]
-    return [row[:1] + [cells for cells in row[1:] if cells["score"]] for row in rows]

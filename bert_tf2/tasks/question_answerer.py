@@ -14,7 +14,8 @@ from bert_tf2.data.answer_spans import answer_spans
 from bert_tf2.data.columns import text_columns
 from bert_tf2.modeling import heads
 from bert_tf2.modeling.inputs import input_tensors
-from bert_tf2.tasks import answer_windows
+from bert_tf2.scoring import nbest
+from bert_tf2.tasks import answer_rows, answer_windows
 from bert_tf2.tasks.answer_windows import Asking
 from bert_tf2.tasks.task import Task
 from bert_tf2.text.forms import shown
@@ -157,11 +158,42 @@ class QuestionAnswerer(Task):
         found = [
             row
             for batch in self.answer((questions, contexts), batch_size, **how)
-            for row in answer_windows.rows_of(batch)
+            for row in answer_rows.rows_of(batch)
         ]
         if self.asking(**how).top_k == 1:
             found = [row[0] for row in found]
         return found[0] if one else found
+
+    def predict_nbest(
+        self, x, batch_size=32, verbose=0, n_best_size=20, null_score_diff_threshold=0.0, **how
+    ):
+        """The likeliest answers as run_squad.py tells them, for its files and for scores.
+
+        Args:
+            x: see the class.
+            batch_size: questions at a time. verbose: whether to show how far it is.
+            n_best_size, null_score_diff_threshold: see `scoring.nbest.nbest`.
+            **how: settings in place of the task's own, as in `answer_question`.
+
+        Returns:
+            `scoring.nbest.Answers`, whose texts are parts of the contexts; with
+            `reproduce="google"` those of run_squad.py. `data.squad.write_answers` writes them.
+        """
+        asking, google = self.asking(**how), self.reproduce == "google"
+        batches = self.answer(x, batch_size, verbose, windows=True, **how)
+        logits, ids, contexts = answer_rows.windows_of(batches)
+        text = answer_rows.slices(logits, contexts)
+        if google:
+            text = answer_rows.as_google(logits, contexts, ids, self.preprocessor.tokenizer)
+        return nbest.nbest(
+            logits,
+            text,
+            n_best_size,
+            asking.max_answer_len,
+            asking.handle_impossible_answer,
+            null_score_diff_threshold,
+            nbest.NONE if google else "",
+        )
 
     # === The protocol =============================================================================
 
@@ -213,7 +245,7 @@ class QuestionAnswerer(Task):
         number = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
         return {name: tf.gather(x, row) for name, x in found.items()} | {"window": number}
 
-    def prepare(self, columns, **how):
+    def prepare(self, columns, windows=False, **how):
         if "question" not in columns:
             inputs, positions = self.encoded(columns), columns.get("labels")
             if positions is None:
@@ -238,12 +270,16 @@ class QuestionAnswerer(Task):
     def losses(self, targets, outputs, weights):
         return {"loss": cross_entropy(targets, outputs, weights)}
 
-    def answers(self, inputs, outputs, **how):
-        """Of ids `start_logits` and `end_logits` (W, L); of texts as `answer_windows.best`."""
-        if "context" in inputs:
-            return answer_windows.best(inputs, outputs, self.asking(**how))
+    def answers(self, inputs, outputs, windows=False, **how):
+        """Of ids `start_logits` and `end_logits` (W, L); of texts as `answer_windows.best`, or with
+        `windows` all that it would have chosen from."""
         start, end = tf.unstack(outputs, axis=1)
-        return {"start_logits": start, "end_logits": end}
+        if "context" not in inputs:
+            return {"start_logits": start, "end_logits": end}
+        if windows:
+            marks = {name: inputs[name] for name in self.marks}
+            return marks | {"start": start, "end": end, "ids": inputs["token_ids"]}
+        return answer_windows.best(inputs, outputs, self.asking(**how))
 
     def default_metrics(self):
         return ["accuracy"]

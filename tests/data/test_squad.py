@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from bert_tf2.data.squad import Questions, read_squad
+from bert_tf2.data.squad import Questions, read_squad, write_answers
 
 CONTEXT = "Ada wrote to 🙂 Bo in Rome."
 GOOD = [
@@ -140,3 +140,21 @@ def test_published_files(assets):
     assert (len(found), sum(found.impossible)) == (6078, 3168)
     found = read_squad(assets / "datasets" / "xquad" / "xquad.en.json")
     assert (len(found), sum(found.impossible)) == (1190, 0)
+
+
+def test_files_of_answers(tmp_path):
+    best = [[{"text": "tea", "probability": 1.0, "start_logit": 0.5, "end_logit": 2.0}], []]
+    write_answers(tmp_path / "out", ["a", "b"], (["tea", ""], best, [-1.5, 2.0]))
+    found = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "out").iterdir()}
+    assert found == {
+        "predictions": {"a": "tea", "b": ""},
+        "nbest_predictions": {"a": best[0], "b": []},
+        "null_odds": {"a": -1.5, "b": 2.0},
+    }
+    write_answers(tmp_path / "v1", ["a", "b"], (["tea", ""], best, None))
+    assert not (tmp_path / "v1" / "null_odds.json").exists()
+
+
+def test_targets():
+    found = Questions(["a"], ["who"], ["a tea"], [["tea", "a"]], [[2, 0]], [False])
+    assert found.targets() == [{"text": ["tea", "a"], "answer_start": [2, 0]}]

@@ -1,5 +1,6 @@
 """Answers in texts: windows and targets as Google's, answers as a plain search finds them."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -12,7 +13,9 @@ from closeness import BACKWARD, FORWARD
 
 import bert_tf2
 from bert_tf2.data.answer_spans import answer_spans
-from bert_tf2.data.squad import read_squad
+from bert_tf2.data.squad import read_squad, write_answers
+from bert_tf2.scoring import nbest
+from bert_tf2.tasks import answer_rows
 
 QUESTIONS = ["What hums?", "", "is it tea", "who?"]
 CONTEXTS = [
@@ -115,7 +118,7 @@ def test_forms_of_questions(qa):
 
 def test_any_text_is_answered(qa):
     contexts = ["tea " * 25_000, b"\xff\xfe stone \xe2\x82 tea", "\0\u200b", "", "\ud800 tea"]
-    answers = qa.answer_question(["what"] * 5, contexts, top_k=1)
+    answers = [found[0] for found in qa.answer_question(["what"] * 5, contexts)]
     for text, found in zip(contexts, answers, strict=True):
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         text = data.decode("utf-8", "replace")
@@ -151,6 +154,97 @@ def test_what_is_no_question(qa, caplog):
     qa.answer_question(["tea " * 9, "tea"], ["stone"] * 2)
     assert "1 of 2 questions are longer than `max_question_len`, 5 tokens" in caplog.text
     assert "`max_length`" not in caplog.text
+
+
+# === The n best answers ===========================================================================
+
+
+def test_the_n_best_answers_are_the_likeliest(qa):
+    """Of 20 tokens all may begin and end one, so that no better ones are left out."""
+    how = {"handle_impossible_answer": True, "max_answer_len": 2}
+    found = qa.predict_nbest((QUESTIONS, CONTEXTS), **how)
+    want = qa.answer_question(QUESTIONS, CONTEXTS, top_k=80, **how)
+    for best, answers, odds in zip(found.nbest, want, found.null_odds, strict=True):
+        score = {x["answer"]: x["score"] for x in reversed(answers)}
+        texts = sorted(score, key=lambda text: -score[text])
+        assert [x["text"] for x in best if x["text"]] == [x for x in texts[:20] if x]
+        others = [score[x] for x in texts if x]
+        if others:
+            assert odds == pytest.approx(np.log(score[""] / others[0]), abs=1e-3)
+    assert found.predictions[2] == "" and found.null_odds[2] > 0  # an empty text
+
+
+def with_vocabulary_of(assets, name, **settings):
+    """A task whose ids are those of a folder of references."""
+    vocab = assets / "reference" / name / "vocab_uncased.txt"
+    if not vocab.is_file():
+        vocab = assets / "vocab" / "bert-base-uncased" / "vocab.txt"
+    config = dataclasses.replace(oracle.TINY, vocab_size=30522, max_position_embeddings=384)
+    preprocessor = bert_tf2.Preprocessor(bert_tf2.WordPieceTokenizer(vocab), 384, True)
+    return bert_tf2.QuestionAnswerer(bert_tf2.Encoder(config), preprocessor, **settings)
+
+
+def recorded_batches(task, folder, case, name):
+    """What `answer(…, windows=True)` gives, with Google's recorded logits in place of ours."""
+    found = read_squad(folder / "squad_sample.json")
+    how = {"doc_stride": case["doc_stride"], "max_question_len": case["max_query_length"]}
+    longest = task.preprocessor.max_length = case["max_seq_length"]
+    columns = task.read((found.questions, found.contexts))
+    inputs, _, _ = task.prepare(columns, **how)
+    raw = json.loads((folder / f"squad_rawresults_{name}.json").read_text("utf-8"))
+    start, end = ([row[f"{part}_logits"] for row in raw] for part in ("start", "end"))
+    batch = {n: inputs[n].numpy() for n in task.marks} | {"ids": inputs["token_ids"].numpy()}
+    assert batch["ids"].shape == (len(raw), longest)
+    return found.ids, [batch | {"start": np.array(start), "end": np.array(end)}]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["own_fixture", "data"])
+def test_files_of_run_squad(assets, name, tmp_path):
+    """Equal logits give equal files; by default a text is cut where Google's gives whole words."""
+    folder = assets / "reference" / name
+    task = with_vocabulary_of(assets, name, reproduce="google", drop_padding=False)
+    cases = json.loads((folder / "squad_features.json").read_text("utf-8"))
+    compared, size = 0, 20 if name == "own_fixture" else 5
+    for key, case in cases.items():
+        if case["is_training"]:
+            continue
+        name = key.removesuffix("_eval")
+        ids, batches = recorded_batches(task, folder, case, name)
+        logits, tokens, contexts = answer_rows.windows_of(batches)
+        texts = answer_rows.as_google(logits, contexts, tokens, task.preprocessor.tokenizer)
+        for version in (1, 2):
+            found = nbest.nbest(logits, texts, size, 30, version == 2, 0.0, nbest.NONE)
+            write_answers(tmp_path, ids, found)
+            begin = f"squad_pred_{name}_v{version}"
+            for ours, theirs in (
+                ("predictions", "predictions"),
+                ("nbest_predictions", "nbest"),
+                ("null_odds", "null_odds"),
+            ):
+                path = folder / f"{begin}_{theirs}.json"
+                if path.exists():
+                    got = json.loads((tmp_path / f"{ours}.json").read_text())
+                    assert_same_json(got, json.loads(path.read_text("utf-8")))
+                    compared += 1
+            slices = answer_rows.slices(logits, contexts)
+            ours = nbest.nbest(logits, slices, size, 30, version == 2)
+            for one, other in zip(ours.predictions, found.predictions, strict=True):
+                assert one in other or other == nbest.NONE
+    assert compared == (15 if "own" in str(folder) else 12)
+
+
+def assert_same_json(got, want):
+    if isinstance(want, dict):
+        assert list(got) == list(want)
+        for name, value in want.items():
+            assert_same_json(got[name], value)
+    elif isinstance(want, list):
+        assert len(got) == len(want)
+        for one, other in zip(got, want, strict=True):
+            assert_same_json(one, other)
+    else:
+        assert got == (pytest.approx(want, rel=1e-12) if isinstance(want, float) else want)
 
 
 # === Training =====================================================================================
@@ -190,15 +284,8 @@ def check_features(task, path, folder, google=False):
 @pytest.mark.full
 @pytest.mark.parametrize("name", ["own_fixture", "data"])
 def test_features_equal_googles(assets, name):
-    folder = assets / "reference" / name
-    vocab = folder / "vocab_uncased.txt"
-    if not vocab.is_file():
-        vocab = assets / "vocab" / "bert-base-uncased" / "vocab.txt"
-    encoder = bert_tf2.Encoder(
-        oracle.dataclasses.replace(oracle.TINY, vocab_size=30522, max_position_embeddings=384)
-    )
-    preprocessor = bert_tf2.Preprocessor(bert_tf2.WordPieceTokenizer(vocab), 384)
-    check_features(bert_tf2.QuestionAnswerer(encoder, preprocessor), "squad_features.json", folder)
+    task, folder = with_vocabulary_of(assets, name), assets / "reference" / name
+    check_features(task, "squad_features.json", folder)
 
 
 ANSWERS = [
@@ -237,14 +324,15 @@ def test_targets_and_loss(qa):
 
 
 def test_a_dataset_and_ids_train_alike(qa):
-    columns = qa.read((QUESTIONS, CONTEXTS), ANSWERS)
-    inputs, targets, _ = qa.prepare(columns)
-    want = qa.evaluate((QUESTIONS, CONTEXTS), ANSWERS, verbose=0)
+    (want,) = qa.dataset((QUESTIONS, CONTEXTS), ANSWERS)
     spans = answer_spans(ANSWERS, CONTEXTS, 4)
-    dataset = tf.data.Dataset.from_tensors(((QUESTIONS, CONTEXTS), spans))
-    assert qa.evaluate(dataset, verbose=0) == pytest.approx(want, rel=BACKWARD)
-    ids = {name: x.numpy() for name, x in inputs.items()}
-    assert qa.evaluate(ids, targets.numpy(), verbose=0) == pytest.approx(want, rel=BACKWARD)
+    ids = {name: x.numpy() for name, x in want.inputs.items()}
+    for form in (
+        (tf.data.Dataset.from_tensors(((QUESTIONS, CONTEXTS), spans)),),
+        (ids, want.targets.numpy()),
+    ):
+        (got,) = qa.dataset(*form)
+        tf.nest.map_structure(np.testing.assert_array_equal, got, want)
 
 
 def test_padding_is_left_out_of_the_loss_unless_google_counts_it():
@@ -281,13 +369,13 @@ def test_padding_is_left_out_of_the_loss_unless_google_counts_it():
 def test_answers_refused(qa, answer, message):
     x = (["what", "what"], ["a tea", "a tea stones"])
     with pytest.raises((TypeError, ValueError), match=message):
-        qa.evaluate(x, [None, answer], verbose=0)
+        qa.read(x, [None, answer])
 
 
 def test_more_answers_refused(qa):
     with pytest.raises(ValueError, match=r"an answer a question: 2\. Received: 1"):
-        qa.evaluate((["a", "b"], ["c", "d"]), [None])
+        qa.read((["a", "b"], ["c", "d"]), [None])
     with pytest.raises(ValueError, match="at the characters 4 to 5 is no answer: no token"):
         qa.evaluate((["a"], ["tea \u200b"]), [(4, 5)], verbose=0)
     with pytest.raises(ValueError, match="first and last token"):
-        qa.evaluate({"token_ids": np.ones((1, 4), "int32")}, [(3, 2)], verbose=0)
+        qa.read({"token_ids": np.ones((1, 4), "int32")}, [(3, 2)])

@@ -1,4 +1,4 @@
-"""Eight steps of Google's `run_squad.py`, through `fit` of a small span model."""
+"""Eight steps of Google's `run_squad.py`, through `fit` of a `QuestionAnswerer` on ids."""
 
 import googles
 import keras
@@ -8,48 +8,19 @@ import pytest
 import tensorflow as tf
 from closeness import BACKWARD, FORWARD
 
-from bert_tf2 import AdamW, Encoder, Preprocessor, WordPieceTokenizer, weights
-from bert_tf2.modeling.encoder import input_tensors
-from bert_tf2.tasks.task import Task
-from bert_tf2.training.losses import cross_entropy
+from bert_tf2 import AdamW, Encoder, Preprocessor, QuestionAnswerer, WordPieceTokenizer, weights
 from bert_tf2.training.schedules import LinearWarmupDecay
 
 pytestmark = pytest.mark.full
 TOLERANCE = BACKWARD  # eight steps of float32 on each side
+GOOGLES = {"reproduce": "google", "drop_padding": False}
 
 
-class Spans(Task):
-    """ids -> float32 logits (B, 2, L): where an answer starts, and where it ends.
-
-    The loss is the mean of the two cross entropies over the whole row, as in google-research/bert
-    `run_squad.py` (`create_model`, `compute_loss`), which computes and counts padding, too.
-
-    Args:
-        leave_out_padding: of the softmax; no part of the original.
-    """
-
-    def __init__(self, encoder, preprocessor, drop_padding, leave_out_padding=False):
-        inputs = input_tensors()
-        states = encoder.encode(inputs, drop_padding=drop_padding)["sequence_output"]
-        logits = keras.layers.Dense(2, name="span", dtype="float32")(states)  # (B, L, 2)
-        outputs = keras.ops.transpose(logits, (0, 2, 1))
-        if leave_out_padding:
-            padding = 1 - keras.ops.expand_dims(inputs["padding_mask"], 1)  # (B, 1, L)
-            outputs = outputs - 1e4 * keras.ops.cast(padding, "float32")
-        super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, "spans")
-
-    def prepare(self, columns):
-        return self.encoded(columns), columns["labels"], self.row_weights(columns)
-
-    def losses(self, targets, outputs, weights):
-        return {"loss": cross_entropy(targets, outputs, tf.ones_like(targets, "float32"))}
-
-
-def spans(assets, recorded, *how):
+def spans(assets, recorded, **how):
     config = weights.open_checkpoint(assets / "reference" / "bert_tiny").config
     tokenizer = WordPieceTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"])  # not asked
     encoder = Encoder(oracle.with_dropout(config, 0.0))
-    task = Spans(encoder, Preprocessor(tokenizer, config.max_length), *how)
+    task = QuestionAnswerer(encoder, Preprocessor(tokenizer, config.max_length), **how)
     for name, array in googles.variables_of(task, recorded, "init").items():
         task.named_variables()[name].assign(array)
     task.compile(AdamW(LinearWarmupDecay(2e-3, 8, 2), reproduce="google"))
@@ -80,19 +51,19 @@ def recorded(assets):
 
 
 def test_eight_steps_of_googles_span_model(assets, recorded):
-    task, data = spans(assets, recorded, False), one_batch(recorded)
+    task, data = spans(assets, recorded, **GOOGLES), one_batch(recorded)
     losses = []
     for step in range(1, 9):
         losses += task.fit(data, epochs=1, verbose=0).history["loss"]
         if step in (2, 4, 8):
             assert_weights(task, googles.variables_of(task, recorded, f"step{step}"), step)
-    losses.append(task.evaluate(data, verbose=0))
+    losses.append(task.evaluate(data, verbose=0)[0])
     np.testing.assert_allclose(losses, recorded["loss"], atol=TOLERANCE)
 
 
 def test_the_first_steps_gradients(assets, recorded):
     """Also of the token table, whose gradient is sparse here, and of the pooler, which has none."""
-    task = spans(assets, recorded, False)
+    task = spans(assets, recorded, **GOOGLES)
     task.compile(keras.optimizers.SGD(1.0))
     before = {name: np.array(v.value) for name, v in task.named_variables().items()}
     task.fit(one_batch(recorded), epochs=1, verbose=0)
@@ -110,11 +81,11 @@ def test_padding_can_be_dropped_where_the_loss_leaves_it_out(assets, recorded):
     """Google's does not: at dropped padding there would be other logits to count."""
     data, runs = one_batch(recorded), []
     for drop_padding in (False, True):
-        task = spans(assets, recorded, drop_padding, True)
+        task = spans(assets, recorded, drop_padding=drop_padding)
         losses = task.fit(data, epochs=8, verbose=0).history["loss"]
         runs.append((losses, {n: np.array(v.value) for n, v in task.named_variables().items()}))
     (want_losses, want), (losses, _) = runs
     np.testing.assert_allclose(losses, want_losses, atol=TOLERANCE)
     assert_weights(task, want)
-    first = spans(assets, recorded, True).evaluate(data, verbose=0)
+    first = spans(assets, recorded).evaluate(data, verbose=0)[0]
     assert abs(first - recorded["loss"][0]) > 0.01
