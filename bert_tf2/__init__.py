@@ -24,6 +24,7 @@ _HOMES = {
     "RunLog": "bert_tf2.training.runlog",
     "AverageWeights": "bert_tf2.training.averaging",
     "GradualUnfreezing": "bert_tf2.training.unfreezing",
+    "Scores": "bert_tf2.training.validation_scores",
     "strategy": "bert_tf2.training.strategies",
     "TextClassifier": "bert_tf2.tasks.text_classifier",
     "TextRegressor": "bert_tf2.tasks.text_regressor",

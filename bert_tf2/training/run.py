@@ -10,6 +10,7 @@ from bert_tf2.training import compiling, recipes, strategies
 from bert_tf2.training.checkpoints import Checkpoints
 from bert_tf2.training.runlog import RunLog
 from bert_tf2.training.unfreezing import GradualUnfreezing
+from bert_tf2.training.validation_scores import Scores
 
 SETTING_RATES = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler)
 
@@ -177,15 +178,18 @@ class Run:
 def _sorted(callbacks):
     """Keras callbacks in any form -> a list, and the `Checkpoints` in it.
 
-    They come last, after all that changes weights; but before what puts the moving average in their
-    place for a while.
+    `Checkpoints` come last, after all that changes weights; but before what puts the moving average
+    in their place for a while. `Scores` come first, for others to read.
     """
     listed = getattr(callbacks, "callbacks", None)  # of a CallbackList
     listed = keras.tree.flatten(callbacks or []) if listed is None else list(listed)
     checkpoints = _one(listed, Checkpoints)
     swapping = [c for c in listed if isinstance(c, keras.callbacks.SwapEMAWeights)]
+    scores = [c for c in listed if isinstance(c, Scores)]
+    for callback in scores:
+        callback.swapping = swapping
     last = [*([checkpoints] if checkpoints else []), *swapping]
-    return [c for c in listed if c not in last] + last, checkpoints
+    return scores + [c for c in listed if c not in scores + last] + last, checkpoints
 
 
 def _one(callbacks, kind):
