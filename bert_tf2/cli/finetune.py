@@ -4,7 +4,7 @@ import contextlib
 import re
 from pathlib import Path
 
-from bert_tf2.cli import console, run_flags, scores, task_files
+from bert_tf2.cli import console, run_flags, run_report, scores, task_files
 from bert_tf2.cli.flags import ALIASES, require
 from bert_tf2.cli.rows import label_names
 from bert_tf2.cli.showing import number
@@ -100,29 +100,43 @@ def _train_under(strategy, flags, seed, epochs, data, own, folder):
         epochs=epochs,
         validation_data=dev and (dev.x, dev.labels),
         validation_batch_size=flags.eval_batch_size,
+        class_weight=run_flags.class_weight(flags, data["train"].labels),
         callbacks=[log, *([saved] if flags.save_checkpoints_steps or flags.resume else [])],
         verbose=console.keras_verbosity(),
     ).history
     metrics = _metrics(flags, seed, data, model, history) | {"versions": versions()}
     metrics["seconds"] = round(log.seconds(), 1)
     if strategies.is_chief(strategy):
-        _score(flags, model, data, metrics)
-    _write(strategy, folder, model, metrics, saved.was_finished)
+        _finish(flags, model, data, metrics, folder)
+        done = f"trained in {metrics['seconds']:.0f} s"
+        if saved.was_finished:
+            done = "the run was finished already: nothing was trained"
+        print(
+            f"{done}; written to {folder}: model.keras, metrics.json, report.html, report.json, "
+            "run.json, metrics.jsonl, tensorboard/"
+        )
     return metrics
 
 
-def _score(flags, model, data, metrics):
-    """Adds to metrics the figures of the trained model on the dev and the test file."""
+def _finish(flags, model, data, metrics, folder):
+    """Saves the model, and adds to metrics its figures on the dev and the test file; the report."""
     from bert_tf2.cli.opened import opened
 
-    known = opened(flags.output_dir, model)
-    for split in ("dev", "test"):
-        if split in data:
-            answers = known.answers(data[split], flags.eval_batch_size)
-            answers = list(answers) if known.row.labelled else []
-            metrics[split] = scores.score(flags, known, data[split], answers)
-            figure = scores.figure(flags, known.row)
-            print(f"{figure} on {flags[f'{split}_file'].value}: {metrics[split][figure]:.4f}")
+    row, judged = TASKS[flags.task], {}
+    if "dev" in data and flags.tune_thresholds:
+        row.kind.finish(model, data["dev"])
+    with new_file(folder / "model.keras") as draft:
+        model.save(draft)
+    known, figure = opened(flags.output_dir, model), scores.figure(flags, row)
+    for split in [split for split in ("dev", "test") if split in data]:
+        answers = known.answers(data[split], flags.eval_batch_size)
+        answers = list(answers) if row.labelled else []
+        metrics[split] = scores.score(flags, known, data[split], answers)
+        print(f"{figure} on {flags[f'{split}_file'].value}: {number(metrics[split][figure])}")
+        if row.labelled and not judged:
+            judged = {"split": split} | run_report.judge(known, data[split], answers)
+    write_json(folder / "metrics.json", metrics)
+    run_report.write(folder, flags, metrics, judged)
 
 
 def _checkpoints(flags, seed, folder, strategy):
@@ -142,24 +156,6 @@ def _checkpoints(flags, seed, folder, strategy):
     if not flags.resume and strategies.is_chief(strategy):
         saved.clear()  # before the variables, at which workers wait for each other
     return saved
-
-
-def _write(strategy, folder, model, metrics, was_finished):
-    """The model and its numbers, by the chief of several workers; says where."""
-    from bert_tf2.training import strategies
-
-    if not strategies.is_chief(strategy):
-        return
-    with new_file(folder / "model.keras") as draft:
-        model.save(draft)
-    write_json(folder / "metrics.json", metrics)
-    done = f"trained in {metrics['seconds']:.0f} s"
-    if was_finished:
-        done = "the run was finished already: nothing was trained"
-    print(
-        f"{done}; written to {folder}: model.keras, metrics.json, run.json, metrics.jsonl, "
-        "tensorboard/"
-    )
 
 
 def _how_to_go_on(flags):
@@ -196,6 +192,8 @@ def _model(flags, own):
             config_file=flags.bert_config_file,
             dtype={"bfloat16": "mixed_bfloat16"}.get(flags.precision, flags.precision),
             recompute=flags.recompute,
+            trainable_layers=flags.trainable_layers,
+            reinit_layers=flags.reinit_layers,
             **own,
         )
     )
@@ -211,6 +209,8 @@ def _model(flags, own):
         nonfinite=flags.nonfinite,
         fgm=flags.fgm,
         r_drop=flags.r_drop,
+        label_smoothing=flags.label_smoothing,
+        focal_gamma=flags.focal_gamma,
     )
     return model
 

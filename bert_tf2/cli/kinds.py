@@ -4,6 +4,7 @@ A kind has
     names(model): the names that labels must be of, or None;
     given(model, answers): the answer to one row, in the form that its label has;
     sure(model, answers): how sure the model is of it, 0 … 1; None where that means nothing;
+    right, badness, calibrated, shown: for reports;
     cells(model, answers): dict, what stands in a row of an output file;
     line(cells): what is printed before the text;
     score(model, rows, answers): dict of figures, of all rows.
@@ -24,6 +25,28 @@ class Kind:
 
     def sure(self, model, answers):
         return None
+
+    by = "sure"  # what makes an answer bad
+
+    def right(self, gold, given):
+        return gold == given
+
+    def badness(self, model, gold, answers):
+        """How bad an answer is, 0 for a right one: as bad as the model was sure of it."""
+        right = self.right(gold, self.given(model, answers))
+        return 0.0 if right else self.sure(model, answers)
+
+    def calibrated(self, model, gold, answers):
+        """Probabilities that were given, and of each whether it was of what is right."""
+        sure = self.sure(model, answers)
+        return [] if sure is None else [(sure, self.right(gold, self.given(model, answers)))]
+
+    def shown(self, value, row):
+        """A label or an answer for people; `row` has the cells of its columns."""
+        return str(value)
+
+    def finish(self, task, rows):
+        """Sets what is chosen on rows that were not learned from; says what."""
 
 
 class Classes(Kind):
@@ -87,10 +110,25 @@ class Labels(Kind):
     def given(self, model, answers):
         return [name.decode() for name in answers["labels"] if name]
 
-    def sure(self, model, answers):
-        """Of the decision it was least sure of."""
-        shares = answers["probabilities"]
-        return float(np.maximum(shares, 1 - shares).min())
+    def right(self, gold, given):
+        return set(gold) == set(given)
+
+    def badness(self, model, gold, answers):
+        """That of the surest of its wrong decisions."""
+        given, shares = self.given(model, answers), _by_name(model, answers)
+        wrong = set(gold) ^ set(given)
+        return max((shares[n] if n in given else 1 - shares[n] for n in wrong), default=0.0)
+
+    def calibrated(self, model, gold, answers):
+        return [(share, name in gold) for name, share in _by_name(model, answers).items()]
+
+    def shown(self, value, row):
+        return ", ".join(sorted(value)) or "none"
+
+    def finish(self, task, rows):
+        found = task.tune_thresholds(rows.x, rows.labels)
+        named = ", ".join(f"{name} {value:.3f}" for name, value in [*found.items()][:12])
+        print(f"thresholds with the best F1 there: {named}{', …' if len(found) > 12 else ''}")
 
     def cells(self, model, answers):
         by_class = {f"p({name})": share for name, share in _by_name(model, answers).items()}
@@ -112,6 +150,14 @@ class Numbers(Kind):
         found = answers["scores"].tolist()
         return found if found[1:] else found[0]
 
+    by = "error"
+
+    def badness(self, model, gold, answers):
+        return float(np.abs(np.subtract(gold, self.given(model, answers))).max())
+
+    def shown(self, value, row):
+        return ", ".join(f"{number:.4g}" for number in np.reshape(value, -1))
+
     def cells(self, model, answers):
         return dict(zip(model.classes, answers["scores"].tolist(), strict=True))
 
@@ -128,6 +174,9 @@ class Choices(Kind):
 
     def given(self, model, answers):
         return int(answers["index"])
+
+    def shown(self, value, row):
+        return row["choices"][value]
 
     def sure(self, model, answers):
         return float(answers["probabilities"].max())
@@ -159,6 +208,14 @@ class Answers(Kind):
         return {"score": self.sure(model, answers), "start": start, "end": end} | {
             "answer": self.given(model, answers)
         }
+
+    def right(self, gold, given):
+        texts = gold["text"] or [""]
+        return any(questions.exact_match(text, given) for text in texts)
+
+    def shown(self, value, row):
+        texts = [value] if isinstance(value, str) else list(dict.fromkeys(value["text"]))
+        return " | ".join(filter(None, texts)) or "no answer"
 
     def line(self, cells):
         return f"{cells['answer']}\t{cells['score']:.4f}\t{cells['start']}\t{cells['end']}"

@@ -1,6 +1,7 @@
 """What the flags of a training run mean: checked, completed, and recalled for one that goes on."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 from bert_tf2.cli.flags import UsageError
@@ -77,3 +78,13 @@ def whole_epochs(flags):
             f"--num_train_epochs must be a whole number from 1. Received: {epochs}", flags.command
         )
     return int(epochs)
+
+
+def class_weight(flags, labels):
+    """--class_weight=balanced: for each class, rows / (classes * its rows); else None."""
+    if flags.class_weight is None:
+        return None
+    if flags.task not in ("text_classification", "next_sentence"):
+        raise UsageError("--class_weight is for one class a text", flags.command)
+    counts = Counter(labels)
+    return {name: len(labels) / (len(counts) * count) for name, count in counts.items()}

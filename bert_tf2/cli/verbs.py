@@ -97,6 +97,14 @@ FLAGS = {
     "layer_decay": number(
         "each layer's rate is that of the next times this, 0.8 or 0.9 in ELECTRA; not for ALBERT"
     ),
+    "label_smoothing": number("share of each target that is spread over all classes", 0.0),
+    "focal_gamma": number("learn less from what is answered well already; 2 is usual", 0.0),
+    "class_weight": choice(
+        [None, "balanced"], "each class counts as much as the others, however many rows it has"
+    ),
+    "trainable_layers": whole("train so many of the top layers alone, and the head (default: all)"),
+    "reinit_layers": whole("have so many of the top layers and the pooler begin anew", 0),
+    "tune_thresholds": switch("of several labels: choose thresholds on --dev_file", True),
     "seed": whole("of the head, the order and dropout", 1),
     # The run.
     "seeds": words("several seeds, 1,2,3: train once with each, into OUTPUT_DIR/seed_N"),
@@ -188,7 +196,8 @@ VERBS = {
             + _COLUMNS
             + "labels output_dir overwrite pooling max_seq_length precision recompute "
             "train_batch_size eval_batch_size learning_rate num_train_epochs warmup_proportion "
-            "schedule optimizer layer_decay seed seeds strategy micro_batches "
+            "schedule optimizer layer_decay label_smoothing focal_gamma class_weight "
+            "trainable_layers reinit_layers tune_thresholds seed seeds strategy micro_batches "
             "save_checkpoints_steps keep_checkpoint_max monitor resume save_summary_steps "
             "nonfinite fgm r_drop"
         ),

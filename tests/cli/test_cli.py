@@ -56,7 +56,8 @@ def finetune(folder, output, *more):
 
 def test_finetune_writes_model_and_metrics(work):
     metrics = json.loads((work / "run" / "metrics.json").read_text("utf-8"))
-    names = ["metrics.json", "metrics.jsonl", "model.keras", "run.json", "tensorboard"]
+    names = ["metrics.json", "metrics.jsonl", "model.keras", "report.html", "report.json"]
+    names += ["run.json", "tensorboard"]
     assert sorted(path.name for path in (work / "run").iterdir()) == names
     assert metrics["classes"] == LABELS
     assert metrics["rows"] == {"train": 24, "dev": 9}
@@ -65,6 +66,13 @@ def test_finetune_writes_model_and_metrics(work):
     assert metrics["seed"] == 1
     assert metrics["seconds"] > 0
     assert metrics["versions"]["tensorflow"] == tf.__version__
+    report = json.loads((work / "run" / "report.json").read_text("utf-8"))
+    assert report["scores"] == {"dev": metrics["dev"]} and len(report["curves"]) == 2
+    wrong = sum(map(sum, metrics["dev"]["confusion_matrix"])) * (1 - metrics["dev"]["accuracy"])
+    assert len(report["mistakes"]) == round(wrong) and report["settings"]["max_seq_length"] == 40
+    assert sum(b["rows"] for b in report["calibration"]["bins"]) == 9
+    page = (work / "run" / "report.html").read_text("utf-8")
+    assert report["mistakes"][0]["text"]["text"] in page and "confusion" not in page
 
 
 def test_a_run_is_resumed(work, tmp_path, capsys, monkeypatch):

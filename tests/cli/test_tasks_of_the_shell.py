@@ -113,7 +113,12 @@ def test_every_task_that_is_trained_is_held_here():
     assert set(CASES) == set(TASKS) - others
 
 
-@pytest.mark.parametrize("task", CASES)
+FULL = ("text_regression", "multiple_choice", "next_sentence")  # seconds each, as the others
+
+
+@pytest.mark.parametrize(
+    "task", [pytest.param(n, marks=[pytest.mark.full] * (n in FULL)) for n in CASES]
+)
 def test_a_task_is_trained_scored_and_asked(place, tmp_path, capsys, task):
     case, output = CASES[task], tmp_path / "run"
     file = train(place, task, output)
@@ -172,6 +177,7 @@ def test_a_task_of_glue_by_its_name(place, tmp_path, capsys):
 # === Labels that are named when it is asked =======================================================
 
 
+@pytest.mark.full
 def test_zero_shot_from_the_shell(place, tmp_path, capsys):
     import bert_tf2
 

@@ -9,15 +9,16 @@ from collections import Counter
 
 import pytest
 
-# Room -> processor seconds of its default tests (`make test`). 925 in all: 8 minutes of two cores.
+# Room -> processor seconds of its default tests (`make test`). 955 in all: 8 minutes of two cores.
 BUDGETS = {
     "(top)": 15,
     "benchmarks": 5,
-    "cli": 75,
+    "cli": 100,
     "data": 35,
     "modeling": 50,
     "planning": 10,
     "published": 20,
+    "reports": 5,
     "scoring": 5,
     "serving": 90,
     "tasks": 240,

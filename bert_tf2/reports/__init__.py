@@ -1,0 +1,1 @@
+"""What a training run came to -> one page for people, that needs nothing else."""
