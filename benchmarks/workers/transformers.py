@@ -192,6 +192,13 @@ def epoch(question):
     return Prepared(lambda: transformers_trainer.epoch(model, question), _tokens(model, question))
 
 
+def finetune(question):
+    """Real data in, answers out, for `benchmarks.quality`."""
+    from benchmarks.workers import transformers_quality
+
+    return Prepared(lambda: transformers_quality.finetune(question))
+
+
 if __name__ == "__main__":
-    kinds = (step, span, forward, onnx, serve, startup, epoch)
+    kinds = (step, span, forward, onnx, serve, startup, epoch, finetune)
     protocol.serve({k.__name__: k for k in kinds}, ("transformers", "torch"))

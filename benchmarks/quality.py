@@ -1,0 +1,224 @@
+"""`python -m benchmarks.quality [ROW …] [--seeds N] [--peer transformers] [--table] [--again]`.
+
+Fine-tunes all-MiniLM-L6-v2 on real data, in the tasks that this project has, and scores it beside
+plain baselines and a peer, on the same data with the same seeds and budget. Rows are those of
+`quality_rows.py`; the data lies in `$BERT_TF2_ASSETS/datasets`. What is in quality.json already is
+not measured again, and a run of ours that was stopped goes on where it was. Writes QUALITY.md.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+from benchmarks import contestant, materials, report
+from benchmarks.quality_rows import KINDS, ROWS, label_names
+
+RESULTS, TABLE = (materials.HERE / name for name in ("quality.json", "QUALITY.md"))
+PLACE = materials.WORK / "quality"
+OURS, PEERS = "ours", ("transformers",)
+WHO = (OURS, *PEERS)
+
+
+def parse(argv):
+    """Flags -> namespace. Stops where a row is not known, or its data not there."""
+    parser = argparse.ArgumentParser("python -m benchmarks.quality", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; default all")
+    parser.add_argument("--seeds", type=int, default=1, help="how many runs, from seed 1")
+    parser.add_argument("--peer", choices=PEERS, help="measure this one in our place")
+    parser.add_argument("--again", action="store_true", help="also what is measured already")
+    parser.add_argument("--table", action="store_true", help="only write the table")
+    flags = parser.parse_args(argv)
+    if unknown := [name for name in flags.rows if name not in ROWS]:
+        parser.error(f"rows are {', '.join(ROWS)}. Received: {', '.join(unknown)}")
+    flags.rows = flags.rows or [*ROWS]
+    flags.folder = materials.ASSETS and Path(materials.ASSETS, "datasets")
+    if not flags.table and (flags.folder is None or not flags.folder.is_dir()):
+        parser.error("set BERT_TF2_ASSETS to a folder that holds datasets/")
+    return flags
+
+
+def main(argv):
+    """Measures what is not there yet, and writes the table. -> exit code."""
+    flags = parse(argv)
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    for name in () if flags.table else flags.rows:
+        measure(name, flags, results.setdefault(name, {}), lambda: save(results))
+    save(results)
+    print(f"Written: {TABLE}")
+    return 0
+
+
+def save(results):
+    """Writes quality.json and its table."""
+    ordered = {name: results[name] for name in ROWS if results.get(name)}
+    report.write_atomically(RESULTS, json.dumps(ordered, indent=1) + "\n")
+    report.write_atomically(TABLE, table(ordered))
+
+
+def measure(name, flags, result, keep):
+    """Adds to a row's result the baselines, and a run of each seed that is not there yet."""
+    row, who = ROWS[name], flags.peer or OURS
+    wanted = [str(seed) for seed in range(1, flags.seeds + 1)]
+    missing = [seed for seed in wanted if flags.again or seed not in result.get(who, {})]
+    if not missing and "plain" in result:
+        return
+    train, dev = row.read(flags.folder)
+    names = label_names(train.y) if KINDS[row.kind].named else None
+    result["rows"] = [len(train.y), len(dev.y)]
+    print(
+        f"{name}: {row.about}; {len(train.y)} rows to train on, {len(dev.y)} to score", flush=True
+    )
+
+    def scored(answers):
+        return {n: float(value) for n, value in row.score(dev.y, answers, names).items()}
+
+    if "plain" not in result:
+        result["plain"] = {n: scored(answers(train, dev.x)) for n, answers in row.plain.items()}
+        print(
+            "\n".join(f"  {n}: {told(found)}" for n, found in result["plain"].items()), flush=True
+        )
+        keep()
+    for seed in missing:
+        try:
+            run = train_ours if who == OURS else train_peer
+            found = run(name, row, (train, dev, names), int(seed), scored, flags)
+        except contestant.Failed as error:
+            print(f"  left out: {who}: {error}", flush=True)
+            return
+        result.setdefault(who, {})[seed] = found
+        print(
+            f"  {who}, seed {seed}: {told(found['figures'])}; {found['seconds']:.0f} s", flush=True
+        )
+        keep()
+
+
+def told(figures):
+    """-> figures, for people."""
+    return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+
+
+# === Runs =========================================================================================
+
+
+def train_ours(name, row, data, seed, scored, flags):
+    """-> dict of `figures`, those after each epoch, and `seconds`."""
+    import keras
+
+    import bert_tf2
+
+    (train, dev, names), kind = data, KINDS[row.kind]
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    settings = {"labels": names} if kind.named else {}
+    task = getattr(bert_tf2, kind.task).from_preset(
+        materials.minilm_folder(), max_length=row.max_length, **settings, **row.settings
+    )
+    task.compile({"learning_rate": row.learning_rate})
+    folder, epochs = PLACE / f"{name}-{seed}", []
+
+    def on_epoch_end(epoch, logs):
+        epochs.append(scored(kind.answers(task, dev.x)))
+        print(f"    epoch {epoch + 1}: loss {logs['loss']:.4f}, {told(epochs[-1])}", flush=True)
+
+    saved = bert_tf2.Checkpoints(folder, every=200, settings={"seed": seed})
+    scoring = keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
+    began = time.perf_counter()
+    how = {"batch_size": row.batch_size, "epochs": row.epochs, "verbose": 0}
+    task.fit(train.x, train.y, callbacks=[scoring, saved], **how)
+    seconds = time.perf_counter() - began
+    figures = epochs[-1] if epochs else scored(kind.answers(task, dev.x))
+    shutil.rmtree(folder, ignore_errors=True)
+    return {"figures": figures, "epochs": epochs, "seconds": round(seconds, 1)}
+
+
+def train_peer(name, row, data, seed, scored, flags):
+    """The same by a peer, in a process of its own."""
+    (train, dev, names), place = data, PLACE / f"{name}.json"
+    given = place.with_suffix(".given.json")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps({"train": train._asdict(), "dev": dev._asdict()}))
+    recipe = ("epochs", "learning_rate", "batch_size", "max_length")
+    question = {setting: getattr(row, setting) for setting in recipe} | {
+        "kind": "finetune",
+        "answers": row.kind,
+        "labels": names,
+        "settings": dict(row.settings),
+        "seed": seed,
+        "threads": os.cpu_count(),
+        "model": materials.minilm_folder(),
+        "data": str(place),
+        "given": str(given),
+    }
+    worker = contestant.Contestant(flags.peer, question["threads"])
+    try:
+        worker.ask(do="prepare", **question)
+        seconds = worker.ask(do="round")["wall"]
+    finally:
+        worker.close()
+    return {"figures": scored(json.loads(given.read_text())), "seconds": round(seconds, 1)}
+
+
+# === The table ====================================================================================
+
+HEAD = """# Real data
+
+all-MiniLM-L6-v2, fine-tuned on real data and scored on rows it has not seen, beside plain baselines
+and beside transformers and torch with the same rows, recipe and seeds. The figure that counts, the
+mean over seeds, with its spread (standard deviation) of several. `python -m benchmarks.quality`;
+the recipes are in `quality_rows.py`, and what each figure is beside it in the scoring package.
+"""
+
+
+def table(results):
+    """quality.json -> Markdown: the figures that count, then all of them."""
+    head = ["data", "train / scored", "figure", "plain", *WHO, "wanted"]
+    lines = [HEAD, *_lines(head, [_counts(ROWS[name], found) for name, found in results.items()])]
+    for name, found in results.items():
+        row = ROWS[name]
+        lines += ["", f"## {row.about}", ""]
+        recipe = f"`{name}`: {row.epochs} epoch{'s'[: row.epochs - 1]}, learning rate "
+        lines += [f"{recipe}{row.learning_rate:g}, batches of {row.batch_size}.", ""]
+        runs = {who: [figures] for who, figures in found["plain"].items()} | _runs(found)
+        figures = next(iter(runs.values()))[0]
+        rows = [[who, *(_mean(run, name) for name in figures)] for who, run in runs.items()]
+        lines += _lines(["", *figures], rows)
+        lines += ["", row.note] if row.note else []
+    return "\n".join([*lines, ""])
+
+
+def _runs(found):
+    """-> {who: the figures of each seed}."""
+    return {who: [run["figures"] for run in found[who].values()] for who in WHO if who in found}
+
+
+def _counts(row, found):
+    """A row's cells in the first table."""
+    figure = next(iter(next(iter(found["plain"].values()))))
+    plain = max(figures[figure] for figures in found["plain"].values())
+    runs = _runs(found)
+    sizes = " / ".join(map(str, found["rows"]))
+    cells = [_mean(runs[who], figure) if who in runs else "" for who in WHO]
+    return [row.about, sizes, figure, f"{plain:.4f}", *cells, f"{row.aim or ''}"]
+
+
+def _mean(runs, figure):
+    values = [figures[figure] for figures in runs]
+    spread = f" ± {statistics.pstdev(values):.4f}" if values[1:] else ""
+    return f"{statistics.mean(values):.4f}{spread}"
+
+
+def _lines(head, rows):
+    """-> lines of a table in Markdown."""
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

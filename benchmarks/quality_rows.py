@@ -1,0 +1,234 @@
+"""The rows of `benchmarks.quality`: real data, a task and its recipe, a score, a plain baseline.
+
+A new data set is a row of `ROWS`; a new kind of answers one of `KINDS`.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.quality_data import of_choices, of_conll, of_files, of_glue, of_squad
+from bert_tf2.data import glue
+from bert_tf2.data.label_cells import indicators
+from bert_tf2.scoring import classification, entities, questions
+
+# === Scores: labels and answers -> figures ========================================================
+
+
+def _several(gold, shares, names):
+    """The thresholds are tuned on every other row, and scored on the rest."""
+    gold, shares = indicators(gold, names), np.asarray(shares)
+    thresholds = classification.tune_thresholds(gold[::2], shares[::2])
+    found = classification.multi_label(gold[1::2], shares[1::2], thresholds)
+    plain = classification.multi_label(gold[1::2], shares[1::2])
+    figures = {name: found[name] for name in ("macro_f1", "micro_f1", "roc_auc", "map")}
+    return figures | {f"{name}_at_half": plain[name] for name in ("macro_f1", "micro_f1")}
+
+
+def _answers(gold, given, _):
+    """As evaluate-v2.0.py."""
+    right = {i: label["text"] for i, label in enumerate(gold)}
+    found = questions.score_v2(right, dict(enumerate(given)))
+    return {name: found[name] for name in ("f1", "exact", "HasAns_f1", "NoAns_f1")}
+
+
+def _glue_score(name):
+    return lambda gold, given, _: glue.score(name, gold, given)
+
+
+def _accuracy(gold, given, _):
+    found = classification.scores([str(x) for x in gold], [str(x) for x in given])
+    return {name: found[name] for name in ("accuracy", "macro_f1")}
+
+
+def _entities(gold, given, _):
+    found = entities.score(gold, given)
+    return {name: found[name] for name in ("f1", "precision", "recall", "accuracy")}
+
+
+# === Plain baselines: (train, x) -> answers to x ==================================================
+
+
+def _commonest(train, x):
+    commonest = Counter(train.y).most_common(1)[0][0]
+    return [commonest] * len(next(iter(x.values())))
+
+
+def _none(train, x):
+    return [""] * len(x["question"])
+
+
+def _share_of_each(train, x):
+    """Of each label the share of rows that have it."""
+    names = label_names(train.y)
+    return np.tile(indicators(train.y, names).mean(0), (len(x["text"]), 1))
+
+
+def _words(train, x):
+    """Each word's commonest tag; of one that was not seen the commonest of all such: "O"."""
+    counts = defaultdict(Counter)
+    for words, tags in zip(train.x["words"], train.y, strict=True):
+        for word, tag in zip(words, tags, strict=True):
+            counts[word][tag] += 1
+    known = {word: found.most_common(1)[0][0] for word, found in counts.items()}
+    return [[known.get(word, "O") for word in words] for words in x["words"]]
+
+
+def _tfidf():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+
+
+def _logistic(train, x):
+    from sklearn.linear_model import LogisticRegression
+
+    vectors = _tfidf()
+    model = LogisticRegression(C=10, max_iter=1000)
+    model.fit(vectors.fit_transform(train.x["text"]), train.y)
+    return model.predict(vectors.transform(x["text"])).tolist()
+
+
+def _logistic_each(train, x):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    vectors = _tfidf()
+    model = OneVsRestClassifier(LogisticRegression(C=10, solver="liblinear"))
+    gold = indicators(train.y, label_names(train.y))
+    model.fit(vectors.fit_transform(train.x["text"]), gold)
+    return model.predict_proba(vectors.transform(x["text"]))
+
+
+def _common_words(train, x):
+    """The cosine of the two texts' TF-IDF."""
+    vectors = _tfidf().fit([*train.x["text"], *train.x["text_pair"]])
+    first, second = (vectors.transform(x[name]) for name in ("text", "text_pair"))
+    return np.asarray(first.multiply(second).sum(1)).ravel().tolist()
+
+
+def label_names(labels):
+    """The names that occur, sorted; numbers by their size."""
+    names = {name for row in labels for name in ([row] if isinstance(row, str) else row)}
+    return sorted(names, key=lambda name: (len(name), name) if name.isdigit() else (0, name))
+
+
+# === The tables ===================================================================================
+
+
+class Kind(NamedTuple):
+    """Of answers: the class of `bert_tf2`; (task, x) -> answers; whether its labels are named."""
+
+    task: str
+    answers: Callable
+    named: bool = False
+
+
+def _joined(name, column=slice(None)):
+    return lambda task, x: np.concatenate([a[name] for a in task.answer(x, 32)])[column].tolist()
+
+
+def _asked(task, x):
+    return [row["answer"] for row in task.answer_question(x["question"], x["context"])]
+
+
+KINDS = {
+    "classes": Kind("TextClassifier", lambda t, x: [p.label for p in t.predict_labels(x)], True),
+    "several": Kind("TextClassifier", _joined("probabilities"), True),
+    "number": Kind("TextRegressor", _joined("scores", (slice(None), 0))),
+    "tags": Kind("TokenClassifier", lambda t, x: [row.tags for row in t.predict_tags(x)], True),
+    "choices": Kind("MultipleChoice", _joined("index")),
+    "answers": Kind("QuestionAnswerer", _asked),
+}
+
+
+class Row(NamedTuple):
+    """A data set with all that is done on it.
+
+    Attributes:
+        about: a line for people.
+        kind: of its answers, in `KINDS`.
+        read: the folder of all data sets -> `Data` to train on and to score on.
+        score: labels, answers, label names -> dict of figures, the one that counts first.
+        plain: baselines by name.
+        settings: the task's own.
+        aim: what the first figure should reach.
+        note: what was found, for people.
+        epochs, learning_rate, batch_size, max_length: the recipe; the rest of it is the default.
+    """
+
+    about: str
+    kind: str
+    read: Callable
+    score: Callable
+    plain: dict
+    settings: Mapping = MappingProxyType({})
+    aim: float | None = None
+    note: str = ""
+    epochs: int = 3
+    learning_rate: float = 1e-4
+    batch_size: int = 32
+    max_length: int = 128
+
+
+MAJORITY, TFIDF = {"majority": _commonest}, {"TF-IDF, logistic regression": _logistic}
+MEAN = {"pooling": "mean"}
+TAGS = {"each word's commonest tag": _words}
+EACH = {"shares": _share_of_each, "TF-IDF, logistic regression": _logistic_each}
+
+
+def _of_glue(name, about, plain=MAJORITY, kind="classes", **how):
+    read, score = of_glue(name), _glue_score(name)
+    return Row(f"{name}: {about}", kind, read, score, plain, MEAN, **how)
+
+
+ROWS = {
+    "conll": Row("CoNLL-2003 testa: entities", "tags", of_conll, _entities, TAGS, aim=0.903),
+    "conll_crf": Row(
+        "CoNLL-2003 testa, with a CRF", "tags", of_conll, _entities, TAGS, {"crf": True}, 0.903
+    ),
+    "stsb": _of_glue("STS-B", "how alike two texts are", {"TF-IDF": _common_words}, "number"),
+    "mrpc": _of_glue("MRPC", "paraphrases"),
+    "rte": _of_glue("RTE", "what follows from a text"),
+    "cola": _of_glue("CoLA", "acceptable sentences", MAJORITY | TFIDF),
+    "ag_news": Row(
+        "AG News, 5000 texts: four topics",
+        "classes",
+        of_files("ag_news_subset/train.csv", "ag_news_subset/test.csv"),
+        _accuracy,
+        MAJORITY | TFIDF,
+        MEAN,
+        aim=0.88,
+    ),
+    "commonsense_qa": Row(
+        "CommonsenseQA, four fifths of dev: five choices",
+        "choices",
+        of_choices,
+        _accuracy,
+        MAJORITY,
+        epochs=5,
+    ),
+    "goemotions": Row(
+        "GoEmotions: 28 labels, thresholds tuned on half of dev, scored on the rest",
+        "several",
+        of_files("goemotions/train.tsv", "goemotions/dev.tsv", kind="several"),
+        _several,
+        EACH,
+        MEAN | {"problem_type": "multi_label_classification"},
+        epochs=1,
+    ),
+    "squad2": Row(
+        "SQuAD 2.0, half of dev, split by article: answers",
+        "answers",
+        of_squad,
+        _answers,
+        {"no answer": _none},
+        {"handle_impossible_answer": True},
+        max_length=384,
+        batch_size=16,
+    ),
+    "sst2": _of_glue("SST-2", "good and bad reviews", MAJORITY | TFIDF, epochs=1, aim=0.8895),
+}
