@@ -119,8 +119,14 @@ TASKS = {
 }
 # What differs from another row in what is read only is run with the full tests: all of it, and its
 # steps.
-ALIKE = ("pairs", "several numbers")
-STEPS_ALIKE = ("NextSentenceClassifier", "QuestionAnswerer", "ZeroShotClassifier")
+ALIKE = ("pairs", "several numbers", "a task of tests")
+STEPS_ALIKE = (
+    "NextSentenceClassifier",
+    "QuestionAnswerer",
+    "ZeroShotClassifier",
+    "TokenClassifier",
+)
+ON_BOTH = ("several labels", "TokenClassifier with CRF", "MaskedLM with nsp")  # by default
 
 
 def rows(*full):
@@ -257,14 +263,17 @@ def test_micro_batches(name):
     assert_same(*trained(name, micro_batches=3), trained(name))
 
 
-def train_on_both(strategy):
+def train_on_both(strategy, *names):
     """Called by the next test in a process that has two devices."""
-    for name in TASKS.keys() - {*ALIKE, *STEPS_ALIKE}:
+    for name in names:
         assert_same(*trained(name, scope=strategy.scope()), trained(name))
 
 
-def test_replicas():
-    replicas.call(__file__, "train_on_both")
+@pytest.mark.parametrize(
+    "names", [ON_BOTH, pytest.param(TASKS.keys() - {*ON_BOTH}, marks=pytest.mark.full)]
+)
+def test_replicas(names):
+    replicas.call(__file__, "train_on_both", *names)
 
 
 @each_step
