@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: peers help quickstart test test-full test-soak bench bench-quick check format clean
+.PHONY: peers help quickstart test test-full test-soak bench bench-quick check format notebooks clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ bench: $(VENV)/installed ## side by side with every peer, an hour and a half (be
 
 bench-quick: $(VENV)/installed ## the rows asked for first, in few rounds
 	@$(BIN)/python -m benchmarks --quick
+
+notebooks: $(VENV)/installed ## execute the notebooks that have changed; the network once, minutes
+	@$(BIN)/python -m notebooks
 
 check: $(VENV)/installed ## formatter and linter
 	@$(BIN)/ruff format --check .

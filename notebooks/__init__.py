@@ -1,0 +1,1 @@
+"""Guides to read and to run: see README.md here."""
