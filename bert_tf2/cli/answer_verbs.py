@@ -14,8 +14,7 @@ def evaluate(flags):
     task_files.check_input(flags.input_file)
     model = open_model(flags)
     examples = model.read(flags, flags.input_file)
-    labelled = model.row.labelled
-    answers = list(model.answers(examples, flags.eval_batch_size)) if labelled else []
+    answers = model.row.kind.for_scores(model, examples, flags.eval_batch_size)
     figures = scores.score(flags, model, examples, answers)
     showing.show(figures)
     if flags.output_file:

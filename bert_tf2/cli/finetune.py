@@ -129,11 +129,11 @@ def _finish(flags, model, data, metrics, folder):
         model.save(draft)
     known, figure = opened(flags.output_dir, model), scores.figure(flags, row)
     for split in [split for split in ("dev", "test") if split in data]:
-        answers = known.answers(data[split], flags.eval_batch_size)
-        answers = list(answers) if row.labelled else []
+        answers = row.kind.for_scores(known, data[split], flags.eval_batch_size)
         metrics[split] = scores.score(flags, known, data[split], answers)
         print(f"{figure} on {flags[f'{split}_file'].value}: {number(metrics[split][figure])}")
         if row.labelled and not judged:
+            answers = answers or list(known.answers(data[split], flags.eval_batch_size))
             judged = {"split": split} | run_report.judge(known, data[split], answers)
     write_json(folder / "metrics.json", metrics)
     run_report.write(folder, flags, metrics, judged)

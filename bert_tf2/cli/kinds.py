@@ -14,7 +14,7 @@ A kind has
 import numpy as np
 
 from bert_tf2.data.label_cells import indicators
-from bert_tf2.scoring import classification, questions, regression
+from bert_tf2.scoring import classification, regression
 
 
 class Kind:
@@ -44,6 +44,14 @@ class Kind:
     def shown(self, value, row):
         """A label or an answer for people; `row` has the cells of its columns."""
         return str(value)
+
+    def like(self, gold, model, answers):
+        """The answer in the form of its label."""
+        return self.given(model, answers)
+
+    def for_scores(self, model, rows, batch_size):
+        """The answers that `score` needs, a list."""
+        return list(model.answers(rows, batch_size))
 
     def finish(self, task, rows):
         """Sets what is chosen on rows that were not learned from; says what."""
@@ -194,43 +202,11 @@ class Choices(Kind):
         return {"accuracy": classification.scores(rows.labels, given)["accuracy"]}
 
 
-class Answers(Kind):
-    """A piece of a context, the likeliest first, or "" for none."""
-
-    def given(self, model, answers):
-        return answers["answers"][0].decode("utf-8", "replace")
-
-    def sure(self, model, answers):
-        return float(answers["scores"][0])
-
-    def cells(self, model, answers):
-        start, end = int(answers["starts"][0]), int(answers["ends"][0])
-        return {"score": self.sure(model, answers), "start": start, "end": end} | {
-            "answer": self.given(model, answers)
-        }
-
-    def right(self, gold, given):
-        texts = gold["text"] or [""]
-        return any(questions.exact_match(text, given) for text in texts)
-
-    def shown(self, value, row):
-        texts = [value] if isinstance(value, str) else list(dict.fromkeys(value["text"]))
-        return " | ".join(filter(None, texts)) or "no answer"
-
-    def line(self, cells):
-        return f"{cells['answer']}\t{cells['score']:.4f}\t{cells['start']}\t{cells['end']}"
-
-    def score(self, model, rows, answers):
-        """As evaluate-v2.0.py where a question has no answer, else as evaluate-v1.1.py."""
-        gold = {i: label["text"] for i, label in enumerate(rows.labels)}
-        given = {i: self.given(model, found) for i, found in enumerate(answers)}
-        if all(gold.values()):
-            return questions.score_v1(gold, given)
-        return questions.score_v2(gold, given)
-
-
 class Words(Kind):
     """The words that masks of a text stand for."""
+
+    def for_scores(self, model, rows, batch_size):
+        return []
 
     def cells(self, model, answers):
         """For each mask of a text its likeliest words, and their probabilities."""

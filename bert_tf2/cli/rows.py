@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 from bert_tf2.cli.flags import UsageError
-from bert_tf2.data import tables
+from bert_tf2.data import json_lines, tables
+from bert_tf2.data.class_names import some
 from bert_tf2.data.examples import read_examples
 
 
@@ -154,6 +155,60 @@ def questions(flags, path, labelled, names=None):
         labels = [{"text": texts, "answer_start": starts} for texts, starts in pairs]
         about += f", {sum(found.impossible)} without an answer"
     return Rows(columns, labels, about, found)
+
+
+def tagged(flags, path, labelled, names=None):
+    """Words with tags, in CoNLL's columns or JSON Lines; or JSON Lines of texts with entities.
+
+    Without labels also texts, as for classes: a .txt file has columns if all its lines have as many
+    words, and some are blank.
+    """
+    form = _form_of_tags(flags, path, labelled)
+    if form == "texts":
+        return texts(None)(flags, path, False)
+    if form == "entities":
+        from bert_tf2.data.spans import read_spans
+
+        found = read_spans(path, flags.text_column, encoding=flags.encoding)
+        labels, columns = found.spans, {"text": found.texts}
+        kinds = [[label for _, _, label in row] for row in labels]
+    else:
+        from bert_tf2.data.conll import read_conll
+
+        scheme = {"none": None}.get(flags.scheme, flags.scheme)
+        tag = -1 if labelled else None
+        found = read_conll(path, 0, tag, scheme, encoding=flags.encoding)
+        labels, columns = found.tags, {"words": found.words}
+        kinds = [[kind_of(tag) for tag in row if tag != "O"] for row in labels or ()]
+    known = names and {kind_of(name) for name in names}
+    for line, row in zip(found.lines, kinds, strict=False):
+        if known and (strange := [kind for kind in row if kind not in known]):
+            raise ValueError(
+                f"{path}, line {line} and on: the labels must be of {some(sorted(known - {'O'}))}. "
+                f"Received: {strange[0]!r}"
+            )
+    about = f"{len(found)} texts{_counted(kinds)}"
+    return Rows(columns, labels if labelled else None, about, found)
+
+
+def kind_of(tag):
+    """What a tag tells: the type of an entity, or itself."""
+    return tag[2:] if tag[1:2] == "-" else tag
+
+
+def _form_of_tags(flags, path, labelled):
+    """What is in a file: "words", "entities" or, only without labels, "texts"."""
+    suffix = Path(path).suffix.lower()
+    content = tables.decode(Path(path), flags.encoding)
+    if suffix == ".jsonl":
+        _, first = next(json_lines.rows(path, content))
+        if flags.text_column not in first:
+            return "words"
+        return "entities" if labelled else "texts"
+    if labelled or suffix not in (".txt", ".csv", ".tsv"):
+        return "words"
+    lines = [line.split() for line in content.strip().split("\n")]
+    return "words" if [] in lines and len({len(x) for x in lines if x}) == 1 else "texts"
 
 
 def _counted(labels):

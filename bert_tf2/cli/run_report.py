@@ -38,7 +38,7 @@ def judge(model, rows, answers):
     names, cells, mistakes = list(rows.columns), list(rows), []
     for number in findings.worst(badness):
         row, (gold, found) = dict(zip(names, cells[number], strict=True)), pairs[number]
-        told = {"gold": gold, "given": kind.given(model, found)}
+        told = {"gold": gold, "given": kind.like(gold, model, found)}
         told = {name: kind.shown(value, row) for name, value in told.items()}
         mistakes.append({"text": row} | told | {"badness": badness[number]})
     judged = {"by": kind.by, "mistakes": mistakes}

@@ -39,18 +39,18 @@ def check_output(path, overwrite=False, suffixes=None):
 def write_official(flags, model, rows, answers):
     """Writes what the official programs of a task's files read, to --output_dir; says where."""
     folder = Path(flags.output_dir)
-    given = [model.row.kind.given(model, found) for found in answers]
     if flags.glue:
         from bert_tf2.data.glue import write_submission
 
+        given = [model.row.kind.given(model, found) for found in answers]
         split = Path(flags.input_file).stem
         paths = [write_submission(folder, flags.glue, given, split, flags.overwrite)]
     elif hasattr(model.row.kind, "write"):
-        paths = model.row.kind.write(folder, model, rows, given, answers, flags)
+        paths = model.row.kind.write(folder, model, rows, answers, flags.overwrite)
     else:
         raise UsageError(
-            "--output_dir is for official files, which these rows have none of (GLUE's have, with "
-            "--glue): give --output_file",
+            "--output_dir is for official files: of questions, of tags, or with --glue; give "
+            "--output_file",
             flags.command,
         )
     for path in paths:

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bert_tf2.cli import kinds, rows
+from bert_tf2.cli import kinds, kinds_in_texts, rows
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.data.class_names import names_of
 
@@ -42,7 +42,7 @@ class TaskRow(NamedTuple):
     @property
     def classes(self):
         """Whether it is made with the names of classes."""
-        return self.settings in (_classes, _several)
+        return self.settings in (_classes, _several, _tags)
 
     def load(self):
         """The class; imports TensorFlow."""
@@ -73,6 +73,22 @@ def _numbers(flags, train):
     _refuse(flags, "labels")
     columns = [] if flags.glue else flags.label_column.split(",")
     return {"pooling": flags.pooling} | ({"labels": columns} if columns[1:] else {})
+
+
+def _tags(flags, train):
+    """The tags of all kinds of entities in the file; or its tags, if they are no entities'."""
+    from bert_tf2.data.tags import entity_tags
+
+    _refuse(flags, "pooling")
+    found = {tag for row in train.labels for tag in row}
+    own = {"crf": flags.crf}
+    if flags.scheme == "none":
+        return own | {"labels": flags.labels or sorted(found)}
+    spans = "words" not in train.columns
+    types = {tag[2] if spans else rows.kind_of(tag) for tag in found} - {"O"}
+    types = [name for name in flags.labels or () if name != "O"] or sorted(types)
+    types = list(dict.fromkeys(map(rows.kind_of, types)))
+    return own | {"labels": entity_tags(types, "IOB2"), "scheme": "IOB2"}
 
 
 def _questions(flags, train):
@@ -129,11 +145,19 @@ TASKS = {
         "pearson",
         problem="regression",
     ),
+    "token_classification": TaskRow(
+        "a tag for each word, and the entities that tags make: names, parts of speech",
+        "token_classifier:TokenClassifier",
+        rows.tagged,
+        kinds_in_texts.Tags(),
+        _tags,
+        "f1",
+    ),
     "question_answering": TaskRow(
         "answers to questions, in a text",
         "question_answerer:QuestionAnswerer",
         rows.questions,
-        kinds.Answers(),
+        kinds_in_texts.Answers(),
         _questions,
         "f1",
     ),

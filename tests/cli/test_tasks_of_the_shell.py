@@ -36,7 +36,16 @@ class Case(NamedTuple):
     figures: set
 
 
+TAGGED = "".join(f"{text.split()[-1]} NN B-X\nis VB O\nlate JJ I-X\n\n" for text in TEXTS)
 CASES = {
+    "token_classification": Case(
+        ".conll",
+        TAGGED,
+        (),
+        ("coffee is late",),
+        ("words", "tags", "entities"),
+        {"precision", "recall", "f1", "types", "accuracy"},
+    ),
     "multi_label_classification": Case(
         ".jsonl",
         jsonl(text=TEXTS, label=SETS),
@@ -113,11 +122,12 @@ def test_every_task_that_is_trained_is_held_here():
     assert set(CASES) == set(TASKS) - others
 
 
-FULL = ("text_regression", "multiple_choice", "next_sentence")  # seconds each, as the others
-
-
 @pytest.mark.parametrize(
-    "task", [pytest.param(n, marks=[pytest.mark.full] * (n in FULL)) for n in CASES]
+    "task",
+    [
+        pytest.param(n, marks=[pytest.mark.full] * (n != "multi_label_classification"))
+        for n in CASES
+    ],
 )
 def test_a_task_is_trained_scored_and_asked(place, tmp_path, capsys, task):
     case, output = CASES[task], tmp_path / "run"
@@ -133,6 +143,12 @@ def test_a_task_is_trained_scored_and_asked(place, tmp_path, capsys, task):
     rows = [json.loads(line) for line in answers.read_text("utf-8").splitlines()]
     assert tuple(rows[0])[: len(case.columns)] == case.columns
     assert len(rows) == 12
+    if task == "question_answering":
+        runs("predict", *given, f"--output_dir={tmp_path}/official")
+        names = ("predictions", "nbest_predictions", "null_odds")
+        for name in names:
+            found = json.loads((tmp_path / "official" / f"{name}.json").read_text())
+            assert list(found) == [str(i) for i in range(12)]
     capsys.readouterr()
     runs("predict", model, *case.asked)
     assert capsys.readouterr().out.endswith(f"\t{case.asked[0]}\n")
@@ -140,6 +156,101 @@ def test_a_task_is_trained_scored_and_asked(place, tmp_path, capsys, task):
         runs("export", model, f"--export_dir={tmp_path}/served")
         served = [f"--model={tmp_path}/served", f"--input_file={file}", *case.flags]
         assert evaluation(served, tmp_path / "served.json") == scores
+
+
+@pytest.fixture(scope="module")
+def tagger(place):
+    """A model of tags, of two steps."""
+    train(place, "token_classification", place / "tagger")
+    return f"--model={place}/tagger/model.keras"
+
+
+@pytest.mark.full
+def test_tags_as_conlleval_reads_them(place, tmp_path, capsys, tagger):
+    file = place / "token_classification.conll"
+    argv = ["evaluate", tagger, f"--input_file={file}", f"--output_dir={tmp_path}/out"]
+    runs(*argv)
+    rows = (tmp_path / "out" / "predictions.txt").read_text().split("\n\n")
+    words, gold, given = zip(*(line.split() for line in rows[0].split("\n")), strict=True)
+    # As IOB2, to which the file's tags are nearest.
+    assert (words, gold) == (("coffee", "is", "late"), ("B-X", "O", "B-X")) and len(given) == 3
+    fails(capsys, 1, argv, "predictions.txt exists")
+    # The same file without its tags, as words; lines of texts; and texts with entities.
+    words = "".join(f"{line.split()[0]}\n" if line else "\n" for line in TAGGED.split("\n"))
+    (tmp_path / "words.txt").write_text(words)
+    (tmp_path / "texts.txt").write_text("coffee is late\nstone\n")
+    for name, count in {"words": 12, "texts": 2}.items():
+        runs("predict", tagger, f"--input_file={tmp_path}/{name}.txt")
+        assert f"{name}.txt: {count} texts" in capsys.readouterr().out
+    spans = [{"text": "coffee is late", "entities": [[0, 6, "X"]]}, {"text": "", "entities": []}]
+    (tmp_path / "spans.jsonl").write_text(lines(*map(json.dumps, spans)))
+    found = evaluation([tagger, f"--input_file={tmp_path}/spans.jsonl"], tmp_path / "scores.json")
+    assert found["support"] == 1 and "accuracy" not in found
+
+
+@pytest.mark.full
+def test_a_report_of_entities(place, tagger):
+    report = json.loads((place / "tagger" / "report.json").read_text())
+    wrong = [m for m in report["mistakes"] if m["gold"] != m["given"]]
+    assert len(wrong) == len(report["mistakes"]) and "types" in report["scores"]["dev"]
+    assert sum(b["rows"] for b in report["calibration"]["bins"]) == 36  # words
+
+
+# === Files that are not what they should be =======================================================
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "content", "words"),
+    [
+        ("token_classification", "a.conll", "a B-X\nb\n", ["line 2", "expected 2 columns"]),
+        ("token_classification", "a.conll", "a X B-\nb c d e\n", ["a.conll"]),
+        (
+            "token_classification",
+            "a.jsonl",
+            jsonl(words=[["a"]], tags=[["O", "O"]]),
+            ["line 1", "a tag for each word", "1 words and 2 tags"],
+        ),
+        (
+            "token_classification",
+            "a.jsonl",
+            jsonl(text=["a b"], entities=[[[0, 9, "X"]]]),
+            ["line 1", "within the text's 3 characters"],
+        ),
+        (
+            "question_answering",
+            "a.jsonl",
+            jsonl(
+                id=[1],
+                question=["who"],
+                context=["a b"],
+                answers=[{"text": ["c"], "answer_start": [0]}],
+            ),
+            ["line 1, question '1'", "must stand in the context at character 0"],
+        ),
+        ("question_answering", "a.json", "{}", ["a.json", "data"]),
+        ("multiple_choice", "a.csv", "sent1,sent2,ending0\na,b,c\n", ["a.csv", "ending1"]),
+        ("multiple_choice", "a.jsonl", jsonl(question=["a"], choices=[["b"]], answer=[0]), ["two"]),
+        ("text_regression", "a.tsv", lines("text\tlabel", "a\tgood"), ["line 2", "a number"]),
+        ("text_regression", "a.tsv", lines("text\tlabel", "a\tnan"), ["line 2", "a number"]),
+        (
+            "multi_label_classification",
+            "a.jsonl",
+            jsonl(text=["a"], label=[{"b": 1}]),
+            ["line 1", "a list of labels"],
+        ),
+    ],
+)
+def test_bad_files_of_each_task(place, tmp_path, capsys, task, name, content, words):
+    (tmp_path / name).write_text(content, "utf-8")
+    argv = ["finetune", f"--task={task}", f"--preset={place}/uncased", "--output_dir=never"]
+    assert len(fails(capsys, 1, [*argv, f"--train_file={tmp_path}/{name}"], *words)) < 700
+
+
+@pytest.mark.full
+def test_labels_that_a_model_has_not(place, tmp_path, capsys, tagger):
+    (tmp_path / "a.conll").write_text("a B-X\n\nb B-Y\n")
+    argv = ["evaluate", tagger, f"--input_file={tmp_path}/a.conll"]
+    fails(capsys, 1, argv, "a.conll, line 3", "'Y'", "'X'")
 
 
 # === GLUE's files =================================================================================

@@ -1,0 +1,156 @@
+"""All flags, as a table. Where Google's BERT scripts have a flag of the same meaning, ours has its
+name.
+"""
+
+from bert_tf2.cli.flags import choice, count, number, switch, text, whole, words
+from bert_tf2.cli.task_table import TASKS
+
+FLAGS = {
+    # What is opened.
+    "init_checkpoint": text(
+        "a published name (see bert_tf2 list), a folder (a SavedModel's, too), a TensorFlow "
+        "checkpoint prefix or a file with weights"
+    ),
+    "bert_config_file": text("the JSON config, if not the one beside the weights"),
+    "vocab_file": text("the vocabulary, if not the one beside the weights"),
+    "do_lower_case": switch("lower-case the text (default: as the checkpoint says)", None),
+    "model": text("a model.keras that bert_tf2 finetune wrote"),
+    "saved_model": text("or the folder of an exported SavedModel"),
+    "task": choice(
+        [None, *TASKS],
+        "what the checkpoint is opened as (default: what it or its heads say, else "
+        "text_classification; finetune: text_classification)",
+    ),
+    # Files of rows, and what is written.
+    "train_file": text(
+        "file to train on: CSV, TSV or JSONL of texts; CoNLL's columns "
+        "or JSONL of tags; SQuAD's JSON; SWAG's CSV, RACE's JSON or JSONL of choices"
+    ),
+    "dev_file": text("file to evaluate on after each epoch"),
+    "test_file": text("file to evaluate on at the end"),
+    "input_file": text("file of the same kinds, for evaluate with labels"),
+    "glue": text(
+        "the files are a task of GLUE as published: CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, "
+        "RTE, WNLI or AX; its figures are given, too"
+    ),
+    "data_dir": text("folder of that task: its train.tsv and dev files are taken"),
+    "text_column": text("column or JSON key of the text", "text"),
+    "text_pair_column": text("column of the second text, for pairs"),
+    "label_column": text(
+        "column of the label; of several labels or numbers a,b,c are as many columns, else one "
+        "cell has the labels with commas between them",
+        "label",
+    ),
+    "delimiter": text(
+        "what separates the columns of a CSV or TSV file, one character or the word tab (default: "
+        "by the suffix, or as the header tells)"
+    ),
+    "encoding": text("of text files, such as latin-1 (default: UTF-8)"),
+    "header": switch(
+        "the first line of a CSV or TSV file names the columns; without, columns are given by "
+        "number from 0",
+        True,
+    ),
+    "labels": words(
+        "the classes in order, a,b,c, or a file of one a line (default: those that the checkpoint "
+        "names; to train: those in the file, sorted)"
+    ),
+    "output_dir": text("folder for model.keras and what is told of the run"),
+    "output_file": text(
+        "CSV, TSV or JSONL file to write: text, label, probability, and one column for each class, "
+        "or words and probabilities (default: print them)"
+    ),
+    "overwrite": switch("replace what an earlier run wrote there"),
+    "scheme": choice(
+        ["any", "IOB1", "IOB2", "BIOES", "BILOU", "none"],
+        "of tags in a file: any is told by them, none for tags that are no entities, such as parts "
+        "of speech",
+    ),
+    # Of zero-shot.
+    "candidate_labels": words("zero_shot: the labels to choose from, a,b,c"),
+    "hypothesis_template": text('zero_shot: a sentence with {} (default: "This example is {}.")'),
+    "multi_label": switch("zero_shot: each label is answered by itself", None),
+    # The encoder.
+    "crf": switch("token_classification: choose the tags of a text together"),
+    "pooling": choice(
+        ["first", "mean"],
+        "what stands for a text: BERT's pooled first token, or the mean of all tokens, for "
+        "sentence encoders such as all-MiniLM-L6-v2",
+    ),
+    "max_seq_length": count(
+        "longer texts are cut to so many tokens (default: what the checkpoint says, or all that "
+        "the encoder has positions for)"
+    ),
+    "precision": choice(
+        ["float32", "bfloat16"],
+        "of the encoder's arithmetic; weights are float32 in any case",
+    ),
+    "recompute": switch("train in less memory and a third more time"),
+    # The recipe.
+    "train_batch_size": count("texts in a training step", 32),
+    "eval_batch_size": count("texts in an evaluation step", 32),
+    "predict_batch_size": count("texts in a step", 32),
+    "learning_rate": number("where the warm-up aims", 5e-5, lower_bound=0),
+    "num_train_epochs": number("passes over --train_file, a whole number", 3.0),
+    "warmup_proportion": number("share of the steps that warm up", 0.1),
+    "schedule": choice(
+        ["linear", "polynomial", "cosine", "constant", "one_cycle"],
+        "how the rate goes on after the warm-up: linear is Google's, polynomial a line from the "
+        "warm-up's end to 0",
+    ),
+    "optimizer": choice(["adamw", "lamb"], "lamb takes higher rates: 3e-4 to 5e-4"),
+    "layer_decay": number(
+        "each layer's rate is that of the next times this, 0.8 or 0.9 in ELECTRA; not for ALBERT"
+    ),
+    "label_smoothing": number("share of each target that is spread over all classes", 0.0),
+    "focal_gamma": number("learn less from what is answered well already; 2 is usual", 0.0),
+    "class_weight": choice(
+        [None, "balanced"], "each class counts as much as the others, however many rows it has"
+    ),
+    "trainable_layers": whole("train so many of the top layers alone, and the head (default: all)"),
+    "reinit_layers": whole("have so many of the top layers and the pooler begin anew", 0),
+    "tune_thresholds": switch("of several labels: choose thresholds on --dev_file", True),
+    "seed": whole("of the head, the order and dropout", 1),
+    # The run.
+    "seeds": words("several seeds, 1,2,3: train once with each, into OUTPUT_DIR/seed_N"),
+    "strategy": choice(
+        [None, "auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu"],
+        "which devices train (default: one, or all workers of bert_tf2 launch)",
+    ),
+    "micro_batches": count("compute each batch in so many parts, in less memory", 1),
+    "save_checkpoints_steps": count(
+        "save the run after so many steps, and after epochs, in OUTPUT_DIR/checkpoints"
+    ),
+    "keep_checkpoint_max": count("how many of the newest checkpoints stay", 2),
+    "monitor": text("keep the checkpoint where this is best, too, such as val_accuracy"),
+    "resume": switch(
+        "go on with the run that was saved there; flags that are left out are as they were"
+    ),
+    "save_summary_steps": count(
+        "write loss and learning rate after so many steps, and after epochs, to metrics.jsonl and "
+        "tensorboard/ in OUTPUT_DIR",
+        100,
+    ),
+    "nonfinite": choice(
+        [None, "skip", "stop"],
+        "leave out a step with a gradient that is NaN or infinite, or stop there and save its "
+        "batch (default: take it)",
+    ),
+    "fgm": number(
+        "move the token table so far against the model and train on that, too; 1.0 is usual",
+        0.0,
+        lower_bound=0,
+    ),
+    "r_drop": number("train two dropouts to agree, with this weight; 1 to 5", 0.0, lower_bound=0),
+    # Of single verbs.
+    "device": choice([None, "cpu", "gpu"], "what trains (default: gpu where nvidia-smi lists one)"),
+    "memory_gb": number("GiB that the device has (default: what this machine has)", lower_bound=0),
+    "workers": count("how many", 2),
+    "export_dir": text("where to write; if not a number, the next free version below"),
+    "to": choice(
+        ["google", "huggingface", "keras_hub", "tfhub", "bert_tf2"], "whose format to write"
+    ),
+    "dtype": choice(["float32", "bfloat16", "float16"], "of the stored numbers"),
+    "as": text("the published name of what is in the folder, if the folder is called otherwise"),
+    "force": switch("download again and replace what is there"),
+}

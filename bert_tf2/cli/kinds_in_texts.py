@@ -1,0 +1,183 @@
+"""Kinds of answers that stand somewhere in a text: to questions, and tags with their entities."""
+
+import math
+
+from bert_tf2.cli.kinds import Kind
+from bert_tf2.data.conll import write_conll
+from bert_tf2.scoring import classification, entities, questions
+
+
+class Answers(Kind):
+    """A piece of a context, the likeliest first, or "" for none."""
+
+    def given(self, model, answers):
+        return answers["answers"][0].decode("utf-8", "replace")
+
+    def sure(self, model, answers):
+        return float(answers["scores"][0])
+
+    def cells(self, model, answers):
+        places = {name: int(answers[f"{name}s"][0]) for name in ("start", "end")}
+        return {"score": self.sure(model, answers), **places, "answer": self.given(model, answers)}
+
+    def line(self, cells):
+        return f"{cells['answer']}\t{cells['score']:.4f}\t{cells['start']}\t{cells['end']}"
+
+    def right(self, gold, given):
+        return any(questions.exact_match(text, given) for text in gold["text"] or [""])
+
+    def shown(self, value, row):
+        texts = [value] if isinstance(value, str) else list(dict.fromkeys(value["text"]))
+        return " | ".join(filter(None, texts)) or "no answer"
+
+    def for_scores(self, model, rows, batch_size):
+        """None of a task in memory, whose n best answers are scored."""
+        return super().for_scores(model, rows, batch_size) if model.task is None else []
+
+    def score(self, model, rows, answers):
+        """As evaluate-v2.0.py, with the best threshold, where a question has no answer; else as
+        evaluate-v1.1.py."""
+        gold = {i: label["text"] for i, label in enumerate(rows.labels)}
+        several, odds = all(gold.values()), None
+        if model.task is None:
+            given = [self.given(model, found) for found in answers]
+        else:
+            how = {"handle_impossible_answer": not several, "null_score_diff_threshold": math.inf}
+            found = model.task.predict_nbest(rows.x, **how)
+            given, odds = found.predictions, found.null_odds
+        given = dict(enumerate(given))
+        if several:
+            return questions.score_v1(gold, given)
+        if odds is None:
+            return questions.score_v2(gold, given)
+        return questions.score_v2(gold, given, dict(enumerate(odds)), threshold=0.0)
+
+    def write(self, folder, model, rows, answers, overwrite):
+        """predictions.json, nbest_predictions.json and, of SQuAD 2.0, null_odds.json."""
+        from bert_tf2.data.squad import write_answers
+
+        if model.task is None:
+            raise ValueError("A SavedModel gives no n best answers: give its .keras file.")
+        names = ("predictions", "nbest_predictions", "null_odds")
+        paths = [folder / f"{name}.json" for name in names]
+        if there := [path for path in paths if path.exists() and not overwrite]:
+            raise FileExistsError(f"{there[0]} exists: give another folder, or --overwrite")
+        write_answers(folder, rows.source.ids, model.task.predict_nbest(rows.x))
+        return [path for path in paths if path.exists()]
+
+
+class Tags(Kind):
+    """A tag for each word; of texts with entities by characters, these."""
+
+    def names(self, model):
+        return model.classes
+
+    def given(self, model, answers):
+        count = max((i + 1 for i, word in enumerate(answers["words"]) if word), default=0)
+        return [tag.decode() or "O" for tag in answers["tags"][:count]]
+
+    def like(self, gold, model, answers):
+        if _is_tags(gold):
+            return _of_length(self.given(model, answers), len(gold))
+        return [(e["start"], e["end"], e["entity_group"]) for e in _entities(answers)]
+
+    def badness(self, model, gold, answers):
+        """As sure as it was of the surest wrong tag; of entities, the share that is wrong."""
+        given = self.like(gold, model, answers)
+        if not _is_tags(gold):
+            wrong = {*gold} ^ {*given}
+            return len(wrong) / max(len({*gold} | {*given}), 1)
+        triples = zip(gold, given, answers["tag_scores"], strict=False)
+        return max((float(share) for a, b, share in triples if a != b), default=0.0)
+
+    def calibrated(self, model, gold, answers):
+        if not _is_tags(gold):
+            return [
+                (e["score"], (e["start"], e["end"], e["entity_group"]) in gold)
+                for e in _entities(answers)
+            ]
+        given, shares = self.like(gold, model, answers), answers["tag_scores"].tolist()
+        return [(share, a == b) for a, b, share in zip(gold, given, shares, strict=False)]
+
+    def shown(self, value, row):
+        if _is_tags(value):
+            found = _places(value)
+            named = [(" ".join(row["words"][start:end]), kind) for kind, start, end in found]
+        else:
+            named = [(row["text"][start:end], kind) for start, end, kind in value]
+        return "; ".join(f"{text}: {kind}" for text, kind in named) or "none"
+
+    def cells(self, model, answers):
+        return {"tags": self.given(model, answers), "entities": _entities(answers)}
+
+    def line(self, cells):
+        found = (f"{e['word']}: {e['entity_group']} {e['score']:.4f}" for e in cells["entities"])
+        return "; ".join(found) or "-"
+
+    def score(self, model, rows, answers):
+        """Of entities as conlleval; of other tags, such as parts of speech, as of classes."""
+        pairs = list(zip(rows.labels, answers, strict=True))
+        given = [self.like(gold, model, found) for gold, found in pairs]
+        if "words" not in rows.columns:
+            texts = zip(rows.columns["text"], rows.labels, given, strict=True)
+            gold, given = zip(*(_of_characters(*row) for row in texts), strict=True)
+            found = entities.score(list(gold), list(given))
+            return {name: value for name, value in found.items() if name != "accuracy"}
+        if all(_is_entity_tag(name) for name in model.classes):
+            return entities.score(rows.labels, given)
+        flat = ([tag for row in side for tag in row] for side in (rows.labels, given))
+        return classification.scores(*flat)
+
+    def write(self, folder, model, rows, answers, overwrite):
+        """predictions.txt: columns of words, the gold tags if there are some, and those given."""
+        given = [self.given(model, found) for found in answers]
+        words = rows.columns.get("words") or [
+            [word.decode("utf-8", "replace") for word in found["words"][: len(tags)]]
+            for found, tags in zip(answers, given, strict=True)
+        ]
+        given = [_of_length(*pair) for pair in zip(given, map(len, words), strict=True)]
+        gold = [rows.labels] if rows.labels and "words" in rows.columns else []
+        path = folder / "predictions.txt"
+        write_conll(path, words, *gold, given, overwrite=overwrite)
+        return [path]
+
+
+def _is_tags(gold):
+    """Whether a label is tags of words, and not entities of a text."""
+    return bool(gold) and isinstance(gold[0], str)
+
+
+def _is_entity_tag(name):
+    return name == "O" or name[1:2] == "-"
+
+
+def _places(tags):
+    """(type, start, end) of each entity; of tags that are none, each word that is not "O"."""
+    if all(map(_is_entity_tag, tags)):
+        return entities.entities(tags)
+    return [(tag, i, i + 1) for i, tag in enumerate(tags) if tag != "O"]
+
+
+def _of_length(tags, length):
+    """Words without a piece at the end of a text have the tag "O"."""
+    return (tags + ["O"] * length)[:length]
+
+
+def _of_characters(text, *sides):
+    """Entities of a text -> tags of its characters, which are equal where the entities are."""
+    return tuple(
+        entities.tags_of([(kind, start, end) for start, end, kind in side], len(text))
+        for side in sides
+    )
+
+
+def _entities(answers):
+    """The entities of one text, a list of dicts."""
+    names = ("entity_group", "score", "word", "start", "end")
+    columns = [answers[name].tolist() for name in names]
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    return [
+        {n: v.decode("utf-8", "replace") if isinstance(v, bytes) else v for n, v in row.items()}
+        for row in rows
+        if row["end"]
+    ]
