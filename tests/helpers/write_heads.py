@@ -30,7 +30,7 @@ def main(jobs):
     for name, words, folder in jobs:
         kind = getattr(transformers, name)
         sizes = OWN_SIZES.get(name.split("For")[0], SIZES)
-        config = kind.config_class(**sizes, **words, attn_implementation="eager")
+        config = kind.config_class(**sizes | words, attn_implementation="eager")
         if "id2label" in words:
             config.id2label = {int(n): label for n, label in words["id2label"].items()}
         model = kind(config).eval()

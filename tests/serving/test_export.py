@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from closeness import FORWARD, assert_near
 
-from bert_tf2 import export_saved_model
+from bert_tf2 import QuestionAnswerer, export_saved_model
 
 TEXTS = ["The kettle hums.", "", "stone, rain & tea", "ＦＵＬＬ ｗｉｄｔｈ 雨", "x" * 100_000]
 
@@ -48,6 +48,18 @@ def exported(tmp_path_factory):
     moved = folder.parent.with_name("moved")
     folder.parent.rename(moved)
     return model, moved / folder.name
+
+
+@pytest.mark.full
+def test_answers_to_questions_in_a_fresh_process(tmp_path):
+    model = oracle.tiny_task(QuestionAnswerer, doc_stride=4, max_question_len=6, top_k=2)
+    folder = export_saved_model(model, tmp_path / "qa")
+    asked = ["what hums?", "", "tea"], ["The kettle hums. " * 9, "", "stone tea " * 5_000]
+    got = read_elsewhere(folder, question=asked[0], context=asked[1])
+    for i, want in enumerate(model.answer_question(*asked)):
+        assert got["answers"][i][: len(want)] == [x["answer"] for x in want]
+        assert got["starts"][i][: len(want)] == [x["start"] for x in want]
+        assert_near(got["scores"][i][: len(want)], [x["score"] for x in want], FORWARD)
 
 
 def test_a_fresh_process_gives_the_same_answers_on_raw_strings(exported):

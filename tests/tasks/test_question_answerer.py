@@ -7,8 +7,10 @@ import math
 
 import numpy as np
 import oracle
+import peers
 import pytest
 import tensorflow as tf
+import tokenizer_rules
 from closeness import BACKWARD, FORWARD
 
 import bert_tf2
@@ -154,6 +156,40 @@ def test_what_is_no_question(qa, caplog):
     qa.answer_question(["tea " * 9, "tea"], ["stone"] * 2)
     assert "1 of 2 questions are longer than `max_question_len`, 5 tokens" in caplog.text
     assert "`max_length`" not in caplog.text
+
+
+@pytest.mark.full
+def test_heads_of_transformers(tmp_path):
+    """A folder that it has written opens with its head, and takes strings."""
+    letters = [
+        *["<s>", "<pad>", "</s>", "<unk>"],
+        *tokenizer_rules.byte_letters().values(),
+        "<mask>",
+    ]
+    letters = json.dumps({letter: i for i, letter in enumerate(letters)})
+    wordpiece = {"vocab.txt": "[PAD] [UNK] [CLS] [SEP] [MASK] a b ab ##b".replace(" ", "\n")}
+    pairs = {"vocab.json": letters, "merges.txt": "#version: 0.2\n"}
+    families = {"Bert": wordpiece, "DistilBert": wordpiece, "Roberta": pairs}
+    sizes = {"Roberta": {"vocab_size": 300}}
+    jobs = [
+        [f"{family}ForQuestionAnswering", sizes.get(family, {}), str(tmp_path / family)]
+        for family in families
+    ]
+    peers.run("transformers", "write_heads.py", jobs)
+    for family, files in families.items():
+        for name, text in files.items():
+            (tmp_path / family / name).write_text(text)
+        task = bert_tf2.QuestionAnswerer.from_preset(tmp_path / family)
+        assert task.load_report.missing == []
+        golden = np.load(tmp_path / family / "golden.npz")
+        inputs = {"token_ids": golden["input_ids"], "padding_mask": golden["attention_mask"]}
+        inputs["segment_ids"] = np.zeros_like(inputs["token_ids"])
+        got, mask = task.predict(inputs, verbose=0), inputs["padding_mask"] == 1
+        got = got.transpose(0, 2, 1)
+        np.testing.assert_allclose(got[mask], golden["logits"][mask], atol=BACKWARD)
+        assert (got[~mask] == -1e4).all()
+        found = task.answer_question("ab", "a b ab")
+        assert found["answer"] == "a b ab"[found["start"] : found["end"]] != ""
 
 
 # === The n best answers ===========================================================================
