@@ -58,12 +58,8 @@ class Answers(Kind):
 
         if model.task is None:
             raise ValueError("A SavedModel gives no n best answers: give its .keras file.")
-        names = ("predictions", "nbest_predictions", "null_odds")
-        paths = [folder / f"{name}.json" for name in names]
-        if there := [path for path in paths if path.exists() and not overwrite]:
-            raise FileExistsError(f"{there[0]} exists: give another folder, or --overwrite")
-        write_answers(folder, rows.source.ids, model.task.predict_nbest(rows.x))
-        return [path for path in paths if path.exists()]
+        found = model.task.predict_nbest(rows.x)
+        return write_answers(folder, rows.source.ids, found, overwrite)
 
 
 class Tags(Kind):

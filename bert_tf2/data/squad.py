@@ -153,19 +153,32 @@ def check_place(where, context, answer):
     )
 
 
-def write_answers(folder, ids, answers):
+def write_answers(folder, ids, answers, overwrite=False):
     """Writes the files of run_squad.py: `predictions.json`, `nbest_predictions.json`, and where
     there may be no answer `null_odds.json`.
 
     Args:
-        folder: a folder, made if it is not there; its files of these names are replaced.
+        folder: where they belong; made if it is not there.
         ids: list of n different str.
-        answers: of each the `predictions`, `nbest` and `null_odds` of a `scoring.nbest.Answers`.
+        answers: a `scoring.nbest.Answers`, or a tuple like it; what is None is not written.
+        overwrite: replace files that exist.
+
+    Returns:
+        list of Path, the files.
+
+    Raises:
+        FileExistsError: one exists and `overwrite` is False; nothing is written.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     names = ("predictions", "nbest_predictions", "null_odds")
-    for name, values in zip(names, answers, strict=True):
-        if values is not None:
-            content = json.dumps(dict(zip(ids, values, strict=True)), indent=4)
-            files.write_file(folder / f"{name}.json", content + "\n")
+    found = {
+        Path(folder, f"{name}.json"): values
+        for name, values in zip(names, answers, strict=True)
+        if values is not None
+    }
+    for path in found:
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists: give another name or ask to overwrite it")
+    for path, values in found.items():
+        content = json.dumps(dict(zip(ids, values, strict=True)), indent=4)
+        files.write_file(path, content + "\n")
+    return list(found)

@@ -151,6 +151,8 @@ def test_files_of_answers(tmp_path):
         "nbest_predictions": {"a": best[0], "b": []},
         "null_odds": {"a": -1.5, "b": 2.0},
     }
+    with pytest.raises(FileExistsError, match="ask to overwrite"):
+        write_answers(tmp_path / "out", ["a", "b"], (["tea", ""], None, None))
     write_answers(tmp_path / "v1", ["a", "b"], (["tea", ""], best, None))
     assert not (tmp_path / "v1" / "null_odds.json").exists()
 
