@@ -17,7 +17,7 @@ NOT_OF_A_RUN = ("help", "resume", "overwrite", "output_dir", "arguments", "comma
 
 
 def finetune(flags):
-    """Trains once for each seed: `model.keras`, `metrics.json`, and a table of several seeds."""
+    """Trains once, or for each seed or fold: a model and its report; and a table of several."""
     if flags.resume:
         console.import_tensorflow()
         run_flags.recall(flags)
@@ -29,14 +29,14 @@ def finetune(flags):
     task_files.check_output(flags.output_dir, flags.overwrite or flags.resume)
     data, settings = _read(flags)
     results, place = [], Path(flags.output_dir)
-    for seed in seeds:
-        folder = place / (f"seed_{seed}" if flags.seeds else "")
+    for name, seed, part in run_flags.runs(flags, seeds, data):
         try:
-            results.append(_train(flags, seed, epochs, data, settings, folder))
+            results.append(_train(flags, seed, epochs, part, settings, place / name))
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt(_how_to_go_on(flags)) from error
-    if flags.seeds:
-        print(_seed_table(results, scores.figure(flags, TASKS[flags.task])))
+        results[-1]["name"] = name
+    if flags.seeds or flags.folds:
+        print(_table(results, scores.figure(flags, TASKS[flags.task])))
     return results
 
 
@@ -101,7 +101,11 @@ def _train_under(strategy, flags, seed, epochs, data, own, folder):
         validation_data=dev and (dev.x, dev.labels),
         validation_batch_size=flags.eval_batch_size,
         class_weight=run_flags.class_weight(flags, data["train"].labels),
-        callbacks=[log, *([saved] if flags.save_checkpoints_steps or flags.resume else [])],
+        callbacks=[
+            log,
+            *([saved] if flags.save_checkpoints_steps or flags.resume else []),
+            *run_flags.stopping(flags, model, dev),
+        ],
         verbose=console.keras_verbosity(),
     ).history
     metrics = _metrics(flags, seed, data, model, history) | {"versions": versions()}
@@ -123,7 +127,7 @@ def _finish(flags, model, data, metrics, folder):
     from bert_tf2.cli.opened import opened
 
     row, judged = TASKS[flags.task], {}
-    if "dev" in data and flags.tune_thresholds:
+    if "dev" in data and flags.tune_thresholds and not flags.folds:
         row.kind.finish(model, data["dev"])
     with new_file(folder / "model.keras") as draft:
         model.save(draft)
@@ -131,7 +135,8 @@ def _finish(flags, model, data, metrics, folder):
     for split in [split for split in ("dev", "test") if split in data]:
         answers = row.kind.for_scores(known, data[split], flags.eval_batch_size)
         metrics[split] = scores.score(flags, known, data[split], answers)
-        print(f"{figure} on {flags[f'{split}_file'].value}: {number(metrics[split][figure])}")
+        place = flags[f"{split}_file"].value or "the rows of the fold"
+        print(f"{figure} on {place}: {number(metrics[split][figure])}")
         if row.labelled and not judged:
             answers = answers or list(known.answers(data[split], flags.eval_batch_size))
             judged = {"split": split} | run_report.judge(known, data[split], answers)
@@ -234,16 +239,16 @@ def _metrics(flags, seed, data, model, history):
     }
 
 
-def _seed_table(results, figure):
-    """Each seed's figure on the dev file and its seconds; their means, and the figure's spread."""
+def _table(results, figure):
+    """Each run's figure on its dev rows and its seconds; their means, and the figure's spread."""
     runs = [
         {figure: result.get("dev", {}).get(figure), "seconds": result["seconds"]}
         for result in results
     ]
     mean, std = spread(runs)
-    rows = [["seed", f"dev {figure}", "seconds"]]
+    rows = [["run", f"dev {figure}", "seconds"]]
     for result, run in zip(results, runs, strict=True):
-        rows.append([str(result["seed"]), number(run[figure]), f"{run['seconds']:.0f}"])
+        rows.append([result["name"], number(run[figure]), f"{run['seconds']:.0f}"])
     rows.append(["mean", number(mean.get(figure)), f"{mean['seconds']:.0f}"])
     rows.append(["spread", number(std.get(figure)), ""])
     return "\n" + console.table(rows, right=(1, 2))

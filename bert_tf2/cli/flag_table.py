@@ -112,6 +112,15 @@ FLAGS = {
     "tune_thresholds": switch("of several labels: choose thresholds on --dev_file", True),
     "seed": whole("of the head, the order and dropout", 1),
     # The run.
+    "folds": count(
+        "train as often, each time on all folds of --train_file but one, which is scored, into "
+        "OUTPUT_DIR/fold_N"
+    ),
+    "early_stopping": text(
+        "stop when this figure of --dev_file gets no better, and keep the best epoch: loss, or the "
+        "task's own, such as accuracy, f1, matthews, macro_f1, spearman"
+    ),
+    "patience": count("epochs without a better one, for --early_stopping", 2),
     "seeds": words("several seeds, 1,2,3: train once with each, into OUTPUT_DIR/seed_N"),
     "strategy": choice(
         [None, "auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu"],

@@ -4,10 +4,12 @@ import os
 from collections import Counter
 from pathlib import Path
 
+from bert_tf2.cli import console, scores
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.cli.task_table import glue_task
 
 PATHS = ("init_checkpoint", "bert_config_file", "vocab_file", "train_file", "dev_file")
+FALLING = ("loss", "rmse", "mlm_perplexity")  # figures of which less is better
 PATHS += ("test_file", "data_dir")
 
 
@@ -40,7 +42,8 @@ def recall(flags):
     from bert_tf2.training.runlog import read_run
 
     place = Path(flags.output_dir)
-    runs = [run for run in map(read_run, [place, *place.glob("seed_*")]) if run]
+    places = [place, *place.glob("seed_*"), *place.glob("fold_*")]
+    runs = [run for run in map(read_run, places) if run]
     if not runs and not flags.train_file:
         raise FileNotFoundError(
             f"{place} must hold a run to go on with: there is no run.json in it"
@@ -88,3 +91,69 @@ def class_weight(flags, labels):
         raise UsageError("--class_weight is for one class a text", flags.command)
     counts = Counter(labels)
     return {name: len(labels) / (len(counts) * count) for name, count in counts.items()}
+
+
+def runs(flags, seeds, data):
+    """(name of its folder, seed, {split: Rows}) of each run: one, or one a seed or a fold."""
+    if flags.early_stopping and "dev" not in data:
+        raise UsageError("--early_stopping needs a --dev_file", flags.command)
+    if not flags.folds:
+        return [(f"seed_{seed}" if flags.seeds else "", seed, data) for seed in seeds]
+    for name in ("seeds", "dev_file", "early_stopping", "monitor"):
+        if flags[name].value:
+            raise UsageError(
+                f"--folds goes without --{name}: each fold is scored, and chosen by, once",
+                flags.command,
+            )
+    rows = data["train"]
+    if not 2 <= flags.folds <= len(rows):
+        raise UsageError(f"--folds must be from 2 to {len(rows)}, the rows", flags.command)
+    console.import_tensorflow()
+    from bert_tf2.tasks.repeated import dealt
+
+    fold_of, found = dealt(rows.labels, len(rows), flags.folds, seeds[0]), []
+    for fold in range(flags.folds):
+        dev = [i for i, number in enumerate(fold_of) if number == fold]
+        train = [i for i, number in enumerate(fold_of) if number != fold]
+        part = data | {"train": rows.take(train), "dev": rows.take(dev)}
+        found.append((f"fold_{fold + 1}", seeds[0], part))
+    return found
+
+
+def stopping(flags, model, dev):
+    """The callbacks of --early_stopping, and those that bring figures which Keras does not count.
+
+    These, and those of --monitor, are the task's own, of the dev rows after each epoch.
+    """
+    wanted = {flags.early_stopping, (flags.monitor or "").removeprefix("val_")} - {None, ""}
+    if not wanted or dev is None:
+        return []
+    import keras
+
+    from bert_tf2.cli.opened import opened
+    from bert_tf2.training.validation_scores import Scores
+
+    keras_own = {getattr(metric, "name", metric) for metric in model.default_metrics() or ()}
+    own, found = wanted - keras_own - {"loss"}, []
+
+    def figures(task, x):
+        known = opened(flags.output_dir, task)
+        answers = known.row.kind.for_scores(known, dev, flags.eval_batch_size)
+        return scores.score(flags, known, dev, answers)
+
+    def chosen(_, counted):
+        if strange := own - counted.keys():
+            plain = [n for n, v in counted.items() if isinstance(v, float)]
+            raise ValueError(
+                f"The figures of {flags.task} are {', '.join([*plain, *keras_own, 'loss'])}. "
+                f"Received: {', '.join(strange)}"
+            )
+        return {name: counted[name] for name in own}
+
+    if own:
+        found.append(Scores(dev.x, dev.labels, chosen, figures))
+    if name := flags.early_stopping:
+        mode = "min" if name in FALLING else "max"
+        how = {"patience": flags.patience, "restore_best_weights": True, "verbose": 1}
+        found.append(keras.callbacks.EarlyStopping(f"val_{name}", mode=mode, **how))
+    return found

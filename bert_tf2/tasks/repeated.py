@@ -83,7 +83,7 @@ def cross_validate(make_task, x, y=None, folds=5, seed=0, score=None, callbacks=
         raise ValueError(
             f"`folds` must be an int from 2 to the number of rows, {rows}. Received: {folds!r}"
         )
-    fold_of, found = _dealt(y, rows, folds, seed), []
+    fold_of, found = dealt(y, rows, folds, seed), []
     for fold in range(folds):
         if fold:
             before = task.encoder
@@ -107,8 +107,8 @@ def _evaluated(task, x, y):
     return task.evaluate(x, y, verbose=0, return_dict=True)
 
 
-def _dealt(y, rows, folds, seed):
-    """The fold of each row, an int array (n,)."""
+def dealt(y, rows, folds, seed):
+    """The fold of each row, an int array (n,): see `cross_validate`."""
     order = np.random.default_rng(seed).permutation(rows)
     names = _class_names(y)
     if len(names) == rows:

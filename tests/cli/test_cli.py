@@ -252,10 +252,36 @@ def test_several_seeds(work, capsys):
     argv = finetune(work, "many", "--seeds=5,6", "--num_train_epochs=1", "--dev_file=%s/dev.tsv")
     assert cli.main(argv) == 0
     table = capsys.readouterr().out.splitlines()[-5:]
-    assert [row.split()[0] for row in table] == ["seed", "5", "6", "mean", "spread"]
+    assert [row.split()[0] for row in table] == ["run", "seed_5", "seed_6", "mean", "spread"]
     runs = [json.loads((work / "many" / f"seed_{s}" / "metrics.json").read_text()) for s in (5, 6)]
     mean = sum(run["epochs"][-1]["dev_accuracy"] for run in runs) / 2
     assert float(table[-2].split()[1]) == pytest.approx(mean, abs=CANCELLED)
+
+
+def test_folds_of_the_training_file(work, capsys):
+    argv = finetune(work, "folds", "--folds=2", "--num_train_epochs=1")
+    assert cli.main(argv) == 0
+    table = capsys.readouterr().out.splitlines()[-5:]
+    assert [row.split()[0] for row in table] == ["run", "fold_1", "fold_2", "mean", "spread"]
+    runs = [json.loads((work / "folds" / f"fold_{i}" / "metrics.json").read_text()) for i in (1, 2)]
+    assert [run["rows"] for run in runs] == [{"train": 12, "dev": 12}] * 2
+    found = [run["dev"]["accuracy"] for run in runs]
+    assert float(table[-2].split()[1]) == pytest.approx(sum(found) / 2, abs=1e-4)
+    # Each row once, and of each class as many.
+    assert [c["support"] for r in runs for c in r["dev"]["classes"].values()] == [4] * 6
+    fails(capsys, 2, [*argv, "--overwrite", "--seeds=1,2"], "--folds goes without --seeds")
+
+
+def test_a_run_stops_at_a_figure_of_the_task(work, capsys):
+    more = ("--dev_file=%s/dev.tsv", "--num_train_epochs=9", "--learning_rate=0", "--patience=1")
+    argv = finetune(work, "stop", "--early_stopping=matthews", *more)
+    assert cli.main(argv) == 0
+    epochs = json.loads((work / "stop" / "metrics.json").read_text())["epochs"]
+    assert len(epochs) == 2 and epochs[0]["dev_matthews"] == epochs[1]["dev_matthews"]
+    wrong = [*argv, "--overwrite", "--early_stopping=matthew"]
+    fails(capsys, 1, wrong, "figures of text_classification", "Received: matthew")
+    wrong = finetune(work, "never", "--early_stopping=loss")
+    fails(capsys, 2, wrong, "needs a --dev_file")
 
 
 def test_given_vocabulary_and_labels(work, tmp_path, capsys):
