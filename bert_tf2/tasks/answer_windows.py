@@ -181,6 +181,22 @@ def _check_held(start, end, last):
     return [tf.debugging.Assert(~tf.reduce_any(lost), [said])]
 
 
+def tokens(positions, length):
+    """int32 (W, 2), given as tokens: the same, of which each is one of `length`."""
+    strange = tf.boolean_mask(positions, (positions < 0) | (positions >= length))[:1]
+    said = tf.strings.join(
+        [
+            MARK,
+            tf.strings.reduce_join(tf.as_string(strange)),
+            " is no token: rows have ",
+            tf.as_string(length),
+            " of them, from 0.",
+        ]
+    )
+    with tf.control_dependencies([tf.debugging.Assert(tf.size(strange) == 0, [said])]):
+        return tf.identity(positions)
+
+
 # === Logits -> answers ============================================================================
 
 

@@ -104,7 +104,7 @@ class QuestionAnswerer(Task):
         self.doc_stride, self.max_question_len = doc_stride, max_question_len
         self.max_answer_len, self.top_k = max_answer_len, top_k
         self.handle_impossible_answer = bool(handle_impossible_answer)
-        self.reproduce, self.said_what_is_cut = reproduce, False
+        self.reproduce = reproduce
         self.asking()  # raises
 
     def asking(self, **how):
@@ -250,7 +250,9 @@ class QuestionAnswerer(Task):
             inputs, positions = self.encoded(columns), columns.get("labels")
             if positions is None:
                 return inputs, None, None
-            return inputs, tf.cast(positions, tf.int32), self._weights(self.row_weights(columns))
+            length = tf.shape(inputs["token_ids"])[1]
+            positions = answer_windows.tokens(tf.cast(positions, tf.int32), length)
+            return inputs, positions, self._weights(self.row_weights(columns))
         asking, google = self.asking(**how), self.reproduce == "google"
         question, context = (tf.reshape(columns[name], [-1]) for name in self.raw_names)
         found = answer_windows.cut(self.preprocessor, asking, question, context)

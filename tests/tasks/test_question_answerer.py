@@ -41,7 +41,8 @@ def windows_of(task, question, context, longest, stride, most_asked):
     tokenizer = task.preprocessor.tokenizer
     asked = tokenizer(question).numpy().tolist()[:most_asked]
     ids, starts, ends, _ = (x.numpy().tolist() for x in tokenizer.pieces(context))
-    room, spans, first = longest - 3 - len(asked), [], 0
+    between = tokenizer.pair_separators
+    room, spans, first = longest - 2 - between - len(asked), [], 0
     while True:
         spans.append((first, min(room, len(ids) - first)))
         if sum(spans[-1]) >= len(ids):
@@ -52,14 +53,18 @@ def windows_of(task, question, context, longest, stride, most_asked):
         return min(place - span[0], sum(span) - 1 - place) + 0.01 * span[1]
 
     for span in spans:
-        row = [tokenizer.cls_token_id, *asked, tokenizer.sep_token_id]
+        row = [tokenizer.cls_token_id, *asked, *[tokenizer.sep_token_id] * between]
+        asking = len(row)
         places = []
         for place in range(span[0], sum(span)):
             holding = [s for s in spans if s[0] <= place < sum(s)]
             best = max(holding, key=lambda s: around(place, s))
-            places.append((len(row) + place - span[0], starts[place], ends[place], best == span))
+            places.append((asking + place - span[0], starts[place], ends[place], best == span))
+        if not span[1]:  # a second text without tokens is none
+            del row[asking - between + 1 :]
         row += [*ids[span[0] : sum(span)], *[tokenizer.sep_token_id] * bool(span[1])]
-        yield row, [0] * (2 + len(asked)) + [1] * (len(row) - 2 - len(asked)), places
+        second = tokenizer.second_segment
+        yield row, ([0] * asking + [second] * len(row))[: len(row)], places
 
 
 def plain_search(task, question, context, longest=20, stride=3, asked=5, most=30, null=False):
@@ -71,7 +76,7 @@ def plain_search(task, question, context, longest=20, stride=3, asked=5, most=30
         start, end = task.predict(ids, verbose=0)[0].astype("float64")
         nulls.append(start[0] + end[0])
         for one, other in itertools.combinations_with_replacement(places, 2):
-            if one[3] and other[0] - one[0] < most:
+            if one[3] and other[0] - one[0] < most and one[1] < other[2]:
                 found.append((start[one[0]] + end[other[0]], one[1], other[2]))
     if null:
         found.append((min(nulls), 0, 0))
@@ -91,6 +96,10 @@ def plain_search(task, question, context, longest=20, stride=3, asked=5, most=30
     ],
 )
 def test_answers_equal_a_plain_search(qa, how, plain):
+    check_search(qa, how, plain)
+
+
+def check_search(qa, how, plain):
     for question, context, answers in zip(
         QUESTIONS, CONTEXTS, qa.answer_question(QUESTIONS, CONTEXTS, **how), strict=True
     ):
@@ -99,6 +108,24 @@ def test_answers_equal_a_plain_search(qa, how, plain):
         assert [(x["start"], x["end"]) for x in answers] == [x[1:] for x in want]
         np.testing.assert_allclose([x["score"] for x in answers], [x[0] for x in want], rtol=1e-4)
         assert all(x["answer"] == context[x["start"] : x["end"]] for x in answers)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("family", ["albert", "roberta"])
+def test_answers_with_every_tokenizer(reference, family):
+    folder = reference / "tokenizers"
+    if family == "albert":
+        tokenizer = bert_tf2.SentencePieceTokenizer(folder / "spiece.model")
+    else:
+        tokenizer = bert_tf2.BytePairTokenizer(folder / "vocab.json", folder / "merges.txt")
+    config = dataclasses.replace(oracle.TINIES[family], vocab_size=tokenizer.vocabulary_size)
+    preprocessor = bert_tf2.Preprocessor(tokenizer, 18)
+    settings = {"doc_stride": 3, "max_question_len": 5, "top_k": 4}
+    task = bert_tf2.QuestionAnswerer(bert_tf2.Encoder(config), preprocessor, **settings)
+    arrays = oracle.random_weights({n: v.shape for n, v in task.named_variables().items()})
+    for name, variable in task.named_variables().items():
+        variable.assign(arrays[name])
+    check_search(task, {}, {"longest": 18})
 
 
 def test_forms_of_questions(qa):
@@ -415,3 +442,5 @@ def test_more_answers_refused(qa):
         qa.evaluate((["a"], ["tea \u200b"]), [(4, 5)], verbose=0)
     with pytest.raises(ValueError, match="first and last token"):
         qa.read({"token_ids": np.ones((1, 4), "int32")}, [(3, 2)])
+    with pytest.raises(ValueError, match="4 is no token: rows have 4 of them"):
+        qa.evaluate({"token_ids": np.ones((1, 4), "int32")}, [(3, 4)], verbose=0)
