@@ -13,6 +13,8 @@ def evaluate(flags):
         task_files.check_output(flags.output_file, flags.overwrite)
     task_files.check_input(flags.input_file)
     model = open_model(flags)
+    if flags.output_dir:
+        task_files.check_official(flags, model.row)
     examples = model.read(flags, flags.input_file)
     answers = model.row.kind.for_scores(model, examples, flags.eval_batch_size)
     figures = scores.score(flags, model, examples, answers)
@@ -35,6 +37,8 @@ def predict(flags):
     if flags.input_file:
         task_files.check_input(flags.input_file)
     model = open_model(flags)
+    if flags.output_dir:
+        task_files.check_official(flags, model.row)
     if flags.input_file:
         examples = model.read(flags, flags.input_file, labelled=False)
     else:

@@ -8,7 +8,7 @@ from bert_tf2.cli import console, run_flags, run_report, scores, task_files
 from bert_tf2.cli.flags import ALIASES, require
 from bert_tf2.cli.rows import label_names
 from bert_tf2.cli.showing import number
-from bert_tf2.cli.task_table import TASKS
+from bert_tf2.cli.task_table import TASKS, own_settings
 from bert_tf2.files import new_file, write_json
 from bert_tf2.locks import locked
 from bert_tf2.scoring.spread import spread
@@ -36,7 +36,8 @@ def finetune(flags):
             raise KeyboardInterrupt(_how_to_go_on(flags)) from error
         results[-1]["name"] = name
     if flags.seeds or flags.folds:
-        print(_table(results, scores.figure(flags, TASKS[flags.task])))
+        figures = results[0].get("dev")
+        print(_table(results, scores.figure(flags, TASKS[flags.task], figures)))
     return results
 
 
@@ -131,16 +132,17 @@ def _finish(flags, model, data, metrics, folder):
         row.kind.finish(model, data["dev"])
     with new_file(folder / "model.keras") as draft:
         model.save(draft)
-    known, figure = opened(flags.output_dir, model), scores.figure(flags, row)
+    known = opened(flags.output_dir, model)
     for split in [split for split in ("dev", "test") if split in data]:
         answers = row.kind.for_scores(known, data[split], flags.eval_batch_size)
         metrics[split] = scores.score(flags, known, data[split], answers)
         place = flags[f"{split}_file"].value or "the rows of the fold"
+        figure = scores.figure(flags, row, metrics[split])
         print(f"{figure} on {place}: {number(metrics[split][figure])}")
         if row.labelled and not judged:
             answers = answers or list(known.answers(data[split], flags.eval_batch_size))
             judged = {"split": split} | run_report.judge(known, data[split], answers)
-    write_json(folder / "metrics.json", metrics)
+    write_json(folder / "metrics.json", scores.plain(metrics))
     run_report.write(folder, flags, metrics, judged)
 
 
@@ -186,21 +188,18 @@ def _strategy(flags):
 
 def _model(flags, own):
     """The task that the flags describe, with its own arguments, compiled."""
-    model = (
-        TASKS[flags.task]
-        .load()
-        .from_preset(
-            flags.init_checkpoint,
-            max_length=flags.max_seq_length,
-            lowercase=flags.do_lower_case,
-            vocab_file=flags.vocab_file,
-            config_file=flags.bert_config_file,
-            dtype={"bfloat16": "mixed_bfloat16"}.get(flags.precision, flags.precision),
-            recompute=flags.recompute,
-            trainable_layers=flags.trainable_layers,
-            reinit_layers=flags.reinit_layers,
-            **own,
-        )
+    cls = TASKS[flags.task].load()
+    model = cls.from_preset(
+        flags.init_checkpoint,
+        max_length=flags.max_seq_length,
+        lowercase=flags.do_lower_case,
+        vocab_file=flags.vocab_file,
+        config_file=flags.bert_config_file,
+        dtype={"bfloat16": "mixed_bfloat16"}.get(flags.precision, flags.precision),
+        recompute=flags.recompute,
+        trainable_layers=flags.trainable_layers,
+        reinit_layers=flags.reinit_layers,
+        **own | own_settings(flags, cls),
     )
     model.compile(
         {

@@ -71,7 +71,13 @@ FLAGS = {
     "hypothesis_template": text('zero_shot: a sentence with {} (default: "This example is {}.")'),
     "multi_label": switch("zero_shot: each label is answered by itself", None),
     # The encoder.
-    "crf": switch("token_classification: choose the tags of a text together"),
+    "crf": switch("token_classification: choose the tags of a text together", None),
+    "doc_stride": count("tokens from one window of a long text to the next (default: 128)"),
+    "max_query_length": count("tokens of a question (default: 64)"),
+    "max_answer_length": count("tokens of an answer (default: 30)"),
+    "version_2_with_negative": switch(
+        "a question may have no answer (default: as --train_file tells)", None
+    ),
     "pooling": choice(
         ["first", "mean"],
         "what stands for a text: BERT's pooled first token, or the mean of all tokens, for "

@@ -10,6 +10,8 @@ from bert_tf2.scoring import classification, entities, questions
 class Answers(Kind):
     """A piece of a context, the likeliest first, or "" for none."""
 
+    files = ("predictions.json", "nbest_predictions.json", "null_odds.json")
+
     def given(self, model, answers):
         return answers["answers"][0].decode("utf-8", "replace")
 
@@ -64,6 +66,8 @@ class Answers(Kind):
 
 class Tags(Kind):
     """A tag for each word; of texts with entities by characters, these."""
+
+    files = ("predictions.txt",)
 
     def names(self, model):
         return model.classes
@@ -133,7 +137,7 @@ class Tags(Kind):
         ]
         given = [_of_length(*pair) for pair in zip(given, map(len, words), strict=True)]
         gold = [rows.labels] if rows.labels and "words" in rows.columns else []
-        path = folder / "predictions.txt"
+        path = folder / self.files[0]
         write_conll(path, words, *gold, given, overwrite=overwrite)
         return [path]
 

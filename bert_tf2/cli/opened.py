@@ -99,6 +99,12 @@ def open_model(flags, servable=True):
     served = exported(place)
     if flags.labels and (served or flag == "saved_model" or place.suffix == ".keras"):
         raise UsageError(f"--labels is for checkpoints: {given} has its own classes", flags.command)
+    if served or flag == "saved_model" or place.suffix == ".keras":
+        for name in task_table.SETTINGS:
+            if name in flags and flags[name].value is not None:
+                raise UsageError(
+                    f"--{name} is for checkpoints: {given} has its own setting", flags.command
+                )
     if flag == "saved_model" or (served and servable):
         return _saved_model(served or place, flags)
     task = load_task(given) if place.suffix == ".keras" else _of_checkpoint(flags, given)
@@ -140,6 +146,7 @@ def _of_checkpoint(flags, given):
     cls, own = row.load(), {"labels": flags.labels} if flags.labels else {}
     if own and "labels" not in cls.settings:
         raise UsageError("--labels is for classifiers", flags.command)
+    own |= task_table.own_settings(flags, cls)
     if flags.task and "problem_type" in cls.settings:
         own["problem_type"] = row.problem
     missing = [f"a head of {cls.head_kind}"]

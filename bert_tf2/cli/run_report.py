@@ -1,5 +1,6 @@
 """The report of a training run: report.json, and report.html that shows it."""
 
+from bert_tf2.cli import scores
 from bert_tf2.files import write_file, write_json
 from bert_tf2.reports import findings
 from bert_tf2.reports.page import page
@@ -27,7 +28,7 @@ def write(folder, flags, metrics, judged):
         "settings": {n: v for n, v in metrics["settings"].items() if v is not None},
         "versions": metrics["versions"],
     }
-    write_json(folder / "report.json", report)
+    write_json(folder / "report.json", scores.plain(report))
     write_file(folder / "report.html", page(report))
 
 

@@ -20,17 +20,23 @@ def score(flags, model, rows, answers):
         given = [model.row.kind.given(model, found) for found in answers]
         official = glue.score(flags.glue, rows.labels, given)
         figures = official | {n: v for n, v in figures.items() if n not in official}
-    return _plain({"rows": len(rows)} | figures)
+    return plain({"rows": len(rows)} | figures)
 
 
-def figure(flags, row):
-    """The one figure that stands for all: GLUE's first, or the task's."""
+def figure(flags, row, figures=None):
+    """The name of the one figure that stands for all: GLUE's first, or the task's.
+
+    `figures`, where they are known: tags that are no entities have their accuracy instead.
+    """
     task = glue_task(flags)
-    return task.metrics[0] if task else row.figure
+    name = task.metrics[0] if task else row.figure
+    return "accuracy" if figures and name not in figures else name
 
 
-def _plain(value):
-    """JSON knows no NaN: what is not defined is null."""
+def plain(value):
+    """A value as JSON can say it, which knows no NaN: what is not defined is null."""
     if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -36,6 +36,28 @@ def check_output(path, overwrite=False, suffixes=None):
         raise NotADirectoryError(f"{path} cannot be made: {above} is no folder one can write to")
 
 
+def check_official(flags, row):
+    """Raises, before any work is done, if --output_dir is asked for what a task has no files for.
+
+    Raises:
+        UsageError: there are no official files of these rows.
+        FileExistsError: one is there, and --overwrite is not given.
+    """
+    names = row.kind.files
+    if flags.glue:
+        from bert_tf2.data.glue import SUBMITTED, named
+
+        names = [f"{named(flags.glue)[0]}{SUBMITTED.get(Path(flags.input_file).stem, '')}.tsv"]
+    if not names or not flags.input_file:
+        raise UsageError(
+            "--output_dir is for official files: of questions, of tags, or with --glue, from "
+            "--input_file; give --output_file",
+            flags.command,
+        )
+    for name in names:
+        check_output(Path(flags.output_dir) / name, flags.overwrite)
+
+
 def write_official(flags, model, rows, answers):
     """Writes what the official programs of a task's files read, to --output_dir; says where."""
     folder = Path(flags.output_dir)
@@ -45,13 +67,7 @@ def write_official(flags, model, rows, answers):
         given = [model.row.kind.given(model, found) for found in answers]
         split = Path(flags.input_file).stem
         paths = [write_submission(folder, flags.glue, given, split, flags.overwrite)]
-    elif hasattr(model.row.kind, "write"):
-        paths = model.row.kind.write(folder, model, rows, answers, flags.overwrite)
     else:
-        raise UsageError(
-            "--output_dir is for official files: of questions, of tags, or with --glue; give "
-            "--output_file",
-            flags.command,
-        )
+        paths = model.row.kind.write(folder, model, rows, answers, flags.overwrite)
     for path in paths:
         print(f"written: {path}")

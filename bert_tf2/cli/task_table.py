@@ -52,6 +52,23 @@ class TaskRow(NamedTuple):
 
 # === What a task is made with, to be trained ======================================================
 
+SETTINGS = {  # flags, mostly of run_squad.py -> arguments of tasks that have them
+    "doc_stride": "doc_stride",
+    "max_query_length": "max_question_len",
+    "max_answer_length": "max_answer_len",
+    "version_2_with_negative": "handle_impossible_answer",
+    "crf": "crf",
+}
+
+
+def own_settings(flags, cls):
+    """The arguments of a task's class that flags give; UsageError for one that it has not."""
+    given = {f: s for f, s in SETTINGS.items() if f in flags and flags[f].value is not None}
+    for flag, setting in given.items():
+        if setting not in cls.settings:
+            raise UsageError(f"--{flag} is not for a {cls.__name__}", flags.command)
+    return {setting: flags[flag].value for flag, setting in given.items()}
+
 
 def _classes(flags, train):
     glue = glue_task(flags)
@@ -81,14 +98,13 @@ def _tags(flags, train):
 
     _refuse(flags, "pooling")
     found = {tag for row in train.labels for tag in row}
-    own = {"crf": flags.crf}
     if flags.scheme == "none":
-        return own | {"labels": flags.labels or sorted(found)}
+        return {"labels": flags.labels or sorted(found)}
     spans = "words" not in train.columns
     types = {tag[2] if spans else rows.kind_of(tag) for tag in found} - {"O"}
     types = [name for name in flags.labels or () if name != "O"] or sorted(types)
     types = list(dict.fromkeys(map(rows.kind_of, types)))
-    return own | {"labels": entity_tags(types, "IOB2"), "scheme": "IOB2"}
+    return {"labels": entity_tags(types, "IOB2"), "scheme": "IOB2"}
 
 
 def _questions(flags, train):

@@ -25,7 +25,8 @@ class Verb(NamedTuple):
 
 _CHECKPOINT = "init_checkpoint bert_config_file "
 _ASKED = "candidate_labels hypothesis_template multi_label "
-_TRAINED = "model " + _CHECKPOINT + "task labels max_seq_length " + _ASKED
+_QUESTIONS = "doc_stride max_query_length max_answer_length version_2_with_negative "
+_TRAINED = "model " + _CHECKPOINT + "task labels max_seq_length " + _QUESTIONS + _ASKED
 _COLUMNS = "glue text_column text_pair_column label_column header delimiter encoding scheme "
 _OFFICIAL = text(
     "folder for official files: with --glue its TSV; words and tags in columns, as conlleval reads "
@@ -52,7 +53,9 @@ VERBS = {
             _CHECKPOINT
             + "task vocab_file do_lower_case train_file dev_file test_file data_dir "
             + _COLUMNS
-            + "labels output_dir overwrite crf pooling max_seq_length precision recompute "
+            + "labels output_dir overwrite crf "
+            + _QUESTIONS
+            + "pooling max_seq_length precision recompute "
             "train_batch_size eval_batch_size learning_rate num_train_epochs warmup_proportion "
             "schedule optimizer layer_decay label_smoothing focal_gamma class_weight "
             "trainable_layers reinit_layers tune_thresholds seed seeds folds early_stopping "

@@ -71,7 +71,7 @@ CASES = {
             answers=[{"text": ["letter"], "answer_start": [4]}, {"text": [], "answer_start": []}]
             * 6,
         ),
-        ("--max_seq_length=16",),
+        (),
         ("coffee", "the letter was late"),
         ("question", "context", "score", "start", "end", "answer"),
         {"exact", "f1", "HasAns_f1", "NoAns_f1"},
@@ -175,6 +175,8 @@ def test_tags_as_conlleval_reads_them(place, tmp_path, capsys, tagger):
     # As IOB2, to which the file's tags are nearest.
     assert (words, gold) == (("coffee", "is", "late"), ("B-X", "O", "B-X")) and len(given) == 3
     fails(capsys, 1, argv, "predictions.txt exists")
+    fails(capsys, 2, ["predict", tagger, "coffee", f"--output_dir={tmp_path}/out"], "--input_file")
+    fails(capsys, 2, [*argv, "--doc_stride=9"], "has its own setting")
     # The same file without its tags, as words; lines of texts; and texts with entities.
     words = "".join(f"{line.split()[0]}\n" if line else "\n" for line in TAGGED.split("\n"))
     (tmp_path / "words.txt").write_text(words)
@@ -186,6 +188,20 @@ def test_tags_as_conlleval_reads_them(place, tmp_path, capsys, tagger):
     (tmp_path / "spans.jsonl").write_text(lines(*map(json.dumps, spans)))
     found = evaluation([tagger, f"--input_file={tmp_path}/spans.jsonl"], tmp_path / "scores.json")
     assert found["support"] == 1 and "accuracy" not in found
+
+
+@pytest.mark.full
+def test_tags_that_are_no_entities(place, tmp_path, capsys):
+    (tmp_path / "pos.txt").write_text(TAGGED.replace(" B-X", " NN").replace(" I-X", " JJ"))
+    argv = ["finetune", "--task=token_classification", f"--preset={place}/uncased", "--crf"]
+    argv += [f"--{name}_file={tmp_path}/pos.txt" for name in ("train", "dev")]
+    fails(capsys, 1, [*argv, "--output_dir=never"], "pos.txt", "NN")
+    runs(*argv, "--scheme=none", f"--output_dir={tmp_path}/run", "--num_train_epochs=1")
+    assert "accuracy on" in capsys.readouterr().out
+    scores = json.loads((tmp_path / "run" / "metrics.json").read_text())["dev"]
+    assert set(scores["classes"]) == {"NN", "JJ", "O"}
+    runs("predict", f"--model={tmp_path}/run/model.keras", "coffee is late")
+    assert capsys.readouterr().out.endswith("\tcoffee is late\n")
 
 
 @pytest.mark.full
