@@ -79,8 +79,9 @@ def nbest(
     if with_null:
         window = np.concatenate([window, null])
         first, last = (np.concatenate([x, np.zeros_like(null)]) for x in (first, last))
-        lowest = logits.start[null, 0] + logits.end[null, 0]
-        sums = np.concatenate([sums, lowest])
+        lowest = logits.start[null, 0].astype("f8") + logits.end[null, 0]
+        sums, lowest = np.concatenate([sums, lowest]), lowest.tolist()
+        floor = float(logits.start.min()) + float(logits.end.min())
     rows = logits.rows[window]
     order = np.lexsort((-sums, rows))  # of equal ones the first, the null after all
     count = int(logits.rows[-1]) + 1 if len(logits.rows) else 0
@@ -95,7 +96,8 @@ def nbest(
             entries.append(("", *(x[null[row], 0].item() for x in (logits.start, logits.end))))
         found.nbest.append(_with_shares(entries or [(none, 0.0, 0.0)]))
         if with_null:
-            found.null_odds.append(_odds(logits, null[row], entries))
+            best = (start + end for said, start, end in entries if said)
+            found.null_odds.append(lowest[row] - next(best, floor))
         found.predictions.append(_chosen(found, null_score_diff_threshold))
     return found
 
@@ -134,18 +136,13 @@ def _different(candidates, text, size):
 
 def _with_shares(entries):
     sums = [start + end for _, start, end in entries]
-    shares = [math.exp(value - max(sums)) for value in sums]
+    highest = max(sums)
+    shares = [math.exp(value - highest) for value in sums]
+    total = sum(shares)
     return [
-        {"text": said, "probability": share / sum(shares), "start_logit": start, "end_logit": end}
+        {"text": said, "probability": share / total, "start_logit": start, "end_logit": end}
         for (said, start, end), share in zip(entries, shares, strict=True)
     ]
-
-
-def _odds(logits, null, entries):
-    """How far the null's logits are above those of the best answer with a text."""
-    lowest = logits.start[null, 0].item() + logits.end[null, 0].item()
-    best = next((start + end for said, start, end in entries if said), None)
-    return lowest - (float(logits.start.min() + logits.end.min()) if best is None else best)
 
 
 def _chosen(found, threshold):

@@ -278,7 +278,7 @@ def test_files_of_run_squad(assets, name, tmp_path):
         texts = answer_rows.as_google(logits, contexts, tokens, task.preprocessor.tokenizer)
         for version in (1, 2):
             found = nbest.nbest(logits, texts, size, 30, version == 2, 0.0, nbest.NONE)
-            write_answers(tmp_path, ids, found)
+            write_answers(tmp_path, ids, found, overwrite=True)
             begin = f"squad_pred_{name}_v{version}"
             for ours, theirs in (
                 ("predictions", "predictions"),
