@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import materials, works
+from benchmarks import asked, materials, works
 from benchmarks.contestant import ROOT, Contestant, Failed
 
 LIMIT = "limit"  # takes turns with the contestants: large matrix products, nothing else
@@ -71,6 +71,8 @@ def _question(work, threads, quick):
     }
     if work.kind == "epoch":
         return question | _epoch(work.options, quick)
+    if work.kind == "asked":
+        return question | asked.question(work.options["head"])
     return question | materials.batch(work.batch)
 
 
@@ -103,6 +105,7 @@ def _files(work, label, question):
     precision = variant if variant in ("bfloat16", "int8") else "float32"
     onnx = folder / f"{question.get('onnx_for', 'none')}.onnx"
     return {
+        "with_head": str(folder / f"head_{question.get('head')}"),
         "saved_model": str(folder / f"saved_model_{precision}" / "1"),
         "onnx": str(onnx),
         "onnx_best": str(onnx.with_suffix(".best.onnx")),

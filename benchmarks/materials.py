@@ -176,12 +176,12 @@ def texts(name):
     return rows.texts, [int(label) for label in rows.labels], f"SST-2, {split} set"
 
 
-def encode(sides):
+def encode(sides, max_length=128):
     """Texts -> dict of int32 (B, L), by our tokenizer; cut at 128 tokens, as for fine-tuning."""
     import bert_tf2
 
     tokenizer = bert_tf2.WordPieceTokenizer(vocabulary(), lowercase=True)
-    packed = bert_tf2.Preprocessor(tokenizer, max_length=128)(sides)
+    packed = bert_tf2.Preprocessor(tokenizer, max_length=max_length)(sides)
     return {name: tensor.numpy() for name, tensor in packed.items()}
 
 

@@ -93,7 +93,7 @@ def measure(name, flags, result, keep):
         except contestant.Failed as error:
             print(f"  left out: {who}: {error}", flush=True)
             return
-        result.setdefault(who, {})[seed] = found
+        result.setdefault(who, {})[seed] = found | {"date": time.strftime("%Y-%m-%d")}
         print(
             f"  {who}, seed {seed}: {told(found['figures'])}; {found['seconds']:.0f} s", flush=True
         )

@@ -32,6 +32,8 @@ def _columns(found):
 
 
 def of_glue(name):
+    """The training and the dev file of a task of GLUE."""
+
     def read(folder):
         files = (glue.read_glue(folder / "glue", name, split) for split in ("train", "dev"))
         return tuple(_columns(file) for file in files)
@@ -53,6 +55,9 @@ def of_conll(folder):
     names = ("eng.train", "eng.testa")
     files = (conll.read_conll(folder / "conll2003" / name, scheme="IOB1") for name in names)
     return tuple(Data({"words": file.words}, file.tags) for file in files)
+
+
+of_ag_news = of_files("ag_news_subset/train.csv", "ag_news_subset/test.csv")
 
 
 def in_fifths(data, groups):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.quality_data import of_choices, of_conll, of_files, of_glue, of_squad
+from benchmarks.quality_data import of_ag_news, of_choices, of_conll, of_files, of_glue, of_squad
 from bert_tf2.data import glue
 from bert_tf2.data.label_cells import indicators
 from bert_tf2.scoring import classification, entities, questions
@@ -197,7 +197,7 @@ ROWS = {
     "ag_news": Row(
         "AG News, 5000 texts: four topics",
         "classes",
-        of_files("ag_news_subset/train.csv", "ag_news_subset/test.csv"),
+        of_ag_news,
         _accuracy,
         MAJORITY | TFIDF,
         MEAN,

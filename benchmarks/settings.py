@@ -2,7 +2,7 @@
 
 SETTINGS = {
     "ours": "`TextClassifier` with its default recipe; `encode` in a `tf.function`; the SavedModel "
-    "of `export_saved_model`",
+    "of `export_saved_model`; `predict_entities`, `answer_question` and `classify`",
     "ours:best": "with `TF_ONEDNN_ASSUME_FROZEN_WEIGHTS=1` in the environment",
     "ours:graph": "`train_step` in a `tf.function`, on ids",
     "ours:ids": "`fit` on a dataset of ids",
@@ -15,7 +15,7 @@ SETTINGS = {
     "keras_hub:float32": "as `keras_hub`, in float32",
     "transformers": "padded to the longest text of the batch; bfloat16 by autocast; `pipeline`",
     "transformers:best": "batches of texts of like length (the same number of real tokens); "
-    "bfloat16 weights; the model called on ids",
+    "bfloat16 weights; the model called on ids; pipelines with `batch_size=32`",
     "transformers:checkpointed": "`gradient_checkpointing_enable()`",
     "onnxruntime": "transformers' model through `torch.onnx.export`, given ids",
     "onnxruntime:best": "the same after `onnxruntime.transformers.optimizer`",

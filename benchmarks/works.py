@@ -1,58 +1,9 @@
 """What is measured: a table. A work is a row; settings.py tells what a variant is."""
 
-import dataclasses
+from benchmarks.work import Work
 
 SLOW = ("model_garden",)  # left out of `make bench-quick`
 BASE = ("ours", "keras_hub", "keras_hub:best", "transformers", "transformers:best")
-
-
-@dataclasses.dataclass(frozen=True)
-class Work:
-    """One row of the plan.
-
-    Attributes:
-        name: what `--only` takes.
-        title: for people.
-        kind: a function of that name in the contestants' workers.
-        contestants: "peer" or "peer:variant"; the first one is what the others are compared with.
-        model: a name in `materials.MODELS`, or "minilm".
-        batch: a name in `materials.BATCHES`.
-        dtype: "float32", in which outputs must agree, "bfloat16" or "int8".
-        rounds: of `make bench`.
-        quick: rounds of `make bench-quick`; 0 leaves it out.
-        calls: how often the worker does the work in one round.
-        copies: how many times the texts of the batch are in it.
-        setup: (contestant, kind, name of the file or folder it writes in the question).
-        turns: whose rounds interleave, which all are in memory then: "all" contestants'; those of
-            each "peer" and ours, measured anew for each; or each is "alone".
-        tolerance: how far float32 outputs may lie apart.
-        aims: contestant -> least ratio of its time to ours; "share" (least, of the limit) and
-            "peak" (at most, in GiB) are aims for ourselves.
-        options: more for the worker's question.
-        only_by_name: not part of `make bench`.
-        note: a line under the table.
-    """
-
-    name: str
-    title: str
-    kind: str
-    contestants: tuple[str, ...]
-    model: str = "bert_base"
-    batch: str = "sst2_16"
-    dtype: str = "float32"
-    rounds: int = 3
-    quick: int = 0
-    calls: int = 1
-    copies: int = 1
-    setup: tuple[tuple[str, str, str], ...] = ()
-    turns: str = "peer"
-    tolerance: float = 1e-3
-    aims: dict[str, float] = dataclasses.field(default_factory=dict)
-    options: dict = dataclasses.field(default_factory=dict)
-    only_by_name: bool = False
-    note: str = ""
-
-
 BFLOAT16_NOTE = (
     "Only processors with avx512_bf16 or amx_bf16 multiply bfloat16 quickly; elsewhere "
     "it is converted on the way and nobody gains."
@@ -66,6 +17,10 @@ SLICE_NOTE = (
     "A slice, not an epoch: each round is one `fit` of the same texts, timed from the end of its "
     "first step (which traces the graph) to its end. `--only epoch_full` runs a whole epoch. "
     + TANH_NOTE
+)
+ASKED_NOTE = (
+    "Heads are random. transformers' pipelines take one text at a time, as they do by default, and "
+    "at best 32; of questions, which it has no pipeline for any more, what its last one did."
 )
 
 WORKS = (
@@ -262,6 +217,26 @@ WORKS = (
         calls=5,
         note=BFLOAT16_NOTE,
         turns="all",
+    ),
+    *(
+        Work(
+            f"asked_{head}",
+            title,
+            "asked",
+            ("ours", "transformers", "transformers:best"),
+            model="minilm",
+            tolerance=1e-2,
+            options={"head": head},
+            setup=(("transformers", "write_heads", "with_head"),),
+            aims={"transformers": aim},
+            turns="all",
+            note=ASKED_NOTE,
+        )
+        for head, title, aim in (
+            ("tag", "Entities of 256 texts of CoNLL lengths, MiniLM, from raw strings", 3.0),
+            ("answer", "Answers to 64 questions of SQuAD, MiniLM, from raw strings", 3.0),
+            ("zero_shot", "20 labels × 64 texts of AG News, never seen, MiniLM", 4.0),
+        )
     ),
     Work(
         "epoch_full",

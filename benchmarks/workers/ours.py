@@ -155,6 +155,30 @@ def epoch(question):
     return Prepared(once, check)
 
 
+ASKED = {
+    "tag": ("TokenClassifier", lambda task, x: task.predict_entities(x["text"])),
+    "answer": (
+        "QuestionAnswerer",
+        lambda task, x: task.answer_question(x["question"], x["context"], max_seq_len=384),
+    ),
+    "zero_shot": ("ZeroShotClassifier", lambda task, x: task.classify(x["text"], x["labels"])),
+}
+
+
+def asked(question):
+    """Raw strings in, entities, answers or labels out."""
+    import bert_tf2
+
+    cls, answers = ASKED[question["head"]]
+    task = getattr(bert_tf2, cls).from_preset(question["with_head"])
+
+    def once():
+        answers(task, question["asked"])
+
+    once()
+    return Prepared(once, _tokens(task.encoder, question))
+
+
 def fit(question):
     """Steps of `fit` on raw strings; variant "ids": on ids; "graph": the step's graph alone.
 
@@ -220,5 +244,5 @@ def _waiting_for_data():
 
 
 if __name__ == "__main__":
-    kinds = (step, span, forward, export, serve, startup, epoch, fit)
+    kinds = (step, span, forward, export, serve, startup, epoch, asked, fit)
     protocol.serve({k.__name__: k for k in kinds}, ("tensorflow", "keras", "tensorflow-text"))

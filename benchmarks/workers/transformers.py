@@ -192,6 +192,23 @@ def epoch(question):
     return Prepared(lambda: transformers_trainer.epoch(model, question), _tokens(model, question))
 
 
+def write_heads(question):
+    """Sets up `asked`: a model with a random head, for everyone."""
+    from benchmarks.workers import transformers_answers
+
+    transformers_answers.write_heads(question)
+    return Prepared()
+
+
+def asked(question):
+    """Raw strings in, entities, answers or labels out."""
+    from benchmarks.workers import transformers_answers
+
+    model, once = transformers_answers.asked(question)
+    once()
+    return Prepared(lambda: once() and None, _tokens(model, question))
+
+
 def finetune(question):
     """Real data in, answers out, for `benchmarks.quality`."""
     from benchmarks.workers import transformers_quality
@@ -200,5 +217,5 @@ def finetune(question):
 
 
 if __name__ == "__main__":
-    kinds = (step, span, forward, onnx, serve, startup, epoch, finetune)
+    kinds = (step, span, forward, onnx, serve, startup, epoch, finetune, write_heads, asked)
     protocol.serve({k.__name__: k for k in kinds}, ("transformers", "torch"))

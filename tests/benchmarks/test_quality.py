@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import quality, quality_data
+from benchmarks import asked, materials, quality, quality_data
 from benchmarks.quality_rows import KINDS, ROWS, label_names
 
 # Kind -> made-up labels and a column x for the baselines; a row's score of the labels themselves is
@@ -107,3 +107,15 @@ def test_data_is_read(assets, name):
     for part in (train, scored):
         assert all(len(column) == len(part.y) for column in part.x.values())
     assert [*train.x] == [*MADE_UP[row.kind][0]][: len(train.x)]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("head", asked.HEADS)
+def test_heads_are_asked_what_is_there(assets, monkeypatch, head):
+    monkeypatch.setattr(materials, "ASSETS", str(assets))
+    monkeypatch.setitem(asked.HEADS, head, (*asked.HEADS[head][:2], 4, asked.HEADS[head][3]))
+    found = asked.question(head)
+    columns = [x for name, x in found["asked"].items() if name != "labels"]
+    assert [len(column) for column in columns] == [4] * len(columns)
+    assert len(found["lengths"]) == (80 if head == "zero_shot" else 4)
+    assert all(4 < length <= 384 for length in found["lengths"])
