@@ -89,9 +89,10 @@ def plain_search(task, question, context, longest=20, stride=3, asked=5, most=30
     [
         ({}, {}),
         ({"handle_impossible_answer": True, "max_answer_len": 2}, {"null": True, "most": 2}),
-        (
+        pytest.param(
             {"max_seq_len": 14, "doc_stride": 100, "max_question_len": 1, "top_k": 2},
             {"longest": 14, "stride": 100, "asked": 1},
+            marks=pytest.mark.full,
         ),
     ],
 )
@@ -222,6 +223,7 @@ def test_heads_of_transformers(tmp_path):
 # === The n best answers ===========================================================================
 
 
+@pytest.mark.full
 def test_the_n_best_answers_are_the_likeliest(qa):
     """Of 20 tokens all may begin and end one, so that no better ones are left out."""
     how = {"handle_impossible_answer": True, "max_answer_len": 2}
@@ -398,6 +400,7 @@ def test_a_dataset_and_ids_train_alike(qa):
         tf.nest.map_structure(np.testing.assert_array_equal, got, want)
 
 
+@pytest.mark.full
 def test_padding_is_left_out_of_the_loss_unless_google_counts_it():
     ids = {"token_ids": [[8, 40, 9, 41, 9, 0, 0]], "padding_mask": [[1] * 5 + [0] * 2]}
     ids = {name: np.array(x, "int32") for name, x in ids.items()}
