@@ -192,8 +192,12 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
             symbolic = traced or isinstance(first, keras.KerasTensor)
             found = self.batch_columns(inputs) if symbolic else self.read(inputs)
             inputs = self.prepare(found)[0]
-        inputs = {name: x for name, x in inputs.items() if name not in self.marks}
-        return super().__call__(self.rename_inputs(inputs), *args, **kwargs)
+        ids = {name: x for name, x in inputs.items() if name not in self.marks}
+        return self.joined(inputs, super().__call__(self.rename_inputs(ids), *args, **kwargs))
+
+    def joined(self, inputs, outputs):
+        """Outputs to what `prepare` made of texts -> outputs to the texts, where these differ."""
+        return outputs
 
     def _run_through_graph(self, inputs, operation_fn=lambda op: op, **kwargs):
         """Keras's; `clone_model` comes here too, whose copy would be no task."""

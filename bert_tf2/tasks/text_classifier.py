@@ -2,12 +2,16 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from bert_tf2.data import labels as classes
 from bert_tf2.modeling import heads
 from bert_tf2.scoring import classification
 from bert_tf2.tasks.problems import PROBLEMS, thresholds_of
 from bert_tf2.tasks.task import Task
+from bert_tf2.text.words import in_windows
+
+OF_TEXT = "text_of_window"  # int32 (W,): the text that a window is of
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
@@ -33,12 +37,17 @@ class TextClassifier(Task):
             0 and 1 a class (n, C). `from_preset` takes it from a checkpoint that says it.
         thresholds: of several labels, the probabilities from which on one is given: a number, a
             list of C, or a dict by name; default 0.5. `tune_thresholds` finds the best.
+        doc_stride: read a text longer than the preprocessor's `max_length` in windows, each so many
+            tokens after the last, and answer it by the mean of their logits. In `fit` and
+            `evaluate` each of its n windows has its label and counts 1/n, and weights are shares of
+            their batch; `predict`, `Scores` and exports are of whole texts. For texts alone, no
+            pairs. Default: such a text is cut, which is said once.
         drop_padding: compute no padding: same answers, less work. False for XLA and TPUs.
         name: of the model; by default Keras numbers them.
 
     Raises:
         ValueError: fewer than two classes (one, of several labels), the same name twice, another
-            pooling or problem, or thresholds that are none.
+            pooling or problem, thresholds that are none, or `doc_stride` below 1.
 
     Example:
 
@@ -51,7 +60,9 @@ class TextClassifier(Task):
     problem_types = tuple(PROBLEMS)
     softens = True
     head_kind = "classes"
-    settings = ("labels", "dropout", "pooling", "problem_type", "thresholds")
+    settings = ("labels", "dropout", "pooling", "problem_type", "thresholds", "doc_stride")
+    doc_stride = None
+    marks = (OF_TEXT,)
 
     def __init__(
         self,
@@ -62,6 +73,7 @@ class TextClassifier(Task):
         pooling="first",
         problem_type="single_label_classification",
         thresholds=None,
+        doc_stride=None,
         drop_padding=True,
         name=None,
     ):
@@ -70,6 +82,8 @@ class TextClassifier(Task):
                 f'`problem_type` must be one of {[*PROBLEMS]}; "regression" is a TextRegressor\'s. '
                 f"Received: {problem_type!r}"
             )
+        if doc_stride is not None and (isinstance(doc_stride, bool) or not doc_stride >= 1):
+            raise ValueError(f"`doc_stride` must be 1 token or more. Received: {doc_stride!r}")
         self.problem = PROBLEMS[problem_type]
         labels = classes.class_names(labels, self.problem.fewest)
         dropout = encoder.config.classifier_dropout if dropout is None else dropout
@@ -78,6 +92,8 @@ class TextClassifier(Task):
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
         self.labels, self.dropout, self.pooling = labels, dropout, pooling
         self.problem_type, self.own_loss = problem_type, self.problem.loss
+        self.doc_stride, self.reads_windows = doc_stride, doc_stride is not None
+        self.weighs_metrics = self.reads_windows
         self.set_thresholds(thresholds)
 
     def set_thresholds(self, thresholds):
@@ -134,17 +150,48 @@ class TextClassifier(Task):
             for logits in batch["logits"]
         ]
 
+    def predict(self, x, batch_size=32, verbose="auto", **kwargs):
+        """Logits (n, C): as `Task.predict`; of texts in windows the means."""
+        if not self.reads_windows:
+            return super().predict(x, batch_size, verbose, **kwargs)
+        if kwargs:
+            raise ValueError(f"With `doc_stride` these must be left out. Received: {[*kwargs]}")
+        return np.concatenate([b["logits"] for b in self.answer(x, batch_size, verbose == 1)])
+
     def prepare(self, columns):
-        inputs = self.encoded(columns)
+        in_parts = self.reads_windows and "text" in columns
+        inputs = self._in_windows(columns) if in_parts else self.encoded(columns)
         if "labels" not in columns:
             return inputs, None, None
         targets = self.problem.targets(columns["labels"], self.labels)
-        return inputs, targets, self.row_weights(columns)
+        weights = self.row_weights(columns)
+        if in_parts:
+            of_text = inputs[OF_TEXT]
+            weights /= tf.cast(tf.math.bincount(of_text), tf.float32)
+            targets, weights = tf.gather(targets, of_text), tf.gather(weights, of_text)
+        return inputs, targets, weights
+
+    def _in_windows(self, columns):
+        if "text_pair" in columns:
+            raise ValueError(
+                "`doc_stride` is for texts alone: make the classifier without it for pairs, the "
+                "longer side of which is then cut."
+            )
+        ids = self.preprocessor.tokenizer(tf.reshape(columns["text"], [-1]))
+        placed = in_windows(ids, self.preprocessor, self.doc_stride)
+        return placed.inputs | {OF_TEXT: placed.windows.rows}
+
+    def joined(self, inputs, outputs):
+        if OF_TEXT not in inputs:
+            return outputs
+        return tf.math.segment_mean(outputs, inputs[OF_TEXT])  # (W, C) -> (B, C)
 
     def losses(self, targets, outputs, weights):
-        return self.problem.losses(targets, outputs, weights, **self.softening)
+        how = self.softening | {"by_weight": self.reads_windows}
+        return self.problem.losses(targets, outputs, weights, **how)
 
     def answers(self, inputs, outputs):
+        outputs = self.joined(inputs, outputs)
         return self.problem.answers(
             outputs, self.labels, thresholds_of(self.thresholds, self.labels)
         )

@@ -37,14 +37,16 @@ def cross_entropy(targets, logits, weights, by_weight=False, label_smoothing=0.0
     return tf.reduce_sum(values * weights), size
 
 
-def binary_cross_entropy(targets, logits, weights, label_smoothing=0.0, focal_gamma=0.0):
+def binary_cross_entropy(
+    targets, logits, weights, label_smoothing=0.0, focal_gamma=0.0, by_weight=False
+):
     """The mean over rows and classes of each class's own cross-entropy.
 
     Args:
         targets: float32 (B, C), 0 or 1. logits: float32 (B, C).
         weights: float32 (B,), or (B, C).
         label_smoothing: targets move to 1/2 by this share, as in Keras's `BinaryCrossentropy`.
-        focal_gamma: as in `cross_entropy`.
+        focal_gamma, by_weight: as in `cross_entropy`.
 
     Returns: as `cross_entropy`.
     """
@@ -56,7 +58,8 @@ def binary_cross_entropy(targets, logits, weights, label_smoothing=0.0, focal_ga
         values -= (1 - targets) * tf.exp(focal_gamma * yes) * no
     else:
         values = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
-    return tf.reduce_sum(values * weights), tf.cast(tf.size(targets), tf.float32)
+    size = tf.reduce_sum(weights * tf.ones_like(values)) if by_weight else tf.size(targets)
+    return tf.reduce_sum(values * weights), tf.cast(size, tf.float32)
 
 
 def squared_error(targets, outputs, weights):
