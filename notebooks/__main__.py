@@ -1,6 +1,6 @@
 """`python -m notebooks [--all] [NAME …]`: executes the `.py` files here into `.ipynb` beside them.
 
-One whose cells have not changed since is left as it is.
+Of one whose code has not changed since, the outputs are kept.
 """
 
 import argparse
@@ -24,15 +24,17 @@ def main(argv):
     for name in flags.names or known:
         written = execution.read(known[name])
         target = known[name].with_suffix(".ipynb")
-        if not flags.all and execution.holds_cells(target, written):
+        executed = None if flags.all else execution.with_outputs(written, target)
+        if executed is None:
+            print(f"{name}: a minute to five …", flush=True)
+            try:
+                executed = execution.execute(written)
+            except execution.Failed as error:
+                print(error, file=sys.stderr)
+                return 1
+        else:
             print(f"{name}: executed already (python -m notebooks --all does it again)")
-            continue
-        print(f"{name}: a minute to five …", flush=True)
-        try:
-            execution.write(execution.execute(written), target)
-        except execution.Failed as error:
-            print(error, file=sys.stderr)
-            return 1
+        execution.write(executed, target)
     return 0
 
 

@@ -16,8 +16,10 @@ import nbformat
 
 HERE = Path(__file__).parent
 SECONDS = 1200  # a cell that takes longer stands still
-# TensorFlow's C++ part writes these straight to the screen, whatever it is told.
-NOTES = re.compile(r"^(WARNING: All log messages before absl|[IWE]\d{4} \d\d:\d\d:).*\n?", re.M)
+# TensorFlow writes these to the screen, its C++ part whatever it is told.
+NOTES = re.compile(
+    r"^(WARNING: All log messages before absl|[IWE]\d{4} \d\d:\d\d:|INFO:tensorflow:).*\n?", re.M
+)
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 Failed = nbclient.exceptions.CellExecutionError
@@ -38,13 +40,17 @@ def read(path):
     return notebook
 
 
-def holds_cells(path, notebook):
-    """Whether a file holds the cells of this notebook."""
+def with_outputs(notebook, path):
+    """The notebook with the outputs that a file holds; None if the file has not the same code."""
     if not path.is_file():
-        return False
+        return None
     found = nbformat.read(path, as_version=4)
-    cells = [[(x.cell_type, x.source) for x in one.cells] for one in (found, notebook)]
-    return cells[0] == cells[1]
+    before, now = ([c for c in one.cells if c.cell_type == "code"] for one in (found, notebook))
+    if [cell.source for cell in before] != [cell.source for cell in now]:
+        return None
+    for old, new in zip(before, now, strict=True):
+        new.outputs, new.execution_count = old.outputs, old.execution_count
+    return notebook
 
 
 def execute(notebook):
@@ -68,8 +74,8 @@ def execute(notebook):
 
 
 def without_notes(output):
-    """An output without the notes of TensorFlow's C++ part; None if there is nothing else in it."""
-    if output.get("name") == "stderr":
+    """An output without the notes of TensorFlow; None if there is nothing else in it."""
+    if output.output_type == "stream":
         output.text = NOTES.sub("", output.text)
         return output if output.text.strip() else None
     return output

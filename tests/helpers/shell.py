@@ -11,17 +11,18 @@ from bert_tf2.config import EncoderConfig
 from bert_tf2.modeling.encoder import Encoder
 
 
-def tiny_checkpoint(folder, reference):
-    """Writes a checkpoint of Google's, uncased, of one layer. -> the folder"""
+def tiny_checkpoint(folder, reference, **sizes):
+    """Writes a checkpoint of Google's, uncased, of one layer if not said. -> the folder"""
     vocabulary = (reference / "own_fixture" / "vocab_uncased.txt").read_text("utf-8").splitlines()
-    config = EncoderConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=40,
-    )
+    tiny = {
+        "vocab_size": len(vocabulary),
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 40,
+    }
+    config = EncoderConfig(**tiny | sizes)
     keras.utils.set_random_seed(3)
     encoder = Encoder(config)
     arrays = {name: np.array(v) for name, v in encoder.named_variables().items()}

@@ -1,0 +1,80 @@
+"""README and pages: links lead somewhere, and what is printed runs as it is printed."""
+
+import importlib.util
+import re
+import tomllib
+
+import pages
+import pytest
+
+from bert_tf2 import cli
+from bert_tf2.cli import flags
+from bert_tf2.cli.verbs import VERBS
+
+HOLD_CODE = [page for page in pages.PAGES if pages.blocks(page, "python") or pages.commands(page)]
+NEEDS_PUBLISHED = ("download", "verify")  # the real weights, and the network
+
+
+def has_target(words):
+    lines = (pages.ROOT / "Makefile").read_text("utf-8")
+    return re.search(rf"^{re.escape(words[0])}:", lines, re.M)
+
+
+def has_extra(words):
+    project = tomllib.loads((pages.ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = re.findall(r"\.\[(\w+)\]", " ".join(words))
+    return words[0] == "install" and set(extras) <= set(project["optional-dependencies"])
+
+
+FORMS = {  # command -> whether its arguments are such as it takes
+    "bert_tf2": lambda words: flags.parse("bert_tf2", VERBS[words[0]].flags, words[1:]) or True,
+    "make": has_target,
+    "pip": has_extra,
+    "python": lambda words: words[0] == "-m" and importlib.util.find_spec(words[1]),
+    "docker": lambda words: words[0] == "run",
+    "curl": lambda words: any(word.startswith("localhost:8501/v1/models/") for word in words),
+}
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=pages.name_of)
+def test_links_lead_somewhere(page):
+    for target, place in pages.LINK.findall(page.read_text("utf-8")):
+        if target.startswith(("http:", "https:")):
+            continue
+        there = (page.parent / target).resolve() if target else page
+        assert there.exists(), target
+        if place and there.suffix == ".md":
+            assert place in pages.anchors(there), place
+
+
+@pytest.mark.parametrize("page", HOLD_CODE, ids=pages.name_of)
+def test_code_has_its_form(page):
+    for block in pages.blocks(page, "python"):
+        compile(block, str(page), "exec")
+    for command, *words in pages.commands(page):
+        assert FORMS[command](words), (command, *words)
+
+
+def test_every_fence_names_its_language():
+    for page in pages.PAGES:
+        found = {language for language, _ in pages.FENCE.findall(page.read_text("utf-8"))}
+        assert found <= {"python", "sh", "text"}, page
+
+
+def test_readme_is_short():
+    assert len((pages.ROOT / "README.md").read_text("utf-8").splitlines()) < 150
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("page", HOLD_CODE, ids=pages.name_of)
+def test_code_runs(page, tmp_path, monkeypatch, reference):
+    """As it is printed, with tiny checkpoints under the published names."""
+    pages.prepare(tmp_path, reference)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BERT_TF2_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    known = {}
+    for block in pages.blocks(page, "python"):
+        exec(compile(block, str(page), "exec"), known)
+    for command, *words in pages.commands(page):
+        if command == "bert_tf2" and words[0] not in NEEDS_PUBLISHED:
+            assert cli.main(words) == 0, words
