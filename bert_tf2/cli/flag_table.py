@@ -76,7 +76,7 @@ FLAGS = {
     "max_query_length": count("tokens of a question (default: 64)"),
     "max_answer_length": count("tokens of an answer (default: 30)"),
     "version_2_with_negative": switch(
-        "a question may have no answer (default: as --train_file tells)", None
+        "a question may have no answer (default: as the file to train on tells)", None
     ),
     "pooling": choice(
         ["first", "mean"],
