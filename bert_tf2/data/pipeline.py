@@ -122,6 +122,18 @@ def batches(columns, prepare, batch_size=32, sampling=ONCE, groups=None):
     return ahead(dataset, prepare)
 
 
+def rows_a_batch(batch_size):
+    """The rows of a batch as a user gives them, 32 for None.
+
+    Raises:
+        ValueError: no int from 1.
+    """
+    size = 32 if batch_size is None else batch_size
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+        raise ValueError(f"`batch_size` must be an int from 1. Received: {batch_size!r}")
+    return int(size)
+
+
 def count_rows(columns):
     """The n of a structure of columns (n, …) in memory."""
     first = tf.nest.flatten(columns)[0]

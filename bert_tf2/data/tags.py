@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2.data.columns import text_columns
-from bert_tf2.data.labels import MARK, class_numbers, class_numbers_in_graph
+from bert_tf2.data.labels import MARK, class_names, class_numbers, class_numbers_in_graph
 from bert_tf2.messages import shorten
 from bert_tf2.text.forms import cells, column_names, shown, to_strings
 
@@ -18,11 +18,28 @@ SPAN_KEYS = ("label", "entity_group", "entity", "type")
 PREFIXES = {"IOB2": "BI", "BIOES": "BIES", "BILOU": "BILU"}  # begin, inside, end, single
 
 
-def entity_tags(types, scheme):
-    """Types of entities -> the tags of a scheme: "O", and each letter with each type."""
+def entity_tags(labels, scheme):
+    """Types of entities -> the tags of a scheme: "O", and each letter with each type.
+
+    Args:
+        labels: the types, or such tags with "O" among them, which stay as they are.
+        scheme: a key of `PREFIXES`.
+
+    Raises:
+        ValueError: another scheme, or tags that are not of it.
+    """
     if scheme not in PREFIXES:
         raise ValueError(f"`scheme` must be one of {[*PREFIXES]}. Received: {scheme!r}")
-    return ["O", *(f"{letter}-{kind}" for kind in types for letter in PREFIXES[scheme])]
+    names, letters = class_names(labels, fewest=1), PREFIXES[scheme]
+    if "O" not in names:
+        return ["O", *(f"{letter}-{kind}" for kind in names for letter in letters)]
+    wrong = [n for n in names if n != "O" and (n[0] not in letters or n[1:2] != "-")]
+    if wrong:
+        raise ValueError(
+            f"`labels` must be kinds of entities, without \"O\", or tags of {scheme}, which begin "
+            f"with one of {[*letters]} and a hyphen. Received: {wrong[:10]}"
+        )
+    return names
 
 
 def scheme_of(names):

@@ -26,7 +26,7 @@ def answer(task, x, batch_size=32, verbose=0, **how):
     if isinstance(x, tf.data.Dataset):
         batches = (task.batch_columns(*(e if isinstance(e, tuple) else (e,))) for e in x)
     else:
-        found = task.read(x)
+        found, batch_size = task.read(x), pipeline.rows_a_batch(batch_size)
         rows = range(0, pipeline.count_rows(found), batch_size)
         rows = tqdm(rows, unit="batch", disable=not verbose)
         batches = ({k: v[i : i + batch_size] for k, v in found.items()} for i in rows)
@@ -68,7 +68,15 @@ def _outputs(task, inputs):
 
 
 def _traced(task, batch, how):
-    """That function for columns of such kinds, traced once for all their sizes."""
+    """That function for columns of such kinds, traced once for all their sizes.
+
+    A graph holds settings as constants: those of others than the task has now are forgotten.
+    """
+    lengths = {k: v for k, v in vars(task.preprocessor).items() if k != "tokenizer"}
+    settings = repr((lengths, [getattr(task, name) for name in task.settings]))
+    if settings != task.traced_for:
+        task.graphs.clear()
+        task.traced_for = settings
     specs = {name: _any_size(name, value) for name, value in sorted(batch.items())}
     key = (*specs.values(), *sorted(how.items()))
     if key not in task.graphs:

@@ -32,6 +32,11 @@ def dataset(
         if y is not None or sample_weight is not None:
             raise ValueError("A dataset brings its labels along: leave out `y`.")
         if isinstance(x.element_spec, pipeline.Batch):  # prepared already
+            if class_weight is not None:
+                raise ValueError(
+                    "A dataset of prepared batches has its weights: give `class_weight` to what "
+                    f"prepared it, `dataset`. Received: {class_weight}"
+                )
             return x
         return pipeline.ahead(x, lambda *element: finish(_columns(task, element, labelled)))
     if labelled and y is None:
@@ -45,7 +50,7 @@ def dataset(
         sides = tuple(task.packed_texts(found).values())
         groups = task.preprocessor.buckets(sides if sides[1:] else sides[0])
         groups = groups.reshape(pipeline.count_rows(found), -1).max(1)
-    return pipeline.batches(found, finish, batch_size or 32, sampling, groups)
+    return pipeline.batches(found, finish, pipeline.rows_a_batch(batch_size), sampling, groups)
 
 
 def batch(task, x, y=None, sample_weight=None, class_weight=None):

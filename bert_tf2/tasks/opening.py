@@ -1,6 +1,7 @@
 """Checkpoints -> tasks, and tasks -> what a checkpoint holds."""
 
 import dataclasses
+import inspect
 import logging
 from pathlib import Path
 
@@ -67,8 +68,10 @@ def open_task(
     Raises:
         FileNotFoundError: nothing, or no vocabulary, is found there.
         weights.CheckpointError: files and config disagree, or a file is damaged.
+        TypeError: an argument that the task does not have.
         ValueError: more layers than there are, or some of those that share their weights (ALBERT).
     """
+    given = _arguments(cls, args, kwargs)
     checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file, ignore)
     for name, n in {"trainable_layers": trainable_layers, "reinit_layers": reinit_layers}.items():
         top_blocks(checkpoint.config, n or 0, name)  # before anything is built
@@ -92,7 +95,6 @@ def open_task(
         "length_buckets": length_buckets,
     }
     preprocessor = Preprocessor(tokenizer, **_lengths(checkpoint, lengths))
-    given = dict(zip(cls.settings, args, strict=False)) | kwargs
     said = checkpoint.task or {}
     task = cls(encoder, preprocessor, **_settings(cls, checkpoint) | given)
     if load_weights:
@@ -123,6 +125,15 @@ def from_config(cls, config, custom_objects=None):
     task.takes_pairs, task.compiled_as = takes_pairs, said
     freeze(task, paths)
     return task
+
+
+def _arguments(cls, args, kwargs):
+    """dict of a task's own arguments, given in the order of its `__init__` or by name."""
+    try:
+        bound = inspect.signature(cls.__init__).bind_partial(None, None, None, *args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{cls.__name__}.from_preset: {error}") from None
+    return dict(list(bound.arguments.items())[3:])  # self, encoder, preprocessor
 
 
 def _lengths(checkpoint, given):

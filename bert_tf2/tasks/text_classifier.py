@@ -106,7 +106,6 @@ class TextClassifier(Task):
             self._need_several("thresholds")
             thresholds = thresholds_of(thresholds, self.labels)
         self.thresholds = thresholds
-        self.graphs.clear()  # they are constants there
 
     def tune_thresholds(self, x, y, batch_size=32):
         """Sets for each label the threshold with the best F1 on data that were not learned from.
@@ -206,6 +205,11 @@ class TextClassifier(Task):
         return self.problem.worth_saying(found["labels"], self.labels)
 
     def class_weights(self, by_class):
+        if self.given_loss is not None and self.problem is PROBLEMS["multi_label_classification"]:
+            raise ValueError(
+                "`class_weight` must be left out with a loss of your own, which weighs whole texts "
+                f"and not each label. Received: {by_class}"
+            )
         by_number = classes.class_weights(by_class, self.labels)
         return np.array([by_number.get(i, 1.0) for i in range(len(self.labels))], "float32")
 

@@ -37,6 +37,7 @@ class TextRegressor(Task):
     problem_types = ("regression",)
     problem_type = "regression"
     own_loss = "mean_squared_error"
+    gives_logits = False
     wanted = "numbers"
     head_kind = "classes"
     settings = ("labels", "dropout", "pooling")

@@ -55,7 +55,8 @@ class TokenClassifier(Task):
         name: of the model; by default Keras numbers them.
 
     Raises:
-        ValueError: fewer than two tags, another scheme or strategy, or one that a CRF has not.
+        ValueError: fewer than two tags, tags of another scheme, another scheme or strategy, or one
+            that a CRF has not, or a stride below 1.
 
     Example:
 
@@ -87,8 +88,10 @@ class TokenClassifier(Task):
         drop_padding=True,
         name=None,
     ):
-        if scheme and labels is not None and "O" not in labels:
+        if scheme is not None and labels is not None:
             labels = tags.entity_tags(labels, scheme)
+        if doc_stride is not None and doc_stride < 1:
+            raise ValueError(f"`doc_stride` must be an int from 1, or None. Received: {doc_stride}")
         labels = classes.class_names(labels)
         dropout = encoder.config.classifier_dropout if dropout is None else dropout
         inputs = input_tensors()
@@ -97,13 +100,8 @@ class TokenClassifier(Task):
         crf_layer = CRF(name="crf", dtype="float32") if crf else None
         outputs = outputs if crf_layer is None else crf_layer(outputs)
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
-        self.labels, self.dropout, self.scheme, self.doc_stride = (
-            labels,
-            dropout,
-            scheme,
-            doc_stride,
-        )
-        self.crf, self.crf_layer, self.reads_windows = bool(crf), crf_layer, doc_stride is not None
+        self.labels, self.dropout, self.scheme = labels, dropout, scheme
+        self.doc_stride, self.crf, self.crf_layer = doc_stride, bool(crf), crf_layer
         self.softens = not crf
         self.aggregation_strategy = self._checked(aggregation_strategy)
 
@@ -116,6 +114,10 @@ class TokenClassifier(Task):
         return strategy
 
     # --- The protocol. ----------------------------------------------------------------------------
+
+    @property
+    def reads_windows(self):
+        return self.doc_stride is not None
 
     def read_texts(self, x):
         return tags.read_texts(x)

@@ -93,7 +93,6 @@ class ZeroShotClassifier(TextClassifier):
         _check(asked["hypothesis_template"], asked["multi_label"], self)
         for name, value in asked.items():
             setattr(self, name, value)
-        self.graphs.clear()  # they are constants there
 
     def classify(
         self,

@@ -10,6 +10,9 @@ from bert_tf2.training import losses, strategies
 from bert_tf2.training.nonfinite import ACTIONS
 from bert_tf2.training.recipes import finetuning_optimizer
 
+SOFTMAX = "sparse_categorical_crossentropy"
+BY_SHAPES = ("accuracy", "acc")  # which Keras chooses by the shapes of targets and outputs
+
 
 def recipe_of(optimizer):
     """The recipe that a user named, a dict ready to be written as JSON; None for an optimizer.
@@ -29,7 +32,7 @@ def recipe_of(optimizer):
     return recipe
 
 
-def loss_of(given, own="sparse_categorical_crossentropy"):
+def loss_of(given, own=SOFTMAX):
     """The Keras loss that a user named; None for the task's own.
 
     Args:
@@ -70,18 +73,57 @@ def softening_of(task, loss, label_smoothing, focal_gamma):
     return given
 
 
+def metrics_of(task, metrics, weighted_metrics):
+    """What Keras is to be told of them, (metrics, weighted_metrics); the task's own for neither.
+
+    A name of one of the task's own metrics, if it has one output, is that one. Where places of a
+    row count nothing, all metrics are weighted.
+
+    Raises:
+        ValueError: an unknown name; a metric of probabilities where the head gives logits; both
+            kinds, where they are one.
+    """
+    own = task.default_metrics()
+    if metrics is None and weighted_metrics is None:
+        metrics = own
+    elif task.weighs_metrics and metrics is not None and weighted_metrics is not None:
+        raise ValueError(
+            f"`metrics` of a {type(task).__name__} are weighted, for places that count nothing: "
+            f"give them all there. Received: `weighted_metrics` {weighted_metrics}"
+        )
+    alone = [] if own is None or isinstance(own, dict) else own  # one output's
+    named = {getattr(metric, "name", metric): metric for metric in alone}
+
+    def found(metric):
+        metric = named.get(metric, metric) if isinstance(metric, str) else metric
+        if metric is not None and metric not in BY_SHAPES:
+            metric = keras.metrics.get(metric) if isinstance(metric, str) else metric
+            if task.gives_logits:
+                check_takes_logits(metric)
+        return metric
+
+    metrics, weighted_metrics = keras.tree.map_structure(found, (metrics, weighted_metrics))
+    if task.weighs_metrics:
+        return None, weighted_metrics if metrics is None else metrics
+    return metrics, weighted_metrics
+
+
 def check_takes_logits(measure):
     """Raises for one of Keras's losses or metrics that takes what it gets for probabilities."""
     if isinstance(measure, keras.losses.Loss | keras.metrics.Metric):
-        taken = measure.get_config().get("from_logits")
+        said = measure.get_config()
     else:
         keras_own = getattr(measure, "__module__", "").startswith("keras.")
-        found = inspect.signature(measure).parameters.get("from_logits") if keras_own else None
-        taken = None if found is None else found.default
-    if taken is False:
+        known = inspect.signature(measure).parameters.values() if keras_own else ()
+        said = {parameter.name: parameter.default for parameter in known}
+    cuts = np.ravel(said.get("threshold") or said.get("thresholds") or ())
+    counted = "thresholds" in said and not said.get("top_k") and not len(cuts)  # Keras's 1/2
+    several = "num_thresholds" in said and not said.get("from_logits")  # from 0 to 1
+    if said.get("from_logits") is False or ((cuts > 0) & (cuts < 1)).any() or counted or several:
         raise ValueError(
             "The head gives logits, and this takes them for probabilities: create it with "
-            f"`from_logits=True`, or leave it out for the task's own. Received: {measure!r}"
+            "`from_logits=True`, or a threshold of 0.0, the logit of 1/2; or leave it out for the "
+            f"task's own. Received: {measure!r}"
         )
 
 
@@ -120,10 +162,10 @@ def check_step(task, optimizer, loss, parts, nonfinite, fgm, r_drop):
             f"gradient a word. Received: fgm={fgm}"
         )
     shapes = [output.shape for output in keras.tree.flatten(task.output)]
-    if r_drop and [len(shape) for shape in shapes] != [2]:
+    if r_drop and ([len(shape) for shape in shapes] != [2] or task.own_loss != SOFTMAX):
         raise ValueError(
-            "`r_drop` must be 0: it compares answers to whole texts, (B, C). "
-            f"Received: r_drop={r_drop}, outputs {shapes}"
+            "`r_drop` must be 0: it compares the probabilities of one class a text, (B, C). "
+            f"Received: r_drop={r_drop}, outputs {shapes} of a loss {task.own_loss!r}"
         )
 
 

@@ -16,7 +16,8 @@ class StepModel(DistributedModel):
 
     own_loss = None  # the name by which people call the task's loss
     softens = False  # whether that loss knows `label_smoothing` and `focal_gamma`
-    weighs_metrics = False  # whether the task's own metrics count targets by weight
+    gives_logits = True  # whether its outputs are; else they are what is asked for itself
+    weighs_metrics = False  # whether metrics count targets by weight: some may count nothing
     optimizer = None  # until it is compiled
     given_loss = None  # another loss than the task's own
     compiled_as: dict = {}  # noqa: RUF012  what a file says of `compile`
@@ -45,7 +46,8 @@ class StepModel(DistributedModel):
             optimizer: a Keras optimizer, its name, or a dict of `finetuning_optimizer`'s settings,
                 e.g. `{"learning_rate": 3e-5}`. None or a dict makes every `fit` start that recipe
                 anew: AdamW, linear warm-up over a tenth of the steps, linear decay, clip at 1.0.
-            loss, metrics, weighted_metrics: default to the task's own. Heads give logits.
+            loss, metrics, weighted_metrics: default to the task's own, which also go by their
+                names. Heads give logits.
             jit_compile: compile with XLA, for models built with `drop_padding=False`; with
                 `pad_to_max_length=True` it compiles once, else once a length.
             micro_batches: compute each batch in that many parts, one after another, in the memory
@@ -66,13 +68,13 @@ class StepModel(DistributedModel):
             **kwargs: as in `keras.Model.compile`.
 
         Raises:
-            ValueError: a setting that a recipe has not; a loss of probabilities; XLA asked for a
+            ValueError: a setting that a recipe has not; a loss or metric of probabilities; XLA for a
                 model with dynamic shapes; `micro_batches` below 1, or above 1 with an optimizer
                 that reproduces Google's norm, which takes whole batches, or a loss that is not a
                 mean; another `nonfinite`, or one beside an optimizer that scales the loss, which
                 skips such steps itself; `fgm` or `r_drop` below 0, or `r_drop` for a task that does
-                not answer to whole texts; `label_smoothing` or `focal_gamma` for a loss that has
-                no classes, or is the user's.
+                not answer with one class a text; `label_smoothing` or `focal_gamma` for a loss that
+                has no classes, or is the user's.
         """
         if loss_weights is not None:
             raise ValueError("`loss_weights` must be left out: the losses are added up as they are")
@@ -83,12 +85,7 @@ class StepModel(DistributedModel):
         softening = compiling.softening_of(self, loss, label_smoothing, focal_gamma)
         compiling.check_step(self, optimizer, loss, micro_batches, nonfinite, fgm, r_drop)
         compiling.check_xla(self, jit_compile)
-        for metric in keras.tree.flatten([metrics, weighted_metrics]):
-            if metric is not None and not isinstance(metric, str):
-                compiling.check_takes_logits(metric)
-        if metrics is None and weighted_metrics is None:
-            own = self.default_metrics()
-            metrics, weighted_metrics = (None, own) if self.weighs_metrics else (own, None)
+        metrics, weighted_metrics = compiling.metrics_of(self, metrics, weighted_metrics)
         settings = {
             "metrics": metrics,
             "weighted_metrics": weighted_metrics,
