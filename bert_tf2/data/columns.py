@@ -6,11 +6,13 @@ Which forms texts may have is said in `text/forms.py`; what labels mean, in `lab
 import itertools
 import math
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_tf2.data.pipeline import count_rows
 from bert_tf2.modeling.inputs import INPUT_NAMES
 from bert_tf2.text.forms import TEXT_NAMES, cells, column_names, named_texts, shown, to_strings
 
@@ -50,26 +52,6 @@ def text_columns(x, names=TEXT_NAMES):
     if sizes[0] == 0:
         raise ValueError("There must be at least one text. Received an empty list.")
     return columns
-
-
-def sample_weights(weights, rows):
-    """Sample weights, (n,) or (n, 1) in any form -> float32 (n,)."""
-    try:
-        found = np.array(cells(weights, "sample_weight"), np.float32)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"`sample_weight` must hold one number a text: {rows}. Received: {shown(weights)}"
-        ) from error
-    if found.shape != (rows,):
-        raise ValueError(
-            f"`sample_weight` must hold one number a text: {rows}. Received shape: {found.shape}"
-        )
-    if not np.isfinite(found).all():
-        index = int(np.argmin(np.isfinite(found)))
-        raise ValueError(
-            f"`sample_weight` must be finite. Received at index {index}: {found[index]}"
-        )
-    return found
 
 
 def validation(data):
@@ -128,7 +110,7 @@ def by_rows(read, x, *others):
         )
     x = {name: np.asarray(ids) for name, ids in x.items()} if is_encoded(x) else read(x)
     data = (x, *map(_column, others))
-    rows = len(next(iter(x.values())))
+    rows = count_rows(x)
 
     def part(numbers):
         return tuple(
@@ -143,7 +125,7 @@ def by_rows(read, x, *others):
 
 def _column(column):
     """Labels in any form -> what `_rows` takes."""
-    if column is None or isinstance(column, list | np.ndarray | tf.Tensor):
+    if column is None or isinstance(column, list | np.ndarray | tf.Tensor | tf.RaggedTensor):
         return column
     if isinstance(column, Mapping):
         return {name: np.asarray(values) for name, values in column.items()}
@@ -161,7 +143,7 @@ def _rows(column, numbers):
 
 def is_pair(x):
     """Whether texts, or a dataset's texts, come in pairs."""
-    if isinstance(x, tf.data.Dataset):
+    if isinstance(x, tf.data.Dataset):  # a `Read` is a tuple, too
         x = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
     names = column_names(x)
     if names is not None:
@@ -201,28 +183,41 @@ def in_graph(x, y=None, sample_weight=None, names=TEXT_NAMES):
     return columns if sample_weight is None else columns | {EXTRAS[1]: sample_weight}
 
 
-def as_dataset(x, endless=False):
-    """What gives one batch after another -> a `tf.data.Dataset`; all else as it is.
+class Read(NamedTuple):
+    """An element of a dataset whose batches Python has read: columns, as `Task.read` gives them."""
+
+    columns: dict
+
+
+def as_dataset(x, read, endless=False, row=(str, bytes)):
+    """What gives one batch after another -> a `tf.data.Dataset` of `Read`; all else as it is.
 
     Args:
         x: a `keras.utils.PyDataset`, whose batches are of any form that `fit` takes and are made by
             one thread, with its `on_epoch_begin` and `on_epoch_end`; or a generator of such
             batches. A generator of single texts or pairs becomes a list.
+        read: function of the x, y and weights of a batch -> its columns.
         endless: read a generator as it comes, instead of all of it first.
+        row: the types of a single text.
     """
+
+    def batch(entry):
+        """x, (x,), (x, y) or (x, y, weights) -> `Read`."""
+        return Read(read(*entry) if isinstance(entry, tuple) else read(entry))
+
     if isinstance(x, keras.utils.PyDataset):
-        return _of_sequence(x)
+        return _of_sequence(x, batch)
     if callable(x) and not isinstance(x, tf.data.Dataset) and not hasattr(x, "__len__"):
         raise TypeError(f"Data must be given, not a function that makes them. Received: {shown(x)}")
     if not isinstance(x, Iterator):
         return x
     first = list(itertools.islice(x, 1))
     x = itertools.chain(first, x)
-    if not first or _is_row(first[0]):
+    if not first or _is_row(first[0], row):
         return cells(x)
     if endless:
-        return _dataset(map(_batch, x), _batch(first[0]), tf.data.INFINITE_CARDINALITY)
-    batches = list(map(_batch, itertools.islice(x, MOST_BATCHES + 1)))
+        return _dataset(map(batch, x), batch(first[0]), tf.data.INFINITE_CARDINALITY)
+    batches = list(map(batch, itertools.islice(x, MOST_BATCHES + 1)))
     if len(batches) > MOST_BATCHES:
         raise ValueError(
             "A generator must end, or have `steps_per_epoch`. Received: more than "
@@ -231,14 +226,14 @@ def as_dataset(x, endless=False):
     return _dataset(batches, batches[0], len(batches))
 
 
-def _is_row(entry):
+def _is_row(entry, row):
     """Whether an entry of a generator is one text or one pair, and not a batch of them."""
-    return isinstance(entry, str | bytes) or (
+    return isinstance(entry, row) or (
         isinstance(entry, tuple) and all(isinstance(part, str | bytes) for part in entry)
     )
 
 
-def _of_sequence(data):
+def _of_sequence(data, batch):
     try:
         size = len(data)
     except NotImplementedError:
@@ -250,36 +245,23 @@ def _of_sequence(data):
         if hasattr(data, "on_epoch_begin"):
             data.on_epoch_begin()
         for index in itertools.count() if size < 0 else range(size):
-            yield _batch(data[index])
+            yield batch(data[index])
         data.on_epoch_end()
 
-    return _dataset(batches, _batch(data[0]), size)
+    return _dataset(batches, batch(data[0]), size)
 
 
 def _dataset(batches, first, size):
     """A dataset of batches, each like the first but for its rows and its length."""
     made = batches if callable(batches) else lambda: iter(batches)
 
-    def spec(column):
-        free = column.ndim if is_encoded(first[0]) and column.dtype == np.int32 else 1
-        return tf.TensorSpec([None] * free + list(column.shape[free:]), column.dtype)
+    def spec(name, column):
+        if isinstance(column, tf.RaggedTensor):
+            sizes, splits = [None] * column.shape.rank, column.row_splits.dtype
+            return tf.RaggedTensorSpec(sizes, column.dtype, column.ragged_rank, splits)
+        sizes = column.shape[1:] if name in EXTRAS else [None] * (len(column.shape) - 1)
+        return tf.TensorSpec([None, *sizes], column.dtype)
 
-    dataset = tf.data.Dataset.from_generator(
-        made, output_signature=tf.nest.map_structure(spec, first)
-    )
+    specs = {name: spec(name, column) for name, column in first.columns.items()}
+    dataset = tf.data.Dataset.from_generator(made, output_signature=Read(specs))
     return dataset.apply(tf.data.experimental.assert_cardinality(size))
-
-
-def _batch(entry):
-    """x, (x,), (x, y) or (x, y, weights) of a generator -> the same of tensors and arrays."""
-    x, *rest = entry if isinstance(entry, tuple) else (entry,)
-    encoded = is_encoded(x)
-    x = {name: np.asarray(ids, np.int32) for name, ids in x.items()} if encoded else text_columns(x)
-    return (x, *(_array(column) for column in rest if column is not None))
-
-
-def _array(column):
-    if isinstance(column, Mapping):
-        return {name: np.asarray(values) for name, values in column.items()}
-    column = np.asarray(column.to_numpy() if hasattr(column, "to_numpy") else column)
-    return np.asarray(column.tolist()) if column.dtype == object else column

@@ -58,7 +58,8 @@ def _check(value, index):
 def numbers_in_graph(y, count):
     """`numbers` for a batch of a dataset: (B,) or (B, K) -> float32 (B, K)."""
     y = tf.convert_to_tensor(y)
-    if y.dtype in (tf.string, tf.bool) or y.shape.rank not in (1, 2):
+    wide = y.shape.rank == 2 and y.shape[1] not in (None, count)
+    if y.dtype in (tf.string, tf.bool) or y.shape.rank not in (1, 2) or wide:
         raise ValueError(
             f"Labels of a dataset must be {count} numbers a row. Received: {y.dtype.name} of shape "
             f"{y.shape}"

@@ -36,7 +36,7 @@ def entity_tags(labels, scheme):
     wrong = [n for n in names if n != "O" and (n[0] not in letters or n[1:2] != "-")]
     if wrong:
         raise ValueError(
-            f"`labels` must be kinds of entities, without \"O\", or tags of {scheme}, which begin "
+            f'`labels` must be kinds of entities, without "O", or tags of {scheme}, which begin '
             f"with one of {[*letters]} and a hyphen. Received: {wrong[:10]}"
         )
     return names
@@ -133,7 +133,7 @@ def numbers_of_tags(y, names, counts):
                 f"and {len(row)} tags, {shown(list(row))}"
             )
     flat = [tag for row in rows for tag in (row.tolist() if hasattr(row, "tolist") else row)]
-    learnt = np.array([tag is not None and not _ignored(tag) for tag in flat], bool)
+    learnt = np.array([not _ignored(tag) for tag in flat], bool)
     numbers = np.full(len(flat), IGNORED, np.int32)
     try:
         numbers[learnt] = class_numbers(
@@ -156,17 +156,37 @@ def numbers_in_graph(given, splits, names):
         splits: int32 (B + 1,), where each text begins among all words.
         names: the tags.
     """
+    lengths = splits[1:] - splits[:-1]
+    if isinstance(given, tf.RaggedTensor):
+        theirs = given.row_lengths()
+    elif given.shape.rank != 2:
+        raise ValueError(
+            "Tags of a dataset must be (B, words), ragged or filled up. Received: "
+            f"{given.dtype.name} of shape {given.shape}"
+        )
+    elif given.dtype == tf.string:
+        theirs = tf.reduce_sum(tf.cast(given != "", tf.int32), 1)
+    else:  # what they are filled up with is not known
+        theirs = tf.minimum(lengths, tf.shape(given)[1])
+    fine = tf.reduce_all(tf.cast(theirs, tf.int32) == lengths)
+    fine &= tf.size(theirs) == tf.size(lengths)
     if not isinstance(given, tf.RaggedTensor):
-        given = tf.RaggedTensor.from_tensor(given, lengths=splits[1:] - splits[:-1])
-    fine = tf.reduce_all(tf.cast(given.row_splits, tf.int32) == splits)
+        given = tf.RaggedTensor.from_tensor(given, lengths=lengths)
     said = f"{MARK}rows: words and tags of a text must be of one number."
     with tf.control_dependencies([tf.debugging.Assert(fine, [said])]):
         values = tf.identity(given.values)
-    if values.dtype == tf.string:
+    return numbers_of_values(values, names)
+
+
+def numbers_of_values(values, names):
+    """Tags or their numbers, (N,), -100 among these -> int32 (N,). Works in a graph."""
+    if values.dtype in (tf.string, tf.bool):
         return class_numbers_in_graph(values, names)
+    values = tf.cast(values, tf.int64) if values.dtype.is_integer else values
     learnt = values != IGNORED
     numbers = class_numbers_in_graph(tf.boolean_mask(values, learnt), names)
-    return tf.tensor_scatter_nd_update(tf.cast(values, tf.int32), tf.where(learnt), numbers)
+    kept = tf.fill(tf.shape(values), IGNORED)
+    return tf.tensor_scatter_nd_update(kept, tf.where(learnt), numbers)
 
 
 def _ignored(tag):
@@ -175,7 +195,7 @@ def _ignored(tag):
 
 def _known(row, names):
     try:
-        class_numbers([tag for tag in row if tag is not None and not _ignored(tag)], names)
+        class_numbers([tag for tag in row if not _ignored(tag)], names)
     except ValueError:
         return False
     return True

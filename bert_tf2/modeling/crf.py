@@ -149,5 +149,7 @@ def scan(step, carry, xs, reverse=False):
         at = ops.reshape(ops.cast(at, "int32"), (1, 1))
         return i + 1, carry, ops.scatter_update(given, at, ops.expand_dims(one, 0))
 
-    _, carry, given = ops.while_loop(lambda i, *_: i < count, body, (0, carry, given))
+    # XLA keeps what gradients need in lists, of a size that it must be told.
+    how = {"maximum_iterations": count}
+    _, carry, given = ops.while_loop(lambda i, *_: i < count, body, (0, carry, given), **how)
     return carry, given

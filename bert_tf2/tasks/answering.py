@@ -4,7 +4,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from bert_tf2.data import columns, labels, pipeline
-from bert_tf2.tasks import process
+from bert_tf2.tasks import feeding, process
 
 AT_ONCE = 64  # windows
 
@@ -22,9 +22,9 @@ def answer(task, x, batch_size=32, verbose=0, **how):
         for each batch, a dict of NumPy arrays (B, …).
     """
     process.check()
-    x = columns.as_dataset(x)
+    x = feeding.as_dataset(task, x, labelled=False)
     if isinstance(x, tf.data.Dataset):
-        batches = (task.batch_columns(*(e if isinstance(e, tuple) else (e,))) for e in x)
+        batches = (_columns(task, element) for element in x)
     else:
         found, batch_size = task.read(x), pipeline.rows_a_batch(batch_size)
         rows = range(0, pipeline.count_rows(found), batch_size)
@@ -35,6 +35,17 @@ def answer(task, x, batch_size=32, verbose=0, **how):
             batch = {name: v for name, v in batch.items() if name not in columns.EXTRAS}
             batch = {name: v if tf.is_tensor(v) else tf.constant(v) for name, v in batch.items()}
             yield {name: v.numpy() for name, v in _traced(task, batch, how)(**batch).items()}
+
+
+def _columns(task, element):
+    """The columns of an element of a dataset."""
+    if isinstance(element, columns.Read):
+        return element.columns
+    element = element if isinstance(element, tuple) else (element,)
+    found = task.batch_columns(*element)
+    if feeding.may_be_pair(element):
+        task.prepare(found)  # raises for a second text that is no label
+    return found
 
 
 def graph(task, **how):

@@ -27,10 +27,12 @@ def dataset(
         labelled: whether there are labels to learn from, or to compare with.
     """
     finish = _finishing(task, labelled, class_weight)
-    x = columns.as_dataset(x, sampling.endless)
+    x = as_dataset(task, x, sampling.endless, labelled)
     if isinstance(x, tf.data.Dataset):
         if y is not None or sample_weight is not None:
-            raise ValueError("A dataset brings its labels along: leave out `y`.")
+            raise ValueError(
+                "A dataset brings its labels and weights along: leave out `y` and `sample_weight`."
+            )
         if isinstance(x.element_spec, pipeline.Batch):  # prepared already
             if class_weight is not None:
                 raise ValueError(
@@ -51,6 +53,15 @@ def dataset(
         groups = task.preprocessor.buckets(sides if sides[1:] else sides[0])
         groups = groups.reshape(pipeline.count_rows(found), -1).max(1)
     return pipeline.batches(found, finish, pipeline.rows_a_batch(batch_size), sampling, groups)
+
+
+def as_dataset(task, x, endless=False, labelled=True):
+    """`columns.as_dataset`, of what that task reads."""
+
+    def read(x, y=None, sample_weight=None):
+        return task.read(x, y, sample_weight) if labelled else task.read(x)
+
+    return columns.as_dataset(x, read, endless, task.row_types)
 
 
 def batch(task, x, y=None, sample_weight=None, class_weight=None):
@@ -79,11 +90,25 @@ def _finishing(task, labelled, class_weight):
 
 
 def _columns(task, element, labelled):
-    """The columns of an element of a dataset: x, (x, y) or (x, y, sample_weight)."""
-    found = task.batch_columns(*(element if labelled else element[:1]))
+    """The columns of an element of a dataset: x, (x, y) or (x, y, sample_weight), or a `Read`.
+
+    Where nothing is to be learnt, texts in the place of y stay: the first two of a pair that was
+    meant are refused by `prepare`, as labels that are none.
+    """
+    if isinstance(element[0], columns.Read):
+        return element[0].columns
+    found = task.batch_columns(*(element if labelled or may_be_pair(element) else element[:1]))
     if next(iter(found.values())).shape.rank == 0:
         raise ValueError("The dataset must be batched: call `.batch(32)` on it.")
     return found
+
+
+def may_be_pair(element):
+    """Whether an element of a dataset is texts twice, which may be (x, y) or a pair."""
+    return len(element) == 2 and all(
+        isinstance(part, tf.Tensor) and part.dtype == tf.string and part.shape.rank == 1
+        for part in element
+    )
 
 
 def say_what_is_lost(task, texts, joined=False):

@@ -16,7 +16,7 @@ from bert_tf2.tasks.task import Task
 from bert_tf2.text.forms import cells, named_texts, shown, to_strings
 from bert_tf2.training.losses import cross_entropy
 
-MOST_CHOICES = 1000
+NUMBERS = [str(i) for i in range(1000)]  # of choices
 
 
 class Choice(NamedTuple):
@@ -99,10 +99,10 @@ class MultipleChoice(Task):
 
     def read_labels(self, y, rows):
         """The numbers of the right choices; `prepare` knows how many there are."""
-        return classes.class_numbers(y, [str(i) for i in range(MOST_CHOICES)], rows)
+        return classes.class_numbers(y, NUMBERS, rows)
 
     def worth_saying(self, found):
-        return checks.worth_saying(found["labels"], [str(i) for i in range(MOST_CHOICES)])
+        return checks.worth_saying(found["labels"], NUMBERS)
 
     def prepare(self, columns):
         if "choices" in columns:
@@ -118,7 +118,7 @@ class MultipleChoice(Task):
         if "labels" not in columns:
             return inputs, None, None
         count = tf.shape(inputs["token_ids"])[1]
-        targets = tf.cast(tf.reshape(columns["labels"], [-1]), tf.int32)  # (B,)
+        targets = classes.class_numbers_in_graph(columns["labels"], NUMBERS)  # (B,)
         strange = tf.boolean_mask(targets, (targets < 0) | (targets >= count))[:1]
         said = [f"{classes.MARK}", tf.strings.reduce_join(tf.strings.as_string(strange))]
         said = tf.strings.join(

@@ -64,8 +64,7 @@ class NextSentenceClassifier(TextClassifier):
         self.objective, self.labels, self.thresholds = objective, [*OBJECTIVES[objective]], None
         self.takes_pairs = True
 
-    def read(self, x, y=None, sample_weight=None):
-        found = super().read(x, y, sample_weight)
-        if "text" in found and "text_pair" not in found:
+    def prepare(self, columns):
+        if "text" in columns and "text_pair" not in columns:
             raise ValueError("A next-sentence head reads pairs: give a tuple of two lists of str.")
-        return found
+        return super().prepare(columns)

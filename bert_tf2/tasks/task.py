@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from bert_tf2.data import columns, labels, pipeline
 from bert_tf2.data.columns import EXTRAS
+from bert_tf2.data.sample_weights import sample_weights, sample_weights_in_graph
 from bert_tf2.modeling import inputs as named
 from bert_tf2.tasks import answering, feeding, one_batch, opening, process
 from bert_tf2.training.model import StepModel
@@ -44,6 +45,7 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
     head_kind: str | None = None  # what its head is for: one of `weights.units.HEADS`
     problem_types: tuple[str, ...] = ()  # Hugging Face's words for what its head may answer
     raw_names: tuple[str, ...] = columns.TEXT_NAMES  # the columns of raw text, the first needed
+    row_types: tuple[type, ...] = (str, bytes)  # what a generator may give for one row
     ids_rank = 2  # of token ids: (B, L)
     length_input = "token_ids"  # the input (B, L) along whose columns outputs go
     reads_windows = False  # whether what is longer than a row is read in several
@@ -106,7 +108,7 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
         if y is not None:
             found["labels"] = self.read_labels(y, rows)
         if sample_weight is not None:
-            found["sample_weight"] = columns.sample_weights(sample_weight, rows)
+            found["sample_weight"] = sample_weights(sample_weight, rows)
         return found
 
     def read_texts(self, x):
@@ -165,10 +167,10 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
 
     def row_weights(self, columns):
         """float32 (B,): the sample weights of rows, by default 1 each."""
-        first = next(iter(columns.values()))
-        ones = tf.ones(tf.shape(first)[:1])
-        given = columns.get("sample_weight")
-        return ones if given is None else tf.reshape(tf.cast(given, tf.float32), [-1]) * ones
+        first, given = next(iter(columns.values())), columns.get("sample_weight")
+        ragged = isinstance(first, tf.RaggedTensor)
+        rows = first.nrows(tf.int32) if ragged else tf.shape(first)[0]
+        return tf.ones([rows]) if given is None else sample_weights_in_graph(given, rows)
 
     def blank_outputs(self, inputs):
         """Zeros in the shape of the outputs to these inputs, for sizes that are asked before."""
@@ -257,7 +259,7 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
         process.check()
         if not self.compiled:
             self.compile()
-        x = columns.as_dataset(x, endless=steps_per_epoch is not None)
+        x = feeding.as_dataset(self, x, endless=steps_per_epoch is not None)
         if validation_split:
             (x, y, sample_weight), validation_data = columns.split(
                 self.read_texts, x, y, sample_weight, validation_split, validation_data

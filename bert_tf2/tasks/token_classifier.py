@@ -11,11 +11,13 @@ import tensorflow as tf
 
 from bert_tf2.data import labels as classes
 from bert_tf2.data import tags
+from bert_tf2.data.columns import in_graph
 from bert_tf2.modeling import heads
 from bert_tf2.modeling.crf import CRF
 from bert_tf2.modeling.inputs import input_tensors
 from bert_tf2.tasks import tagging
 from bert_tf2.tasks.task import Task
+from bert_tf2.text.forms import shown
 from bert_tf2.text.offsets import before
 from bert_tf2.text.words import Words, in_windows, words_found, words_given
 from bert_tf2.training.losses import cross_entropy
@@ -74,6 +76,8 @@ class TokenClassifier(Task):
     softens = weighs_metrics = True
     wanted = "tags"
     marks = ("word", *Words._fields[:4])
+    raw_names = ("text",)
+    row_types = (*Task.row_types, list)
 
     def __init__(
         self,
@@ -137,7 +141,7 @@ class TokenClassifier(Task):
         elif "words" in found:
             lengths = found["words"].row_lengths()
         else:  # ids, and a tag for each
-            return found | {"labels": np.asarray(y)}
+            return found | {"labels": self._tags_of_ids(y, next(iter(found.values())).shape)}
         numbers = tags.numbers_of_tags(y, self.labels, lengths.numpy().tolist())
         return found | {"labels": tf.RaggedTensor.from_row_lengths(numbers, lengths)}
 
@@ -155,10 +159,23 @@ class TokenClassifier(Task):
             LOGGER.warning("%d entities begin or end within a word, and become the words'", uneven)
         return found
 
+    def _tags_of_ids(self, y, shape):
+        """A tag for each token, in memory -> an array of that shape."""
+        try:
+            found = np.asarray(y)
+        except ValueError:  # rows of different length
+            found = np.empty(0)
+        if found.shape != shape:
+            raise ValueError(
+                f"`y` must have a tag for each token, {shape}, -100 for what is not learnt. "
+                f"Received: {shown(y)}"
+            )
+        return found
+
     def batch_columns(self, x, y=None, sample_weight=None):
-        found = {"words": tags.words_of(x)} if tags.holds_words(x) else super().batch_columns(x)
-        found |= {} if y is None else {"labels": y}
-        return found | ({} if sample_weight is None else {"sample_weight": sample_weight})
+        if not tags.holds_words(x):
+            return super().batch_columns(x, y, sample_weight)
+        return in_graph({tags.WORDS: tags.words_of(x)}, y, sample_weight, (tags.WORDS,))
 
     def prepare(self, columns, aggregation_strategy=None):
         """Texts or words -> windows; `marks` say which word stands where."""
@@ -181,10 +198,7 @@ class TokenClassifier(Task):
         is_first = words.of_piece != before(words.of_piece, -1)
         numbers = tf.where(is_first, tf.gather(numbers, words.of_piece), -1)
         targets = placed.along(of_piece.with_values(numbers))  # (W, L)
-        weights = tf.ones_like(words.texts, tf.float32)
-        if "sample_weight" in columns:
-            weights = tf.reshape(tf.cast(columns["sample_weight"], tf.float32), [-1])
-        weights = tf.gather(weights, placed.windows.rows)[:, tf.newaxis]
+        weights = tf.gather(self.row_weights(columns), placed.windows.rows)[:, tf.newaxis]
         return inputs, tf.maximum(targets, 0), weights * tf.cast(targets >= 0, tf.float32)
 
     def _of_ids(self, columns):
@@ -192,7 +206,10 @@ class TokenClassifier(Task):
         inputs = self.encoded(columns)
         if "labels" not in columns:
             return inputs, None, None
-        targets = tf.cast(columns["labels"], tf.int32)
+        given = columns["labels"]
+        given.shape.assert_is_compatible_with(inputs["token_ids"].shape)
+        targets = tags.numbers_of_values(tf.reshape(given, [-1]), self.labels)
+        targets = tf.reshape(targets, tf.shape(given))
         weights = tf.cast(targets >= 0, tf.float32) * self.row_weights(columns)[:, tf.newaxis]
         return inputs, tf.maximum(targets, 0), weights
 

@@ -68,8 +68,8 @@ class StepModel(DistributedModel):
             **kwargs: as in `keras.Model.compile`.
 
         Raises:
-            ValueError: a setting that a recipe has not; a loss or metric of probabilities; XLA for a
-                model with dynamic shapes; `micro_batches` below 1, or above 1 with an optimizer
+            ValueError: a setting that a recipe has not; a loss or metric of probabilities; XLA for
+                a model with dynamic shapes; `micro_batches` below 1, or above 1 with an optimizer
                 that reproduces Google's norm, which takes whole batches, or a loss that is not a
                 mean; another `nonfinite`, or one beside an optimizer that scales the loss, which
                 skips such steps itself; `fgm` or `r_drop` below 0, or `r_drop` for a task that does

@@ -8,6 +8,8 @@ import tensorflow as tf
 from forms import ONE, PAIRS, REFUSED, SINGLE, TWO, Sequence, Series
 
 from bert_tf2.data import columns
+from bert_tf2.data.sample_weights import sample_weights
+from bert_tf2.text.forms import cells
 
 
 def read(x):
@@ -25,7 +27,7 @@ def test_texts(form):
 @pytest.mark.parametrize("form", PAIRS)
 def test_pairs(form):
     assert read(PAIRS[form]()) == {"text": ONE, "text_pair": TWO}
-    assert columns.is_pair(columns.as_dataset(PAIRS[form]()))
+    assert columns.is_pair(columns.as_dataset(PAIRS[form](), batch))
     with pytest.raises((TypeError, ValueError), match=r"no pairs|no others"):
         columns.text_columns(PAIRS[form](), columns.TEXT_NAMES[:1])
 
@@ -63,7 +65,7 @@ def test_ids():
 
 @pytest.mark.parametrize("weights", [[1, 2.5], np.array([[1], [2.5]]), Series([1.0, 2.5])])
 def test_sample_weights(weights):
-    assert columns.sample_weights(weights, 2).tolist() == [1, 2.5]
+    assert sample_weights(weights, 2).tolist() == [1, 2.5]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_sample_weights(weights):
 )
 def test_wrong_sample_weights(weights, message):
     with pytest.raises(ValueError, match=message):
-        columns.sample_weights(weights, 2)
+        sample_weights(weights, 2)
 
 
 @pytest.mark.parametrize(
@@ -137,18 +139,23 @@ ENTRIES = {
 }
 
 
+def batch(x, y=None, weights=None):
+    """A batch as a task reads it."""
+    encoded = columns.is_encoded(x)
+    found = {n: np.array(ids) for n, ids in x.items()} if encoded else columns.text_columns(x)
+    return found if y is None else found | {"labels": np.array(cells(y))}
+
+
 @pytest.mark.parametrize("form", ENTRIES)
 @pytest.mark.parametrize("kind", [Sequence, iter, lambda entries: (entry for entry in entries)])
 def test_batches_of_python(form, kind):
     entries, expected = ENTRIES[form]
-    dataset = columns.as_dataset(kind(entries))
+    dataset = columns.as_dataset(kind(entries), batch)
     assert int(dataset.cardinality()) == len(entries)
     for _ in range(2):
         batches = list(dataset)
         assert len(batches) == len(entries)
-    first = batches[0]
-    found = columns.in_graph(*(first if isinstance(first, tuple) else (first,)))
-    found.pop("sample_weight", None)
+    found = batches[0].columns
     texts = {n: np.char.decode(v.numpy().astype("S")) if v.dtype == tf.string else v.numpy()
              for n, v in found.items()}  # fmt: skip
     assert {name: value.tolist() for name, value in texts.items()} == expected
@@ -156,20 +163,20 @@ def test_batches_of_python(form, kind):
 
 def test_epochs_of_a_sequence():
     sequence = Sequence([(ONE, TWO)] * 3)
-    dataset = columns.as_dataset(sequence)
+    dataset = columns.as_dataset(sequence, batch)
     assert [len(list(dataset)) for _ in range(2)] == [3, 3]
     assert sequence.ended == 2
     with pytest.raises(ValueError, match="at least one batch"):
-        columns.as_dataset(Sequence([]))
+        columns.as_dataset(Sequence([]), batch)
 
 
 def test_generators():
-    endless = columns.as_dataset(((ONE, TWO) for _ in iter(int, 1)), endless=True)
+    endless = columns.as_dataset(((ONE, TWO) for _ in iter(int, 1)), batch, endless=True)
     assert endless.cardinality() == tf.data.INFINITE_CARDINALITY
     assert len(list(endless.take(5))) == 5
-    assert columns.as_dataset(iter(ONE)) == ONE
+    assert columns.as_dataset(iter(ONE), batch) == ONE
     with pytest.raises(TypeError, match="not a function"):
-        columns.as_dataset(lambda: iter(ONE))
+        columns.as_dataset(lambda: iter(ONE), batch)
 
 
 @pytest.mark.parametrize("x", [{"text": ONE, "words": ONE}, {"sentence": ONE}, {"text_pair": ONE}])

@@ -5,6 +5,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_tf2.modeling.crf import CRF
 
@@ -67,3 +68,15 @@ def test_one_place():
     np.testing.assert_array_equal(
         layer.decode(logits, MASK[:, :1])[:2, 0], LOGITS[:2, 0].argmax(-1)
     )
+
+
+def test_gradients_under_xla(crf):
+    """A loop keeps what they need in lists, of which XLA must know the size."""
+
+    def slopes():
+        with tf.GradientTape() as tape:
+            likely = tf.reduce_sum(crf.log_likelihood(tf.constant(LOGITS), TAGS, MASK))
+        return tape.gradient(likely, [weight.value for weight in crf.weights])
+
+    for got, want in zip(tf.function(slopes, jit_compile=True)(), slopes(), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)

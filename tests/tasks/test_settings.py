@@ -1,4 +1,4 @@
-"""Settings that are followed when they change, and arguments of which none is taken and not used."""
+"""Settings are followed when they change, and no argument is taken and then not used."""
 
 import functools
 
@@ -72,7 +72,7 @@ def test_arguments_that_a_task_has_not(folder, args, named, message):
         bert_tf2.TextClassifier.from_preset(folder, *args, **named)
 
 
-@pytest.mark.parametrize("size", [0, -1, 1.5, "8", True])
+@pytest.mark.parametrize("size", [0, -1, "8"])
 def test_rows_of_a_batch(size):
     task = make("classes")
     for ask in (task.fit, task.evaluate):

@@ -1,5 +1,5 @@
-"""What `compile` is given beside a loss: metrics by the task's own names, weighted where places count nothing,
-and none that takes logits for probabilities."""
+"""The metrics that `compile` is given: the task's own by their names, weighted where places
+count nothing, and none that takes logits for probabilities."""
 
 import functools
 
