@@ -7,6 +7,7 @@ speech.
 import numpy as np
 import tensorflow as tf
 
+from bert_tf2.data.class_names import some
 from bert_tf2.data.columns import text_columns
 from bert_tf2.data.labels import MARK, class_names, class_numbers, class_numbers_in_graph
 from bert_tf2.messages import shorten
@@ -143,7 +144,7 @@ def numbers_of_tags(y, names, counts):
         text = str(error).split(" at index ")[0]
         index = next(i for i, row in enumerate(rows) if not _known(row, names))
         raise ValueError(
-            f"{text}, a tag of the text at index {index}, is not one of {shown(names)}"
+            f"{text}, a tag of the text at index {index}, is not one of {some(names)}"
         ) from None
     return numbers
 
@@ -231,12 +232,18 @@ def tags_of_spans(y, texts, starts, ends, scheme):
         TypeError, ValueError: a span that is none, beyond its text, without a word, or that shares
             a word with another; the message has the index.
     """
+    y = cells(y, "y")
     if len(y) != len(texts):
         raise ValueError(
             f"There must be a list of entities a text: {len(texts)}. Received: {len(y)}"
         )
     tags, uneven = [], 0
     for index, (row, text, begins, stops) in enumerate(zip(y, texts, starts, ends, strict=True)):
+        if isinstance(row, str | bytes | dict) or not hasattr(row, "__iter__"):
+            raise TypeError(
+                "`y` must hold a list of entities for each text, [] for none. Received at index "
+                f"{index}: {shown(row)}"
+            )
         row_tags = ["O"] * len(begins)
         for start, end, label in sorted(span_of(item, index) for item in row):
             where = f"Received at index {index}: {label!r} from {start} to {end}"

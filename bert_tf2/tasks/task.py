@@ -8,7 +8,8 @@ A task is an encoder, a head, and its answers to four questions:
     settings, and the head's variables  what makes it that task?
 
 The rest is here, once: everything that takes data goes `read` (in Python, where an error can name
-the row) -> `prepare` (in the graph) -> the model -> `losses` or `answers`.
+the row) -> `prepare` (in the graph) -> the model -> `losses` or `answers`. What else differs
+is attributes: those of `Task`, and for its step and its metrics those of `StepModel`.
 
 Letters: B rows of a batch, n rows in memory, L length, C classes.
 """
@@ -69,7 +70,8 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
 
         Args:
             columns: dict of tensors (B, …), all that a row has: `text` and perhaps `text_pair`
-                (string), or ids; and in training `labels` and perhaps `sample_weight`.
+                (string), or ids; and in training `labels` and perhaps `sample_weight`. A task may
+                take keywords besides, as `answers` then does: `answer` passes its own on to both.
 
         Returns:
             inputs, a dict; targets and their weights, or None and None where there are no labels.

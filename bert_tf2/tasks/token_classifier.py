@@ -52,7 +52,7 @@ class TokenClassifier(Task):
             own, named by its whole tag.
         doc_stride: tokens from one window of a long text to the next; None: texts are cut.
         crf: whether the tags of a text are chosen together, by a `CRF` that is trained with the
-            rest, on each window by itself.
+            rest, on each window by itself. (The accuracy of `fit` is that of logits alone.)
         drop_padding: compute no padding: same answers, less work. False for XLA and TPUs.
         name: of the model; by default Keras numbers them.
 

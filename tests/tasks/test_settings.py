@@ -110,3 +110,18 @@ def test_kinds_of_entities_by_their_number():
     base = make("tags")
     task = bert_tf2.TokenClassifier(base.encoder, base.preprocessor, 2, scheme="IOB2")
     assert task.labels == ["O", "B-0", "I-0", "B-1", "I-1"]
+
+
+@pytest.mark.parametrize(
+    ("entities", "message"),
+    [
+        ([None], "a list of entities for each text.*at index 0: None"),
+        (["PER"], "a list of entities for each text.*at index 0: 'PER'"),
+        ([[("PER", 0, 1)]], "An entity must be"),
+        ([[], []], "a list of entities a text: 1. Received: 2"),
+        (iter([[], []]), "a list of entities a text: 1. Received: 2"),
+    ],
+)
+def test_entities_that_are_none(entities, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        make("tags").read(["tea"], entities)
