@@ -190,8 +190,16 @@ def table(results):
         figures = next(iter(runs.values()))[0]
         rows = [[who, *(_mean(run, name) for name in figures)] for who, run in runs.items()]
         lines += _lines(["", *figures], rows)
-        lines += ["", row.note] if row.note else []
+        lines += [text for line in _notes(row, found) for text in ("", line)]
     return "\n".join([*lines, ""])
+
+
+def _notes(row, found):
+    """-> lines: the figure that counts after each epoch of our first run, and what was found."""
+    epochs = next(iter(found.get(OURS, {}).values()), {}).get("epochs", ())
+    values = [f"{next(iter(figures.values())):.4f}" for figures in epochs]
+    told = [f"Ours after each epoch, the first seed: {', '.join(values)}."] if values[1:] else []
+    return told + ([row.note] if row.note else [])
 
 
 def _runs(found):

@@ -186,11 +186,26 @@ def _of_glue(name, about, plain=MAJORITY, kind="classes", **how):
 
 
 ROWS = {
-    "conll": Row("CoNLL-2003 testa: entities", "tags", of_conll, _entities, TAGS, aim=0.903),
+    "conll": Row(
+        "CoNLL-2003 testa: entities",
+        "tags",
+        of_conll,
+        _entities,
+        TAGS,
+        aim=0.903,
+        note="transformers and torch on another day, one seed: 0.879, 0.892, 0.903.",
+    ),
     "conll_crf": Row(
         "CoNLL-2003 testa, with a CRF", "tags", of_conll, _entities, TAGS, {"crf": True}, 0.903
     ),
-    "stsb": _of_glue("STS-B", "how alike two texts are", {"TF-IDF": _common_words}, "number"),
+    "stsb": _of_glue(
+        "STS-B",
+        "how alike two texts are",
+        {"TF-IDF": _common_words},
+        "number",
+        note="The cosine of the checkpoint's two vectors of a pair, not trained any further, has a "
+        "Pearson of 0.870 and a Spearman of 0.867; here a pair is read as one text.",
+    ),
     "mrpc": _of_glue("MRPC", "paraphrases"),
     "rte": _of_glue("RTE", "what follows from a text"),
     "cola": _of_glue("CoLA", "acceptable sentences", MAJORITY | TFIDF),
