@@ -55,3 +55,9 @@ def minilm():
     from bert_tf2 import weights
 
     return weights.resolve("all-MiniLM-L6-v2")
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Bytes are called by their argument: what is compressed holds the time, and every worker must
+    find tests of the same names."""
+    return argname if isinstance(val, bytes) else None
