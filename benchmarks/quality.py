@@ -198,7 +198,8 @@ def _notes(row, found):
     """-> lines: the figure that counts after each epoch of our first run, and what was found."""
     epochs = next(iter(found.get(OURS, {}).values()), {}).get("epochs", ())
     values = [f"{next(iter(figures.values())):.4f}" for figures in epochs]
-    told = [f"Ours after each epoch, the first seed: {', '.join(values)}."] if values[1:] else []
+    whole = len(values) == row.epochs > 1  # of a run that went on, those before are not known
+    told = [f"Ours after each epoch, the first seed: {', '.join(values)}."] if whole else []
     return told + ([row.note] if row.note else [])
 
 

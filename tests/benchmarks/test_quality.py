@@ -91,13 +91,13 @@ def test_table():
     runs = {
         str(seed): {"figures": {"f1": f1, "precision": 1.0}} for seed, f1 in enumerate((0.8, 1))
     }
-    runs["0"]["epochs"] = [{"f1": 0.7}, {"f1": 0.8}]
+    runs["0"]["epochs"] = [{"f1": 0.7}, {"f1": 0.75}, {"f1": 0.8}]
     plain = {"each word's commonest tag": {"f1": 0.65, "precision": 0.7}}
     text = quality.table({"conll": {"rows": [14041, 3250], "plain": plain, "ours": runs}})
     row = "| CoNLL-2003 testa: entities | 14041 / 3250 | f1 | 0.6500 | 0.9000 ± 0.1000 |  | 0.903 |"
     assert row in text
     assert "| ours | 0.9000 ± 0.1000 | 1.0000 ± 0.0000 |" in text
-    assert "Ours after each epoch, the first seed: 0.7000, 0.8000." in text
+    assert "Ours after each epoch, the first seed: 0.7000, 0.7500, 0.8000." in text
 
 
 @pytest.mark.full
