@@ -71,7 +71,7 @@ def test_tags_of_no_meaning_count_in_no_metric():
         keras.metrics.F1Score(threshold=0.5),
         keras.metrics.binary_accuracy,
     ],
-    ids=str,
+    ids=lambda metric: getattr(metric, "name", None) or getattr(metric, "__name__", str(metric)),
 )
 def test_metrics_of_probabilities_are_refused(metric):
     with pytest.raises(ValueError, match="takes them for probabilities"):
@@ -88,7 +88,7 @@ def test_metrics_of_probabilities_are_refused(metric):
         keras.metrics.F1Score(),
         "mse",
     ],
-    ids=str,
+    ids=lambda metric: getattr(metric, "name", None) or getattr(metric, "__name__", str(metric)),
 )
 def test_metrics_of_logits_are_taken(metric):
     made("several labels")[0].compile("sgd", metrics=[metric])
