@@ -3,6 +3,7 @@
 import math
 
 from bert_tf2.cli.kinds import Kind
+from bert_tf2.data.class_names import has_letter
 from bert_tf2.data.conll import write_conll
 from bert_tf2.scoring import classification, entities, questions
 
@@ -148,7 +149,7 @@ def _is_tags(gold):
 
 
 def _is_entity_tag(name):
-    return name == "O" or name[1:2] == "-"
+    return name == "O" or has_letter(name)
 
 
 def _places(tags):

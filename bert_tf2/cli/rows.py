@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.data import json_lines, tables
-from bert_tf2.data.class_names import some
+from bert_tf2.data.class_names import has_letter, some
 from bert_tf2.data.examples import read_examples
 
 
@@ -193,7 +193,7 @@ def tagged(flags, path, labelled, names=None):
 
 def kind_of(tag):
     """What a tag tells: the type of an entity, or itself."""
-    return tag[2:] if tag[1:2] == "-" else tag
+    return tag[2:] if has_letter(tag) else tag
 
 
 def _form_of_tags(flags, path, labelled):

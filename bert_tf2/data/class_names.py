@@ -26,6 +26,11 @@ def names_of(found):
     return sorted(names, key=lambda name: (float(name), name))
 
 
+def has_letter(tag):
+    """Whether a tag is a letter of a scheme and a type, as "B-PER" is and "T-shirt" is not."""
+    return tag[1:2] == "-" and tag[0] in "BIESLU"
+
+
 def some(names, most=MOST_SHOWN):
     """Names for a message, as a list that stops."""
     first = ", ".join(shorten(name, 40) for name in list(names)[:most])

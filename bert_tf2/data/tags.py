@@ -7,7 +7,7 @@ speech.
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.data.class_names import some
+from bert_tf2.data.class_names import has_letter, some
 from bert_tf2.data.columns import text_columns
 from bert_tf2.data.labels import MARK, class_names, class_numbers, class_numbers_in_graph
 from bert_tf2.messages import shorten
@@ -45,7 +45,7 @@ def entity_tags(labels, scheme):
 
 def scheme_of(names):
     """The scheme that tags are of, told by their letters: a key of `PREFIXES`, or "IO"."""
-    letters = {name[0] for name in names if name[1:2] == "-"}
+    letters = {name[0] for name in names if has_letter(name)}
     if not letters:
         return "IO"
     return next((s for s, known in PREFIXES.items() if letters <= set(known)), "IO")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from bert_tf2.data.class_names import has_letter
 from bert_tf2.text.offsets import before, owners, sums, to_bytes
 
 STRATEGIES = ("none", "simple", "first", "average", "max")
@@ -113,7 +114,8 @@ class Kinds(NamedTuple):
     def of(cls, labels, whole=False):
         """Those of tags such as "B-PER"; `whole`: each tag is a kind of its own."""
         plain = [
-            ("", label) if whole or label[1:2] != "-" else (label[0], label[2:]) for label in labels
+            (label[0], label[2:]) if not whole and has_letter(label) else ("", label)
+            for label in labels
         ]
         names = list(dict.fromkeys(name for _, name in plain))
         letters = [letter for letter, _ in plain]

@@ -4,6 +4,7 @@ Nothing here imports pandas, pyarrow or datasets: what looks like one of their c
 """
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Set
 
 import keras
@@ -13,6 +14,7 @@ import tensorflow as tf
 from bert_tf2.messages import shorten
 
 TEXT_NAMES = TEXT, PAIR = "text", "text_pair"
+SURROGATES = re.compile("[\ud800-\udfff]")
 MOST_ROWS = 10_000_000  # of a generator, which might not end
 FORMS = "a list of str, a NumPy array, a pandas Series or a 1-D tensor of strings"
 
@@ -116,8 +118,14 @@ def _checked(tensor, name):
 
 
 def _encoded(text):
-    """str -> bytes, also with lone surrogates, which then count as invalid UTF-8."""
-    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    """str -> bytes. A lone surrogate, which UTF-8 has no bytes for, becomes U+FFFD: one character,
+    as it is in the str, so that places in a text are the same in both."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return SURROGATES.sub("\ufffd", text).encode()
 
 
 def named_texts(x, names=TEXT_NAMES):

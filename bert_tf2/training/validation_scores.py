@@ -5,6 +5,8 @@ import numbers
 import keras
 import numpy as np
 
+from bert_tf2.data.pipeline import count_rows
+
 
 class Scores(keras.callbacks.Callback):
     """Scores validation data after each epoch, for callbacks that choose by a figure.
@@ -48,8 +50,15 @@ class Scores(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.gold = self.y
         if not callable(self.answers):
-            rows = len(next(iter(self.model.read(self.x).values())))
-            self.gold = self.model.read_labels(self.y, rows)
+            rows = count_rows(self.model.read(self.x))
+            try:
+                self.gold = self.model.read_labels(self.y, rows)
+            except ValueError as error:
+                raise ValueError(
+                    "`answers` must be a function of (task, x) where a row has several of them, "
+                    "such as `lambda task, x: [found.tags for found in task.predict_tags(x)]`. "
+                    f"Received: answers={self.answers!r}; {error}"
+                ) from None
 
     def on_epoch_end(self, epoch, logs=None):
         for callback in self.swapping:

@@ -150,8 +150,8 @@ def test_any_text_is_answered(qa):
     contexts = ["tea " * 25_000, b"\xff\xfe stone \xe2\x82 tea", "\0\u200b", "", "\ud800 tea"]
     answers = [found[0] for found in qa.answer_question(["what"] * 5, contexts)]
     for text, found in zip(contexts, answers, strict=True):
-        data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-        text = data.decode("utf-8", "replace")
+        text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        text = text.replace("\ud800", "\ufffd")  # half a character is one
         assert found["answer"] == text[found["start"] : found["end"]]
         assert 0 <= found["score"] <= 1 + FORWARD
     assert [x["score"] for x in answers[2:4]] == [0, 0]

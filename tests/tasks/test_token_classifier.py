@@ -332,3 +332,20 @@ def test_huggingface_keeps_tags_and_head(task, tmp_path):
     assert again.predict_entities([LONG]) == task.predict_entities([LONG])
     with pytest.raises(ValueError, match="crf"):
         tiny(crf=True).save_to_preset(tmp_path / "crf", "huggingface")
+
+
+def test_a_hyphen_makes_no_scheme():
+    assert tags.scheme_of(["O", "T-shirt", "X-ray"]) == "IO"
+    task = oracle.tiny_task(bert_tf2.TokenClassifier, labels=["T-shirt", "X-ray"])
+    found = [e["entity_group"] for row in task.predict_entities(WORDS) for e in row]
+    assert found and set(found) <= {"T-shirt", "X-ray"}
+
+
+def test_half_a_character_is_one_character(task):
+    """Of a str that no file can hold, places are still those of the str."""
+    text = "tea \ud83d kettle hums"
+    (found,) = task.predict_tags([text])
+    pieces = task.preprocessor.tokenizer.pieces([text])
+    starts, ends = pieces.starts[0].numpy(), pieces.ends[0].numpy()
+    assert "".join(text[a:b] for a, b in zip(starts, ends, strict=True)).startswith("tea")
+    assert text[starts[-1] : ends[-1]] in text[-4:] and found.words[0] == "tea"

@@ -145,3 +145,11 @@ def test_what_cannot_be_scored_is_said():
     ):
         with pytest.raises(ValueError, match=says):
             figures_of(task, scores)
+
+
+def test_rows_of_several_answers_want_a_function():
+    words = [["the", "kettle", "hums"], ["rain"], ["tea"]]
+    task = tiny(bert_tf2.TokenClassifier, labels=["O", "B-tea", "I-tea"])
+    scores = Scores(words, TAGS, entities.score)
+    with pytest.raises(ValueError, match=r"a function of \(task, x\) where a row"):
+        figures_of(task, scores)
