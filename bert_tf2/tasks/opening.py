@@ -72,9 +72,32 @@ def open_task(
         ValueError: more layers than there are, or some of those that share their weights (ALBERT).
     """
     given = _arguments(cls, args, kwargs)
-    checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file, ignore)
+    checkpoint = _checkpoint(cls, preset, config_file, vocab_file, ignore)
     for name, n in {"trainable_layers": trainable_layers, "reinit_layers": reinit_layers}.items():
         top_blocks(checkpoint.config, n or 0, name)  # before anything is built
+    if load_weights:
+        trained_heads.say_other_head(cls, checkpoint)
+        checkpoint = weights.read_ahead(checkpoint)
+    initializer = Unfilled(checkpoint.config) if load_weights else None
+    encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
+    tokenizer = Tokenizer.from_checkpoint(checkpoint, lowercase)
+    lengths = (max_length, pad_to_max_length, length_buckets)
+    preprocessor = Preprocessor(tokenizer, **_lengths(checkpoint, lengths))
+    task = cls(encoder, preprocessor, **_settings(cls, checkpoint) | given)
+    if load_weights:
+        _fill(task, checkpoint, given, reinit_layers)
+    said = checkpoint.task or {}
+    task.takes_pairs = bool(said.get("takes_pairs"))
+    if trainable_layers is not None:
+        train_top(task, trainable_layers)
+    elif said.get("class") == cls.__name__:
+        freeze(task, said.get("frozen", ()))
+    return task
+
+
+def _checkpoint(cls, preset, config_file, vocab_file, ignore):
+    """The checkpoint that a task is to be opened from, checked for it."""
+    checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file, ignore)
     if vocab_file is not None:
         files = weights.given_vocabulary(Path(vocab_file))
         checkpoint = dataclasses.replace(
@@ -83,32 +106,16 @@ def open_task(
     checkpoint = weights.read_as(checkpoint, cls.head_kind)
     trained_heads.check_problem(cls, checkpoint)
     weights.check_vocabulary(checkpoint)  # before anything is built; names the file
-    if load_weights:
-        trained_heads.say_other_head(cls, checkpoint)
-        checkpoint = weights.read_ahead(checkpoint)
-    initializer = Unfilled(checkpoint.config) if load_weights else None
-    encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
-    tokenizer = Tokenizer.from_checkpoint(checkpoint, lowercase)
-    lengths = {
-        "max_length": max_length,
-        "pad_to_max_length": pad_to_max_length,
-        "length_buckets": length_buckets,
-    }
-    preprocessor = Preprocessor(tokenizer, **_lengths(checkpoint, lengths))
-    said = checkpoint.task or {}
-    task = cls(encoder, preprocessor, **_settings(cls, checkpoint) | given)
-    if load_weights:
-        task.load_report = report = load_variables(checkpoint, task.named_variables())
-        report.begin_anew(begin_anew(task, reinit_layers))
-        wants_eyes = report.missing or report.nonfinite or report.warnings
-        LOGGER.log(logging.WARNING if wants_eyes else logging.INFO, "%s", report)
-        trained_heads.check_labels(task, checkpoint, given)
-    task.takes_pairs = bool(said.get("takes_pairs"))
-    if trainable_layers is not None:
-        train_top(task, trainable_layers)
-    elif said.get("class") == cls.__name__:
-        freeze(task, said.get("frozen", ()))
-    return task
+    return checkpoint
+
+
+def _fill(task, checkpoint, given, reinit_layers):
+    """Gives a task the weights of a checkpoint, and says what came from where."""
+    task.load_report = report = load_variables(checkpoint, task.named_variables())
+    report.begin_anew(begin_anew(task, reinit_layers))
+    wants_eyes = report.missing or report.nonfinite or report.warnings
+    LOGGER.log(logging.WARNING if wants_eyes else logging.INFO, "%s", report)
+    trained_heads.check_labels(task, checkpoint, given)
 
 
 def from_config(cls, config, custom_objects=None):
@@ -137,11 +144,12 @@ def _arguments(cls, args, kwargs):
 
 
 def _lengths(checkpoint, given):
-    """The preprocessor's lengths: as given, or as the preset says."""
+    """The preprocessor's `LENGTHS`: as given, or as the preset says."""
     said = (checkpoint.task or {}).get("preprocessor", {})
     longest = checkpoint.tokenizer.settings.get("max_length", checkpoint.config.max_length)
     default = {"max_length": min(longest, checkpoint.config.max_length)} | said
-    return default | {name: value for name, value in given.items() if value is not None}
+    given = zip(LENGTHS, given, strict=True)
+    return default | {name: value for name, value in given if value is not None}
 
 
 def _settings(task, checkpoint):

@@ -7,9 +7,8 @@ A task is an encoder, a head, and its answers to four questions:
     answers(inputs, outputs)            what do outputs mean?      -> {name: tensor}
     settings, and the head's variables  what makes it that task?
 
-The rest is here, once: everything that takes data goes `read` (in Python, where an error can name
-the row) -> `prepare` (in the graph) -> the model -> `losses` or `answers`. What else differs
-is attributes: those of `Task`, and for its step and its metrics those of `StepModel`.
+The rest is here, once: all data go `read` (in Python, where an error can name the row) -> `prepare`
+(in the graph) -> the model -> `losses` or `answers`. What else differs is attributes.
 
 Letters: B rows of a batch, n rows in memory, L length, C classes.
 """

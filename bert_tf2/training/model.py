@@ -98,6 +98,9 @@ class StepModel(DistributedModel):
         )
         self.compile_again(optimizer)
         self.given_loss, self.softening = loss, softening
+        self._set_step(micro_batches, nonfinite, fgm, r_drop)
+
+    def _set_step(self, micro_batches, nonfinite, fgm, r_drop):
         self.micro_batches, self.fgm, self.r_drop = micro_batches, float(fgm), float(r_drop)
         with self.distribute_strategy.scope():
             self.finite_steps = nonfinite and FiniteSteps(nonfinite)
@@ -107,7 +110,7 @@ class StepModel(DistributedModel):
             "nonfinite": nonfinite,
             "fgm": self.fgm,
             "r_drop": self.r_drop,
-            **softening,
+            **self.softening,
         }
 
     def ready(self):
