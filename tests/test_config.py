@@ -87,6 +87,7 @@ def configs(draw):
         values["inner_group_num"] = draw(st.integers(1, 3))
     if family == "distilbert":
         values["sinusoidal_positions"] = draw(st.booleans())
+        values["layer_norm_eps"] = 1e-12  # the one that transformers' code knows
     return EncoderConfig(family=family, **FAMILIES[family] | values)
 
 
@@ -265,3 +266,9 @@ def test_variants_equal_the_published_configs(assets, minilm):
     zh = folder / "albert_base_zh_google" / "albert_config.json"
     assert read_config(zh) == VARIANTS["albert_base_zh"]
     assert read_config(minilm / "config.json") == VARIANTS["all-MiniLM-L6-v2"]
+
+
+def test_a_value_that_their_code_does_not_read_is_not_written():
+    config = dataclasses.replace(oracle.TINIES["distilbert"], layer_norm_eps=1e-5)
+    with pytest.raises(ValueError, match="`layer_norm_eps` must be 1e-12, which is what"):
+        write_config(config, "huggingface")

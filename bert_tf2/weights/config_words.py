@@ -169,13 +169,23 @@ def _value(field: dataclasses.Field, word: Word, value, source: str):
 
 
 def write(dialect: Dialect, config: EncoderConfig) -> dict:
-    """Their words, and under our own names whatever these would be misunderstood in."""
+    """Their words, and under our own names whatever these would be misunderstood in.
+
+    Raises:
+        ValueError: a value that the family's code does not read, and has another in its place.
+    """
     family, ours = config.family, config.to_dict()
     said = ours | {"embedding_size": config.embedding_width}
     words = {f: _word(word) for f, word in dialect.families[family].words.items()}
     written = dialect.pack(family, {w.name: w.write(said[f]) for f, w in words.items()})
     understood = parse(dialect, written, "config").to_dict()
-    return written | {name: x for name, x in ours.items() if x != understood[name]}
+    others = {name: x for name, x in ours.items() if x != understood[name]}
+    for name in others.keys() & {*dialect.families[family].unread}:
+        raise ValueError(
+            f"`{name}` must be {understood[name]}, which is what this format's code computes a "
+            f"{family} with: it has no word for another. Received: {others[name]}"
+        )
+    return written | others
 
 
 def names_of(dialect: Dialect, family: str) -> set[str]:

@@ -61,7 +61,8 @@ def write_config(config: EncoderConfig, publisher: str) -> dict:
         publisher: "google", "huggingface" or "keras_hub".
 
     Raises:
-        ValueError: it has published no such family.
+        ValueError: it has published no such family, or it computes with another value than a
+            config's and has no word for that.
     """
     dialect = PUBLISHERS[publisher].CONFIG
     if config.family not in dialect.families:

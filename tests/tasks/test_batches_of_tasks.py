@@ -88,7 +88,6 @@ IDS = {"token_ids": np.ones((5, 4), "int32")}
     [
         ("words", (RAGGED(WORDS), RAGGED(TAGS), np.ones((5, 3))), "one number a row"),
         ("numbers", (TEXTS, ONES, np.ones((5, 2))), "one number a row"),
-        ("numbers", (TEXTS, ONES, ONES * np.nan), "`sample_weight`, must be finite"),
         ("numbers", (TEXTS, ONES, TEXTS), "one number a row"),
         ("numbers", (TEXTS, np.ones((5, 2))), r"1 numbers a row. Received.*\(None, 2\)"),
         ("choices", (TWO, ONES * 0.7), "Label 0.7 is not a class"),

@@ -53,7 +53,7 @@ def folder(tmp_path_factory):
 
 def test_arguments_by_their_places(folder):
     task = bert_tf2.TextClassifier.from_preset(
-        *(folder, NAMES, 0.25, "mean", "single_label_classification", None, False, "kept")
+        *(folder, NAMES, 0.25, "mean", "single_label_classification", None, None, False, "kept")
     )
     found = task.dropout, task.pooling, task.drop_padding, task.name
     assert found == (0.25, "mean", False, "kept")
@@ -62,7 +62,7 @@ def test_arguments_by_their_places(folder):
 @pytest.mark.parametrize(
     ("args", "named", "message"),
     [
-        ((NAMES, 0.1, "first", "", None, True, "name", 8), {}, "too many positional"),
+        ((NAMES, 0.1, "first", "", None, None, True, "name", 8), {}, "too many positional"),
         ((NAMES,), {"labels": NAMES}, "multiple values for argument 'labels'"),
         ((), {"max_len": 8}, "unexpected keyword argument 'max_len'"),
     ],
