@@ -138,6 +138,7 @@ class Labels(Kind):
         found = task.tune_thresholds(rows.x, rows.labels)
         named = ", ".join(f"{name} {value:.3f}" for name, value in [*found.items()][:12])
         print(f"thresholds with the best F1 there: {named}{', …' if len(found) > 12 else ''}")
+        print("so the dev scores of labels below are somewhat too good: --test_file tells better")
 
     def cells(self, model, answers):
         by_class = {f"p({name})": share for name, share in _by_name(model, answers).items()}

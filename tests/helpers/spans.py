@@ -52,7 +52,7 @@ def wordpiece(text, vocabulary, lowercase=True, strip=True, chinese=True, most=2
     for word in _words(text, lowercase, strip, chinese):
         letters = "".join(char for char, *_ in word)
         place = 0
-        for piece in _cut(letters, vocabulary, most):
+        for piece in longest_first(letters, vocabulary, most):
             size = len(letters) if piece == "[UNK]" else len(piece.removeprefix("##"))
             part = word[place : place + size]
             end = max(end for _, _, end in part)
@@ -64,7 +64,8 @@ def wordpiece(text, vocabulary, lowercase=True, strip=True, chinese=True, most=2
     return rows(text, found)
 
 
-def _cut(word, vocabulary, most):
+def longest_first(word, vocabulary, most=200):
+    """The longest piece first, left to right; all of the word or [UNK]."""
     pieces, start = [], 0
     while start < len(word) <= most:
         for end in range(len(word), start, -1):

@@ -4,6 +4,7 @@ import unicodedata
 
 import pytest
 import tensorflow as tf
+from spans import longest_first
 
 from bert_tf2.text.wordpiece import WordPieceTokenizer
 
@@ -40,28 +41,13 @@ def _is_punctuation(char):
     return ascii_symbol or unicodedata.category(char).startswith("P")
 
 
-def official_pieces(word, vocabulary, max_chars=200):
-    """The longest piece first, left to right; all of the word or [UNK]."""
-    pieces, start = [], 0
-    while start < len(word) <= max_chars:
-        for end in range(len(word), start, -1):
-            piece = "##" * (start > 0) + word[start:end]
-            if piece in vocabulary:
-                break
-        else:
-            return ["[UNK]"]
-        pieces.append(piece)
-        start = end
-    return pieces or ["[UNK]"]
-
-
 @pytest.fixture(scope="session")
 def official():
     """Function (text, vocabulary, lowercase) -> pieces."""
 
     def tokens(text, vocabulary, lowercase):
         words = official_words(text, lowercase)
-        return [piece for word in words for piece in official_pieces(word, vocabulary)]
+        return [piece for word in words for piece in longest_first(word, vocabulary)]
 
     return tokens
 
