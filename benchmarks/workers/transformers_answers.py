@@ -58,7 +58,7 @@ def asked(question):
 
 
 def _answers(model, tokenizer, x, size):
-    """Windows of 384 tokens, 128 apart; of each the likeliest span; of a question the best."""
+    """Windows of 384 tokens that share 128; of each the likeliest span; of a question the best."""
     encoded = tokenizer(
         x["question"],
         x["context"],

@@ -6,7 +6,7 @@ from tqdm import tqdm
 from bert_tf2.data import columns, labels, pipeline
 from bert_tf2.tasks import feeding, process
 
-AT_ONCE = 64  # windows
+AT_ONCE = 8  # windows
 
 
 def answer(task, x, batch_size=32, verbose=0, **how):
@@ -59,15 +59,26 @@ def graph(task, **how):
 
 
 def _outputs(task, inputs):
-    """The outputs of a task; of windows a few at a time, since one text may have any number."""
+    """The outputs of a task; of windows a few at a time, since one text may have any number.
+
+    Windows of like lengths go together and carry no longer padding than they need, whose outputs
+    are zeros.
+    """
     if not task.reads_windows:
         return task(inputs)
     inputs = {name: x for name, x in inputs.items() if name not in task.marks}
-    rows = tf.shape(tf.nest.flatten(inputs)[0])[0]
+    real = tf.cast(inputs["padding_mask"], tf.int32)
+    rows, longest = tf.unstack(tf.shape(real))
+    lengths = tf.reduce_max(real * tf.range(1, longest + 1), 1)  # to the last token
+    order = tf.argsort(lengths)
+    goes_on = [size is None for size in task.output.shape[1:]]  # along the tokens
 
     def body(start, found):
-        part = {name: x[start : start + AT_ONCE] for name, x in inputs.items()}
-        return start + AT_ONCE, found.write(start // AT_ONCE, task(part))
+        chosen = order[start : start + AT_ONCE]
+        length = tf.reduce_max(tf.gather(lengths, chosen))
+        outputs = task({name: tf.gather(x, chosen)[:, :length] for name, x in inputs.items()})
+        outputs = tf.pad(outputs, [[0, 0], *([0, (longest - length) * more] for more in goes_on)])
+        return start + AT_ONCE, found.write(start // AT_ONCE, outputs)
 
     found = tf.TensorArray(
         task.output.dtype, 1, True, element_shape=task.output.shape, infer_shape=False
@@ -75,24 +86,17 @@ def _outputs(task, inputs):
     _, found = tf.while_loop(
         lambda start, _: (start < rows) | (start == 0), body, (0, found), parallel_iterations=1
     )
-    return found.concat()
+    return tf.gather(found.concat(), tf.math.invert_permutation(order))
 
 
 def _traced(task, batch, how):
-    """That function for columns of such kinds, traced once for all their sizes.
-
-    A graph holds settings as constants: those of others than the task has now are forgotten.
-    """
-    lengths = {k: v for k, v in vars(task.preprocessor).items() if k != "tokenizer"}
-    settings = repr((lengths, [getattr(task, name) for name in task.settings]))
-    if settings != task.traced_for:
-        task.graphs.clear()
-        task.traced_for = settings
+    """That function for columns of such kinds, traced once for all their sizes."""
+    graphs = feeding.graphs_of(task)
     specs = {name: _any_size(name, value) for name, value in sorted(batch.items())}
     key = (*specs.values(), *sorted(how.items()))
-    if key not in task.graphs:
-        task.graphs[key] = graph(task, **how).get_concrete_function(**specs)
-    return task.graphs[key]
+    if key not in graphs:
+        graphs[key] = graph(task, **how).get_concrete_function(**specs)
+    return graphs[key]
 
 
 def _any_size(name, value):

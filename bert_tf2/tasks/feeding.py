@@ -26,7 +26,7 @@ def dataset(
         sampling: how to go through what is in memory, a `pipeline.Sampling`.
         labelled: whether there are labels to learn from, or to compare with.
     """
-    finish = _finishing(task, labelled, class_weight)
+    finish = _finishing_traced(task, labelled, class_weight)
     x = as_dataset(task, x, sampling.endless, labelled)
     if isinstance(x, tf.data.Dataset):
         if y is not None or sample_weight is not None:
@@ -69,6 +69,30 @@ def batch(task, x, y=None, sample_weight=None, class_weight=None):
     if y is None:
         raise ValueError("`y`, the labels, must be given with texts. Received: None")
     return _finishing(task, True, class_weight)(task.read(x, y, sample_weight))
+
+
+def graphs_of(task):
+    """The graphs that were traced for a task, by what they were traced for: a dict.
+
+    A graph holds settings as constants: those of others than the task has now are forgotten.
+    """
+    tokenizer, plain = task.preprocessor.tokenizer, (bool, int, float, str)
+    lengths = {name: x for name, x in vars(task.preprocessor).items() if name != "tokenizer"}
+    rules = {name: x for name, x in vars(tokenizer).items() if isinstance(x, plain)}
+    own = [getattr(task, name) for name in task.settings]
+    settings = tokenizer, repr((lengths, rules, own))
+    if settings != task.traced_for:
+        task.graphs.clear()
+        task.traced_for = settings
+    return task.graphs
+
+
+def _finishing_traced(task, labelled, class_weight):
+    """The same for datasets, each of which would trace it anew."""
+    finish = _finishing(task, labelled, class_weight)
+    if class_weight is not None:
+        return finish
+    return graphs_of(task).setdefault(("prepare", labelled), tf.function(finish, autograph=False))
 
 
 def _finishing(task, labelled, class_weight):

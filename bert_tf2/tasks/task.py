@@ -60,7 +60,7 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
         self.load_report = None
         self.seeds_separated = self.said_what_is_cut = False
         self.largest_sample = 0  # in which unknown tokens were looked for
-        self.graphs, self.traced_for = {}, None  # of `answer`, by what it is given; the settings
+        self.graphs, self.traced_for = {}, None  # see `feeding.graphs_of`
 
     # === The protocol =============================================================================
 

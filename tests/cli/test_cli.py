@@ -248,6 +248,7 @@ def test_predict_prints_answers_to_arguments(work, capsys):
     assert all(row[0] in LABELS and 1 / 3 <= float(row[1]) <= 1 for row in rows)
 
 
+@pytest.mark.full
 def test_several_seeds(work, capsys):
     argv = finetune(work, "many", "--seeds=5,6", "--num_train_epochs=1", "--dev_file=%s/dev.tsv")
     assert cli.main(argv) == 0
@@ -258,6 +259,7 @@ def test_several_seeds(work, capsys):
     assert float(table[-2].split()[1]) == pytest.approx(mean, abs=CANCELLED)
 
 
+@pytest.mark.full
 def test_folds_of_the_training_file(work, capsys):
     argv = finetune(work, "folds", "--folds=2", "--num_train_epochs=1")
     assert cli.main(argv) == 0
@@ -272,6 +274,7 @@ def test_folds_of_the_training_file(work, capsys):
     fails(capsys, 2, [*argv, "--overwrite", "--seeds=1,2"], "--folds goes without --seeds")
 
 
+@pytest.mark.full
 def test_a_run_stops_at_a_figure_of_the_task(work, capsys):
     more = ("--dev_file=%s/dev.tsv", "--num_train_epochs=9", "--learning_rate=0", "--patience=1")
     argv = finetune(work, "stop", "--early_stopping=matthews", *more)

@@ -4,6 +4,7 @@ import json
 from typing import NamedTuple
 
 import pytest
+from by_default import by_default
 from shell import evaluation, fails, runs, tiny_checkpoint
 
 from bert_tf2.cli.task_table import TASKS
@@ -122,13 +123,7 @@ def test_every_task_that_is_trained_is_held_here():
     assert set(CASES) == set(TASKS) - others
 
 
-@pytest.mark.parametrize(
-    "task",
-    [
-        pytest.param(n, marks=[pytest.mark.full] * (n != "multi_label_classification"))
-        for n in CASES
-    ],
-)
+@pytest.mark.parametrize("task", by_default(CASES, ["multi_label_classification"]))
 def test_a_task_is_trained_scored_and_asked(place, tmp_path, capsys, task):
     case, output = CASES[task], tmp_path / "run"
     file = train(place, task, output)

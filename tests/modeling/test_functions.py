@@ -9,6 +9,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from by_default import by_default
 from closeness import BACKWARD, CANCELLED, assert_near
 
 from bert_tf2.modeling import functions
@@ -107,14 +108,19 @@ def assert_same_step(one, other):
         np.testing.assert_allclose(gradient, others[name], rtol=CANCELLED, atol=noise, err_msg=name)
 
 
-@pytest.mark.parametrize("drop_padding", [True, False])
-@pytest.mark.parametrize("family", ["bert", "albert", "mpnet"])
+RECOMPUTED = [(drop, family) for drop in (True, False) for family in ("bert", "albert", "mpnet")]
+
+
+@pytest.mark.parametrize(
+    ("drop_padding", "family"), by_default(RECOMPUTED, [(True, "albert"), (False, "mpnet")])
+)
 def test_recompute_changes_nothing(drop_padding, family):
     config = oracle.TINIES[family]  # with dropout
     steps = [one_step(config, drop_padding, recompute) for recompute in (False, True)]
     assert_same_step(*steps)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("act", ["gelu_tanh", "gelu_erf"])
 def test_training_without_dropout_is_inference(act):
     off = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}

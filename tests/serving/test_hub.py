@@ -12,6 +12,7 @@ import oracle
 import pytest
 import tensorflow as tf
 import tiny_masked_lm
+from by_default import by_default
 from closeness import BACKWARD, CANCELLED, FORMULA, assert_near
 
 import bert_tf2
@@ -31,11 +32,10 @@ def hub_inputs(inputs):
     return {theirs: tf.constant(inputs[ours]) for theirs, ours in HUB_NAMES.items()}
 
 
-QUICK = ("bert", "albert, groups", "distilbert, sinusoidal")
-KINDS = [n if n in QUICK else pytest.param(n, marks=pytest.mark.full) for n in oracle.TINIES]
+QUICK = ("albert, groups", "distilbert, sinusoidal")
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=by_default(oracle.TINIES, QUICK))
 def exported(request, tmp_path_factory):
     """-> config, arrays, the folder, and the loaded module."""
     config = oracle.TINIES[request.param]
@@ -118,6 +118,7 @@ def test_a_mixed_precision_encoder_is_exported_in_float32(tmp_path):
     np.testing.assert_allclose(got, encoder(inputs)["sequence_output"], atol=oracle.TOLERANCE)
 
 
+@pytest.mark.full
 def test_masked_words_vocabulary_and_case(tmp_path):
     task = tiny_masked_lm.make()
     folder = bert_tf2.export_text_encoder(task, tmp_path / "a")

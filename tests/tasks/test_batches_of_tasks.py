@@ -6,6 +6,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from by_default import by_default
 from forms import Sequence
 
 import bert_tf2
@@ -41,9 +42,7 @@ def part(x, rows):
     return tuple(side[rows] for side in x) if isinstance(x, tuple) else x[rows]
 
 
-@pytest.mark.parametrize(
-    "name", ["words", *(pytest.param(name, marks=pytest.mark.full) for name in [*ROWS][1:])]
-)
+@pytest.mark.parametrize("name", by_default(ROWS, ["words"]))
 def test_batches_of_python(name):
     """A `PyDataset` and a generator of batches, read as rows in memory are."""
     task, (_, x, y) = made(name), ROWS[name]
@@ -58,7 +57,7 @@ def test_batches_of_python(name):
             np.testing.assert_array_equal(one[key], other[key])
 
 
-@pytest.mark.parametrize("form", [list, tf.ragged.constant])
+@pytest.mark.parametrize("form", by_default([list, tf.ragged.constant], [list]))
 def test_words_set_apart_for_validation(form):
     task = made("words")
     weights = {"sample_weight": ONES} if form is list else {}

@@ -92,6 +92,7 @@ def test_a_choice_that_is_none(chooser):
         chooser.evaluate((TEXTS, CHOICES), [0, 3], verbose=0)
 
 
+@pytest.mark.full
 def test_validation_split_and_length_buckets():
     task = oracle.tiny_task(bert_tf2.MultipleChoice)
     task.preprocessor.length_buckets = [8, 12]

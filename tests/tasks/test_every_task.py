@@ -10,6 +10,7 @@ import pytest
 import replicas
 import tensorflow as tf
 import tiny_masked_lm
+from by_default import by_default
 from token_classifier import TokenClassifier
 
 import bert_tf2
@@ -119,13 +120,13 @@ TASKS = {
 }
 # By default the rows that differ most, and of those the steps that do; all with the full tests.
 ALIKE = ("pairs", "several numbers", "a task of tests", "MaskedLM", "TokenClassifier")
-ALIKE += ("NextSentenceClassifier", "ZeroShotClassifier")
-ON_BOTH = ("several labels", "TokenClassifier with CRF", "MaskedLM with nsp")
-STEPS = (*ON_BOTH, "MultipleChoice")
+ALIKE += ("NextSentenceClassifier", "ZeroShotClassifier", "TextClassifier", "TextRegressor")
+STEPS = ("several labels", "TokenClassifier with CRF")
+ON_BOTH = ("TokenClassifier with CRF", "MaskedLM with nsp")
 
 
 def rows(*full):
-    return [pytest.param(name, marks=[pytest.mark.full] if name in full else []) for name in TASKS]
+    return by_default(TASKS, TASKS.keys() - {*full})
 
 
 each_step = pytest.mark.parametrize("name", rows(*TASKS.keys() - {*STEPS}))

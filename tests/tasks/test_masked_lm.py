@@ -7,6 +7,7 @@ import pytest
 import saved
 import tensorflow as tf
 import tiny_masked_lm
+from by_default import by_default
 from closeness import BACKWARD, CANCELLED, FORWARD, assert_near
 from tiny_masked_lm import TEXTS, TOKENIZER
 
@@ -41,7 +42,7 @@ def loss_and_gradients(task):
     return logits.numpy(), float(loss), found
 
 
-@pytest.mark.parametrize("family", oracle.TINIES)
+@pytest.mark.parametrize("family", by_default(oracle.TINIES, ("bert", "albert", "mpnet")))
 def test_padding_dropped_or_kept(family):
     config = oracle.TINIES[family]
     second = "nsp" if config.pooler else None
@@ -137,6 +138,7 @@ def test_every_form_of_texts_gives_the_same_loss():
         assert task.evaluate(x, verbose=0) == pytest.approx(want, rel=FORWARD)
 
 
+@pytest.mark.full
 def test_an_interrupted_run_hides_the_same_words_again(tmp_path):
     class Stop(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):

@@ -11,7 +11,7 @@ import peers
 import pytest
 import tensorflow as tf
 import tokenizer_rules
-from closeness import BACKWARD, FORWARD
+from closeness import BACKWARD, FORWARD, assert_near
 
 import bert_tf2
 from bert_tf2.data.answer_spans import answer_spans
@@ -155,6 +155,17 @@ def test_any_text_is_answered(qa):
         assert found["answer"] == text[found["start"] : found["end"]]
         assert 0 <= found["score"] <= 1 + FORWARD
     assert [x["score"] for x in answers[2:4]] == [0, 0]
+
+
+def test_ids_may_be_padded_on_either_side(qa):
+    """Windows of like lengths are computed together, up to the last token of any."""
+    real = np.tri(12, 12, dtype="int32")[::-1]  # 12 to 1 tokens
+    real[::2] = real[::2, ::-1]
+    ids = {"token_ids": np.arange(144).reshape(12, 12) % 15 * real, "padding_mask": real}
+    (got,) = qa.answer(ids)
+    want = qa(ids).numpy()
+    for name, logits in zip(("start_logits", "end_logits"), np.moveaxis(want, 1, 0), strict=True):
+        assert_near(got[name][real == 1], logits[real == 1], FORWARD)
 
 
 @pytest.mark.parametrize(

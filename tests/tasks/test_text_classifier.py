@@ -8,6 +8,7 @@ import oracle
 import pytest
 import saved
 import tensorflow as tf
+from by_default import by_default
 from closeness import BACKWARD, FORWARD, assert_near
 
 from bert_tf2 import AdamW, Encoder, Preprocessor, TextClassifier
@@ -212,7 +213,7 @@ def test_what_keras_users_do(tmp_path):
     assert_near(model(theirs), want, FORWARD)
 
 
-@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize("trained", by_default([False, True], [True]))
 def test_keras_file_brings_back_everything(tmp_path, trained):
     model = oracle.tiny_classifier()
     if trained:
@@ -321,6 +322,7 @@ def test_bad_settings():
         oracle.tiny_classifier().compile(jit_compile=True)
 
 
+@pytest.mark.full
 def test_xla_takes_the_same_step_with_padding_kept():
     def run(**compiled):
         keras.utils.set_random_seed(1)

@@ -7,6 +7,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from by_default import by_default
 from closeness import BACKWARD
 
 import bert_tf2
@@ -130,7 +131,9 @@ def units_by_hand(task, text, strategy):
     return found
 
 
-@pytest.mark.parametrize("strategy", ["none", "simple", "first", "average", "max"])
+@pytest.mark.parametrize(
+    "strategy", by_default(["none", "simple", "first", "average", "max"], ["simple", "max"])
+)
 def test_strategies_on_a_text_of_several_windows(task, strategy):
     (found,) = task.predict_entities([LONG], strategy)
     units = units_by_hand(task, LONG, strategy)
@@ -325,6 +328,7 @@ def test_a_crf_chooses_and_learns_tags_together():
     assert got == pytest.approx(total / count, rel=1e-4)
 
 
+@pytest.mark.full
 def test_huggingface_keeps_tags_and_head(task, tmp_path):
     task.save_to_preset(tmp_path / "hf", "huggingface")
     again = bert_tf2.TokenClassifier.from_preset(tmp_path / "hf", doc_stride=3, max_length=12)

@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from by_default import by_default
 from closeness import FORWARD, assert_near
 
 from bert_tf2 import (
@@ -88,6 +89,9 @@ def test_every_format_keeps_the_tokenizer(task, format, tmp_path):
         np.testing.assert_array_equal(copy.predict(TEXTS), task.predict(TEXTS))
 
 
+@pytest.mark.parametrize(
+    "family", by_default(["albert", "roberta", "xlm_roberta"], ["roberta"]), indirect=True
+)
 def test_trains_saves_and_serves(task, family, tmp_path):
     pairs, labels = (TEXTS, OTHERS), ["a", "b", "a", "b", "a"]
     task.fit(pairs, labels, epochs=1, verbose=0)

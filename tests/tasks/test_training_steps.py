@@ -5,6 +5,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from by_default import by_default
 from closeness import BACKWARD
 
 from bert_tf2 import Encoder, TextClassifier
@@ -30,8 +31,16 @@ def loss_and_gradients(classifier, training):
     return loss, {name: tf.convert_to_tensor(g).numpy() for name, g in gradients.items()}
 
 
-@pytest.mark.parametrize("pooling", ["first", "mean"])
-@pytest.mark.parametrize("family", oracle.TINIES)
+STEPS = [(family, pooling) for family in oracle.TINIES for pooling in ("first", "mean")]
+QUICK = (
+    ("albert, groups", "mean"),
+    ("distilbert", "first"),
+    ("electra", "mean"),
+    ("mpnet", "first"),
+)
+
+
+@pytest.mark.parametrize(("family", "pooling"), by_default(STEPS, QUICK))
 def test_every_family_and_pooling(family, pooling):
     """Dropping padding, the first token only, and gradients by hand change no number."""
     config = oracle.with_dropout(oracle.TINIES[family], 0.0)
@@ -89,6 +98,7 @@ def test_eager_steps_are_the_same():
     np.testing.assert_allclose(losses[1], losses[0], rtol=BACKWARD)
 
 
+@pytest.mark.full
 def test_float16_needs_a_scaled_loss():
     classifier = classifier_in("mixed_float16")
     with pytest.raises(ValueError, match=r"LossScaleOptimizer.*mixed_float16.*AdamW"):

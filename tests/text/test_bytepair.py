@@ -188,6 +188,7 @@ print(json.dumps(loaded.ids(tf.constant(json.loads(sys.argv[2]))).to_list()))
 """
 
 
+@pytest.mark.full
 def test_saved_model_in_another_process(tokenizer, tmp_path):
     module = tf.Module()
     module.ids = tf.function(tokenizer, input_signature=[tf.TensorSpec([None], tf.string)])

@@ -10,6 +10,7 @@ import sys
 import pytest
 import tensorflow as tf
 import tokenizer_rules as rules
+from by_default import by_default
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -193,7 +194,7 @@ def test_published_model_on_hard_texts(published, assets, cases, accents):
 # ---- in graphs -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", SETTINGS)
+@pytest.mark.parametrize("kind", by_default(SETTINGS, [*SETTINGS][:1]))
 def test_in_a_function_and_a_dataset(folder, kind):
     tokenizer = tokenizer_of(folder, kind)
     expected = tokenizer(TEXTS).to_list()

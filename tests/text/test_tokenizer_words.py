@@ -38,6 +38,7 @@ def test_followed(case, tmp_path):
     assert preprocess(([first], [second]))["token_ids"].numpy()[0].tolist() == case["pair"]
 
 
+@pytest.mark.full
 def test_added_tokens_in_a_saved_model(tmp_path):
     """Another graph finds the same tokens, wherever they are said; the ids are transformers'."""
     names = ("added", "added, stripping", "whole pairs, added")

@@ -47,6 +47,7 @@ def test_the_run_ends_with_the_mean_of_its_epochs(start):
         assert_near(value, want, FORMULA, err_msg=name)
 
 
+@pytest.mark.full
 def test_an_interrupted_run_goes_on_with_its_mean(tmp_path):
     want = fit(bert_tf2.AverageWeights())
     with pytest.raises(KeyboardInterrupt):

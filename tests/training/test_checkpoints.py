@@ -44,7 +44,9 @@ def assert_same(got, want):
         assert_near(got[name], array, of_steps(9), err_msg=name)
 
 
-@pytest.mark.parametrize("stop_at, every, damaged", [(5, 2, False), (6, 2, True)])
+@pytest.mark.parametrize(
+    "stop_at, every, damaged", [pytest.param(5, 2, False, marks=pytest.mark.full), (6, 2, True)]
+)
 def test_interrupted_at_a_step_and_started_again(tmp_path, caplog, stop_at, every, damaged):
     alone = classifier()
     want = fit(alone).history
@@ -63,6 +65,7 @@ def test_interrupted_at_a_step_and_started_again(tmp_path, caplog, stop_at, ever
     assert len(list(tmp_path.glob("damaged-*"))) == damaged
 
 
+@pytest.mark.full
 def test_steps_per_epoch_that_are_no_whole_pass(tmp_path):
     """The data go on from epoch to epoch, and after an interruption."""
     alone = classifier()
@@ -75,6 +78,7 @@ def test_steps_per_epoch_that_are_no_whole_pass(tmp_path):
     assert_same(weights_of(again), weights_of(alone))
 
 
+@pytest.mark.full
 def test_interrupted_after_an_execution_that_the_data_did_not_fill(tmp_path):
     """Three batches, two steps at a time; the run ends while the first epoch is validated."""
 
@@ -119,6 +123,7 @@ def test_another_run_is_refused(tmp_path):
         )
 
 
+@pytest.mark.full
 def test_a_moving_average_is_not_taken_for_the_weights(tmp_path):
     """`SwapEMAWeights` has the average in their place at the end of an epoch."""
 

@@ -115,6 +115,7 @@ def steps_on_replicas(strategy, out):
     np.savez(out, **arrays)
 
 
+@pytest.mark.full
 def test_steps_on_two_replicas(tmp_path):
     replicas.call(__file__, "steps_on_replicas", tmp_path / "out.npz")
     found = np.load(tmp_path / "out.npz")

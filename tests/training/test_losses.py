@@ -71,8 +71,7 @@ class Doubled(keras.losses.Loss):
         return 2 * keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True)
 
 
-@pytest.mark.parametrize("parts", [1, 3])
-@pytest.mark.parametrize("given", [Doubled(), own])
+@pytest.mark.parametrize("given, parts", [(Doubled(), 3), (own, 1)])
 def test_the_loss_that_compile_was_given_is_the_one_that_is_lowered(given, parts):
     task = oracle.tiny_classifier(config=oracle.with_dropout(oracle.TINY, 0.0))
     logits = task.predict(TEXTS, verbose=0)

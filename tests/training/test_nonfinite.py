@@ -85,6 +85,7 @@ def test_by_default_it_is_taken_as_in_keras():
     assert not np.isfinite(task.get_layer("classifier").kernel.numpy()).all()
 
 
+@pytest.mark.full
 def test_what_is_asked_for_is_saved(tmp_path):
     task = compiled(nonfinite="skip", micro_batches=2, fgm=0.5, r_drop=2.0)
     task.save(tmp_path / "task.keras")

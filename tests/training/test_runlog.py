@@ -76,6 +76,7 @@ def test_a_run_is_written_down(tmp_path):
     assert [step for step, _ in shown["batch_loss"]] == [2, 4, 6, 8, 10]
 
 
+@pytest.mark.full
 def test_a_run_that_goes_on_has_each_line_once(tmp_path):
     want = tmp_path / "alone"
     fit(bert_tf2.RunLog(want, every=1))

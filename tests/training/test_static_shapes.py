@@ -164,6 +164,7 @@ def test_every_setting_of_a_step(make, settings):
     assert_compiled_steps_are_the_same(make, **settings)
 
 
+@pytest.mark.full
 def test_what_the_check_would_find():
     """Padding dropped: as many tokens as there happen to be, found by `Where`, also in a loop."""
     make = functools.partial(classifier, "bert", drop_padding=True)

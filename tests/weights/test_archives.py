@@ -351,6 +351,7 @@ def test_bomb(server, entry, tmp_path, monkeypatch):
 spawn = multiprocessing.get_context("spawn")
 
 
+@pytest.mark.full
 def test_killed_half_way(server, entry, tmp_path):
     server.mood = "stalls for ever"
     worker = spawn.Process(target=registry.install, args=(entry, tmp_path))
@@ -368,6 +369,7 @@ def test_killed_half_way(server, entry, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".tiny.lock", "tiny"]
 
 
+@pytest.mark.full
 def test_second_process_waits_for_the_first(server, entry, tmp_path):
     server.mood = "stalls once"
     first = spawn.Process(target=registry.install, args=(entry, tmp_path))

@@ -156,7 +156,9 @@ def test_transformers_is_not_given_what_it_would_compute_otherwise(tmp_path, cha
     family = change.pop("family", "bert")
     config = bert_tf2.EncoderConfig(**oracle.TINIES[family].to_dict() | change)
     contents = weights.Contents(config, oracle.random_weights(weights.expected_shapes(config)))
-    with pytest.raises(ValueError, match=f"has no setting for .*{words}"):
+    with pytest.raises(
+        ValueError, match=f"(has no setting|has no word) for .*{words}|{words}.*has no word"
+    ):
         weights.save(tmp_path / "a", contents, "huggingface")
     assert not any(tmp_path.iterdir())
     assert weights.open_checkpoint(weights.save(tmp_path / "b", contents, "bert_tf2"))
