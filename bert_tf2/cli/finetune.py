@@ -128,8 +128,10 @@ def _finish(flags, model, data, metrics, folder):
     from bert_tf2.cli.opened import opened
 
     row, judged = TASKS[flags.task], {}
-    if "dev" in data and flags.tune_thresholds and not flags.folds:
-        row.kind.finish(model, data["dev"])
+    chooses = "dev" in data and flags.tune_thresholds and not flags.folds
+    if said := chooses and row.kind.finish(model, data["dev"]):
+        print(said)
+        metrics["remark"] = said
     with new_file(folder / "model.keras") as draft:
         model.save(draft)
     known = opened(flags.output_dir, model)

@@ -55,7 +55,7 @@ class Kind:
         return list(model.answers(rows, batch_size))
 
     def finish(self, task, rows):
-        """Sets what is chosen on rows that were not learned from; says what."""
+        """Sets what is chosen on rows that were not learned from; -> what to say of it, or None."""
 
 
 class Classes(Kind):
@@ -136,9 +136,12 @@ class Labels(Kind):
 
     def finish(self, task, rows):
         found = task.tune_thresholds(rows.x, rows.labels)
-        named = ", ".join(f"{name} {value:.3f}" for name, value in [*found.items()][:12])
-        print(f"thresholds with the best F1 there: {named}{', …' if len(found) > 12 else ''}")
-        print("so the dev scores of labels below are somewhat too good: --test_file tells better")
+        named = [f"{name} {value:.3f}" for name, value in found.items()]
+        named = ", ".join(named[:12] + ["…"] * (len(named) > 12))
+        return (
+            f"Thresholds have the best F1 on the dev file ({named}), whose scores of labels are "
+            "somewhat too good for it: --test_file tells better."
+        )
 
     def cells(self, model, answers):
         by_class = {f"p({name})": share for name, share in _by_name(model, answers).items()}

@@ -21,7 +21,8 @@ def write(folder, flags, metrics, judged):
     rows = ", ".join(f"{count:,} rows of {split}" for split, count in metrics["rows"].items())
     report = {
         "title": f"{flags.task} on {metrics['settings']['init_checkpoint']}",
-        "about": f"Seed {metrics['seed']}, {rows}; trained in {metrics['seconds']:.0f} s.",
+        "about": f"Seed {metrics['seed']}, {rows}; trained in {metrics['seconds']:.0f} s. "
+        + metrics.get("remark", ""),
         "curves": read_metrics(folder),
         "scores": {split: metrics[split] for split in ("dev", "test") if split in metrics},
         **(judged or {}),

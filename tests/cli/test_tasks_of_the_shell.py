@@ -148,6 +148,7 @@ def test_a_task_is_trained_scored_and_asked(place, tmp_path, capsys, task):
     runs("predict", model, *case.asked)
     assert capsys.readouterr().out.endswith(f"\t{case.asked[0]}\n")
     if task == "multi_label_classification":  # its thresholds go along
+        assert "are somewhat too good" in json.loads((output / "report.json").read_text())["about"]
         runs("export", model, f"--export_dir={tmp_path}/served")
         served = [f"--model={tmp_path}/served", f"--input_file={file}", *case.flags]
         assert evaluation(served, tmp_path / "served.json") == scores
