@@ -9,7 +9,7 @@ import pytest
 from closeness import FORWARD
 
 import bert_tf2
-from bert_tf2.scoring import classification, entities, regression
+from bert_tf2.scoring import classification, entities, questions, regression
 from bert_tf2.training.validation_scores import Scores
 
 TEXTS = ["The kettle hums.", "rain", "stone, rain & tea", "tea", "", "a stone"]
@@ -40,6 +40,10 @@ def predicted_tags(task, x):
 
 def of_classes(task, x):
     return [answer.label for answer in task.predict_labels(x)]
+
+
+def answered(task, x):
+    return {i: row["answer"] for i, row in enumerate(task.answer_question(*x))}
 
 
 def of_labels(task, x):
@@ -77,6 +81,17 @@ CASES = {
         ([["tea", "rain", "a"], ["a"], ["tea"]], TAGS, entities.score, predicted_tags),
         (TAGS, predicted_tags),
         ["precision", "recall", "f1", "macro_f1", "support", "predicted", "correct", "accuracy"],
+    ),
+    "answers": (
+        lambda: tiny(bert_tf2.QuestionAnswerer, doc_stride=3, max_question_len=5),
+        (
+            (NAMES, TEXTS),
+            {i: [text, "tea"] for i, text in enumerate(TEXTS)},
+            questions.score_v1,
+            answered,
+        ),
+        ({i: [text, "tea"] for i, text in enumerate(TEXTS)}, answered),
+        ["exact_match", "f1"],
     ),
 }
 
