@@ -37,10 +37,14 @@ def is_built(peer):
     folder, pins = _places(peer)
     built = folder / _BUILT
     given = f"BENCH_VENV_{peer}" in os.environ
-    return given or (built.is_file() and built.read_text() == pins.read_text())
+    return given or (built.is_file() and _lines(pins) <= _lines(built))
 
 
 _BUILT = "installed.txt"  # the pins that an environment was built from
+
+
+def _lines(file):
+    return {*file.read_text().splitlines()}
 
 
 def _places(peer):
@@ -49,8 +53,9 @@ def _places(peer):
 
 def _build(folder, pins):
     print(f"Installing {pins.stem} into {folder} (once, a few minutes) …", flush=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    _run(sys.executable, "-m", "venv", folder)
+    if not (folder / _BUILT).is_file():  # one of other pins is brought to these
+        shutil.rmtree(folder, ignore_errors=True)
+        _run(sys.executable, "-m", "venv", folder)
     _run(folder / "bin" / "pip", "install", "--disable-pip-version-check", "-r", pins)
 
 

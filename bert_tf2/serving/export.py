@@ -17,10 +17,12 @@ def export_saved_model(task, folder, pairs=None, precision=None):
         `serving_default`: `text` (B,) string, and `text_pair` (B,) string for a model of pairs;
         `token_ids`: the inputs of the model, int32: `token_ids`, `segment_ids`, `padding_mask`,
             each (B, L), and for a MaskedLM `masked_positions` (B, P).
+        and those of a task's own: `embed` of a SentenceEncoder takes `text` and `prompt_name`.
     `assets.extra/labels.txt` has a classifier's names, one a line, in the order of the logits.
-    Both signatures answer what the task's `answers` names; a TextClassifier gives `label` (B,)
+    All signatures answer what the task's `answers` names; a TextClassifier gives `label` (B,)
     string, `probabilities` and `logits` (B, C) float32; a MaskedLM `words` (B, P, 5) string, their
-    `probabilities`, and `masks` (B,), how many of the P are masks of that text.
+    `probabilities`, and `masks` (B,), how many of the P are masks of that text; a SentenceEncoder
+    `embedding` (B, D).
 
     Args:
         task: a task model, e.g. a `TextClassifier`.
@@ -75,6 +77,7 @@ def _signatures(task, pairs):
     return {
         "serving_default": graph.get_concrete_function(**task.string_inputs(pairs)),
         "token_ids": graph.get_concrete_function(**ids),
+        **{n: graph.get_concrete_function(**specs) for n, specs in task.signatures().items()},
     }
 
 

@@ -82,7 +82,7 @@ def open_task(
     encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
     tokenizer = Tokenizer.from_checkpoint(checkpoint, lowercase)
     lengths = (max_length, pad_to_max_length, length_buckets)
-    preprocessor = Preprocessor(tokenizer, **_lengths(checkpoint, lengths))
+    preprocessor = Preprocessor(tokenizer, **_lengths(cls, checkpoint, lengths))
     task = cls(encoder, preprocessor, **_settings(cls, checkpoint) | given)
     if load_weights:
         _fill(task, checkpoint, given, reinit_layers)
@@ -106,6 +106,9 @@ def _checkpoint(cls, preset, config_file, vocab_file, ignore):
     checkpoint = weights.read_as(checkpoint, cls.head_kind)
     trained_heads.check_problem(cls, checkpoint)
     weights.check_vocabulary(checkpoint)  # before anything is built; names the file
+    said = checkpoint.task or {}
+    if said.get("class") == cls.__name__ and said.get("refused"):
+        raise ValueError(f"{checkpoint.path.parent}: {said['refused']}")
     return checkpoint
 
 
@@ -143,9 +146,11 @@ def _arguments(cls, args, kwargs):
     return dict(list(bound.arguments.items())[3:])  # self, encoder, preprocessor
 
 
-def _lengths(checkpoint, given):
-    """The preprocessor's `LENGTHS`: as given, or as the preset says."""
-    said = (checkpoint.task or {}).get("preprocessor", {})
+def _lengths(cls, checkpoint, given):
+    """The preprocessor's `LENGTHS`: as given, or as a preset of ours, or of the task, says."""
+    task = checkpoint.task or {}
+    own = checkpoint.format == "bert_tf2" or task.get("class") == cls.__name__
+    said = task.get("preprocessor", {}) if own else {}
     longest = checkpoint.tokenizer.settings.get("max_length", checkpoint.config.max_length)
     default = {"max_length": min(longest, checkpoint.config.max_length)} | said
     given = zip(LENGTHS, given, strict=True)

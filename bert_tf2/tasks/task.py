@@ -148,6 +148,10 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
         names = columns.TEXT_NAMES if pairs else columns.TEXT_NAMES[:1]
         return {name: tf.TensorSpec([None], tf.string, name=name) for name in names}
 
+    def signatures(self):
+        """{name: {name: tf.TensorSpec}}: what a SavedModel may be asked besides, of raw columns."""
+        return {}
+
     def extra_assets(self):
         """Files to lie beside a SavedModel: name -> text."""
         return {}

@@ -3,7 +3,7 @@
 import dataclasses
 import fnmatch
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from bert_tf2.weights import discovery, names
 from bert_tf2.weights.configs import read_config
 from bert_tf2.weights.containers import CONTAINERS, factorized, objects
 from bert_tf2.weights.metadata import Metadata, WeightsFile
-from bert_tf2.weights.publishers import PUBLISHER_OF, PUBLISHERS, ours
+from bert_tf2.weights.publishers import PUBLISHER_OF, PUBLISHERS, ours, sentence_transformers
 from bert_tf2.weights.report import CheckpointError
 from bert_tf2.weights.tokenizer_source import TokenizerSource
 
@@ -39,6 +39,7 @@ class Checkpoint:
         notes: what is odd about all this, a sentence each, for the report.
         prefix: what stands before all names of a model that was saved inside of another one.
         ignored: the names in the file that are to be left out.
+        beside: of variables in other files than `path` (container, file, the name there).
         ahead: what `loading.read_ahead` is reading, if anything: our name -> array.
     """
 
@@ -55,6 +56,7 @@ class Checkpoint:
     notes: tuple[str, ...] = ()
     prefix: str = ""
     ignored: tuple[str, ...] = ()
+    beside: Mapping[str, tuple[str, Path, str]] = dataclasses.field(default_factory=dict)
     ahead: Future | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
@@ -77,7 +79,19 @@ class Checkpoint:
         unknown = [name for name in names if name not in self.variables]
         if unknown:
             raise CheckpointError(f"{self.path} has no variables {', '.join(unknown)}.")
-        return CONTAINERS[self.container].read(self.path, names)
+        found = CONTAINERS[self.container].read(
+            self.path, [name for name in names if name not in self.beside]
+        )
+        for name in names:
+            if name in self.beside:
+                container, file, theirs = self.beside[name]
+                found |= {name: CONTAINERS[container].read(file, [theirs])[theirs]}
+                if found[name].shape != self.variables[name][0]:
+                    raise CheckpointError(
+                        f"{file}: {theirs} must have the shape {self.variables[name][0]}. "
+                        f"Received: {found[name].shape}"
+                    )
+        return found
 
 
 def open_checkpoint(
@@ -98,7 +112,9 @@ def open_checkpoint(
             or header is damaged.
         ValueError: the config is not one that `read_config` knows.
     """
-    container, place = discovery.locate(Path(path))
+    path = Path(path)
+    sentences = None if ours.settings_in(path) else sentence_transformers.find(path)
+    container, place = discovery.locate(sentences.encoder if sentences else path)
     container, variables = _listed(container, place)
     ignored = _ignored(variables, ignore)
     variables = {name: said for name, said in variables.items() if name not in ignored}
@@ -111,8 +127,16 @@ def open_checkpoint(
         prefix = names.outer_prefix(found.config, format, variables)
     inner = [name.removeprefix(prefix) for name in variables]
     found = found._replace(config=names.as_found(found.config, format, inner))
+    beside = {}
+    if sentences:
+        found = found._replace(task=sentences.task(found.tokenizer))
+        variables, beside = variables | sentences.variables, sentences.places
     return Checkpoint(
-        format, container, place, variables, prefix=prefix, ignored=ignored, **found._asdict()
+        *(format, container, place, variables),
+        **found._asdict(),
+        prefix=prefix,
+        ignored=ignored,
+        beside=beside,
     )
 
 

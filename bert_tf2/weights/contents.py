@@ -60,12 +60,13 @@ def contents_of(checkpoint: Checkpoint) -> tuple[Contents, Report]:
 
 def _shapes_in(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
     """Our name -> shape of a whole encoder and of the pooler and heads that the file has."""
-    found = match(checkpoint).found
+    found, table = match(checkpoint).found, checkpoint.table
     heads = tuple({names.head_of(ours) for ours in found} - {None})
-    labels = None
-    for name in ("classifier/bias", "token_classifier/bias"):
-        if name in found:
-            ((labels,), _) = checkpoint.variables[found[name]]
-    shapes = names.expected_shapes(checkpoint.config, heads, labels)
+    shapes = names.expected_shapes(checkpoint.config, heads)
+    for name in [name for name, shape in shapes.items() if None in shape]:  # any, as in the file
+        shape = checkpoint.variables[found[name]][0] if name in found else ()
+        shapes[name] = shape[::-1] if table[name].transposed else shape
     has_pooler = any(ours.startswith("pooler/") for ours in found)
-    return {n: s for n, s in shapes.items() if has_pooler or not n.startswith("pooler/")}
+    absent = [n for n in shapes if n not in found and n.startswith("vector/")]
+    absent += [] if has_pooler else [n for n in shapes if n.startswith("pooler/")]
+    return {n: s for n, s in shapes.items() if n not in absent}

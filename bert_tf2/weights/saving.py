@@ -10,7 +10,7 @@ from bert_tf2 import files
 from bert_tf2.config import EncoderConfig
 from bert_tf2.weights import names
 from bert_tf2.weights.contents import Contents
-from bert_tf2.weights.publishers import PUBLISHERS
+from bert_tf2.weights.publishers import PUBLISHERS, sentence_transformers_writing
 from bert_tf2.weights.report import fold
 from bert_tf2.weights.tokenizer_words import unsaid
 
@@ -125,6 +125,11 @@ def lost(contents: Contents, to: str) -> list[str]:
             f"{to} has no word for the classifier's pooling={pooling!r}: whoever opens it must "
             "give it again, or its answers are wrong"
         )
+    if sentence_transformers_writing.settings_of(contents) and to not in (
+        "bert_tf2",
+        "huggingface",
+    ):
+        said.append(f"{to} has no word for how vectors of texts are made: pooling, prompts and all")
     words = unsaid(contents.tokenizer, to)
     if words:
         said.append(f"{to} has no place for these settings of the tokenizer: {', '.join(words)}")

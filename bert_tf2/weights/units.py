@@ -5,7 +5,7 @@ A unit is a dense layer, a norm or a table. `{block}` stands for a name of
 whether they are weights at all) is asked here, so that no other file reads it from a path.
 
 Shape letters: V vocabulary, P positions, S segments, E embedding width, D width, I inner width,
-R buckets of distances, N heads, K labels; 2D twice D.
+R buckets of distances, N heads, K labels or any size; 2D twice D.
 """
 
 import re
@@ -76,6 +76,14 @@ squad2/answer_dense          dense      2D,D  head
 squad2/answer                product    D,1   head
 """
 UNITS = {name: Unit(*row) for name, *row in map(str.split, _UNITS.strip().split("\n"))}
+# What may follow the pooling of a sentence encoder, each module by its place there.
+MODULES = 6
+_MODULE = {"dense": ("dense", "K,K"), "residual": ("product", "K,K"), "norm": ("norm", "K")}
+UNITS |= {
+    f"vector/{name}_{place}": Unit(*row, "head")
+    for place in range(MODULES)
+    for name, row in _MODULE.items()
+}
 # What a head answers -> its units. Where a format has one name for several of these, it is that of
 # the first, unless something says which.
 HEADS = {
@@ -89,6 +97,7 @@ HEADS = {
     "sentence_order": ("sop",),
     "masked_lm": ("mlm",),
     "replaced_tokens": ("rtd",),
+    "sentence": ("vector",),
 }
 SIZES = {
     "V": "vocab_size",

@@ -15,7 +15,7 @@ from bert_tf2.weights.config_words import names_of, write
 from bert_tf2.weights.containers import safetensors
 from bert_tf2.weights.metadata import Metadata, WeightsFile, tokenizer_beside
 from bert_tf2.weights.name_tables import respelled, written_out
-from bert_tf2.weights.publishers import huggingface_heads
+from bert_tf2.weights.publishers import huggingface_heads, sentence_transformers_writing
 from bert_tf2.weights.publishers.huggingface_config import CONFIG
 from bert_tf2.weights.publishers.huggingface_names import FORMAT, NAMES, TF_FORMAT, TF_NAMES
 from bert_tf2.weights.report import CheckpointError
@@ -108,6 +108,7 @@ def write_folder(folder: Path, contents, stored: Mapping[str, np.ndarray]) -> No
     if contents.tokenizer.files:
         said = _tokenizer_config_of(contents)
         write_json(folder / "tokenizer_config.json", said, sort_keys=True)
+    stored = sentence_transformers_writing.write_modules(folder, contents, stored)
     safetensors.write(folder / "model.safetensors", _completed(contents, stored))
 
 

@@ -7,6 +7,7 @@ capitals for what a family puts there.
 import re
 
 from bert_tf2.weights.name_tables import Format, Naming, rows
+from bert_tf2.weights.units import MODULES
 
 FORMAT = Format(
     about="Hugging Face",
@@ -18,7 +19,7 @@ FORMAT = Format(
         "dense": {"kernel": "weight", "bias": "bias"},
         "logits": {"kernel": "weight", "bias": "bias"},
     },
-    transposed=frozenset({"dense", "heads_in", "heads_out", "logits"}),
+    transposed=frozenset({"dense", "heads_in", "heads_out", "logits", "product"}),
     skipped={r"(^|\.)position_ids$": "constant 0, 1, 2, …"},
     aliases=(
         (r"LayerNorm\.gamma$", "LayerNorm.weight"),  # files converted before 2020
@@ -140,6 +141,13 @@ token_classifier             classifier
 choice                       classifier
 span                         qa_outputs
 """
+
+# sentence-transformers' modules, of which each lies in a folder of its own: see there.
+_HEADS += "".join(
+    f"vector/{ours}_{place} modules.{place}.{theirs}\n"
+    for place in range(MODULES)
+    for ours, theirs in (("dense", "linear"), ("residual", "residual"), ("norm", "norm"))
+)
 
 _TIED = {
     "bert": {

@@ -34,7 +34,13 @@ _SCHEMA = {
     "labels?": ([str], None),
     "problem_type?": (str, None),
     "task?": (
-        {"class?": str, "settings?": dict, "preprocessor?": dict, "tokenizer?": (dict, None)},
+        {
+            "class?": str,
+            "settings?": dict,
+            "preprocessor?": dict,
+            "tokenizer?": (dict, None),
+            "refused?": str,
+        },
         None,
     ),
 }

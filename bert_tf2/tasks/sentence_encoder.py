@@ -1,0 +1,258 @@
+"""One vector for a text: what sentence-transformers' models are (Reimers & Gurevych 2019)."""
+
+import logging
+
+import keras
+import tensorflow as tf
+
+from bert_tf2.messages import shorten
+from bert_tf2.modeling import sentences
+from bert_tf2.modeling.inputs import check_ids, input_tensors
+from bert_tf2.scoring import vectors
+from bert_tf2.tasks import encoding, to_file
+from bert_tf2.tasks.task import Task
+
+LOGGER = logging.getLogger("bert_tf2")
+DOCUMENTS = ("document", "passage", "corpus")  # names of the prompt of what is searched in
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class SentenceEncoder(Task):
+    """Gives a text a vector, near those of texts that mean the like.
+
+    `from_preset` opens folders of sentence-transformers as they say: pooling, the modules that
+    follow, prompts, similarity and longest text. Of any other encoder it takes the mean of all
+    tokens, and says so. `save_to_preset` writes a folder that sentence-transformers opens, with
+    `format="sentence_transformers"`. The model maps int32 ids to float32 (B, D).
+
+    Args:
+        encoder, preprocessor: an `Encoder` and a `Preprocessor`.
+        pooling: "cls", "max", "mean" (default), "mean_sqrt_len_tokens", "weightedmean" or
+            "lasttoken"; or several, whose vectors are joined.
+        modules: what follows, in this order, each a dict of its `kind` and settings:
+            "dense": `width`, `activation` ("tanh"), `bias` (True), `residual` (False);
+            "norm", layer normalisation; "dropout": `rate` (0.2); "normalize", to length 1.
+            A kind alone stands for a dict of it.
+        include_prompt: whether the tokens of a prompt count in the pooling.
+        prompts: dict of names to texts, each to be put before a text.
+        default_prompt_name: of the prompt that `encode` takes where none is named.
+        similarity_fn_name: "cosine" (default), "dot", "euclidean" or "manhattan".
+        truncate_dim: int; keep that many numbers of each vector, the first. Default: all.
+        drop_padding: compute no padding: same answers, less work. False for XLA and TPUs.
+        name: of the model; by default Keras numbers them.
+
+    Raises:
+        ValueError: an unknown pooling, module or similarity, a default prompt that is not there, or
+            more numbers than a vector has.
+
+    Example:
+
+    >>> encoder = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
+    >>> a = encoder.encode(["a plane takes off", "a cat sleeps"])  # float32 (2, 384)
+    >>> encoder.similarity(a, encoder.encode("an aircraft departs"))  # float32 (2, 1)
+    """
+
+    head_kind = "sentence"
+    settings = (
+        *("pooling", "modules", "include_prompt", "prompts"),
+        *("default_prompt_name", "similarity_fn_name", "truncate_dim"),
+    )
+    marks = ("cut",)
+
+    def __init__(
+        self,
+        encoder,
+        preprocessor,
+        pooling=None,
+        modules=(),
+        include_prompt=True,
+        prompts=None,
+        default_prompt_name=None,
+        similarity_fn_name="cosine",
+        truncate_dim=None,
+        drop_padding=True,
+        name=None,
+    ):
+        inputs, is_said = input_tensors(), pooling is not None
+        head = sentences.SentenceVector(pooling or "mean", modules, name="vector")
+        if head.pooling == ("cls",) and include_prompt:
+            states = encoder.encode(inputs, drop_padding, first_only=True)["first_output"]
+        else:
+            states = encoder.encode(inputs, drop_padding)["sequence_output"]
+        counted = inputs["padding_mask"]
+        if not include_prompt:
+            counted = keras.Input((None,), dtype="int32", name="pooling_mask")
+            inputs["pooling_mask"] = counted
+        outputs = head(states, counted)  # (B, D)
+        super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
+        self.pooling, self.modules = head.pooling, head.modules
+        self.pooling_is_said, self.include_prompt = is_said, bool(include_prompt)
+        self.prompts = _checked_prompts(prompts or {}, default_prompt_name)
+        self.default_prompt_name = default_prompt_name
+        self.similarity_fn_name = vectors.checked_similarity(similarity_fn_name)
+        self.truncate_dim = self.checked_width(truncate_dim)
+
+    @classmethod
+    def from_preset(cls, preset, *args, **kwargs):
+        task = super().from_preset(preset, *args, **kwargs)
+        if not task.pooling_is_said:
+            LOGGER.warning(
+                "%s says nothing of a pooling: its vectors are the mean of all tokens. Give "
+                "`pooling` and `modules` if they are others.",
+                preset,
+            )
+        return task
+
+    from_preset.__func__.__doc__ = Task.from_preset.__doc__
+
+    def save_to_preset(self, folder, format="bert_tf2", dtype="float32"):
+        """As `Task.save_to_preset`.
+
+        Args:
+            folder: a new or empty folder.
+            format: as of `weights.save`; or "sentence_transformers", which is "huggingface": that
+                folder has the modules beside the encoder.
+            dtype: of the stored numbers.
+        """
+        format = "huggingface" if format == "sentence_transformers" else format
+        return super().save_to_preset(folder, format, dtype)
+
+    @property
+    def width(self):
+        """How many numbers a vector has."""
+        return self.truncate_dim or self.output.shape[-1]
+
+    def checked_width(self, width):
+        """`truncate_dim` itself; ValueError for one that the vectors have not."""
+        most = self.output.shape[-1]
+        if width is not None and not (isinstance(width, int) and 1 <= width <= most):
+            raise ValueError(
+                f"`truncate_dim` must be an int from 1 to {most}, the numbers of a vector. "
+                f"Received: {shorten(width)}"
+            )
+        return width
+
+    # === The protocol =============================================================================
+
+    def prepare(self, columns, counted=False):
+        """Texts, perhaps with `prompt` (the text of it) or `prompt_name`, of all or one each."""
+        if "text_pair" in columns:
+            raise ValueError(
+                f"A {type(self).__name__} takes single texts, a list of str. Received: pairs"
+            )
+        if "text" not in columns:
+            return self.encoded(columns), None, None
+        prompt = self._prompt_in_graph(columns)
+        tokenizer = self.preprocessor.tokenizer
+        ids = tokenizer(tf.strings.join([prompt, columns["text"]]))
+        inputs, longest = self.preprocessor.packed(ids), self.preprocessor.max_length
+        if not self.include_prompt:
+            tokens = tokenizer(tf.reshape(prompt, [-1])).row_lengths(axis=1)
+            tokens = tf.minimum(tf.cast(tokens, tf.int32) + 1, longest - 1)  # with "[CLS]"
+            empty = tf.reshape(tf.strings.length(prompt), [-1]) == 0
+            skipped = tf.where(empty, 0, tokens)[:, tf.newaxis]  # (1, 1) or (B, 1)
+            mask = inputs["padding_mask"]
+            later = tf.range(tf.shape(mask)[1])[tf.newaxis] >= skipped
+            inputs["pooling_mask"] = mask * tf.cast(later, tf.int32)
+        return inputs | {"cut": ids.row_lengths() + 2 > longest}, None, None
+
+    def _prompt_in_graph(self, columns):
+        """The prompt of all rows (), or of each (B,)."""
+        if "prompt" in columns:
+            return columns["prompt"]
+        if "prompt_name" not in columns:
+            return tf.constant(self.prompt_of())
+        names, texts = ["", *self.prompts], [self.prompt_of(), *self.prompts.values()]
+        found = tf.equal(columns["prompt_name"][:, tf.newaxis], names)  # (B, P)
+        known = f"`prompt_name` must be one of {names}, of which the first is the default"
+        tf.debugging.Assert(tf.reduce_all(tf.reduce_any(found, 1)), [known, columns["prompt_name"]])
+        return tf.gather(texts, tf.argmax(found, 1))
+
+    def rename_inputs(self, inputs):
+        """As `Task.rename_inputs`; where prompts do not count, `pooling_mask` says what does."""
+        if self.include_prompt or "pooling_mask" not in inputs:
+            renamed = super().rename_inputs(inputs)
+            counted = {} if self.include_prompt else {"pooling_mask": renamed["padding_mask"]}
+            return renamed | counted
+        inputs = dict(inputs)
+        mask = inputs.pop("pooling_mask")
+        check_ids("pooling_mask", mask, 2)
+        return super().rename_inputs(inputs) | {"pooling_mask": mask}
+
+    def answers(self, inputs, outputs, counted=False):
+        """`embedding` (B, D); and `cut` (B,), whether a text was too long, if that is `counted`."""
+        found = {"embedding": outputs[:, : self.width]}
+        return found | ({"cut": inputs["cut"]} if counted else {})
+
+    def signatures(self):
+        """`embed`: `text` (B,) and `prompt_name` (B,), of which "" is the default."""
+        names = ("text", "prompt_name")
+        return {"embed": {name: tf.TensorSpec([None], tf.string, name=name) for name in names}}
+
+    # === Vectors ==================================================================================
+
+    def prompt_of(self, name=None, prompt=None):
+        """The text to put before texts: `prompt` itself, that of a name, or the default; or "".
+
+        Raises:
+            ValueError: there is no prompt of that name.
+        """
+        name = self.default_prompt_name if name is None else name
+        if prompt is not None:
+            return prompt
+        if name is not None and name not in self.prompts:
+            raise ValueError(
+                f"`prompt_name` must be one of {shorten([*self.prompts], 300)}. Received: "
+                f"{shorten(name)}"
+            )
+        return "" if name is None else self.prompts[name]
+
+    encode = encoding.encode
+    encode_to_file = to_file.encode_to_file
+
+    def encode_query(self, sentences, prompt_name=None, prompt=None, **kwargs):
+        """As `encode`, of what is searched for: with the prompt "query", or none."""
+        if prompt_name is None and prompt is None:
+            prompt = self.prompts.get("query", "")
+        return self.encode(sentences, prompt_name, prompt, **kwargs)
+
+    def encode_document(self, sentences, prompt_name=None, prompt=None, **kwargs):
+        """As `encode`, of what is searched in: with the prompt "document", "passage" or "corpus",
+        the first that there is, or none."""
+        if prompt_name is None and prompt is None:
+            prompt = next((self.prompts[name] for name in DOCUMENTS if name in self.prompts), "")
+        return self.encode(sentences, prompt_name, prompt, **kwargs)
+
+    def similarity(self, a, b):
+        """How alike vectors are: (n, D), (m, D) -> float32 (n, m). See `scoring.vectors`."""
+        return vectors.similarity(a, b, self.similarity_fn_name)
+
+    def similarity_pairwise(self, a, b):
+        """How alike vectors of the same row are: (n, D) twice -> float32 (n,)."""
+        return vectors.similarity_pairwise(a, b, self.similarity_fn_name)
+
+    # === A transformer of scikit-learn, which learns nothing ======================================
+
+    def transform(self, X):
+        """Texts -> float32 (n, D), as `encode`."""
+        return self.encode(X)
+
+    def fit_transform(self, X, y=None, **kwargs):
+        """As `transform`: within a `Pipeline` nothing is learnt here."""
+        return self.encode(X)
+
+    def __sklearn_clone__(self):
+        return self
+
+
+def _checked_prompts(prompts, default):
+    """The prompts as a dict; ValueError for what are none, and a default that is not among them."""
+    found = dict(prompts)
+    if not all(isinstance(text, str) for pair in found.items() for text in pair):
+        raise ValueError(f"`prompts` must be a dict of names to texts. Received: {shorten(found)}")
+    if default is not None and default not in found:
+        raise ValueError(
+            f"`default_prompt_name` must be one of {shorten([*found], 300)}. Received: "
+            f"{shorten(default)}"
+        )
+    return found

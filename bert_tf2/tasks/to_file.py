@@ -1,0 +1,183 @@
+"""Vectors of any number of texts into a file, in bounded memory; what was interrupted goes on.
+
+Letters: n texts, E what a vector has in its precision.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from bert_tf2 import files
+from bert_tf2.messages import shorten
+from bert_tf2.scoring import vectors
+from bert_tf2.tasks import encoding
+
+AT_ONCE = 8192  # texts between two notes of how far it is
+
+
+def encode_to_file(
+    task,
+    sentences,
+    file,
+    prompt_name=None,
+    prompt=None,
+    batch_size=32,
+    show_progress_bar=True,
+    precision="float32",
+    normalize_embeddings=False,
+    truncate_dim=None,
+    ranges=None,
+):
+    """Writes the vectors of texts to a NumPy file, which `np.load(file, mmap_mode="r")` maps.
+
+    8 192 texts are held at a time, and noted on the disk when they are done: called again after an
+    interruption, with the same texts and settings, it goes on from there. The file has its name
+    once it is complete; until then all is in a hidden one beside it.
+
+    Args:
+        sentences: whatever has a length and slices of str, such as a list; or a Path of a text file
+            in UTF-8 with one text a line, of which no more than 8 192 lines are in memory.
+        file: the `.npy` to write.
+        **: the others as of `encode`; 8 bits need `ranges`.
+
+    Returns:
+        pathlib.Path of the file.
+
+    Raises:
+        FileExistsError: the file is there already.
+        ValueError: an interrupted run was of another model, settings or texts; or as `encode`.
+    """
+    file = Path(file)
+    if file.suffix != ".npy":
+        raise ValueError(f"`file` must be named .npy. Received: {file}")
+    if file.exists():
+        raise FileExistsError(f"{file} exists. Name another file, or remove it.")
+    if precision in ("int8", "uint8") and ranges is None:
+        raise ValueError(f"`ranges` must be given with precision={precision!r}. Received: None")
+    texts = _Lines(sentences) if isinstance(sentences, Path) else sentences
+    how = {
+        "prompt": task.prompt_of(prompt_name, prompt),
+        "precision": vectors.checked_precision(precision),
+        "normalize_embeddings": bool(normalize_embeddings),
+        "truncate_dim": task.checked_width(truncate_dim),
+        "ranges": None if ranges is None else np.asarray(ranges, "float32"),
+    }
+    draft = _Draft(file, fingerprint(task, how), texts)
+    like = vectors.quantize(np.zeros((2, how["truncate_dim"] or task.width)), precision, ranges)
+    array = draft.array(like)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    bar = tqdm(total=len(texts), initial=draft.done, unit="text", disable=not show_progress_bar)
+    while draft.done < len(texts):
+        some = list(texts[draft.done : draft.done + AT_ONCE])
+        array[draft.done : draft.done + len(some)] = encoding.encode(
+            task, some, batch_size=batch_size, **how
+        )
+        array.flush()
+        draft.note(some)
+        bar.update(len(some))
+    bar.close()
+    del array
+    draft.publish()
+    return file
+
+
+def fingerprint(task, how):
+    """What tells a model and its settings from others: a str."""
+    found = hashlib.sha256()
+    kept = {"tokenizer": task.preprocessor.tokenizer.get_config()}
+    kept |= {name: getattr(task, name) for name in task.settings}
+    kept |= {"max_length": task.preprocessor.max_length, **how}
+    found.update(repr(sorted(kept.items())).encode())
+    for name, variable in sorted(task.named_variables().items()):
+        found.update(name.encode())
+        found.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).data)
+    return found.hexdigest()
+
+
+class _Draft:
+    """What there is of a file, and how far it is.
+
+    Args:
+        file: the file that it will be.
+        fingerprint: of what makes it.
+        texts: of which it is.
+    """
+
+    def __init__(self, file, fingerprint, texts):
+        self.file, self.rows = file, len(texts)
+        self.draft = file.with_name(f".{file.stem}.part.npy")
+        self.notes = self.draft.with_suffix(".json")
+        self.said = {"model": fingerprint, "rows": self.rows}
+        self.done = 0
+        if not (self.notes.is_file() and self.draft.is_file()):
+            return
+        schema = {"model": str, "rows": int, "done": int, "last": str}
+        found = files.read_json(self.notes, schema)
+        last = list(texts[max(0, found["done"] - AT_ONCE) : found["done"]])
+        same = {name: found[name] for name in self.said} == self.said
+        if not same or _digest(last) != found["last"]:
+            raise ValueError(
+                f"{self.draft} was begun by another model, with other settings or of other texts. "
+                "Remove it to begin anew."
+            )
+        self.done = found["done"]
+
+    def array(self, like):
+        """The rows in the file, of the kind of `like`."""
+        self.draft.parent.mkdir(parents=True, exist_ok=True)
+        shape = (self.rows, like.shape[1])
+        if self.done:
+            found = np.lib.format.open_memmap(self.draft, "r+")
+            if (found.shape, found.dtype) == (shape, like.dtype):
+                return found
+            raise ValueError(f"{self.draft} must be of shape {shape}. Received: {found.shape}")
+        return np.lib.format.open_memmap(self.draft, "w+", like.dtype, shape)
+
+    def note(self, texts):
+        """Notes that the next rows, those of these texts, are written."""
+        done = self.done + len(texts)
+        begin = list(texts)[-AT_ONCE:]
+        files.write_json(self.notes, self.said | {"done": done, "last": _digest(begin)})
+        self.done = done
+
+    def publish(self):
+        """Gives the file its name."""
+        os.replace(self.draft, self.file)
+        self.notes.unlink(missing_ok=True)
+
+
+def _digest(texts):
+    return hashlib.sha256("\0".join(map(str, texts)).encode("utf-8", "replace")).hexdigest()
+
+
+class _Lines:
+    """The lines of a text file, found by where they begin."""
+
+    def __init__(self, path):
+        files.check_regular(path)
+        self.path, place, self.places = path, 0, [0]
+        with open(path, "rb") as lines:
+            for line in lines:
+                place += len(line)
+                self.places.append(place)
+        self.places = np.array(self.places)
+
+    def __len__(self):
+        return len(self.places) - 1
+
+    def __getitem__(self, rows):
+        begin, end = self.places[rows.start], self.places[min(rows.stop, len(self))]
+        with open(self.path, "rb") as file:
+            file.seek(begin)
+            content = file.read(end - begin)
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{self.path} must be text in UTF-8. Received: {shorten(content[error.start :])}"
+            ) from error
+        return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]

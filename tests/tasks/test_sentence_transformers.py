@@ -1,0 +1,227 @@
+"""Vectors of texts beside those of sentence-transformers, on folders that either has written."""
+
+import dataclasses
+import json
+import sys
+
+import numpy as np
+import oracle
+import peers
+import pytest
+import spans
+
+import bert_tf2
+from bert_tf2.config import FAMILIES
+from bert_tf2.weights.tokenizer_words import MPNET
+
+pytestmark = pytest.mark.full
+# Vectors of length 1, or of a sum of some ten such.
+NEAR = 1e-5
+HARD = [
+    *("", " ", "rain", "The kettle hums, rain & more rain; stone on stone! " * 4, "Zoë's İ café"),
+    *("東京 ﬁne", "tea\u200b\n\ttea", "stone, stone", "a" * 250, "query: tea", "🙂 umbrella"),
+]
+SIZES = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "max_position_embeddings": 34,
+    "hidden_act": "gelu_erf",
+}
+POOLINGS = ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
+DENSE = ("Dense", {"in_features": 16, "out_features": 7})
+BIASES = {
+    "Tanh": True,
+    "ReLU": False,
+    "GELU": True,
+    "Identity": False,
+    "Sigmoid": True,
+    "SiLU": True,
+}
+DENSES = [
+    ("Dense", {"in_features": 16, "out_features": 16, "activation_function": name, "bias": bias})
+    for name, bias in BIASES.items()
+]
+PROMPTS = {"prompts": {"query": "query: ", "rain": "Rain or "}, "default_prompt_name": "rain"}
+CALLS = [
+    {},
+    {"prompt_name": "query"},
+    {"prompt": "the stone "},
+    {"prompt": "tea " * 40},
+    {"prompt": ""},
+    {"truncate_dim": 5},
+    {"truncate_dim": 5, "normalize_embeddings": True},
+    {"precision": "int8"},
+    {"precision": "uint8"},
+    {"precision": "binary"},
+    {"precision": "ubinary"},
+]
+
+
+def pooled(mode, **more):
+    return ("Pooling", {"embedding_dimension": 16, "pooling_mode": mode, **more})
+
+
+# Name -> family of the encoder, and what is peculiar in sentence-transformers' own folder.
+ROWS = {
+    **{mode: ("bert", {"modules": [pooled(mode)]}) for mode in POOLINGS},
+    **{
+        f"{mode} without prompt": ("bert", {"modules": [pooled(mode, include_prompt=False)]})
+        for mode in POOLINGS
+    },
+    **{
+        family: (family, {"modules": [pooled("mean"), ("Normalize", {})]})
+        for family in ("albert", "distilbert", "electra", "roberta", "xlm_roberta", "mpnet")
+    },
+    "bert with XLM-R's vocabulary": ("bert of pieces", {"modules": [pooled("mean")]}),
+    "roberta without prompt": ("roberta", {"modules": [pooled("mean", include_prompt=False)]}),
+    "several": ("bert", {"modules": [pooled(["lasttoken", "max", "cls"])]}),
+    "cut": ("bert", {"modules": [pooled("mean")], "length": 9}),
+    "dense": ("bert", {"modules": [pooled("mean"), DENSE, ("Normalize", {})]}),
+    "denses": ("bert", {"modules": [pooled("max"), *DENSES]}),
+    "pickled": ("bert", {"modules": [pooled("mean"), DENSE], "pickled": True}),
+    "residual": (
+        "bert",
+        {
+            "modules": [
+                pooled("mean"),
+                (DENSE[0], DENSE[1] | {"use_residual": True}),
+                ("Dense", {"in_features": 7, "out_features": 7, "use_residual": True}),
+            ]
+        },
+    ),
+    "norm": (
+        "bert",
+        {"modules": [pooled("mean"), ("LayerNorm", {"dimension": 16}), ("Dropout", {})]},
+    ),
+    "similarity": (
+        "bert",
+        {"modules": [pooled("cls")], "settings": PROMPTS | {"similarity_fn_name": "dot"}},
+    ),
+}
+
+
+def preprocessor(family, reference):
+    own, cut = reference / "own_fixture" / "vocab_uncased.txt", reference / "tokenizers"
+    if family == "roberta":
+        tokenizer = bert_tf2.BytePairTokenizer(cut / "vocab.json", cut / "merges.txt")
+    elif family == "albert":
+        tokenizer = bert_tf2.SentencePieceTokenizer(cut / "spiece.model")
+    elif family in ("xlm_roberta", "bert of pieces"):
+        model = cut / "sentencepiece.bpe.model"
+        tokenizer = bert_tf2.SentencePieceTokenizer(model, family="xlm_roberta")
+    else:
+        pieces = own.read_text("utf-8")
+        more = MPNET if family == "mpnet" else {}
+        for role, piece in more.get("special_pieces", {}).items():
+            pieces = pieces.replace(f"[{role.upper()}]\n", f"{piece}\n")
+        vocabulary = pieces.removesuffix("\n").split("\n")
+        tokenizer = bert_tf2.WordPieceTokenizer(vocabulary, lowercase=True, **more)
+    return bert_tf2.Preprocessor(tokenizer, 32)
+
+
+def encoder(family, reference):
+    """A plain `SentenceEncoder` of a family, with random weights."""
+    texts = preprocessor(family, reference)
+    family = family.split(" ")[0]
+    # Rows for special pieces that the vocabulary lacks, which transformers adds to it.
+    sizes = SIZES | {"vocab_size": texts.tokenizer.vocabulary_size + 8}
+    config = bert_tf2.EncoderConfig(family=family, **FAMILIES[family] | sizes)
+    config = dataclasses.replace(config, max_position_embeddings=34)
+    made, _ = oracle.make_encoder(config)
+    return bert_tf2.SentenceEncoder(made, texts)
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory, reference):
+    """Of each row the folder that sentence-transformers wrote, and its vectors."""
+    work, jobs, plain = tmp_path_factory.mktemp("theirs"), [], {}
+    for number, (family, job) in enumerate(ROWS.values()):
+        if family not in plain:
+            plain[family] = work / family.replace(" ", "_")
+            save_plain(encoder(family, reference), plain[family])
+        places = {
+            "folder": plain[family],
+            "made": work / str(number),
+            "out": work / f"{number}.npz",
+        }
+        places = {name: str(place) for name, place in places.items()}
+        jobs.append({"settings": PROMPTS, **job, **places, "texts": HARD, "calls": CALLS})
+    peers.run("transformers", "sentence_vectors.py", jobs)
+    return dict(zip(ROWS, jobs, strict=True))
+
+
+def save_plain(task, folder):
+    """Hugging Face's folder of an encoder and its tokenizer alone."""
+    task.save_to_preset(folder, "huggingface")
+    for name in ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"):
+        (folder / name).unlink()
+
+
+def arrays(job):
+    return list(np.load(job["out"]).values())
+
+
+def compare(task, wanted, near=NEAR):
+    for how, want in zip(CALLS, wanted, strict=True):
+        got = task.encode(HARD, **how)
+        assert (got.dtype, got.shape) == (want.dtype, want.shape), how
+        if "precision" in how:  # what lies at the edge of a step may be on its other side
+            bits = "binary" in how["precision"]
+            off = np.abs(got.astype("int16") - want)
+            assert (np.mean(off != 0) < 0.02) if bits else (off.max() <= 1), how
+            continue
+        scale = np.maximum(1, np.abs(want).max())
+        np.testing.assert_allclose(got / scale, want / scale, atol=near, err_msg=str(how))
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if name != "pickled"])
+def test_their_folders_give_their_vectors(theirs, name):
+    job = theirs[name]
+    task = bert_tf2.SentenceEncoder.from_preset(job["made"])
+    assert task.pooling_is_said
+    compare(task, arrays(job))
+
+
+def test_what_we_write_they_open(theirs, tmp_path):
+    jobs = []
+    for number, name in enumerate(name for name in ROWS if name != "pickled"):
+        task = bert_tf2.SentenceEncoder.from_preset(theirs[name]["made"])
+        folder = tmp_path / str(number)
+        task.save_to_preset(folder, format="sentence_transformers")
+        job = {"folder": str(folder), "out": f"{folder}.npz", "texts": HARD, "calls": CALLS}
+        jobs.append(job | {"name": name})
+    peers.run("transformers", "sentence_vectors.py", jobs)
+    for job in jobs:
+        for got, want in zip(arrays(job), arrays(theirs[job["name"]]), strict=True):
+            np.testing.assert_array_equal(got, want, err_msg=job["name"])
+
+
+def test_pickles_are_opened_where_torch_is(theirs):
+    """By `torch.load(weights_only=True)`, as all other pickles; elsewhere the file stays closed."""
+    made = theirs["pickled"]["made"]
+    bert_tf2.Encoder.from_preset(made)
+    if "torch" not in sys.modules:
+        with pytest.raises(Exception, match="torch"):
+            bert_tf2.SentenceEncoder.from_preset(made)
+    jobs = [{"folder": made, "texts": HARD, "calls": CALLS[:2]}]
+    (found,) = peers.run_here("transformers", "encode_here.py", jobs)
+    for got, want in zip(found, arrays(theirs["pickled"]), strict=False):
+        np.testing.assert_allclose(got, want, atol=NEAR)
+
+
+def test_minilm_on_hard_strings(minilm, tmp_path):
+    assigned = "".join(map(chr, range(0x20, 0x2000)))
+    texts = [text.decode("utf-8", "ignore") for text in spans.hard_texts(1000, 5, assigned)]
+    calls = [{}, {"normalize_embeddings": True}, {"prompt": "query: "}]
+    job = {"folder": str(minilm), "out": str(tmp_path / "out.npz"), "texts": texts, "calls": calls}
+    peers.run("transformers", "sentence_vectors.py", [job])
+    task = bert_tf2.SentenceEncoder.from_preset(minilm)
+    ids = json.loads((tmp_path / "out.ids.json").read_text())
+    # Google's rules, which ours are, and those of `tokenizers` differ by a version of Unicode.
+    ours = task.preprocessor.tokenizer(texts).to_list()
+    alike = np.array([a == b for a, b in zip(ours, ids, strict=True)])
+    assert alike.mean() > 0.98
+    for how, want in zip(calls, arrays(job), strict=True):
+        np.testing.assert_allclose(task.encode(texts, **how)[alike], want[alike], atol=NEAR)

@@ -1,0 +1,215 @@
+"""sentence-transformers' folders: each word is followed, or refused by name."""
+
+import json
+import shutil
+
+import numpy as np
+import oracle
+import pytest
+
+import bert_tf2
+from bert_tf2 import weights
+from bert_tf2.weights import units
+
+MODULES = [
+    {"kind": "dense", "width": 5, "activation": "gelu"},
+    {"kind": "norm"},
+    {"kind": "normalize"},
+]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    task = oracle.tiny_task(
+        bert_tf2.SentenceEncoder, pooling="mean", modules=MODULES, prompts={"query": "tea: "}
+    )
+    return task.save_to_preset(tmp_path_factory.mktemp("st") / "a", format="sentence_transformers")
+
+
+@pytest.fixture
+def folder(written, tmp_path):
+    return shutil.copytree(written, tmp_path / "a")
+
+
+def said(folder):
+    return weights.open_checkpoint(folder).task
+
+
+def change(file, **words):
+    old = json.loads(file.read_text()) if file.exists() else {}
+    file.write_text(json.dumps({n: x for n, x in (old | words).items() if x is not None}))
+
+
+def refused(folder):
+    """What who wants vectors is told; the encoder opens all the same."""
+    task = said(folder)
+    with pytest.raises(ValueError, match="nothing here computes") as error:
+        bert_tf2.SentenceEncoder.from_preset(folder)
+    assert len(str(error.value)) < 600 + len(str(folder))
+    return task["refused"]
+
+
+OLD = dict.fromkeys(
+    ("pooling_mode_cls_token", "pooling_mode_max_tokens", "pooling_mode_mean_tokens"), False
+)
+POOLINGS = {
+    "old": (OLD | {"pooling_mode_cls_token": True}, ["cls"]),
+    "old, several": (OLD | dict.fromkeys(OLD, True), ["cls", "max", "mean"]),
+    "old, none": (OLD, ["mean"]),
+    "new": ({"pooling_mode": "lasttoken"}, ["lasttoken"]),
+    "new, several": ({"pooling_mode": ["max", "cls"]}, ["max", "cls"]),
+    "new counts more": (OLD | {"pooling_mode": "weightedmean"}, ["weightedmean"]),
+}
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_spellings_of_a_pooling(folder, name):
+    words, wanted = POOLINGS[name]
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(words))
+    assert said(folder)["settings"]["pooling"] == wanted
+
+
+SETTINGS = "config_sentence_transformers.json"
+WORDS = {
+    "prompts": (SETTINGS, {"prompts": {"a": "b ", "c": None}}, {"prompts": {"a": "b "}}),
+    "similarity": (SETTINGS, {"similarity_fn_name": "dot"}, {"similarity_fn_name": "dot"}),
+    "width": (SETTINGS, {"truncate_dim": 3}, {"truncate_dim": 3}),
+    "include_prompt": (
+        "1_Pooling/config.json",
+        {"include_prompt": False},
+        {"include_prompt": False},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_words_that_are_followed(folder, name):
+    file, words, wanted = WORDS[name]
+    change(folder / file, **words)
+    assert said(folder)["settings"].items() >= wanted.items()
+
+
+def test_the_length_is_of_sentences_alone(folder):
+    change(folder / "sentence_bert_config.json", max_seq_length=7)
+    assert said(folder)["preprocessor"] == {"max_length": 7}
+    assert bert_tf2.TextClassifier.from_preset(folder, labels=2).preprocessor.max_length == 20
+
+
+REFUSED = {
+    "lower case": ("tokenizer_config.json", {"do_lower_case": False}, "`do_lower_case`"),
+    "task": ("sentence_bert_config.json", {"transformer_task": "retrieval"}, "transformer_task"),
+    "processing": (
+        "sentence_bert_config.json",
+        {"processing_kwargs": {"text": {"padding": "max_length"}}},
+        "processing_kwargs",
+    ),
+    "states": (
+        "sentence_bert_config.json",
+        {"modality_config": {"text": {"method": "forward", "method_output_name": "pooler_output"}}},
+        "modality_config",
+    ),
+    "pooling": ("1_Pooling/config.json", {"pooling_mode": "median"}, "lasttoken.*median"),
+    "activation": (
+        "2_Dense/config.json",
+        {"activation_function": "my.Snake"},
+        "activation_function.*Tanh.*my.Snake",
+    ),
+    "input": ("2_Dense/config.json", {"module_input_name": "token_embeddings"}, "module_input"),
+    "sparse": (SETTINGS, {"model_type": "SparseEncoder"}, "model_type.*SparseEncoder"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_words_that_nothing_follows(folder, name):
+    file, words, wanted = REFUSED[name]
+    if name == "lower case":
+        change(folder / "sentence_bert_config.json", do_lower_case=True)
+    change(folder / file, **words)
+    assert np.all([part in refused(folder) for part in wanted.split(".*")])
+    bert_tf2.Encoder.from_preset(folder)
+
+
+MODULE = {
+    "unknown": "sentence_transformers.models.CNN",
+    "someone else's": "custom_st.Transformer",
+}
+
+
+@pytest.mark.parametrize("name", MODULE)
+def test_a_module_of_another_kind_is_named(folder, name):
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[2]["type"] = MODULE[name]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    assert MODULE[name] in refused(folder)
+
+
+DAMAGED = {
+    "no list": ("modules.json", "{", "modules.json is not a JSON file"),
+    "a path outside": (
+        "modules.json",
+        '[{"path": "../b", "type": "sentence_transformers.models.Transformer"}]',
+        "must be a folder below",
+    ),
+    "no width": ("2_Dense/config.json", '{"in_features": 24}', "lacks out_features"),
+    "another width": (
+        "2_Dense/config.json",
+        '{"in_features": 24, "out_features": 9}',
+        "as the config beside it says",
+    ),
+    "no weights": ("2_Dense/model.safetensors", None, "must hold one of model.safetensors"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_what_is_damaged_is_named(folder, name):
+    file, text, words = DAMAGED[name]
+    (folder / file).unlink()
+    if text is not None:
+        (folder / file).write_text(text)
+    with pytest.raises(weights.CheckpointError, match=words):
+        weights.open_checkpoint(folder)
+
+
+def test_an_encoder_in_a_folder_of_its_own(folder, written):
+    """As until 2021: `0_Transformer`."""
+    inner = folder / "0_Transformer"
+    inner.mkdir()
+    for file in folder.glob("*"):
+        if file.is_file() and file.name not in ("modules.json", SETTINGS):
+            file.rename(inner / file.name)
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[0]["path"] = "0_Transformer"
+    (folder / "modules.json").write_text(json.dumps(modules))
+    got, want = weights.open_checkpoint(folder), weights.open_checkpoint(written)
+    assert (got.task, got.config) == (want.task, want.config)
+    assert got.tokenizer.read("vocab.txt") == want.tokenizer.read("vocab.txt")
+
+
+def test_modules_go_along_when_converted(folder, tmp_path):
+    """Into ours and back, with all that the pooling and its followers are."""
+    bert_tf2.convert(folder, tmp_path / "ours", to="bert_tf2")
+    bert_tf2.convert(tmp_path / "ours", tmp_path / "theirs", to="huggingface")
+    want, got = (
+        weights.contents_of(weights.open_checkpoint(f)) for f in (folder, tmp_path / "theirs")
+    )
+    assert got[0].task["settings"] == want[0].task["settings"]
+    assert {n for n in want[0].arrays if n.startswith("vector/")} == {
+        *("vector/dense_0/kernel", "vector/dense_0/bias", "vector/norm_1/gamma"),
+        "vector/norm_1/beta",
+    }
+    for name, array in want[0].arrays.items():
+        np.testing.assert_array_equal(got[0].arrays[name], array, err_msg=name)
+    report = bert_tf2.convert(folder, tmp_path / "google", to="google")
+    assert any("how vectors of texts are made" in warning for warning in report.warnings)
+    assert "vector/dense_0/kernel" in dict(report.skipped)
+
+
+def test_a_pickle_stays_closed_without_torch(folder):
+    (folder / "2_Dense" / "model.safetensors").rename(folder / "2_Dense" / "pytorch_model.bin")
+    bert_tf2.Encoder.from_preset(folder)
+    with pytest.raises((weights.CheckpointError, ImportError), match="torch"):
+        bert_tf2.SentenceEncoder.from_preset(folder)
+
+
+def test_the_names_of_a_format_and_the_units_agree():
+    assert sum(name.startswith("vector/") for name in units.UNITS) == 3 * units.MODULES
