@@ -140,6 +140,7 @@ def test_export_gives_the_same_numbers_as_the_model(work, tmp_path, capsys):
     assert (served / "saved_model.pb").is_file()
 
 
+@pytest.mark.full
 def test_precision_and_recompute(work, tmp_path, capsys):
     argv = finetune(work, "small", "--precision=bfloat16", "--recompute", "--num_train_epochs=1")
     assert cli.main(argv) == 0

@@ -23,6 +23,8 @@ TINY = EncoderConfig(
     max_position_embeddings=20,
 )
 
+SMALL = dataclasses.replace(TINY, num_hidden_layers=1)  # traced in less time, for what is around it
+
 _SIZES = {
     "vocab_size": 97,
     "hidden_size": 24,
@@ -263,15 +265,15 @@ def gradients(encoder, inputs, **how):
     return {name: tf.convert_to_tensor(g).numpy() for name, g in found.items()}
 
 
-def tiny_classifier(labels=("tea", "stone", "rain"), config=TINY, pad=False, **kwargs):
-    """A TextClassifier of TINY's size on the committed vocabulary, with seeded random weights."""
+def tiny_classifier(labels=("tea", "stone", "rain"), config=SMALL, pad=False, **kwargs):
+    """A TextClassifier of one layer on the committed vocabulary, with seeded random weights."""
     from bert_tf2 import TextClassifier
 
     return tiny_task(TextClassifier, config, pad, labels=list(labels), **kwargs)
 
 
-def tiny_task(cls, config=TINY, pad=False, **kwargs):
-    """A task of TINY's size on the committed vocabulary, with seeded random weights."""
+def tiny_task(cls, config=SMALL, pad=False, **kwargs):
+    """A task of one layer on the committed vocabulary, with seeded random weights."""
     from bert_tf2 import Encoder, Preprocessor, WordPieceTokenizer
 
     folder = Path(__file__).parents[1] / "reference" / "own_fixture"

@@ -13,7 +13,7 @@ TEXTS = (FIXTURE / "text.txt").read_text("utf-8").splitlines()
 TOKENIZER = WordPieceTokenizer(FIXTURE / "vocab_uncased.txt", lowercase=True)
 
 
-def make(config=oracle.TINY, dropout=False, dtype=None, pad=False, **kwargs):
+def make(config=oracle.SMALL, dropout=False, dtype=None, pad=False, **kwargs):
     """A MaskedLM of a tiny config on the committed vocabulary, with seeded random weights."""
     config = config if dropout else oracle.with_dropout(config, 0.0)
     config = dataclasses.replace(config, vocab_size=TOKENIZER.vocabulary_size)
@@ -28,7 +28,7 @@ def make(config=oracle.TINY, dropout=False, dtype=None, pad=False, **kwargs):
 def records(count=6, predictions=4, seed=0):
     """Inputs and targets as `read_records` gives them, of rows with different lengths."""
     generator = np.random.default_rng(seed)
-    config = dataclasses.replace(oracle.TINY, vocab_size=TOKENIZER.vocabulary_size)
+    config = dataclasses.replace(oracle.SMALL, vocab_size=TOKENIZER.vocabulary_size)
     inputs = oracle.random_inputs(config, count, 12, seed)
     lengths = inputs["padding_mask"].sum(1, keepdims=True)
     shape = (count, predictions)

@@ -23,6 +23,7 @@ LABELS = [["tea", "stone", "rain"][i * i % 3] for i in range(len(TEXTS))]
 WEIGHTS = [1.0 + (i % 4) / 2 for i in range(len(TEXTS))]
 
 
+CONFIGS = oracle.TINIES | {"bert": oracle.SMALL}
 DEFAULTS = {
     "replicas": 1,  # logical CPU devices of a MirroredStrategy; or "workers", as TF_CONFIG says
     "compile": {},  # more for `Task.compile`
@@ -91,7 +92,7 @@ def run(given):
     with scope(given["replicas"]):
         keras.utils.set_random_seed(3)
         task = oracle.tiny_classifier(
-            config=oracle.with_dropout(oracle.TINIES[given["family"]], given["dropout"]),
+            config=oracle.with_dropout(CONFIGS[given["family"]], given["dropout"]),
             dropout=given["dropout"],
             drop_padding=given["drop_padding"],
             pad=not given["drop_padding"],

@@ -113,7 +113,7 @@ def test_families(tmp_path, precision, family):
 
 def test_sizes(tmp_path):
     """A kernel is written once, in the bits asked for."""
-    config = dataclasses.replace(oracle.TINY, hidden_size=128, num_attention_heads=4)
+    config = dataclasses.replace(oracle.SMALL, hidden_size=128, num_attention_heads=4)
     config = dataclasses.replace(config, intermediate_size=512)
     model = oracle.tiny_classifier(config=config)
     folders = {
@@ -167,6 +167,7 @@ def test_int8_elsewhere_with_and_without_onednn(tmp_path, onednn):
     assert_near(got, served(folder)["logits"], FORWARD)
 
 
+@pytest.mark.full
 def test_a_model_trained_in_bfloat16(tmp_path):
     """By default it serves as it computes; "float32" has its weights in float32."""
     base = oracle.tiny_classifier()

@@ -21,7 +21,7 @@ ONES = np.ones(5)
 
 
 def maker(cls, **settings):
-    config = oracle.with_dropout(oracle.TINY, 0.0)
+    config = oracle.with_dropout(oracle.SMALL, 0.0)
     return functools.partial(oracle.tiny_task, cls, config, **settings)
 
 

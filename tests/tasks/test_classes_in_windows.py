@@ -18,7 +18,7 @@ several = "multi_label_classification"
 
 def made(**settings):
     settings = {"doc_stride": STRIDE} | settings
-    return oracle.tiny_classifier(config=oracle.with_dropout(oracle.TINY, 0.0), **settings)
+    return oracle.tiny_classifier(config=oracle.with_dropout(oracle.SMALL, 0.0), **settings)
 
 
 def windows_by_hand(task, text):

@@ -18,7 +18,7 @@ LABELS = [("tea", "stone", "rain")[i % 3] for i in range(50)]
 
 def classifier(dropout=0.1, **kwargs):
     off = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
-    config = dataclasses.replace(oracle.TINY, **off)
+    config = dataclasses.replace(oracle.SMALL, **off)
     clf = oracle.tiny_classifier(config=config, drop_padding=False)
     clf.preprocessor = type(clf.preprocessor)(clf.preprocessor.tokenizer, 20, **kwargs)
     return clf
@@ -83,6 +83,7 @@ def test_impossible_buckets(buckets):
         classifier(length_buckets=buckets)
 
 
+@pytest.mark.full
 def test_pairs_and_datasets_train_on_buckets():
     clf = classifier(dropout=0.0, length_buckets=[6, 12])
     clf.compile({"learning_rate": 1e-3})

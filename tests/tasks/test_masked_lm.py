@@ -112,6 +112,7 @@ def test_what_is_learnt_by_heart_is_filled_in():
         assert history[f"val_{name}"][-1] == pytest.approx(value, rel=BACKWARD)
 
 
+@pytest.mark.full
 def test_metrics_are_those_of_all_predictions():
     task = tiny_masked_lm.make(whole_words=True, rate=0.3)
     got = task.evaluate(TEXTS, batch_size=5, verbose=0, return_dict=True)
@@ -171,6 +172,7 @@ def test_seeds_make_two_runs_equal():
     assert first[0] != first[1]
 
 
+@pytest.mark.full
 def test_the_recipe_counts_the_rows():
     task = tiny_masked_lm.make()
     rows = len(list(pretraining.full_rows(TEXTS, TOKENIZER, 20)))

@@ -18,7 +18,7 @@ TEXTS = [
 TAGS = ["O", "B-X", "I-X", "B-Y", "I-Y"]
 NLI = ["contradiction", "entailment", "neutral"]
 # transformers' erf form, and no dropout to be different.
-CONFIG = dataclasses.replace(oracle.TINY, hidden_act="gelu_erf", max_position_embeddings=64)
+CONFIG = dataclasses.replace(oracle.SMALL, hidden_act="gelu_erf", max_position_embeddings=64)
 STRATEGIES = ["none", "simple", "first", "average", "max"]
 
 

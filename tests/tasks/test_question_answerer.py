@@ -255,7 +255,7 @@ def with_vocabulary_of(assets, name, **settings):
     vocab = assets / "reference" / name / "vocab_uncased.txt"
     if not vocab.is_file():
         vocab = assets / "vocab" / "bert-base-uncased" / "vocab.txt"
-    config = dataclasses.replace(oracle.TINY, vocab_size=30522, max_position_embeddings=384)
+    config = dataclasses.replace(oracle.SMALL, vocab_size=30522, max_position_embeddings=384)
     preprocessor = bert_tf2.Preprocessor(bert_tf2.WordPieceTokenizer(vocab), 384, True)
     return bert_tf2.QuestionAnswerer(bert_tf2.Encoder(config), preprocessor, **settings)
 

@@ -27,7 +27,7 @@ def answered(task):
 @pytest.mark.parametrize(
     ("name", "owner", "setting", "value"),
     [
-        ("tags", "", "aggregation_strategy", "none"),
+        pytest.param("tags", "", "aggregation_strategy", "none", marks=pytest.mark.full),
         ("tags", "preprocessor", "max_length", 5),
         ("tags", "", "doc_stride", None),  # the length is 5 by now
         ("several labels", "", "thresholds", [1.0, 0.0, 0.5]),

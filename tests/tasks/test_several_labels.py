@@ -105,7 +105,7 @@ def test_a_label_of_a_dataset_that_is_none(task):
 
 
 def test_class_weights():
-    task = oracle.tiny_classifier(NAMES, config=oracle.with_dropout(oracle.TINY, 0.0), **SEVERAL)
+    task = oracle.tiny_classifier(NAMES, config=oracle.with_dropout(oracle.SMALL, 0.0), **SEVERAL)
     logits = task.predict(TEXTS, verbose=0)
     slope = ((sigmoid(logits) - FLAGS) * [3.0, 1.0, 0.0]).sum(0) / 12
     bias = task.named_variables()["classifier/bias"]

@@ -15,7 +15,7 @@ from bert_tf2 import AdamW, Encoder, Preprocessor, TextClassifier
 
 TEXTS = ["The kettle hums.", "It is white", "stone on stone", "rain, and more rain", "", "tea"]
 NO_DROPOUT = dataclasses.replace(
-    oracle.TINY, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+    oracle.SMALL, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
 )
 LABELS = ["tea", "stone", "stone", "rain", "tea", "tea"]
 
@@ -140,6 +140,7 @@ def test_a_compiled_optimizer_is_kept():
     assert int(model.optimizer.iterations.numpy()) == 2
 
 
+@pytest.mark.full
 def test_seeds_make_two_runs_equal():
     def run():
         keras.utils.set_random_seed(7)
@@ -166,6 +167,7 @@ def test_sample_and_class_weights_reach_the_loss():
         model.fit(TEXTS, LABELS, sample_weight=[1.0], verbose=0)
 
 
+@pytest.mark.full
 def test_pairs_are_remembered_from_training_alone():
     model = oracle.tiny_classifier()
     model.predict((TEXTS, TEXTS), verbose=0)
@@ -315,7 +317,7 @@ def test_bad_settings():
     longer = Preprocessor(model.preprocessor.tokenizer, max_length=21)
     with pytest.raises(ValueError, match="at most 20, the encoder's positions"):
         TextClassifier(model.encoder, longer, labels=2)
-    small = Encoder(oracle.TINY)
+    small = Encoder(oracle.SMALL)
     with pytest.raises(ValueError, match="at most 97 entries"):
         TextClassifier(small, model.preprocessor, labels=2)
     with pytest.raises(ValueError, match="drop_padding=False"):

@@ -17,7 +17,7 @@ GROUPS = dataclasses.replace(oracle.TINIES["albert"], num_hidden_layers=4, num_h
 @pytest.fixture(scope="module")
 def preset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("preset")
-    oracle.tiny_classifier().save_to_preset(folder)
+    oracle.tiny_classifier(config=oracle.TINY).save_to_preset(folder)
     return folder
 
 

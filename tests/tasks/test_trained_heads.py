@@ -24,10 +24,10 @@ def kind(request):
 
 @pytest.fixture
 def folder(kind, tmp_path):
-    arrays = oracle.random_weights(head_models.shapes_of(oracle.TINY, kind))
+    arrays = oracle.random_weights(head_models.shapes_of(oracle.SMALL, kind))
     source = weights.of_vocabulary(WORDS, lowercase=True)
     labels = ("tea", "stone", "rain") if kind in ("classes", "tokens") else None
-    contents = weights.Contents(oracle.TINY, arrays, source, labels)
+    contents = weights.Contents(oracle.SMALL, arrays, source, labels)
     return weights.save(tmp_path / "hf", contents, "huggingface")
 
 

@@ -59,7 +59,7 @@ def test_every_family_and_pooling(family, pooling):
 
 
 def classifier_in(policy):
-    base = oracle.tiny_classifier(config=oracle.with_dropout(oracle.TINY, 0.0))
+    base = oracle.tiny_classifier(config=oracle.with_dropout(oracle.SMALL, 0.0))
     classifier = TextClassifier(
         Encoder(base.encoder.config, dtype=policy), base.preprocessor, LABELS, dropout=0.0
     )
@@ -88,6 +88,7 @@ def test_fit_in_every_policy(policy, tolerance):
     np.testing.assert_allclose(losses[1], losses[0], rtol=tolerance)
 
 
+@pytest.mark.full
 def test_eager_steps_are_the_same():
     losses = []
     for run_eagerly in (False, True):

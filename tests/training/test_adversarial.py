@@ -17,7 +17,7 @@ FIT = {"batch_size": 5, "epochs": 1, "shuffle": False, "verbose": 0}
 
 def classifier(dropout=0.0, **settings):
     keras.utils.set_random_seed(3)
-    config = oracle.with_dropout(oracle.TINY, dropout)
+    config = oracle.with_dropout(oracle.SMALL, dropout)
     task = oracle.tiny_classifier(config=config, dropout=dropout)
     task.compile(keras.optimizers.SGD(1.0), **settings)
     return task

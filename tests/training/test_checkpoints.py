@@ -108,6 +108,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert_same(weights_of(second), weights_of(first))
 
 
+@pytest.mark.full
 def test_another_run_is_refused(tmp_path):
     fit(classifier(), bert_tf2.Checkpoints(tmp_path))
     with pytest.raises(ValueError, match=r"another run.*batch_size.*8 there, 4 here"):

@@ -33,7 +33,6 @@ RUNS = {
         "replicas": 2,
         "compile": {"micro_batches": 2, "steps_per_execution": 2},
     },
-    "overflow on replica 1": _OVERFLOW | {"replicas": 2},
 }
 MORE_RUNS = {
     "left out": _LEFT_OUT,
@@ -55,6 +54,7 @@ MORE_RUNS = {
     "albert": {"family": "albert"},
     "albert on two replicas, padded": {"family": "albert", "replicas": 2, "drop_padding": False},
 }
+ALONE = {"overflow on replica 1": _OVERFLOW | {"replicas": 2}}  # like no other
 FOUR = {"four replicas, one without rows": {"replicas": 4}}  # in a process of its own, says TF
 LIKE = {
     "overflow again": "overflow",
@@ -83,7 +83,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def all_finished(finished, tmp_path_factory):
-    more = run_all(MORE_RUNS, tmp_path_factory.mktemp("more"))
+    more = run_all(MORE_RUNS | ALONE, tmp_path_factory.mktemp("more"))
     return finished | more | run_all(FOUR, tmp_path_factory.mktemp("four"))
 
 
@@ -98,9 +98,10 @@ def test_same_run_otherwise(all_finished, name):
     assert_equal_runs(all_finished[name], all_finished[LIKE.get(name, "one device")])
 
 
-def test_overflow_skips_the_step_everywhere(finished):
+@pytest.mark.full
+def test_overflow_skips_the_step_everywhere(all_finished):
     """One of three steps overflows: the scale is halved once, two steps are taken."""
-    slots = np.load(finished["overflow on replica 1"])
+    slots = np.load(all_finished["overflow on replica 1"])
     values = {n.rsplit("/", 1)[-1]: slots[n] for n in slots.files if n.startswith("optimizer/")}
     assert values["dynamic_scale"] == 2.0**9
     assert values["iteration"] == 2

@@ -23,7 +23,7 @@ def scaled(rate=1e-3, **kwargs):
 
 
 def classifier(strategy=None, optimizer=scaled, policy="mixed_float16"):
-    base = oracle.tiny_classifier(config=oracle.with_dropout(oracle.TINY, 0.0))
+    base = oracle.tiny_classifier(config=oracle.with_dropout(oracle.SMALL, 0.0))
     arrays = {name: np.array(v.value) for name, v in base.named_variables().items()}
     with strategy.scope() if strategy else contextlib.nullcontext():
         task = bert_tf2.TextClassifier(

@@ -47,7 +47,7 @@ def run(strategy=None, callbacks=(), **how):
     """-> the task after a run, the weights after each of its steps, and its history."""
     with strategy.scope() if strategy else contextlib.nullcontext():
         task = oracle.tiny_classifier(
-            LABELS, config=oracle.with_dropout(oracle.TINY, 0.0), dropout=0.0
+            LABELS, config=oracle.with_dropout(oracle.SMALL, 0.0), dropout=0.0
         )
         # With a larger epsilon Adam does not scale up what is rounding in small gradients.
         optimizer = bert_tf2.AdamW(1e-3, epsilon=1e-3, use_ema=True, ema_momentum=MOMENTUM)
@@ -114,7 +114,9 @@ def test_two_replicas_have_the_average_of_one_device(tmp_path):
 
 def losses_of_averages(steps):
     """What `evaluate` says at the end of each epoch, with the average in the weights' place."""
-    task = oracle.tiny_classifier(LABELS, config=oracle.with_dropout(oracle.TINY, 0.0), dropout=0.0)
+    task = oracle.tiny_classifier(
+        LABELS, config=oracle.with_dropout(oracle.SMALL, 0.0), dropout=0.0
+    )
     losses = []
     for epoch in range(EPOCHS):
         for name, array in average(steps[: 2 * (epoch + 1)]).items():

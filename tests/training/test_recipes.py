@@ -72,7 +72,7 @@ TEXTS, LABELS = ["tea", "stone", "rain tea", "x"], ["tea", "stone", "rain", "tea
 
 def test_a_recipe_by_name_trains_and_ends():
     """Of `compile`, with the steps that `fit` counts."""
-    model = oracle.tiny_classifier()
+    model = oracle.tiny_classifier(config=oracle.TINY)
     given = {"learning_rate": 3e-3, "schedule": "cosine", "optimizer": "lamb", "layer_decay": 0.5}
     model.compile(given, run_eagerly=True)
     kernels = {name: v for name, v in model.named_variables().items() if "output/kernel" in name}

@@ -100,6 +100,7 @@ def test_a_new_run_starts_its_files_anew(tmp_path):
     assert len(runlog.read_run(tmp_path)["started"]) == 1
 
 
+@pytest.mark.full
 def test_a_full_disk_costs_lines_only(tmp_path, monkeypatch, caplog):
     """/dev/full is a file on a disk that is always full."""
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")

@@ -130,7 +130,7 @@ class Kept(keras.callbacks.Callback):
 
 @pytest.mark.parametrize("first", [pytest.param(True, marks=pytest.mark.full), False])
 def test_the_run_is_stopped_at_the_best_whatever_the_order(tmp_path, first):
-    config = dataclasses.replace(oracle.with_dropout(oracle.TINY, 0.0), num_hidden_layers=1)
+    config = dataclasses.replace(oracle.with_dropout(oracle.SMALL, 0.0), num_hidden_layers=1)
     task = oracle.tiny_classifier(config=config, dropout=0.0)
     task.compile({"learning_rate": 1e-2, "ema_momentum": 0.5})
     scores = Scores(TEXTS, NAMES, Scripted(), "logits")
