@@ -161,6 +161,10 @@ FLAGS = {
     "device": choice([None, "cpu", "gpu"], "what trains (default: gpu where nvidia-smi lists one)"),
     "memory_gb": number("GiB that the device has (default: what this machine has)", lower_bound=0),
     "workers": count("how many", 2),
+    "prompt_name": text("the name of a prompt of the model's, to stand before each text"),
+    "prompt": text("or that prompt itself"),
+    "normalize": switch("make each vector of length 1"),
+    "truncate_dim": count("keep so many numbers of each vector, the first (default: all)"),
     "export_dir": text("where to write; if not a number, the next free version below"),
     "to": choice(
         ["google", "huggingface", "keras_hub", "tfhub", "bert_tf2"], "whose format to write"

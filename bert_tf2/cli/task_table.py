@@ -239,7 +239,8 @@ def row_of_checkpoint(checkpoint):
     """The row of the task that a checkpoint says, or that its heads tell; else a classifier's."""
     from bert_tf2 import weights
 
-    if said := (checkpoint.task or {}).get("class"):
+    said = (checkpoint.task or {}).get("class")
+    if said and (checkpoint.format == "bert_tf2" or any(r.cls == said for r in TASKS.values())):
         return row_of(said)
     found, problem = weights.head_kinds(checkpoint), weights.problem_type_of(checkpoint)
     known = [row for row in TASKS.values() if row.load().head_kind in found]

@@ -107,6 +107,22 @@ VERBS = {
         ),
         arguments="[TEXT …]",
     ),
+    "embed": Verb(
+        "write the vectors of texts, a row each, as a NumPy file",
+        "embed:embed",
+        _flags(
+            _CHECKPOINT
+            + "input_file text_column text_pair_column header delimiter encoding max_seq_length "
+            "predict_batch_size prompt_name prompt normalize precision truncate_dim output_file "
+            "overwrite",
+            input_file=text("file of texts: .txt, one a line, or CSV, TSV or JSONL"),
+            output_file=text("the .npy to write; an interrupted run goes on"),
+            precision=choice(
+                ["float32", "binary", "ubinary"], "of a number: 32 bits, or one, 8 in a byte"
+            ),
+        ),
+        ("init_checkpoint", "input_file", "output_file"),
+    ),
     "export": Verb(
         "write a SavedModel that takes raw strings, for TF Serving",
         "answer_verbs:export",

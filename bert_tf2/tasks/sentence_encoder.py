@@ -5,6 +5,7 @@ import logging
 import keras
 import tensorflow as tf
 
+from bert_tf2.data import columns
 from bert_tf2.messages import shorten
 from bert_tf2.modeling import sentences
 from bert_tf2.modeling.inputs import check_ids, input_tensors
@@ -134,17 +135,17 @@ class SentenceEncoder(Task):
 
     # === The protocol =============================================================================
 
-    def prepare(self, columns, counted=False):
+    def prepare(self, found, counted=False):
         """Texts, perhaps with `prompt` (the text of it) or `prompt_name`, of all or one each."""
-        if "text_pair" in columns:
+        if "text_pair" in found:
             raise ValueError(
                 f"A {type(self).__name__} takes single texts, a list of str. Received: pairs"
             )
-        if "text" not in columns:
-            return self.encoded(columns), None, None
-        prompt = self._prompt_in_graph(columns)
+        if "text" not in found:
+            return self.encoded(found), None, None
+        prompt = self._prompt_in_graph(found)
         tokenizer = self.preprocessor.tokenizer
-        ids = tokenizer(tf.strings.join([prompt, columns["text"]]))
+        ids = tokenizer(tf.strings.join([prompt, found["text"]]))
         inputs, longest = self.preprocessor.packed(ids), self.preprocessor.max_length
         if not self.include_prompt:
             tokens = tokenizer(tf.reshape(prompt, [-1])).row_lengths(axis=1)
@@ -156,17 +157,17 @@ class SentenceEncoder(Task):
             inputs["pooling_mask"] = mask * tf.cast(later, tf.int32)
         return inputs | {"cut": ids.row_lengths() + 2 > longest}, None, None
 
-    def _prompt_in_graph(self, columns):
+    def _prompt_in_graph(self, found):
         """The prompt of all rows (), or of each (B,)."""
-        if "prompt" in columns:
-            return columns["prompt"]
-        if "prompt_name" not in columns:
+        if "prompt" in found:
+            return found["prompt"]
+        if "prompt_name" not in found:
             return tf.constant(self.prompt_of())
         names, texts = ["", *self.prompts], [self.prompt_of(), *self.prompts.values()]
-        found = tf.equal(columns["prompt_name"][:, tf.newaxis], names)  # (B, P)
+        named = tf.equal(found["prompt_name"][:, tf.newaxis], names)  # (B, P)
         known = f"`prompt_name` must be one of {names}, of which the first is the default"
-        tf.debugging.Assert(tf.reduce_all(tf.reduce_any(found, 1)), [known, columns["prompt_name"]])
-        return tf.gather(texts, tf.argmax(found, 1))
+        tf.debugging.Assert(tf.reduce_all(tf.reduce_any(named, 1)), [known, found["prompt_name"]])
+        return tf.gather(texts, tf.argmax(named, 1))
 
     def rename_inputs(self, inputs):
         """As `Task.rename_inputs`; where prompts do not count, `pooling_mask` says what does."""
@@ -232,6 +233,20 @@ class SentenceEncoder(Task):
         return vectors.similarity_pairwise(a, b, self.similarity_fn_name)
 
     # === A transformer of scikit-learn, which learns nothing ======================================
+
+    def fit(self, X=None, y=None, *args, **kwargs):
+        """Texts alone: nothing is learnt, as scikit-learn calls it. -> itself
+
+        Raises:
+            TypeError: anything to be trained on.
+        """
+        if y is not None or args or kwargs or columns.is_pair(X):
+            raise TypeError(
+                f"A {type(self).__name__} has nothing to train by. To train on texts with labels, "
+                "give its vectors to another model (`transform`), or open the encoder as a "
+                "TextClassifier or TextRegressor."
+            )
+        return self
 
     def transform(self, X):
         """Texts -> float32 (n, D), as `encode`."""

@@ -1,0 +1,49 @@
+"""`bert_tf2 embed`: the vectors of a file of texts, as a NumPy file."""
+
+from pathlib import Path
+
+from bert_tf2.cli import console, task_files
+
+
+def embed(flags):
+    """Writes a row for each text of --input_file to --output_file, and says how many."""
+    task_files.check_input(flags.input_file)
+    task_files.check_output(flags.output_file, flags.overwrite, (".npy",))
+    texts = _texts(flags, Path(flags.input_file))
+    console.import_tensorflow()
+    from bert_tf2.tasks.sentence_encoder import SentenceEncoder
+
+    task = SentenceEncoder.from_preset(
+        flags.init_checkpoint, config_file=flags.bert_config_file, max_length=flags.max_seq_length
+    )
+    task.prompt_of(flags.prompt_name, flags.prompt)  # there must be one of that name
+    if flags.overwrite:
+        Path(flags.output_file).unlink(missing_ok=True)
+    file = task.encode_to_file(
+        texts,
+        flags.output_file,
+        prompt_name=flags.prompt_name,
+        prompt=flags.prompt,
+        batch_size=flags.predict_batch_size,
+        precision=flags.precision,
+        normalize_embeddings=flags.normalize,
+        truncate_dim=flags.truncate_dim,
+        show_progress_bar=None,  # on a terminal
+    )
+    _say(file)
+
+
+def _say(file):
+    import numpy as np
+
+    found = np.load(file, mmap_mode="r")
+    print(f"{file}: {found.shape[0]} rows of {found.shape[1]} {found.dtype} each")
+
+
+def _texts(flags, path):
+    """The texts of a table; of plain text the file itself, which is read line by line."""
+    if path.suffix.lower() == ".txt" and not flags.encoding:
+        return path
+    from bert_tf2.cli.rows import texts
+
+    return texts(None)(flags, path, False).columns["text"]
