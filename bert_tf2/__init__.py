@@ -36,6 +36,7 @@ _HOMES = {
     "ZeroShotClassifier": "bert_tf2.tasks.zero_shot",
     "MaskedLM": "bert_tf2.tasks.masked_lm",
     "SentenceEncoder": "bert_tf2.tasks.sentence_encoder",
+    "Reranker": "bert_tf2.tasks.reranker",
     "cross_validate": "bert_tf2.tasks.repeated",
     "over_seeds": "bert_tf2.tasks.repeated",
     "export_saved_model": "bert_tf2.serving.export",

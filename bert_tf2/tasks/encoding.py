@@ -76,27 +76,36 @@ def _finished(found, normalize):
 
 def _computed(task, texts, prompt, batch_size, width, verbose):
     """texts, a tensor (n,) -> float32 (n, D), and how many were cut."""
-    batch_size, cut = pipeline.rows_a_batch(batch_size), 0
-    lengths = tf.strings.length(texts).numpy()  # in bytes: near enough to tokens, and free
-    order = np.argsort(-lengths, kind="stable")
-    found = np.empty((len(order), width), "float32")
-    graph, prompt = _graph(task), tf.constant(prompt)
-    starts = range(0, len(order), batch_size)
-    for start in tqdm(starts, unit="batch", disable=not verbose):
-        rows = order[start : start + batch_size]
-        answers = graph(text=tf.gather(texts, rows), prompt=prompt)
+    found, cut = np.empty((int(texts.shape[0]), width), "float32"), 0
+    more = {"prompt": tf.constant(prompt)}
+    for rows, answers in longest_first(
+        task, {"text": texts}, batch_size, verbose, more, counted=True
+    ):
         found[rows] = answers["embedding"][:, :width].numpy()
         cut += int(np.sum(answers["cut"]))
     return found, cut
 
 
-def _graph(task):
-    """The task's answers to texts and a prompt, traced once for all numbers of texts."""
-    graphs = feeding.graphs_of(task)
-    if "encode" not in graphs:
-        specs = {"text": tf.TensorSpec([None], tf.string), "prompt": tf.TensorSpec([], tf.string)}
-        graph = task.answering(counted=True)
-        graphs["encode"] = graph.get_concrete_function(
-            **{name: tf.TensorSpec(s.shape, s.dtype, name=name) for name, s in specs.items()}
-        )
-    return graphs["encode"]
+def longest_first(task, texts, batch_size=32, verbose=False, more=None, **how):
+    """A task's answers to texts, of which those of like length are computed together.
+
+    Args:
+        texts: dict of name to string tensor (n,).
+        batch_size, verbose: as of `encode`.
+        more: dict of name to a tensor that goes along with each batch.
+        **how: as of `answering.graph`.
+
+    Yields:
+        the numbers of some rows (B,), and their answers, a dict of tensors (B, …).
+    """
+    lengths = sum(tf.strings.length(side).numpy() for side in texts.values())  # bytes, for tokens
+    order, size = np.argsort(-lengths, kind="stable"), pipeline.rows_a_batch(batch_size)
+    more = more or {}
+    specs = {n: tf.TensorSpec([None], tf.string, name=n) for n in texts}
+    specs |= {n: tf.TensorSpec(x.shape, x.dtype, name=n) for n, x in more.items()}
+    graphs, key = feeding.graphs_of(task), ("longest first", *specs, *how)
+    if key not in graphs:
+        graphs[key] = task.answering(**how).get_concrete_function(**specs)
+    for start in tqdm(range(0, len(order), size), unit="batch", disable=not verbose):
+        rows = order[start : start + size]
+        yield rows, graphs[key](**{n: tf.gather(x, rows) for n, x in texts.items()}, **more)

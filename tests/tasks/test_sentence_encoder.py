@@ -7,6 +7,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from by_default import by_default
 from closeness import FORWARD
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -16,6 +17,7 @@ from bert_tf2.tasks import to_file
 
 TEXTS = ["The kettle hums.", "rain", "", "stone, rain & tea", "tea"]
 MODULES = [{"kind": "dense", "width": 9}, "normalize"]
+WAYS = ["keras", "bert_tf2", "sentence_transformers"]
 PROMPTS = {"query": "tea: ", "passage": "the stone "}
 
 
@@ -57,7 +59,7 @@ def wanted(task, texts, prompt=""):
     return np.array(rows)
 
 
-@pytest.mark.parametrize("prompt", ["", "tea: ", "the stone "])
+@pytest.mark.parametrize("prompt", by_default(["", "tea: ", "the stone "], ["", "tea: "]))
 def test_vectors_are_those_of_each_text_alone(task, without_prompt, prompt):
     for encoder in (task, without_prompt):
         got = encoder.encode(TEXTS, prompt=prompt, batch_size=2)
@@ -142,7 +144,7 @@ def test_a_plain_encoder_is_said_to_be_one(task, tmp_path, caplog):
     assert "says nothing of a pooling" in caplog.text
 
 
-@pytest.mark.parametrize("way", ["keras", "bert_tf2", "sentence_transformers"])
+@pytest.mark.parametrize("way", by_default(WAYS, ["keras", "sentence_transformers"]))
 def test_copies_are_equal(task, without_prompt, tmp_path, way):
     for number, encoder in enumerate((task, without_prompt)):
         place = tmp_path / f"{number}.keras"

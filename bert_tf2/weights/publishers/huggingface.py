@@ -15,7 +15,11 @@ from bert_tf2.weights.config_words import names_of, write
 from bert_tf2.weights.containers import safetensors
 from bert_tf2.weights.metadata import Metadata, WeightsFile, tokenizer_beside
 from bert_tf2.weights.name_tables import respelled, written_out
-from bert_tf2.weights.publishers import huggingface_heads, sentence_transformers_writing
+from bert_tf2.weights.publishers import (
+    huggingface_heads,
+    sentence_transformers,
+    sentence_transformers_writing,
+)
 from bert_tf2.weights.publishers.huggingface_config import CONFIG
 from bert_tf2.weights.publishers.huggingface_names import FORMAT, NAMES, TF_FORMAT, TF_NAMES
 from bert_tf2.weights.report import CheckpointError
@@ -54,8 +58,9 @@ def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path) -> Met
     if "camembert" in str([values.get("model_type"), values.get("architectures")]).lower():
         # Its pieces are numbered in a way of its own, which only some files of a tokenizer say.
         tokenizer = tokenizer.with_settings(family=tokenizer.settings.get("family", "camembert"))
+    problem, task = values.get("problem_type"), sentence_transformers.reranker(values, file.folder)
     return Metadata(
-        config, tokenizer, labels, head=said, problem_type=values.get("problem_type"), notes=notes
+        config, tokenizer, labels, head=said, problem_type=problem, task=task, notes=notes
     )
 
 
@@ -151,7 +156,7 @@ def _config_of(contents) -> dict:
         values["label2id"] = {label: i for i, label in enumerate(labels)}
     if contents.problem_type:
         values["problem_type"] = contents.problem_type
-    return values
+    return values | sentence_transformers_writing.words_of_reranker(contents)
 
 
 def _check_groups(config: EncoderConfig) -> None:

@@ -21,6 +21,7 @@ from bert_tf2.weights.tokenizer_source import TokenizerSource
 from bert_tf2.weights.units import MODULES
 
 CLASS = "SentenceEncoder"  # the task that these folders are of
+RERANKER, CROSS = "Reranker", "CrossEncoder"
 LIST, SETTINGS = "modules.json", "config_sentence_transformers.json"
 PACKAGE = "sentence_transformers"
 LENGTHS = tuple(
@@ -100,7 +101,7 @@ def find(folder: Path) -> Sentences | None:
         CheckpointError: a file that is no JSON, or holds something else than it should.
     """
     file = folder / LIST
-    if not file.is_file():
+    if not file.is_file() or _config(folder, SETTINGS).get("model_type") == CROSS:
         return None
     # A list, and what is read here are objects.
     content = b'{"modules": ' + read_bytes(file, error=CheckpointError).strip() + b"}"
@@ -202,20 +203,46 @@ def _length(folder: Path) -> tuple[int | None, bool]:
     return values.get("max_seq_length"), bool(values.get("do_lower_case"))
 
 
+def _activation(place: str, word: str, said: str) -> str:
+    """Our name of one of torch's classes."""
+    names = {theirs.rpartition(".")[2]: ours for ours, theirs in ACTIVATIONS.items()}
+    if not str(said).startswith("torch.nn.") or said.rpartition(".")[2] not in names:
+        raise _Refused(place, word, f"one of {', '.join(ACTIVATIONS.values())}", said)
+    return names[said.rpartition(".")[2]]
+
+
+def reranker(values: Mapping, folder: Path) -> dict | None:
+    """What a checkpoint says of its task where it is one of their cross-encoders; else None.
+
+    Args:
+        values: of its config.json. folder: where that lies.
+    """
+    said = values.get("sentence_transformers")
+    said = said.get("activation_fn") if isinstance(said, Mapping) else None
+    said = said or values.get("sbert_ce_default_activation_function")
+    beside = _config(folder, SETTINGS)
+    if beside.get("model_type") == CROSS:
+        said = beside.get("activation_fn") or said
+    if said is None:
+        return None
+    try:
+        settings = {"activation": _activation("config.json", "`activation_fn`", said)}
+    except _Refused as error:
+        return {"class": RERANKER, "refused": cut(str(error), 400)}
+    return {"class": RERANKER, "settings": settings}
+
+
 def _dense(folder: Path) -> tuple[dict, dict]:
     schema = {"in_features": int, "out_features": int, "bias?": bool, "activation_function?": str}
     values = _config(folder, schema=schema | {"use_residual?": bool})
     _only(folder, values, module_input_name=_VECTOR, module_output_name=_VECTOR)
     said = values.get("activation_function", ACTIVATIONS["tanh"])
-    names = {theirs.rpartition(".")[2]: ours for ours, theirs in ACTIVATIONS.items()}
-    if not said.startswith("torch.nn.") or said.rpartition(".")[2] not in names:
-        known = ", ".join(ACTIVATIONS.values())
-        raise _Refused(folder.name, "`activation_function`", f"one of {known}", said)
+    act = _activation(folder.name, "`activation_function`", said)
     sizes = (values["out_features"], values["in_features"])
     made = {
         "kind": "dense",
         "width": sizes[0],
-        "activation": names[said.rpartition(".")[2]],
+        "activation": act,
         "bias": values.get("bias", True),
         "residual": values.get("use_residual", False),
     }

@@ -14,6 +14,7 @@ from bert_tf2.weights.publishers.sentence_transformers import (
     LIST,
     OLD_POOLINGS,
     PACKAGE,
+    RERANKER,
     SETTINGS,
 )
 
@@ -63,6 +64,14 @@ def write_modules(folder: Path, contents, stored: Mapping[str, np.ndarray]) -> d
     said = {word: settings.get(word) for word in words}
     write_json(folder / SETTINGS, {n: x for n, x in said.items() if n != words[3] or x is not None})
     return {name: x for name, x in stored.items() if not name.startswith("modules.")}
+
+
+def words_of_reranker(contents) -> dict:
+    """What the config of a `Reranker`'s `Contents` says besides; of others nothing."""
+    task = contents.task or {}
+    if task.get("class") != RERANKER:
+        return {}
+    return {"sentence_transformers": {"activation_fn": ACTIVATIONS[task["settings"]["activation"]]}}
 
 
 def _pooling_words(settings: Mapping, width: int) -> dict:

@@ -1,0 +1,139 @@
+"""How well a text answers a query: cross-encoders (Nogueira & Cho 2019)."""
+
+import keras
+import numpy as np
+
+from bert_tf2.data import columns
+from bert_tf2.messages import shorten
+from bert_tf2.modeling.sentences import ACTIVATIONS
+from bert_tf2.tasks import encoding, process
+from bert_tf2.tasks.text_regressor import TextRegressor
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class Reranker(TextRegressor):
+    """Scores pairs of texts, such as a query and what may answer it.
+
+    The model is a `TextRegressor`'s or a `TextClassifier`'s, of one logit or several, whose scores
+    are these after an activation. To train one, open the checkpoint as one of the two.
+
+    Pairs are packed as Google's code has it, which differs from sentence-transformers in two cases:
+    a second text of no tokens is none, without a "[SEP]" of its own; and where both texts are
+    longer than half of the room, the first one may keep the odd token.
+
+    Args:
+        encoder, preprocessor, labels, dropout, pooling, drop_padding, name: as of a
+            `TextRegressor`.
+        activation: "linear", "sigmoid", "tanh", "relu", "gelu" or "silu"; default: as the
+            checkpoint's config says, or else "sigmoid" of one logit and "linear" of several, as
+            sentence-transformers has it.
+
+    Raises:
+        ValueError: another activation, or what a `TextRegressor` refuses.
+
+    Example:
+
+    >>> reranker = bert_tf2.Reranker.from_preset("ms-marco-MiniLM-L6-v2")
+    >>> reranker.rank("who met Bo?", ["It rained.", "Ada met Bo."], top_k=1)[0]["corpus_id"]
+    1
+    """
+
+    problem_types = ()
+    settings = (*TextRegressor.settings, "activation")
+
+    def __init__(
+        self,
+        encoder,
+        preprocessor,
+        labels=("score",),
+        dropout=None,
+        pooling="first",
+        activation=None,
+        drop_padding=True,
+        name=None,
+    ):
+        super().__init__(encoder, preprocessor, labels, dropout, pooling, drop_padding, name)
+        if activation is None:
+            activation = "sigmoid" if len(self.labels) == 1 else "linear"
+        if activation not in ACTIVATIONS:
+            raise ValueError(
+                f"`activation` must be one of {', '.join(ACTIVATIONS)}. Received: "
+                f"{shorten(activation)}"
+            )
+        self.activation, self.takes_pairs = activation, True
+        if len(self.labels) > 1:
+            self.problem_type = "single_label_classification"
+
+    def prepare(self, columns):
+        if "text" in columns and "text_pair" not in columns:
+            raise ValueError("A Reranker reads pairs: give a list of tuples of two str.")
+        return super().prepare(columns)
+
+    def answers(self, inputs, outputs):
+        """`scores` (B, K), float32."""
+        return {"scores": ACTIVATIONS[self.activation](outputs)}
+
+    def fit(self, *args, **kwargs):
+        """A `Reranker` is not trained: it raises TypeError."""
+        raise TypeError(
+            "A Reranker is not trained: open its checkpoint as a TextRegressor (one logit) or a "
+            "TextClassifier, train that, and open what it was saved to."
+        )
+
+    def predict(self, pairs, batch_size=32, verbose=0):
+        """The scores of pairs; those of like length are computed together.
+
+        Args:
+            pairs: a list of tuples (query, text), a tuple of two lists, or one pair of str.
+            batch_size: pairs at a time.
+            verbose: whether to show how far it is.
+
+        Returns:
+            float32 (n,), or (n, K) of several logits; of one pair a number, or (K,).
+
+        Raises:
+            ValueError: texts that are no pairs, or scores that are no finite numbers.
+        """
+        if isinstance(pairs, tuple | list) and len(pairs) == 2 and {*map(type, pairs)} == {str}:
+            return self.predict([tuple(pairs)], batch_size)[0]
+        process.check()
+        texts = columns.text_columns(pairs)
+        if len(texts) != 2:
+            raise ValueError("A Reranker reads pairs: give a list of tuples of two str.")
+        found = np.empty((int(texts["text"].shape[0]), len(self.labels)), "float32")
+        for rows, answers in encoding.longest_first(self, texts, batch_size, verbose):
+            found[rows] = answers["scores"].numpy()
+        if not np.isfinite(found).all():
+            row = int(np.flatnonzero(~np.isfinite(found).all(1))[0])
+            raise ValueError(f"Scores must be finite numbers. Received: {found[row]} in row {row}")
+        return found[:, 0] if len(self.labels) == 1 else found
+
+    def rank(self, query, documents, top_k=None, return_documents=False, batch_size=32):
+        """Texts in falling order of their scores to a query.
+
+        Args:
+            query: str. documents: a list of str.
+            top_k: how many of the best to give; default all.
+            return_documents: whether to give the texts, too.
+            batch_size: pairs at a time.
+
+        Returns:
+            list of dicts: `corpus_id`, the place in `documents`, `score`, a float, and `text`.
+
+        Raises:
+            ValueError: several logits, of which none is the score.
+        """
+        if len(self.labels) != 1:
+            raise ValueError(
+                f"Texts are ranked by one logit; of several, see `predict`. Received: {self.labels}"
+            )
+        documents = list(documents)
+        if not documents:
+            return []
+        scores = self.predict(([query] * len(documents), documents), batch_size)
+        order = np.argsort(-scores, kind="stable")[:top_k]
+        return [
+            {"corpus_id": int(i), "score": float(scores[i])}
+            | ({"text": documents[i]} if return_documents else {})
+            for i in order
+        ]

@@ -1,0 +1,133 @@
+"""Scores of pairs, and texts in their order."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import oracle
+import peers
+import pytest
+import tensorflow as tf
+from by_default import by_default
+from closeness import FORWARD
+
+import bert_tf2
+
+QUERY = "the kettle?"
+TEXTS = ["rain", "The kettle hums.", "", "stone & tea", "tea " * 9]
+PAIRS = [(QUERY, text) for text in TEXTS]
+ACTS = {"linear": lambda x: x, "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "tanh": np.tanh}
+
+
+def made(**settings):
+    config = oracle.with_dropout(oracle.TINY, 0.0)
+    return oracle.tiny_task(bert_tf2.Reranker, config, **settings)
+
+
+@pytest.fixture(scope="module")
+def task():
+    return made()
+
+
+@pytest.fixture(scope="module")
+def logits(task):
+    """Of each pair alone."""
+    return np.array([task(task.preprocessor([pair]))[0, 0] for pair in PAIRS])
+
+
+def test_scores_are_those_of_each_pair_alone(task, logits):
+    got = task.predict(PAIRS, batch_size=2)
+    assert (task.activation, got.dtype, got.shape) == ("sigmoid", np.float32, (5,))
+    np.testing.assert_allclose(got, ACTS["sigmoid"](logits), atol=FORWARD)
+    np.testing.assert_allclose(task.predict(PAIRS[1]), got[1], atol=FORWARD)
+    np.testing.assert_array_equal(task.predict(([QUERY] * 5, TEXTS), batch_size=2), got)
+
+
+def test_ranks(task, logits):
+    order = np.argsort(-logits)
+    found = task.rank(QUERY, TEXTS, return_documents=True)
+    assert [row["corpus_id"] for row in found] == order.tolist()
+    assert [row["text"] for row in found] == [TEXTS[i] for i in order]
+    assert task.rank(QUERY, TEXTS, top_k=2)[1].keys() == {"corpus_id", "score"}
+    assert task.rank(QUERY, []) == []
+
+
+@pytest.mark.parametrize("way", by_default(["keras", "bert_tf2", "huggingface"], ["huggingface"]))
+def test_copies_are_equal(task, tmp_path, way):
+    task.activation = "tanh"
+    place = tmp_path / "a.keras"
+    if way == "keras":
+        task.save(place)
+        again = keras.saving.load_model(place)
+    else:
+        task.save_to_preset(place, format=way)
+        again = bert_tf2.Reranker.from_preset(place)
+    want = task.predict(PAIRS)
+    task.activation = "sigmoid"
+    assert again.activation == "tanh"
+    np.testing.assert_array_equal(again.predict(PAIRS), want)
+
+
+@pytest.mark.full
+def test_saved_model(task, tmp_path):
+    served = tf.saved_model.load(task.export(tmp_path / "served")).signatures["serving_default"]
+    got = served(text=tf.constant([QUERY] * 5), text_pair=tf.constant(TEXTS))["scores"]
+    np.testing.assert_allclose(got[:, 0], task.predict(PAIRS), atol=FORWARD)
+
+
+WORDS = {
+    "new": {"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}},
+    "old": {"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"},
+    "none": {},
+}
+
+
+@pytest.mark.parametrize("name", by_default(WORDS, ["old"]))
+def test_the_activation_that_a_config_says(tmp_path, name):
+    base = made()
+    folder = base.save_to_preset(tmp_path / "a", format="huggingface")
+    values = json.loads((folder / "config.json").read_text())
+    del values["sentence_transformers"]
+    (folder / "config.json").write_text(json.dumps(values | WORDS[name]))
+    again = bert_tf2.Reranker.from_preset(folder)
+    assert again.activation == ("linear" if WORDS[name] else "sigmoid")
+    assert bert_tf2.TextRegressor.from_preset(folder).load_report.missing == []
+    strange = {"sentence_transformers": {"activation_fn": "mine.Snake"}}
+    (folder / "config.json").write_text(json.dumps(values | strange))
+    with pytest.raises(ValueError, match=r"`activation_fn` must be one of .*mine\.Snake"):
+        bert_tf2.Reranker.from_preset(folder)
+
+
+BAD = {
+    "activation": (lambda t: made(activation="softmax"), "`activation` must be one of linear"),
+    "single texts": (lambda t: t.predict(TEXTS), "reads pairs"),
+    "several": (lambda t: made(labels=["a", "b"]).rank(QUERY, TEXTS), "ranked by one logit"),
+    "training": (lambda t: t.fit(PAIRS, [1, 2, 3, 4, 5]), "not trained"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_wrong_is_named(task, name):
+    call, words = BAD[name]
+    with pytest.raises((TypeError, ValueError), match=words):
+        call(task)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("labels", [1, 3])
+def test_beside_sentence_transformers(tmp_path, labels):
+    """On what we write, and on what they write of it again."""
+    config = dataclasses.replace(oracle.TINY, hidden_act="gelu_erf")
+    task = oracle.tiny_task(bert_tf2.Reranker, config, labels=labels)
+    folder = task.save_to_preset(tmp_path / "a", format="huggingface")
+    texts = list(filter(None, TEXTS))  # an empty one is no second text: see the class
+    pairs = [(QUERY, text) for text in texts]
+    job = {"folder": str(folder), "pairs": pairs, "made": str(tmp_path / "theirs")}
+    scores, ranks = peers.run("transformers", "cross_encoder.py", job)
+    for place in (folder, tmp_path / "theirs"):
+        again = bert_tf2.Reranker.from_preset(place)
+        np.testing.assert_allclose(again.predict(pairs), scores, atol=1e-5)
+        if labels == 1:
+            found = again.rank(QUERY, texts, top_k=3)
+            assert [row["corpus_id"] for row in found] == ranks
