@@ -41,6 +41,12 @@ def python_of(peer):
     return venvs.python_of(peer)
 
 
+def needs(peer, package):
+    """Skips the test where a peer's environment is without a package."""
+    if not any(python_of(peer).parents[1].glob(f"lib/python*/site-packages/{package}")):
+        pytest.skip(f"no {package} in the environment of {peer}: `make peers` installs it")
+
+
 def _run(command, arguments, variables):
     done = subprocess.run(
         [*command, *map(json.dumps, arguments)],

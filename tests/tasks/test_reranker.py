@@ -118,6 +118,7 @@ def test_what_is_wrong_is_named(task, name):
 @pytest.mark.parametrize("labels", [1, 3])
 def test_beside_sentence_transformers(tmp_path, labels):
     """On what we write, and on what they write of it again."""
+    peers.needs("transformers", "sentence_transformers")
     config = dataclasses.replace(oracle.TINY, hidden_act="gelu_erf")
     task = oracle.tiny_task(bert_tf2.Reranker, config, labels=labels)
     folder = task.save_to_preset(tmp_path / "a", format="huggingface")

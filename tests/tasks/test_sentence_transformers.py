@@ -136,6 +136,7 @@ def encoder(family, reference):
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory, reference):
     """Of each row the folder that sentence-transformers wrote, and its vectors."""
+    peers.needs("transformers", "sentence_transformers")
     work, jobs, plain = tmp_path_factory.mktemp("theirs"), [], {}
     for number, (family, job) in enumerate(ROWS.values()):
         if family not in plain:
@@ -212,6 +213,7 @@ def test_pickles_are_opened_where_torch_is(theirs):
 
 
 def test_minilm_on_hard_strings(minilm, tmp_path):
+    peers.needs("transformers", "sentence_transformers")
     assigned = "".join(map(chr, range(0x20, 0x2000)))
     texts = [text.decode("utf-8", "ignore") for text in spans.hard_texts(1000, 5, assigned)]
     calls = [{}, {"normalize_embeddings": True}, {"prompt": "query: "}]
