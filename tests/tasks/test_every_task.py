@@ -117,7 +117,9 @@ TASKS = {
         tiny_masked_lm.records(),
         ["the [MASK] hums."],
     ),
-    "a task of tests": Row(tags, (WORDS, [["O"] * (len(w) - 1) + ["X"] for w in WORDS]), WORDS),
+    "a task of tests": Row(
+        tags, (WORDS, [["O"] * (len(w) - 1) + ["X"] for w in WORDS]), WORDS, 0.01
+    ),
 }
 # By default the rows that differ most, and of those the steps that do; all with the full tests.
 ALIKE = ("pairs", "several numbers", "a task of tests", "MaskedLM", "TokenClassifier")
