@@ -97,7 +97,7 @@ def test_heads_that_cannot_be():
 def test_what_is_learnt_by_heart_is_filled_in():
     """Which word is missing only the words around it tell."""
     keras.utils.set_random_seed(1)
-    encoder = Encoder(tiny_masked_lm.make().encoder.config)
+    encoder = Encoder(tiny_masked_lm.make(oracle.TINY).encoder.config)
     task = MaskedLM(encoder, Preprocessor(TOKENIZER, 7), rate=0.3)
     task.compile({"learning_rate": 3e-3})
     texts = ["the stone on warm", "and unremarkable on the"] * 40
