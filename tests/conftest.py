@@ -1,5 +1,6 @@
 """What every test shares: where the reference assets are, and quiet TensorFlow."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_configure(config):
+    gc.set_threshold(50_000, 20, 50)  # traces make objects by the million, and little garbage
     default = config.option.markexpr == "not full and not soak"
     config.pluginmanager.register(budget.Budget(default), "budget")
 

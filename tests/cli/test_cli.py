@@ -628,6 +628,7 @@ def test_help_needs_no_tensorflow(tmp_path):
         assert done.returncode == status, done.stderr
 
 
+@pytest.mark.full
 def test_a_process_keeps_its_output_clean(work, tmp_path):
     script = "from bert_tf2.cli import run\nrun()\n"
     argv = ["predict", f"--model={work}/run/model.keras", "coffee cafe"]

@@ -13,18 +13,18 @@ import pytest
 BUDGETS = {
     "(top)": 15,
     "benchmarks": 5,
-    "cli": 100,
+    "cli": 95,
     "data": 35,
-    "modeling": 50,
+    "modeling": 55,
     "planning": 10,
-    "published": 20,
+    "published": 15,
     "reports": 5,
     "scoring": 5,
-    "serving": 90,
-    "tasks": 240,
-    "text": 60,
-    "training": 230,
-    "weights": 90,
+    "serving": 70,
+    "tasks": 320,
+    "text": 75,
+    "training": 175,
+    "weights": 75,
 }
 
 

@@ -150,6 +150,7 @@ print(json.dumps(answer(text=tf.constant(json.loads(sys.argv[2])))["logits"].num
 """
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("onednn", by_default(["0", "1"], ["0"]))
 def test_int8_elsewhere_with_and_without_onednn(tmp_path, onednn):
     """The operation is there either way, and the integers are the same."""

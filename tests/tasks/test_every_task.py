@@ -269,6 +269,7 @@ def train_on_both(strategy, *names):
         assert_same(*trained(name, scope=strategy.scope()), trained(name))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "names", [ON_BOTH, pytest.param(TASKS.keys() - {*ON_BOTH}, marks=pytest.mark.full)]
 )

@@ -47,6 +47,7 @@ def test_raw_text_wherever_keras_takes_a_batch():
     assert_near(task.predict(TEXTS, verbose=0), other.predict(TEXTS, verbose=0), FORWARD)
 
 
+@pytest.mark.full
 def test_no_epochs_and_a_share_for_validation():
     task = made()
     assert task.fit(TEXTS, LABELS, batch_size=3, epochs=0, verbose=0).history == {}

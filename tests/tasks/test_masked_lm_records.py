@@ -41,6 +41,7 @@ def test_records_give_the_losses_of_the_published_code(second):
     assert parts["mlm_accuracy"] == pytest.approx(accuracy, rel=BACKWARD)
 
 
+@pytest.mark.full
 def test_both_tasks_learn():
     keras.utils.set_random_seed(1)
     task = tiny_masked_lm.make(second_task="nsp")

@@ -189,6 +189,7 @@ def test_a_run_that_goes_on_keeps_its_optimizer_and_one_that_is_done_says_so():
         model.fit(TEXTS, LABELS, epochs=6, initial_epoch=4, batch_size=3, verbose=0)
 
 
+@pytest.mark.full
 def test_what_keras_users_do(tmp_path):
     """Metrics objects, callbacks, freezing, cloning, weights files and half precision."""
     model = oracle.tiny_classifier()

@@ -338,6 +338,7 @@ def test_huggingface_keeps_tags_and_head(task, tmp_path):
         tiny(crf=True).save_to_preset(tmp_path / "crf", "huggingface")
 
 
+@pytest.mark.full
 def test_a_hyphen_makes_no_scheme():
     assert tags.scheme_of(["O", "T-shirt", "X-ray"]) == "IO"
     task = oracle.tiny_task(bert_tf2.TokenClassifier, labels=["T-shirt", "X-ray"])

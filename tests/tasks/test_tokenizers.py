@@ -91,6 +91,7 @@ def test_every_format_keeps_the_tokenizer(task, format, tmp_path):
         np.testing.assert_array_equal(copy.predict(TEXTS), task.predict(TEXTS))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "family", by_default(["albert", "roberta", "xlm_roberta"], ["roberta"]), indirect=True
 )

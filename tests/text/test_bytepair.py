@@ -170,6 +170,7 @@ def test_large_vocabulary_on_real_text(assets, tmp_path):
 # ---- in graphs -----------------------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_in_a_function_and_a_dataset(tokenizer):
     expected = tokenizer(TEXTS).to_list()
     function = tf.function(tokenizer, input_signature=[tf.TensorSpec([None], tf.string)])

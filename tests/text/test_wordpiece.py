@@ -218,6 +218,7 @@ print(json.dumps(loaded.ids(tf.constant(json.loads(sys.argv[2]))).to_list()))
 """
 
 
+@pytest.mark.full
 def test_saved_model_in_another_process_and_locale(uncased, tmp_path):
     """A Turkish locale makes Unicode lower-casing turn I into a dotless ı: it must not show."""
     module = tf.Module()

@@ -142,6 +142,7 @@ def test_in_float32_it_would_not_overflow():
     assert state(task)["iteration"] == 1
 
 
+@pytest.mark.full
 def test_the_scale_is_kept_from_fit_to_evaluate_and_on():
     """Keras's `build` begins it anew, each time it is called."""
     task = classifier(optimizer=scaled)

@@ -50,6 +50,7 @@ def test_a_step_is_left_out(caplog, several):
     assert "left out" not in caplog.text
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("several", [1, pytest.param(2, marks=pytest.mark.full)])
 def test_the_run_ends_and_the_batch_is_saved(tmp_path, monkeypatch, several):
     monkeypatch.chdir(tmp_path)

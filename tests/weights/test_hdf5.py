@@ -145,7 +145,7 @@ print(refused)
 
 
 @pytest.mark.parametrize(
-    ("seed", "times"), [(0, 300), pytest.param(1, 3_000, marks=pytest.mark.soak)]
+    ("seed", "times"), [(0, 150), pytest.param(1, 3_000, marks=pytest.mark.soak)]
 )
 def test_damaged_files_are_read_or_refused(tmp_path, seed, times):
     """In a process of its own, as the library below h5py is written in C."""

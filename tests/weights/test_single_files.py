@@ -245,6 +245,7 @@ def test_killed_half_way(server, entry, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".tiny.lock", "tiny"]
 
 
+@pytest.mark.full
 def test_second_process_waits_for_the_first(server, entry, tmp_path):
     server.mood = "stalls once"
     first = spawn.Process(target=registry.install, args=(entry, tmp_path))
