@@ -120,7 +120,7 @@ def test_overflow_on_one_replica_skips_the_step_everywhere(tmp_path):
         assert run["state/dynamic_scale"] == SCALE / 2
         assert run["state/iteration"] == 2
     names = [name.removesuffix("/0") for name in one.files if name.endswith("/0")]
-    assert len(names) > 30
+    assert len(names) > 20
     for name in names:
         np.testing.assert_array_equal(two[f"{name}/1"], two[f"{name}/0"], err_msg=name)
         assert np.isfinite(two[f"{name}/0"]).all()
