@@ -17,8 +17,6 @@ def embed(flags):
         flags.init_checkpoint, config_file=flags.bert_config_file, max_length=flags.max_seq_length
     )
     task.prompt_of(flags.prompt_name, flags.prompt)  # there must be one of that name
-    if flags.overwrite:
-        Path(flags.output_file).unlink(missing_ok=True)
     file = task.encode_to_file(
         texts,
         flags.output_file,
@@ -28,6 +26,7 @@ def embed(flags):
         precision=flags.precision,
         normalize_embeddings=flags.normalize,
         truncate_dim=flags.truncate_dim,
+        overwrite=flags.overwrite,
         show_progress_bar=None,  # on a terminal
     )
     _say(file)

@@ -31,6 +31,7 @@ def encode_to_file(
     normalize_embeddings=False,
     truncate_dim=None,
     ranges=None,
+    overwrite=False,
 ):
     """Writes the vectors of texts to a NumPy file, which `np.load(file, mmap_mode="r")` maps.
 
@@ -42,6 +43,7 @@ def encode_to_file(
         sentences: whatever has a length and slices of str, such as a list; or a Path of a text file
             in UTF-8 with one text a line, of which no more than 8 192 lines are in memory.
         file: the `.npy` to write.
+        overwrite: whether a file of that name is replaced, once the new one is complete.
         **: the others as of `encode`; 8 bits need `ranges`.
 
     Returns:
@@ -54,7 +56,7 @@ def encode_to_file(
     file = Path(file)
     if file.suffix != ".npy":
         raise ValueError(f"`file` must be named .npy. Received: {file}")
-    if file.exists():
+    if file.exists() and not overwrite:
         raise FileExistsError(f"{file} exists. Name another file, or remove it.")
     if precision in ("int8", "uint8") and ranges is None:
         raise ValueError(f"`ranges` must be given with precision={precision!r}. Received: None")
@@ -91,6 +93,8 @@ def fingerprint(task, how):
     kept = {"tokenizer": task.preprocessor.tokenizer.get_config()}
     kept |= {name: getattr(task, name) for name in task.settings}
     kept |= {"max_length": task.preprocessor.max_length, **how}
+    if how["ranges"] is not None:
+        kept["ranges"] = how["ranges"].tolist()  # NumPy shortens what is long
     found.update(repr(sorted(kept.items())).encode())
     for name, variable in sorted(task.named_variables().items()):
         found.update(name.encode())
@@ -112,14 +116,16 @@ class _Draft:
         self.draft = file.with_name(f".{file.stem}.part.npy")
         self.notes = self.draft.with_suffix(".json")
         self.said = {"model": fingerprint, "rows": self.rows}
-        self.done = 0
+        self.done, self.digest = 0, ""
         if not (self.notes.is_file() and self.draft.is_file()):
             return
-        schema = {"model": str, "rows": int, "done": int, "last": str}
+        schema = {"model": str, "rows": int, "done": int, "texts": str}
         found = files.read_json(self.notes, schema)
-        last = list(texts[max(0, found["done"] - AT_ONCE) : found["done"]])
+        for start in range(0, found["done"], AT_ONCE):
+            some = texts[start : min(start + AT_ONCE, found["done"])]
+            self.digest = _digest(self.digest, some)
         same = {name: found[name] for name in self.said} == self.said
-        if not same or _digest(last) != found["last"]:
+        if not same or self.digest != found["texts"]:
             raise ValueError(
                 f"{self.draft} was begun by another model, with other settings or of other texts. "
                 "Remove it to begin anew."
@@ -139,10 +145,8 @@ class _Draft:
 
     def note(self, texts):
         """Notes that the next rows, those of these texts, are written."""
-        done = self.done + len(texts)
-        begin = list(texts)[-AT_ONCE:]
-        files.write_json(self.notes, self.said | {"done": done, "last": _digest(begin)})
-        self.done = done
+        self.done, self.digest = self.done + len(texts), _digest(self.digest, texts)
+        files.write_json(self.notes, self.said | {"done": self.done, "texts": self.digest})
 
     def publish(self):
         """Gives the file its name."""
@@ -150,8 +154,10 @@ class _Draft:
         self.notes.unlink(missing_ok=True)
 
 
-def _digest(texts):
-    return hashlib.sha256("\0".join(map(str, texts)).encode("utf-8", "replace")).hexdigest()
+def _digest(before, texts):
+    """Of all texts so far: of those before, and these."""
+    content = repr((before, [str(text) for text in texts]))
+    return hashlib.sha256(content.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 class _Lines:
@@ -180,4 +186,6 @@ class _Lines:
             raise ValueError(
                 f"{self.path} must be text in UTF-8. Received: {shorten(content[error.start :])}"
             ) from error
+        if not begin:
+            text = text.removeprefix("\ufeff")  # a mark of the encoding, no text
         return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]

@@ -188,7 +188,7 @@ def test_to_a_file(task, tmp_path, monkeypatch):
 
     def interrupted(task, texts, **how):
         seen.extend(texts)
-        if len(seen) == 4:
+        if len(seen) > 4:
             raise KeyboardInterrupt
         return encode(task, texts, **how)
 
@@ -202,18 +202,21 @@ def test_to_a_file(task, tmp_path, monkeypatch):
             task.encode_to_file(other.pop("texts", TEXTS), tmp_path / "a.npy", **how | other)
     seen.clear()
     file = task.encode_to_file(TEXTS, tmp_path / "a.npy", **how)
-    assert seen == TEXTS[2:]
+    assert seen == TEXTS[4:]
     found = np.load(file, mmap_mode="r")
     np.testing.assert_allclose(found, task.encode(TEXTS, "query"), atol=FORWARD)
     assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
     with pytest.raises(FileExistsError):
         task.encode_to_file(TEXTS, file)
+    with pytest.raises(KeyboardInterrupt):  # what is there stays until there is another
+        task.encode_to_file([*TEXTS, *TEXTS], file, overwrite=True, **how)
+    assert len(np.load(file)) == len(TEXTS)
 
 
 def test_lines_of_a_file(task, tmp_path, monkeypatch):
     monkeypatch.setattr(to_file, "AT_ONCE", 2)
     lines = tmp_path / "texts.txt"
-    lines.write_bytes("rain\r\nstone é\n\ntea".encode())
+    lines.write_bytes("\ufeffrain\r\nstone é\n\ntea".encode())
     how = {"show_progress_bar": False, "precision": "binary"}
     file = task.encode_to_file(lines, tmp_path / "sub" / "a.npy", **how)
     want = task.encode(["rain", "stone é", "", "tea"], precision="binary")
