@@ -181,6 +181,10 @@ def test_saved_model(without_prompt, tmp_path):
 # === Into files ===
 
 
+class Stopped(Exception):
+    """In place of an interruption, which would stop the tests."""
+
+
 def test_to_a_file(task, tmp_path, monkeypatch):
     """Interrupted, it goes on from the last texts that were noted, and computes none again."""
     monkeypatch.setattr(to_file, "AT_ONCE", 2)
@@ -189,12 +193,12 @@ def test_to_a_file(task, tmp_path, monkeypatch):
     def interrupted(task, texts, **how):
         seen.extend(texts)
         if len(seen) > 4:
-            raise KeyboardInterrupt
+            raise Stopped
         return encode(task, texts, **how)
 
     monkeypatch.setattr(to_file.encoding, "encode", interrupted)
     how = {"prompt_name": "query", "show_progress_bar": False}
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Stopped):
         task.encode_to_file(TEXTS, tmp_path / "a.npy", **how)
     assert not (tmp_path / "a.npy").exists()
     for other in ({"texts": ["x", *TEXTS[1:]]}, {"prompt_name": "passage"}):
@@ -208,7 +212,7 @@ def test_to_a_file(task, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
     with pytest.raises(FileExistsError):
         task.encode_to_file(TEXTS, file)
-    with pytest.raises(KeyboardInterrupt):  # what is there stays until there is another
+    with pytest.raises(Stopped):  # what is there stays until there is another
         task.encode_to_file([*TEXTS, *TEXTS], file, overwrite=True, **how)
     assert len(np.load(file)) == len(TEXTS)
 
