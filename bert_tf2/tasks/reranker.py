@@ -33,7 +33,7 @@ class Reranker(TextRegressor):
 
     Example:
 
-    >>> reranker = bert_tf2.Reranker.from_preset("ms-marco-MiniLM-L6-v2")
+    >>> reranker = bert_tf2.Reranker.from_preset("folder/of/a/cross-encoder")
     >>> reranker.rank("who met Bo?", ["It rained.", "Ada met Bo."], top_k=1)[0]["corpus_id"]
     1
     """
@@ -121,8 +121,10 @@ class Reranker(TextRegressor):
             list of dicts: `corpus_id`, the place in `documents`, `score`, a float, and `text`.
 
         Raises:
-            ValueError: several logits, of which none is the score.
+            ValueError: several logits, of which none is the score; or a `top_k` below 1.
         """
+        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+            raise ValueError(f"`top_k` must be an int from 1. Received: {shorten(top_k)}")
         if len(self.labels) != 1:
             raise ValueError(
                 f"Texts are ranked by one logit; of several, see `predict`. Received: {self.labels}"

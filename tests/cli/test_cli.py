@@ -181,6 +181,7 @@ def test_a_run_that_ends_at_a_nan(work, capsys):
     assert len(list((work / "nan").glob("nonfinite-after-step-*.npz"))) == 1
 
 
+@pytest.mark.full
 def test_recipes_from_the_shell(work):
     recipe = {"schedule": "cosine", "optimizer": "lamb", "layer_decay": 0.9, "learning_rate": 3e-4}
     step = {"fgm": 0.5, "r_drop": 1.0, "nonfinite": "skip", "micro_batches": 2}

@@ -268,6 +268,7 @@ def test_labels_that_a_model_has_not(place, tmp_path, capsys, tagger):
 # === GLUE's files =================================================================================
 
 
+@pytest.mark.full
 def test_a_task_of_glue_by_its_name(place, tmp_path, capsys):
     folder, run = tmp_path / "CoLA", tmp_path / "run"
     folder.mkdir()

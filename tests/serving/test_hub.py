@@ -99,6 +99,7 @@ def test_it_is_read_back_bit_by_bit(exported):
     assert list(module.regularization_losses) == []
 
 
+@pytest.mark.full
 def test_names_and_shapes_are_the_hubs(reference, tmp_path):
     hub = reference / "model_garden" / "hub"
     bert_tf2.convert(hub, tmp_path / "a", to="tfhub")
@@ -164,6 +165,7 @@ def test_nothing_is_overwritten_and_nothing_left_behind(tmp_path, monkeypatch):
 # --- By way of `convert`. -------------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_a_checkpoint_is_converted_and_back(tmp_path):
     config = oracle.TINY
     arrays = oracle.random_weights(weights.expected_shapes(config, ("mlm", "nsp")))

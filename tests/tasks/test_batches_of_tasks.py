@@ -57,6 +57,7 @@ def test_batches_of_python(name):
             np.testing.assert_array_equal(one[key], other[key])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("form", by_default([list, tf.ragged.constant], [list]))
 def test_words_set_apart_for_validation(form):
     task = made("words")

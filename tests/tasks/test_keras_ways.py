@@ -134,6 +134,7 @@ def test_a_second_fit_traces_nothing_and_starts_the_recipe_anew():
         assert_near(task.named_variables()[name], variable, FORWARD, err_msg=name)
 
 
+@pytest.mark.full
 def test_what_is_frozen_between_two_fits_stays():
     task = made()
     task.fit(TEXTS, LABELS, **FIT)

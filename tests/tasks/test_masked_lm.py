@@ -131,6 +131,7 @@ def test_metrics_are_those_of_all_predictions():
     assert got["mlm_accuracy"] == pytest.approx(accuracy, rel=BACKWARD)
 
 
+@pytest.mark.full
 def test_every_form_of_texts_gives_the_same_loss():
     task = tiny_masked_lm.make()
     want = task.evaluate(TEXTS, verbose=0)

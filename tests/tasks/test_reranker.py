@@ -103,6 +103,7 @@ BAD = {
     "activation": (lambda t: made(activation="softmax"), "`activation` must be one of linear"),
     "single texts": (lambda t: t.predict(TEXTS), "reads pairs"),
     "several": (lambda t: made(labels=["a", "b"]).rank(QUERY, TEXTS), "ranked by one logit"),
+    "top": (lambda t: t.rank(QUERY, TEXTS, top_k=-1), "`top_k` must be an int from 1.*: -1"),
     "training": (lambda t: t.fit(PAIRS, [1, 2, 3, 4, 5]), "not trained"),
 }
 

@@ -178,6 +178,7 @@ def test_pairs_are_remembered_from_training_alone():
     assert model.takes_pairs
 
 
+@pytest.mark.full
 def test_a_run_that_goes_on_keeps_its_optimizer_and_one_that_is_done_says_so():
     model = oracle.tiny_classifier()
     model.fit(TEXTS, LABELS, epochs=4, initial_epoch=2, batch_size=3, verbose=0)

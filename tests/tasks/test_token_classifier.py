@@ -150,6 +150,7 @@ def test_strategies_on_a_text_of_several_windows(task, strategy):
     assert [e["word"] for e in found] == [LONG[e["start"] : e["end"]] for e in found]
 
 
+@pytest.mark.full
 def test_hard_texts(task):
     texts = ["", " ", "\u200b", "é" * 300, b"\xff tea \xc3", "tea " * 25_000, "雨 und Tee"]
     assert len(task.predict_entities(texts)) == len(texts)

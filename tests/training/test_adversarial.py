@@ -109,6 +109,7 @@ def test_divergence():
     assert float(divergence(one, one)) == 0
 
 
+@pytest.mark.full
 def test_r_drop_is_the_loss_of_two_dropouts_and_their_divergence():
     task, other = classifier(0.3), classifier(0.3, r_drop=2.0)
     inputs, targets, _ = prepared(task)

@@ -37,6 +37,7 @@ def fit(*callbacks):
     return weights_of(task)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("start", [pytest.param(0, marks=pytest.mark.full), 2])
 def test_the_run_ends_with_the_mean_of_its_epochs(start):
     watch = Watch()

@@ -93,6 +93,7 @@ def test_norms_of_large_tables_are_exact(compiled):
     np.testing.assert_allclose(next_w[::999], tf.fill((31, 768), 0.02 * (1 - 0.1)), rtol=BACKWARD)
 
 
+@pytest.mark.full
 def test_fit_saves_and_goes_on(tmp_path):
     """Under XLA as without, with the slots and the exclusions that were saved."""
     x, y = np.eye(4, dtype="float32"), np.arange(4.0, dtype="float32")[:, None]

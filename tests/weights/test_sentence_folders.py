@@ -109,6 +109,8 @@ REFUSED = {
         "modality_config",
     ),
     "pooling": ("1_Pooling/config.json", {"pooling_mode": "median"}, "lasttoken.*median"),
+    "logits": ("sentence_bert_config.json", {"transformer_task": "fill-mask"}, "transformer_task"),
+    "old pooling": ("1_Pooling/config.json", {"pooling_mode_median": True}, "pooling_mode_median"),
     "activation": (
         "2_Dense/config.json",
         {"activation_function": "my.Snake"},

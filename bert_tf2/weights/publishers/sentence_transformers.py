@@ -162,6 +162,9 @@ def _pooling(folder: Path, module: Mapping) -> dict:
     schema |= {f"{word}?": bool for word in OLD_POOLINGS}
     values = _config(_inside(folder, module["path"]), schema=schema)
     modes = values.get("pooling_mode")
+    for word in values:
+        if word.startswith("pooling_mode_") and word not in OLD_POOLINGS and values[word]:
+            raise _Refused(module["path"], f"`{word}`", "false", values[word])
     if modes is None:
         modes = [new for old, new in OLD_POOLINGS.items() if values.get(old)] or ["mean"]
     modes = [modes] if isinstance(modes, str) else list(modes)
@@ -194,7 +197,7 @@ def _length(folder: Path) -> tuple[int | None, bool]:
     name = next((name for name in LENGTHS if (folder / name).is_file()), LENGTHS[0])
     values = _config(folder, name, schema)
     task = values.get("transformer_task")
-    if task not in (None, "feature-extraction", "fill-mask"):
+    if task not in (None, "feature-extraction"):
         raise _Refused(name, "`transformer_task`", "feature-extraction", task)
     _only(folder / name, values, module_output_name="token_embeddings", processing_kwargs={})
     forward = {"method": "forward", "method_output_name": "last_hidden_state"}
