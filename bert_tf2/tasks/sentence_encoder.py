@@ -11,14 +11,14 @@ from bert_tf2.modeling import sentences
 from bert_tf2.modeling.inputs import check_ids, input_tensors
 from bert_tf2.scoring import vectors
 from bert_tf2.tasks import encoding, to_file
+from bert_tf2.tasks.prompted import Prompted
 from bert_tf2.tasks.task import Task
 
 LOGGER = logging.getLogger("bert_tf2")
-DOCUMENTS = ("document", "passage", "corpus")  # names of the prompt of what is searched in
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
-class SentenceEncoder(Task):
+class SentenceEncoder(Prompted):
     """Gives a text a vector, near those of texts that mean the like.
 
     `from_preset` opens folders of sentence-transformers as they say: pooling, the modules that
@@ -58,7 +58,6 @@ class SentenceEncoder(Task):
         *("pooling", "modules", "include_prompt", "prompts"),
         *("default_prompt_name", "similarity_fn_name", "truncate_dim"),
     )
-    marks = ("cut",)
 
     def __init__(
         self,
@@ -88,8 +87,7 @@ class SentenceEncoder(Task):
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
         self.pooling, self.modules = head.pooling, head.modules
         self.pooling_is_said, self.include_prompt = is_said, bool(include_prompt)
-        self.prompts = _checked_prompts(prompts or {}, default_prompt_name)
-        self.default_prompt_name = default_prompt_name
+        self.keep_prompts(prompts, default_prompt_name)
         self.similarity_fn_name = vectors.checked_similarity(similarity_fn_name)
         self.truncate_dim = self.checked_width(truncate_dim)
 
@@ -137,18 +135,12 @@ class SentenceEncoder(Task):
 
     def prepare(self, found, counted=False):
         """Texts, perhaps with `prompt` (the text of it) or `prompt_name`, of all or one each."""
-        if "text_pair" in found:
-            raise ValueError(
-                f"A {type(self).__name__} takes single texts, a list of str. Received: pairs"
-            )
         if "text" not in found:
             return self.encoded(found), None, None
-        prompt = self._prompt_in_graph(found)
-        tokenizer = self.preprocessor.tokenizer
-        ids = tokenizer(tf.strings.join([prompt, found["text"]]))
+        prompt, ids = self.tokenized(found)
         inputs, longest = self.preprocessor.packed(ids), self.preprocessor.max_length
         if not self.include_prompt:
-            tokens = tokenizer(tf.reshape(prompt, [-1])).row_lengths(axis=1)
+            tokens = self.preprocessor.tokenizer(tf.reshape(prompt, [-1])).row_lengths(axis=1)
             tokens = tf.minimum(tf.cast(tokens, tf.int32) + 1, longest - 1)  # with "[CLS]"
             empty = tf.reshape(tf.strings.length(prompt), [-1]) == 0
             skipped = tf.where(empty, 0, tokens)[:, tf.newaxis]  # (1, 1) or (B, 1)
@@ -156,18 +148,6 @@ class SentenceEncoder(Task):
             later = tf.range(tf.shape(mask)[1])[tf.newaxis] >= skipped
             inputs["pooling_mask"] = mask * tf.cast(later, tf.int32)
         return inputs | {"cut": ids.row_lengths() + 2 > longest}, None, None
-
-    def _prompt_in_graph(self, found):
-        """The prompt of all rows (), or of each (B,)."""
-        if "prompt" in found:
-            return found["prompt"]
-        if "prompt_name" not in found:
-            return tf.constant(self.prompt_of())
-        names, texts = ["", *self.prompts], [self.prompt_of(), *self.prompts.values()]
-        named = tf.equal(found["prompt_name"][:, tf.newaxis], names)  # (B, P)
-        known = f"`prompt_name` must be one of {names}, of which the first is the default"
-        tf.debugging.Assert(tf.reduce_all(tf.reduce_any(named, 1)), [known, found["prompt_name"]])
-        return tf.gather(texts, tf.argmax(named, 1))
 
     def rename_inputs(self, inputs):
         """As `Task.rename_inputs`; where prompts do not count, `pooling_mask` says what does."""
@@ -187,42 +167,12 @@ class SentenceEncoder(Task):
 
     def signatures(self):
         """`embed`: `text` (B,) and `prompt_name` (B,), of which "" is the default."""
-        names = ("text", "prompt_name")
-        return {"embed": {name: tf.TensorSpec([None], tf.string, name=name) for name in names}}
+        return {"embed": self.named_strings()}
 
     # === Vectors ==================================================================================
 
-    def prompt_of(self, name=None, prompt=None):
-        """The text to put before texts: `prompt` itself, that of a name, or the default; or "".
-
-        Raises:
-            ValueError: there is no prompt of that name.
-        """
-        name = self.default_prompt_name if name is None else name
-        if prompt is not None:
-            return prompt
-        if name is not None and name not in self.prompts:
-            raise ValueError(
-                f"`prompt_name` must be one of {shorten([*self.prompts], 300)}. Received: "
-                f"{shorten(name)}"
-            )
-        return "" if name is None else self.prompts[name]
-
     encode = encoding.encode
     encode_to_file = to_file.encode_to_file
-
-    def encode_query(self, sentences, prompt_name=None, prompt=None, **kwargs):
-        """As `encode`, of what is searched for: with the prompt "query", or none."""
-        if prompt_name is None and prompt is None:
-            prompt = self.prompts.get("query", "")
-        return self.encode(sentences, prompt_name, prompt, **kwargs)
-
-    def encode_document(self, sentences, prompt_name=None, prompt=None, **kwargs):
-        """As `encode`, of what is searched in: with the prompt "document", "passage" or "corpus",
-        the first that there is, or none."""
-        if prompt_name is None and prompt is None:
-            prompt = next((self.prompts[name] for name in DOCUMENTS if name in self.prompts), "")
-        return self.encode(sentences, prompt_name, prompt, **kwargs)
 
     def similarity(self, a, b):
         """How alike vectors are: (n, D), (m, D) -> float32 (n, m). See `scoring.vectors`."""
@@ -258,16 +208,3 @@ class SentenceEncoder(Task):
 
     def __sklearn_clone__(self):
         return self
-
-
-def _checked_prompts(prompts, default):
-    """The prompts as a dict; ValueError for what are none, and a default that is not among them."""
-    found = dict(prompts)
-    if not all(isinstance(text, str) for pair in found.items() for text in pair):
-        raise ValueError(f"`prompts` must be a dict of names to texts. Received: {shorten(found)}")
-    if default is not None and default not in found:
-        raise ValueError(
-            f"`default_prompt_name` must be one of {shorten([*found], 300)}. Received: "
-            f"{shorten(default)}"
-        )
-    return found
