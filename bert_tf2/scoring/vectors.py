@@ -61,12 +61,11 @@ SIMILARITIES = {
 }
 
 
-def checked_similarity(name):
+def checked_similarity(name, argument="similarity_fn_name"):
     """The name itself; ValueError for one that is none of `SIMILARITIES`."""
     if name not in SIMILARITIES:
         raise ValueError(
-            f"`similarity_fn_name` must be one of {', '.join(SIMILARITIES)}. Received: "
-            f"{shorten(name)}"
+            f"`{argument}` must be one of {', '.join(SIMILARITIES)}. Received: {shorten(name)}"
         )
     return name
 

@@ -1,0 +1,1 @@
+"""Vectors -> their neighbours: exact and indexed search, mining, duplicates, clusters."""
