@@ -1,4 +1,4 @@
-"""What all scores share: columns of one length, shares of nothing, ranks."""
+"""What all scores share: columns of one length, shares of nothing, ranks, cuts."""
 
 import numpy as np
 
@@ -52,3 +52,30 @@ def ranks(values):
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[place]
+
+
+def cuts(gold, scores):
+    """Each way to cut rows in falling order of their scores, of which equal ones stay together.
+
+    Args:
+        gold: booleans (n,). scores: numbers (n,).
+
+    Returns:
+        the different scores (c,), falling; and the right and all rows from each on, int (c,).
+    """
+    order = np.argsort(-scores, kind="stable")
+    falling = scores[order]
+    last = np.append(falling[1:] != falling[:-1], True)  # of those that are equal
+    return falling[last], np.cumsum(gold[order])[last], np.flatnonzero(last) + 1
+
+
+def average_precision(gold, scores):
+    """The precision at each cut, by the recall it adds, not interpolated; NaN where none is gold.
+
+    Args:
+        gold: booleans (n,). scores: numbers (n,).
+    """
+    if not gold.any():
+        return np.nan
+    _, correct, given = cuts(gold, scores)
+    return float(np.diff(correct, prepend=0) @ (correct / given) / gold.sum())

@@ -7,7 +7,15 @@ import numbers
 import numpy as np
 
 from bert_tf2.messages import shorten
-from bert_tf2.scoring.arrays import precision_recall_f1, ranks, same_length, share, table
+from bert_tf2.scoring.arrays import (
+    average_precision,
+    cuts,
+    precision_recall_f1,
+    ranks,
+    same_length,
+    share,
+    table,
+)
 
 # === One class a row ==============================================================================
 
@@ -152,7 +160,7 @@ def multi_label(gold, probabilities, thresholds=0.5, names=None):
     counts = (gold & given).sum(0), given.sum(0), gold.sum(0)
     by_label = precision_recall_f1(*counts) | {
         "roc_auc": _each(_roc_auc, gold, probabilities),
-        "average_precision": _each(_precision, gold, probabilities),
+        "average_precision": _each(average_precision, gold, probabilities),
         "threshold": np.broadcast_to(np.asarray(thresholds, np.float64), width),
         "support": counts[2],
     }
@@ -196,21 +204,13 @@ def _each(function, gold, probabilities):
 def _threshold(gold, probabilities, dtype):
     if not gold.any():
         return 0.5
-    upper, correct, given = _cuts(gold, probabilities)
+    upper, correct, given = cuts(gold, probabilities)
     f1 = share(2.0 * correct, given + gold.sum())
     lower = np.append(upper[1:], 0.0)
     between = ((upper + lower) / 2).astype(dtype)
     between = np.where(between > lower, between, upper)  # halfway may round to the one below
     best = between[f1 == f1.max()]
     return best[np.argmin(np.abs(best - 0.5))]
-
-
-def _cuts(gold, probabilities):
-    """Different probabilities, falling -> them, and the right and all rows given from each on."""
-    order = np.argsort(-probabilities, kind="stable")
-    falling = probabilities[order]
-    last = np.append(falling[1:] != falling[:-1], True)  # of those that are equal
-    return falling[last], np.cumsum(gold[order])[last], np.flatnonzero(last) + 1
 
 
 def _roc_auc(gold, probabilities):
@@ -220,14 +220,6 @@ def _roc_auc(gold, probabilities):
     if not pairs:
         return np.nan
     return (ranks(probabilities)[gold].sum() - ones * (ones + 1) / 2) / pairs
-
-
-def _precision(gold, probabilities):
-    """Average precision: that at each threshold, by the recall it adds, not interpolated."""
-    if not gold.any():
-        return np.nan
-    _, correct, given = _cuts(gold, probabilities)
-    return float(np.diff(correct, prepend=0) @ (correct / given) / gold.sum())
 
 
 def _checked(gold, probabilities):

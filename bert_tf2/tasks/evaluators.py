@@ -1,0 +1,251 @@
+"""What vectors and rerankers are worth on data: sentence-transformers' evaluators as functions.
+
+Each computes what its data need and hands numbers on to `bert_tf2.scoring`; figures have the names
+of that library's. `encoder` is a `SentenceEncoder`, or whatever has its `encode`, `encode_query`,
+`encode_document` and `similarity_fn_name`; `similarity_fn_names` a list of "cosine", "dot",
+"euclidean" and "manhattan", by default the encoder's own alone; and `**how` goes to `encode`, such
+as `batch_size`, `prompt_name` or `truncate_dim`.
+"""
+
+import itertools
+
+import numpy as np
+
+from bert_tf2.messages import shorten
+from bert_tf2.scoring import pairs, regression, retrieval, vectors
+from bert_tf2.scoring.arrays import same_length
+from bert_tf2.search import exact
+
+
+def embedding_similarity(encoder, sentences1, sentences2, scores, similarity_fn_names=None, **how):
+    """How vectors' likeness goes with people's, as STS benchmarks have it.
+
+    Args:
+        sentences1, sentences2: lists of n str.
+        scores: (n,) numbers, higher for more alike.
+
+    Returns:
+        dict of floats in -1 … 1: "pearson_cosine", "spearman_cosine" and so on.
+
+    Raises:
+        ValueError: lists of other lengths, an unknown similarity, or a score that is not finite.
+    """
+    sides = _columns(encoder, {"sentences1": sentences1, "sentences2": sentences2}, scores, how)
+    found = {}
+    for name in _names(encoder, similarity_fn_names):
+        alike = vectors.similarity_pairwise(*sides, name)
+        found[f"pearson_{name}"] = regression.pearson(scores, alike)
+        found[f"spearman_{name}"] = regression.spearman(scores, alike)
+    return found
+
+
+def binary_classification(encoder, sentences1, sentences2, labels, similarity_fn_names=None, **how):
+    """How well a threshold tells pairs that mean the same from others.
+
+    Args:
+        sentences1, sentences2: lists of n str.
+        labels: (n,) of 0 and 1.
+
+    Returns:
+        dict of floats: "cosine_accuracy", "cosine_accuracy_threshold" and so on, see
+        `scoring.pairs.binary`. Thresholds of distances are of their negatives, as similarities are.
+
+    Raises:
+        ValueError: lists of other lengths, an unknown similarity, or a label that is not 0 or 1.
+    """
+    sides = _columns(encoder, {"sentences1": sentences1, "sentences2": sentences2}, labels, how)
+    found = {}
+    for name in _names(encoder, similarity_fn_names):
+        figures = pairs.binary(labels, vectors.similarity_pairwise(*sides, name))
+        found |= {f"{name}_{figure}": value for figure, value in figures.items()}
+    return found
+
+
+def triplet(encoder, anchors, positives, negatives, margin=0.0, similarity_fn_names=None, **how):
+    """The share of triplets whose positive is nearer to the anchor than the negative.
+
+    Args:
+        anchors, positives, negatives: lists of n str.
+        margin: by how much nearer.
+
+    Returns:
+        dict of floats in 0 … 1: "cosine_accuracy" and so on.
+
+    Raises:
+        ValueError: lists of other lengths, or an unknown similarity.
+    """
+    texts = {"anchors": anchors, "positives": positives, "negatives": negatives}
+    anchor, *others = _columns(encoder, texts, anchors, how)
+    return {
+        f"{name}_accuracy": pairs.triplets(
+            *(vectors.similarity_pairwise(anchor, other, name) for other in others), margin
+        )
+        for name in _names(encoder, similarity_fn_names)
+    }
+
+
+def information_retrieval(
+    encoder,
+    queries,
+    corpus,
+    relevant_docs,
+    at=retrieval.AT,
+    similarity_fn_names=None,
+    ignore_identical_ids=False,
+    **how,
+):
+    """How good what is found in a corpus is, for queries.
+
+    Args:
+        queries: dict of id to text. Those without relevant texts do not count.
+        corpus: dict of id to text. (`data.beir.read_beir` reads both.)
+        relevant_docs: dict of a query's id to the ids of texts that answer it, a set; or to a dict
+            of id to grade, which are then the gains of nDCG.
+        at: see `scoring.retrieval.information_retrieval`.
+        ignore_identical_ids: leave out of what is found for a query the text of the same id, as
+            BEIR and mteb do, where queries are texts of the corpus.
+
+    Returns:
+        dict of floats: "cosine_accuracy@1", "cosine_ndcg@10" and so on.
+
+    Raises:
+        ValueError: no queries with relevant texts, an empty corpus, or an unknown similarity.
+    """
+    asked = [query for query in queries if _answered(relevant_docs.get(query, ()))]
+    if not corpus or not asked:
+        raise ValueError(
+            "`corpus` must have texts, and `relevant_docs` ids for one of the `queries` or more. "
+            f"Received: {len(corpus)} texts, {len(asked)} of {len(queries)} queries with ids"
+        )
+    ids, how = sorted(corpus), _checked(how)  # equals are found in this order, as the peer has it
+    texts = encoder.encode_document([corpus[i] for i in ids], **how)
+    wanted = encoder.encode_query([queries[query] for query in asked], **how)
+    count, found = max(max(ks) for ks in at.values()) + bool(ignore_identical_ids), {}
+    for name in _names(encoder, similarity_fn_names):
+        places = exact.nearest(wanted, texts, count, name)[1]
+        ranked = [[ids[i] for i in row] for row in places]
+        if ignore_identical_ids:
+            ranked = [[i for i in row if i != q] for q, row in zip(asked, ranked, strict=True)]
+        figures = retrieval.information_retrieval(ranked, [relevant_docs[q] for q in asked], at)
+        found |= {f"{name}_{figure}": value for figure, value in figures.items()}
+    return found
+
+
+def reranking(model, samples, at_k=10, **how):
+    """How good the order is that a model gives to texts for a query.
+
+    Args:
+        model: a `SentenceEncoder`, of which its similarity counts, or a `Reranker`.
+        samples: a list of dicts: "query", a str, and "positive" and "negative", lists of str. Those
+            with an empty list do not count.
+        at_k: how many of the best are looked at.
+        **how: of `encode`; of a `Reranker` its `batch_size`.
+
+    Returns:
+        dict of floats in 0 … 1: "map", "mrr@10" and "ndcg@10".
+
+    Raises:
+        ValueError: no sample that counts, or one without these keys.
+    """
+    for sample in samples:
+        if not isinstance(sample, dict) or {"query", "positive", "negative"} - {*sample}:
+            raise ValueError(
+                "`samples` must be dicts of `query`, `positive` and `negative`. Received: "
+                f"{shorten(sample)}"
+            )
+    samples = [sample for sample in samples if sample["positive"] and sample["negative"]]
+    texts = [[*sample["positive"], *sample["negative"]] for sample in samples]
+    ends = np.cumsum([len(row) for row in texts])[:-1]
+    flat = list(itertools.chain.from_iterable(texts))
+    queries = [sample["query"] for sample in samples]
+    if not samples:
+        raise ValueError("`samples` must have one with a positive and a negative. Received: none")
+    if hasattr(model, "encode"):
+        wanted = model.encode_query(queries, **_checked(how))
+        rows = zip(wanted, np.split(model.encode_document(flat, **how), ends), strict=True)
+        scores = [vectors.similarity(a, b, model.similarity_fn_name)[0] for a, b in rows]
+    else:
+        repeated = [query for query, row in zip(queries, texts, strict=True) for _ in row]
+        scores = np.split(model.predict((repeated, flat), **how), ends)
+    gold = [[1] * len(s["positive"]) + [0] * len(s["negative"]) for s in samples]
+    return retrieval.reranking(gold, scores, at_k)
+
+
+def paraphrase_mining(
+    encoder,
+    sentences_map,
+    duplicates_list,
+    add_transitive_closure=False,
+    max_pairs=500_000,
+    top_k=100,
+    **how,
+):
+    """How good the pairs are that are found to be nearest among many texts.
+
+    Args:
+        sentences_map: dict of id to text.
+        duplicates_list: pairs of ids that mean the same; of ids that are not there none count.
+        add_transitive_closure: whether what means the same as a third text means the same.
+        max_pairs: how many of the nearest pairs are looked at.
+        top_k: how many texts are looked for, for each.
+
+    Returns:
+        dict of floats, see `scoring.pairs.mined`.
+
+    Raises:
+        ValueError: fewer than two texts, or no pair of those that are there.
+    """
+    ids = list(sentences_map)
+    places = {name: place for place, name in enumerate(ids)}
+    known = [pair for pair in duplicates_list if {*pair} <= places.keys()]
+    gold = {tuple(sorted((places[a], places[b]))) for a, b in known if a != b}
+    if add_transitive_closure:
+        gold = _closure(gold)
+    if not gold:
+        raise ValueError(
+            "`duplicates_list` must have pairs of ids of `sentences_map`. Received: "
+            f"{shorten(duplicates_list)}"
+        )
+    x = encoder.encode([sentences_map[name] for name in ids], **_checked(how))
+    scores, found = exact.nearest(x, x, top_k + 1, encoder.similarity_fn_name)
+    best = {}
+    for row, (others, values) in enumerate(zip(found, scores, strict=True)):
+        others = [(j, s) for j, s in zip(others, values, strict=True) if j != row][:top_k]
+        best |= {(min(row, int(j)), max(row, int(j))): float(s) for j, s in others}
+    ordered = sorted(best, key=lambda pair: -best[pair])[:max_pairs]
+    right = [pair in gold for pair in ordered]
+    return pairs.mined(right, [best[pair] for pair in ordered], len(gold))
+
+
+def _closure(pairs_of):
+    """All pairs within groups that pairs hold together."""
+    group = {}
+    for a, b in pairs_of:
+        joined = group.get(a, {a}) | group.get(b, {b})
+        group |= dict.fromkeys(joined, joined)
+    return {pair for joined in group.values() for pair in itertools.combinations(sorted(joined), 2)}
+
+
+def _answered(relevant):
+    return any(relevant.values()) if isinstance(relevant, dict) else bool(relevant)
+
+
+def _names(encoder, names):
+    return [vectors.checked_similarity(n) for n in names or [encoder.similarity_fn_name]]
+
+
+def _checked(how):
+    if how.get("precision", "float32") != "float32":
+        raise ValueError(f"`precision` must be float32 here. Received: {shorten(how['precision'])}")
+    return how
+
+
+def _columns(encoder, texts, labels, how):
+    """Vectors (n, D) of columns of texts by name, each text computed once."""
+    columns = {name: list(column) for name, column in texts.items()}
+    for name, column in columns.items():
+        same_length(labels, column, f"rows, of `{name}`,")
+    every = list(dict.fromkeys(itertools.chain.from_iterable(columns.values())))
+    places = {text: place for place, text in enumerate(every)}
+    found = encoder.encode(every, **_checked(how))
+    return [found[[places[text] for text in column]] for column in columns.values()]
