@@ -210,6 +210,7 @@ def _model(flags, own):
             "schedule": flags.schedule,
             "optimizer": flags.optimizer,
             "layer_decay": flags.layer_decay,
+            "bias_correction": flags.bias_correction,
         },
         micro_batches=flags.micro_batches,
         nonfinite=flags.nonfinite,

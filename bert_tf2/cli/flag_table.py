@@ -108,6 +108,7 @@ FLAGS = {
     "layer_decay": number(
         "each layer's rate is that of the next times this, 0.8 or 0.9 in ELECTRA; not for ALBERT"
     ),
+    "bias_correction": switch("correct Adam's moments: worth trying where texts are few", False),
     "label_smoothing": number("share of each target that is spread over all classes", 0.0),
     "focal_gamma": number("learn less from what is answered well already; 2 is usual", 0.0),
     "class_weight": choice(

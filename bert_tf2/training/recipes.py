@@ -19,6 +19,7 @@ def finetuning_optimizer(
     layer_decay=None,
     power=None,
     ema_momentum=None,
+    bias_correction=False,
 ):
     """Returns Google's optimizer for fine-tuning BERT, or a relative of it.
 
@@ -45,6 +46,7 @@ def finetuning_optimizer(
         ema_momentum: float from 0 to 1: also keep the moving average of the weights, such as 0.999,
             for `keras.callbacks.SwapEMAWeights` or `optimizer.finalize_variable_values`. None
             (default): do not.
+        bias_correction: as in `AdamW`; True is worth trying where there are few texts.
 
     Returns:
         a `bert_tf2.training.optimizers.AdamW` or `LAMB`.
@@ -74,9 +76,8 @@ def finetuning_optimizer(
         if not isinstance(rate, float):
             rate = Rates(rate, total_steps)
     average = {} if ema_momentum is None else {"use_ema": True, "ema_momentum": ema_momentum}
-    return OPTIMIZERS[optimizer](
-        rate, weight_decay=weight_decay, clip_norm=clip_norm, layer_decay=layer_decay, **average
-    )
+    own = {"weight_decay": weight_decay, "clip_norm": clip_norm, "layer_decay": layer_decay}
+    return OPTIMIZERS[optimizer](rate, bias_correction=bias_correction, **own, **average)
 
 
 def restart(optimizer, variables, total_steps, recipe):

@@ -184,6 +184,7 @@ def test_a_run_that_ends_at_a_nan(work, capsys):
 @pytest.mark.full
 def test_recipes_from_the_shell(work):
     recipe = {"schedule": "cosine", "optimizer": "lamb", "layer_decay": 0.9, "learning_rate": 3e-4}
+    recipe["bias_correction"] = True
     step = {"fgm": 0.5, "r_drop": 1.0, "nonfinite": "skip", "micro_batches": 2}
     flags = [f"--{name}={value}" for name, value in (recipe | step).items()]
     assert cli.main(finetune(work, "recipe", *flags, "--num_train_epochs=1")) == 0

@@ -18,22 +18,26 @@ class NumpyOptimizer:
         clip_norm: the largest global norm, or None.
         lamb: make each update that decays as long as its weights.
         factors: path -> part of the rate; default 1.
+        corrected: divide moments by what they lack from their start at zero.
     """
 
-    def __init__(self, weights, clip_norm, lamb=False, factors=None):
+    def __init__(self, weights, clip_norm, lamb=False, factors=None, corrected=False):
         self.weights, self.clip_norm = weights, clip_norm
         self.lamb, self.factors = lamb, factors or {}
+        self.corrected, self.steps = corrected, 0
         self.m = {path: np.zeros_like(w) for path, w in weights.items()}
         self.v = {path: np.zeros_like(w) for path, w in weights.items()}
 
     def step(self, gradients, rate):
         norm = np.sqrt(sum((g**2).sum() for g in gradients.values()))
+        self.steps += self.corrected
+        of_m, of_v = (1 - 0.9**self.steps, 1 - 0.999**self.steps) if self.corrected else (1, 1)
         scale = 1.0 if self.clip_norm is None else min(1.0, self.clip_norm / norm)
         for path, w in self.weights.items():
             g = gradients[path] * scale
             self.m[path] = 0.9 * self.m[path] + 0.1 * g
             self.v[path] = 0.999 * self.v[path] + 0.001 * g**2
-            update = self.m[path] / (np.sqrt(self.v[path]) + 1e-6)
+            update = self.m[path] / of_m / (np.sqrt(self.v[path] / of_v) + 1e-6)
             ratio = 1.0
             if not re.search("norm|bias", path):
                 update += 0.01 * w

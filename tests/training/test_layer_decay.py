@@ -56,14 +56,22 @@ def test_out_of_range(value):
 
 # --- Steps. ---------------------------------------------------------------------------------------
 
-DECAYED = {"adamw": AdamW, "lamb": LAMB}
+CORRECTED = {"layer_decay": 0.8, "bias_correction": True}
+DECAYED = {
+    "adamw": (AdamW, {"layer_decay": 0.8}),
+    "lamb": (LAMB, {"layer_decay": 0.8}),
+    "adamw corrected": (AdamW, CORRECTED),
+    "lamb corrected": (LAMB, CORRECTED),
+}
 STEPS, RATE = 6, 0.1
 
 
 def numpy_steps(name):
     """path -> weights after the last step, with the rates written by hand."""
     weights, goal = problem()
-    reference = NumpyOptimizer(weights, 1.0, lamb=name == "lamb", factors=FACTORS)
+    optimizer, settings = DECAYED[name]
+    corrected = "bias_correction" in settings
+    reference = NumpyOptimizer(weights, 1.0, optimizer is LAMB, FACTORS, corrected)
     for _ in range(STEPS):
         reference.step({path: w - goal[path] for path, w in weights.items()}, RATE)
     return weights
@@ -74,7 +82,8 @@ def numpy_steps(name):
 def test_steps_equal_numpy(name, compiled):
     start, goal = problem()
     variables = {path: variable(path, w) for path, w in start.items()}
-    optimizer = DECAYED[name](RATE, layer_decay=0.8)
+    optimizer_class, settings = DECAYED[name]
+    optimizer = optimizer_class(RATE, **settings)
     optimizer.build(list(variables.values()))
 
     def step():
@@ -91,11 +100,11 @@ def test_steps_equal_numpy(name, compiled):
 def steps_on_replicas(strategy, out):
     """In a process of its own. Each replica has a part of the gradient that only their sum has."""
     arrays = {}
-    for name, optimizer_class in DECAYED.items():
+    for name, (optimizer_class, settings) in DECAYED.items():
         start, goal = problem()
         with strategy.scope():
             variables = {path: variable(path, w) for path, w in start.items()}
-            optimizer = optimizer_class(RATE, layer_decay=0.8)
+            optimizer = optimizer_class(RATE, **settings)
             optimizer.build(list(variables.values()))
 
         def replica_step(variables=variables, optimizer=optimizer, goal=goal):

@@ -198,9 +198,9 @@ def test_update_is_traced_once_per_shape_and_decay(monkeypatch, optimizer_class)
     """Rates differ by layer, but are no reason to compile for each layer."""
     traced = []
 
-    def counted(w, *arguments):
+    def counted(w, *arguments, **corrections):
         traced.append(tuple(w.shape))
-        return plain(w, *arguments)
+        return plain(w, *arguments, **corrections)
 
     plain = optimizer_class.next_values
     monkeypatch.setattr(optimizer_class, "next_values", staticmethod(counted))
