@@ -86,13 +86,14 @@ def _computed(task, texts, prompt, batch_size, width, verbose):
     return found, cut
 
 
-def longest_first(task, texts, batch_size=32, verbose=False, more=None, **how):
+def longest_first(task, texts, batch_size=32, verbose=False, more=None, graph=None, **how):
     """A task's answers to texts, of which those of like length are computed together.
 
     Args:
         texts: dict of name to string tensor (n,).
         batch_size, verbose: as of `encode`.
         more: dict of name to a tensor that goes along with each batch.
+        graph: what gives the answers, as `answering.graph`; default: the task's own.
         **how: as of `answering.graph`.
 
     Yields:
@@ -103,9 +104,9 @@ def longest_first(task, texts, batch_size=32, verbose=False, more=None, **how):
     more = more or {}
     specs = {n: tf.TensorSpec([None], tf.string, name=n) for n in texts}
     specs |= {n: tf.TensorSpec(x.shape, x.dtype, name=n) for n, x in more.items()}
-    graphs, key = feeding.graphs_of(task), ("longest first", *specs, *how)
+    graphs, key = feeding.graphs_of(task), ("longest first", id(graph), *specs, *how)
     if key not in graphs:
-        graphs[key] = task.answering(**how).get_concrete_function(**specs)
+        graphs[key] = (graph or task.answering(**how)).get_concrete_function(**specs)
     for start in tqdm(range(0, len(order), size), unit="batch", disable=not verbose):
         rows = order[start : start + size]
         yield rows, graphs[key](**{n: tf.gather(x, rows) for n, x in texts.items()}, **more)

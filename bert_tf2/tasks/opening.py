@@ -97,7 +97,11 @@ def open_task(
 
 def _checkpoint(cls, preset, config_file, vocab_file, ignore):
     """The checkpoint that a task is to be opened from, checked for it."""
-    checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file, ignore)
+    path = weights.resolve(preset)
+    checkpoint = weights.open_checkpoint(path, config_file, ignore)
+    if checkpoint.task is None and cls.head_kind == "sentence":
+        known = weights.known_sentences(path, checkpoint.config.max_length)
+        checkpoint = dataclasses.replace(checkpoint, task=known)
     if vocab_file is not None:
         files = weights.given_vocabulary(Path(vocab_file))
         checkpoint = dataclasses.replace(

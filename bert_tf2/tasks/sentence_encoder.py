@@ -10,7 +10,7 @@ from bert_tf2.messages import shorten
 from bert_tf2.modeling import sentences
 from bert_tf2.modeling.inputs import check_ids, input_tensors
 from bert_tf2.scoring import vectors
-from bert_tf2.tasks import encoding, to_file
+from bert_tf2.tasks import encoding, features, to_file
 from bert_tf2.tasks.prompted import Prompted
 from bert_tf2.tasks.task import Task
 
@@ -173,6 +173,7 @@ class SentenceEncoder(Prompted):
 
     encode = encoding.encode
     encode_to_file = to_file.encode_to_file
+    features = features.features
 
     def similarity(self, a, b):
         """How alike vectors are: (n, D), (m, D) -> float32 (n, m). See `scoring.vectors`."""

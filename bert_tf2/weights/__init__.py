@@ -7,6 +7,7 @@ from bert_tf2.weights.checkpoint import Checkpoint, check_vocabulary, open_check
 from bert_tf2.weights.configs import parse_config, read_config, write_config
 from bert_tf2.weights.contents import Contents, contents_of
 from bert_tf2.weights.head_kinds import head_kinds, other_head, problem_type_of, read_as
+from bert_tf2.weights.known_sentences import known_sentences
 from bert_tf2.weights.loading import load, read_ahead
 from bert_tf2.weights.metadata import PROBLEM_TYPES
 from bert_tf2.weights.names import expected_shapes
@@ -38,6 +39,7 @@ __all__ = [
     "given_vocabulary",
     "head_kinds",
     "heads",
+    "known_sentences",
     "load",
     "lost",
     "of_vocabulary",

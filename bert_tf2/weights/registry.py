@@ -37,6 +37,8 @@ class Entry:
     inside: str = ""  # the folder inside the archive that holds the files
     files: tuple[str, ...] = ()  # the files to take; of an archive, empty for all
     sha256: dict[str, str] = dataclasses.field(default_factory=dict)  # known digests, by file
+    # How its publisher makes vectors of texts, where that file is not among those that come.
+    sentences: dict = dataclasses.field(default_factory=dict)
 
     @property
     def names(self):

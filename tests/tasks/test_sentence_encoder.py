@@ -1,5 +1,6 @@
 """Vectors of texts: prompts, precisions, files, copies, and what is refused."""
 
+import json
 import logging
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 from by_default import by_default
 from closeness import FORWARD
+from shell import tiny_checkpoint
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -107,6 +109,8 @@ BAD = {
     "default": (lambda t: made(default_prompt_name="x"), "`default_prompt_name` must be one of"),
     "prompts": (lambda t: made(prompts={"a": 1}), "`prompts` must be a dict of names to texts"),
     "similarity": (lambda t: made(similarity_fn_name="maxsim"), "one of cosine, dot"),
+    "layers": (lambda t: t.features(TEXTS, [0, 1]), "from -1 to 0, of 1 layers"),
+    "pooling": (lambda t: t.features(TEXTS, pooling="first"), "one or more of cls"),
     "a width of its own": (lambda t: made(truncate_dim=0), "`truncate_dim` must be an int"),
 }
 
@@ -144,6 +148,21 @@ def test_a_plain_encoder_is_said_to_be_one(task, tmp_path, caplog):
     assert "says nothing of a pooling" in caplog.text
 
 
+@pytest.mark.parametrize("way", ["record", "name"])
+def test_a_published_one_is_what_the_registry_says(tmp_path, reference, caplog, way):
+    name = "all-MiniLM-L6-v2"
+    folder = tiny_checkpoint(tmp_path / (name if way == "name" else "a"), reference)
+    if way == "record":
+        record = {"name": name, "address": "x", "sha256": {}}
+        (folder / ".download.json").write_text(json.dumps(record))
+    with caplog.at_level(logging.WARNING):
+        task = bert_tf2.SentenceEncoder.from_preset(folder)
+    assert not caplog.text
+    assert (task.pooling, task.modules) == (("mean",), [{"kind": "normalize"}])
+    assert task.preprocessor.max_length == 40  # the registry says 256, and it has 40 positions
+    assert bert_tf2.SentenceEncoder.from_preset(folder, modules=(), max_length=9).modules == []
+
+
 @pytest.mark.parametrize("way", by_default(WAYS, ["keras", "sentence_transformers"]))
 def test_copies_are_equal(task, without_prompt, tmp_path, way):
     for number, encoder in enumerate((task, without_prompt)):
@@ -176,6 +195,28 @@ def test_saved_model(without_prompt, tmp_path):
         np.testing.assert_allclose(row, want, atol=FORWARD)
     with pytest.raises(tf.errors.InvalidArgumentError, match="`prompt_name` must be one of"):
         signatures["embed"](text=tf.constant(["a"]), prompt_name=tf.constant(["answer"]))
+
+
+# === Features of any layer ===
+
+
+def test_features_of_layers(without_prompt):
+    """By way of the encoder alone, one text at a time, in float64."""
+    layers, poolings = [-1, 0], ["cls", "mean"]
+    deep = oracle.tiny_task(bert_tf2.SentenceEncoder, config=oracle.TINY, modules=MODULES)
+    got = deep.features(TEXTS, layers, poolings, batch_size=2)
+    want = []
+    for text in TEXTS:
+        states = deep.encoder(deep.preprocessor([text]))["layer_outputs"]
+        rows = [np.asarray(states[i], "float64")[0] for i in layers]
+        want.append(np.concatenate([part for x in rows for part in (x[0], x.mean(0))]))
+    assert (got.dtype, got.shape) == (np.float32, (5, 96))
+    np.testing.assert_allclose(got, want, atol=FORWARD)
+    np.testing.assert_allclose(deep.features("rain", 0), want[1][72:], atol=FORWARD)
+    assert deep.features([], 0).shape == (0, 24)
+    np.testing.assert_allclose(
+        without_prompt.features(TEXTS), without_prompt.encode(TEXTS)[:, :24], atol=FORWARD
+    )
 
 
 # === Into files ===

@@ -17,7 +17,7 @@ BATCH = 64
 @pytest.fixture(scope="module")
 def embed(minilm, tmp_path_factory):
     """list of str -> float32 (n, 384), by the SavedModel; alike lengths together."""
-    task = bert_tf2.SentenceEncoder.from_preset(minilm, max_length=256)
+    task = bert_tf2.SentenceEncoder.from_preset(minilm)
     folder = task.export(tmp_path_factory.mktemp("served"))
     signature = tf.saved_model.load(folder).signatures["serving_default"]
 
