@@ -190,13 +190,19 @@ class Scorer(NamedTuple):
         if callable(score_function):
             return cls(_same, _same, lambda a, b: np.asarray(score_function(a, b), "float32"))
         name = vectors.checked_similarity(score_function, "score_function")
-        if name == "cosine":
-            return cls(vectors.unit_length, _with_lengths, _cosine)
-        return cls(_same, _same, vectors.SIMILARITIES[name][0])
+        ways = {
+            "cosine": cls(vectors.unit_length, _with_lengths, _cosine),
+            "dot": cls(_same, _same, _dot),
+        }
+        return ways.get(name) or cls(_same, _same, vectors.SIMILARITIES[name][0])
 
 
 def _same(values):
     return values
+
+
+def _dot(queries, block):
+    return (block @ queries.T).T  # a fourth quicker than the other way around, for few queries
 
 
 def _with_lengths(block):
@@ -205,8 +211,8 @@ def _with_lengths(block):
 
 def _cosine(queries, block_and_lengths):
     block, lengths = block_and_lengths
-    scores = queries @ block.T
-    scores /= lengths  # less than to make each vector of length 1
+    scores = _dot(queries, block)
+    scores /= lengths  # which is less work than to make each vector of length 1
     return scores
 
 

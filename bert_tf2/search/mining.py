@@ -1,0 +1,306 @@
+"""Hard negatives: texts that a model takes for an answer and that are none (Moreira et al. 2024).
+
+Source: sentence-transformers 6, util/hard_negatives.py, for what each argument means. Its scores
+of all texts with all are never held here: memory grows with the vectors alone.
+
+Letters: n anchors, m texts, N negatives, k candidates, P positives of an anchor at most.
+"""
+
+import logging
+from typing import NamedTuple
+
+import numpy as np
+
+from bert_tf2.messages import shorten
+from bert_tf2.scoring import vectors
+from bert_tf2.search import exact
+from bert_tf2.search.negative_formats import FORMATS
+
+LOGGER = logging.getLogger("bert_tf2")
+STRATEGIES = ("top", "random")
+
+
+class Mined(NamedTuple):
+    """Negatives of each anchor.
+
+    Attributes:
+        ids: int64 (n, N), rows of the corpus; -1 where there is none.
+        scores: float32 (n, N), in falling order; -inf where there is none.
+        positive_scores: list of n arrays, float32 (positives,).
+    """
+
+    ids: np.ndarray
+    scores: np.ndarray
+    positive_scores: list
+
+
+def mine_hard_negatives(
+    dataset,
+    model,
+    corpus=None,
+    cross_encoder=None,
+    range_min=0,
+    range_max=None,
+    max_score=None,
+    min_score=None,
+    absolute_margin=None,
+    relative_margin=None,
+    num_negatives=3,
+    sampling_strategy="top",
+    query_prompt_name=None,
+    query_prompt=None,
+    corpus_prompt_name=None,
+    corpus_prompt=None,
+    output_format="triplet",
+    output_scores=False,
+    batch_size=32,
+    seed=0,
+    show_progress_bar=False,
+):
+    """Adds hard negatives to pairs of texts (anchor, positive).
+
+    An anchor that is there several times has several positives, and none of them is a negative.
+
+    Args:
+        dataset: a tuple of two lists of str, a list of pairs, or a dict (a table) whose first two
+            columns are anchors and positives.
+        model: a `SentenceEncoder`. Vectors are made of length 1, and compared as it says.
+        corpus: a list of str, texts that may be negatives beside the positives of other anchors.
+        cross_encoder: a `Reranker` of one logit, whose scores the four limits are then of, and the
+            order.
+        range_min: how many of the best to leave out, of those within the limits.
+        range_max: the rank up to which negatives are taken. Default: `range_min + num_negatives`
+            and the most positives of an anchor; with limits, 10 times `num_negatives`.
+        max_score, min_score: the limits of a negative's score.
+        absolute_margin: how far its score is below that of the anchor's positive at least.
+        relative_margin: the same as a share of the positive's score, such as 0.05.
+        num_negatives: N.
+        sampling_strategy: "top", the best of them, or "random".
+        query_prompt_name, query_prompt, corpus_prompt_name, corpus_prompt: as of `encode_query` and
+            `encode_document`.
+        output_format: "triplet" (anchor, positive, negative), "n-tuple" (anchor, positive,
+            negative_1, … negative_N, of anchors with so many), "labeled-pair" (anchor, text, label
+            1 or 0), or "labeled-list" (anchor, texts, labels).
+        output_scores: whether to give scores, too: of the positive and of each negative.
+        batch_size: texts at a time in the models.
+        seed: of "random".
+        show_progress_bar: whether to show how far the models are.
+
+    Returns:
+        dict of column names to lists, as `fit` takes it.
+
+    Raises:
+        ValueError: no pairs, or ranks that leave fewer than `num_negatives`; or as
+            `search.nearest`.
+    """
+    limits = Limits(max_score, min_score, absolute_margin, relative_margin)
+    names, anchors, texts = _columns(dataset)
+    queries, documents = [*dict.fromkeys(anchors)], [*dict.fromkeys([*(corpus or ()), *texts])]
+    positives = _positives(anchors, texts, queries, documents)
+    ranks = Ranks.of(range_min, range_max, num_negatives, sampling_strategy, limits, positives)
+    checked_choice(output_format, FORMATS, "output_format")
+    how = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
+    how["normalize_embeddings"] = True
+    corpus_embeddings = model.encode_document(documents, corpus_prompt_name, corpus_prompt, **how)
+    query_embeddings = model.encode_query(queries, query_prompt_name, query_prompt, **how)
+    rescore = None
+    if cross_encoder is not None and limits.any():
+        rescore = _rescoring(cross_encoder, queries, documents, batch_size)
+    mined = mine(
+        *(query_embeddings, corpus_embeddings, positives, ranks, limits),
+        score_function=model.similarity_fn_name,
+        rescore=rescore,
+        seed=seed,
+    )
+    fewer = int((mined.ids < 0).any(1).sum())
+    if fewer:
+        LOGGER.warning(
+            "%d of %d anchors have fewer than %d negatives. A larger `range_max` or wider limits "
+            "find more.",
+            *(fewer, len(queries), num_negatives),
+        )
+    return FORMATS[output_format](names, queries, documents, positives, mined, output_scores)
+
+
+def mine(
+    query_embeddings,
+    corpus_embeddings,
+    positives,
+    ranks,
+    limits,
+    score_function="cosine",
+    rescore=None,
+    seed=0,
+):
+    """Negatives of vectors.
+
+    Args:
+        query_embeddings: (n, D), of the anchors. corpus_embeddings: (m, D).
+        positives: list of n lists of rows of the corpus.
+        ranks, limits: `Ranks` and `Limits`.
+        score_function: as of `search.nearest`.
+        rescore: function of int64 (pairs,), anchors, and rows of the corpus, to their scores; or
+            None.
+        seed: of a random choice.
+
+    Returns:
+        `Mined`.
+
+    Raises:
+        ValueError: as `search.nearest`.
+    """
+    most = max(map(len, positives))
+    scores, ids = exact.nearest(
+        query_embeddings, corpus_embeddings, ranks.range_max + most, score_function
+    )
+    of_pair = np.repeat(np.arange(len(positives)), [len(row) for row in positives])
+    rows = np.concatenate(positives)
+    queries, corpus = vectors.checked(query_embeddings), exact.opened(corpus_embeddings)
+    given = _pairwise(queries[of_pair], corpus, rows, score_function)
+    if rescore is not None:
+        scores = rescore(np.repeat(np.arange(len(ids)), ids.shape[1]), ids.ravel())
+        scores = np.asarray(scores, "float32").reshape(ids.shape)
+        given = np.asarray(rescore(of_pair, rows), "float32")
+    splits = np.searchsorted(of_pair, np.arange(1, len(positives)))
+    least = np.minimum.reduceat(given, [0, *splits])  # each anchor's hardest positive
+    known = np.zeros(ids.shape, bool)
+    for row, some in enumerate(positives):
+        known[row] = np.isin(ids[row], some)
+    scores = limits(np.where(known, -np.inf, scores).astype("float32"), least)
+    scores, ids = ranks(scores, ids, np.random.default_rng(seed))
+    ids = np.where(np.isneginf(scores), -1, ids)
+    return Mined(ids, scores, np.split(given, splits))
+
+
+def _pairwise(queries, corpus, rows, score_function, at_once=8192):
+    """The scores of (P, D) with rows (P,) of a corpus, in parts."""
+    how, found = vectors.SIMILARITIES[score_function][1], []
+    for start in range(0, len(rows), at_once):
+        part = slice(start, start + at_once)
+        found.append(how(queries[part], np.asarray(corpus[rows[part]], "float32")))
+    return np.concatenate(found)
+
+
+# === Which of the candidates ======================================================================
+
+
+class Limits(NamedTuple):
+    """What a negative's score must be, see `mine_hard_negatives`; None: anything."""
+
+    max_score: float | None = None
+    min_score: float | None = None
+    absolute_margin: float | None = None
+    relative_margin: float | None = None
+
+    def any(self):
+        """Whether there is a limit."""
+        return any(value is not None for value in self)
+
+    def __call__(self, scores, least):
+        """float32 (n, k), and of each anchor's positives the least (n,) -> scores, or -inf."""
+        least = least[:, None]
+        if self.absolute_margin is not None:
+            scores = np.where(scores + self.absolute_margin > least, -np.inf, scores)
+        if self.relative_margin is not None:  # below it for scores of either sign
+            bound = least - np.abs(least) * self.relative_margin
+            scores = np.where(scores > bound, -np.inf, scores)
+        if self.max_score is not None:
+            scores = np.where(scores > self.max_score, -np.inf, scores)
+        if self.min_score is not None:
+            scores = np.where(scores < self.min_score, -np.inf, scores)
+        return scores.astype("float32")
+
+
+class Ranks(NamedTuple):
+    """Which ranks negatives are of, and how many are taken, see `mine_hard_negatives`."""
+
+    range_min: int = 0
+    range_max: int = 13
+    num_negatives: int = 3
+    sampling_strategy: str = "top"
+
+    @classmethod
+    def of(cls, range_min, range_max, num_negatives, sampling_strategy, limits, positives):
+        """Those of the arguments, with the usual `range_max` for None; ValueError for others."""
+        exact.checked_count(num_negatives, "num_negatives")
+        checked_choice(sampling_strategy, STRATEGIES, "sampling_strategy")
+        if not isinstance(range_min, int) or range_min < 0:
+            raise ValueError(f"`range_min` must be an int from 0. Received: {shorten(range_min)}")
+        if range_max is None:
+            wider = limits._replace(min_score=None).any()
+            range_max = range_min + num_negatives * (10 if wider else 1)
+            range_max += max(map(len, positives))
+        if exact.checked_count(range_max, "range_max") - range_min < num_negatives:
+            raise ValueError(
+                f"`range_max` must be at least `range_min` and `num_negatives`, "
+                f"{range_min + num_negatives}. Received: {range_max}"
+            )
+        return cls(range_min, range_max, num_negatives, sampling_strategy)
+
+    def __call__(self, scores, ids, generator):
+        """(n, k) -> (n, N): scores, in falling order, and their rows; -inf where there are none."""
+        count = self.num_negatives
+        order = np.argsort(-scores, axis=1, kind="stable")[:, self.range_min : self.range_max]
+        if order.shape[1] < count:  # a corpus of few texts
+            order = np.pad(order, [(0, 0), (0, count - order.shape[1])], constant_values=-1)
+        padded = [np.pad(x, [(0, 0), (0, 1)], constant_values=c) for x, c in
+                  ((scores, -np.inf), (ids, -1))]  # fmt: skip
+        scores, ids = (np.take_along_axis(x, order, 1) for x in padded)
+        if self.sampling_strategy == "top":
+            return scores[:, :count], ids[:, :count]
+        there = np.maximum((scores > -np.inf).sum(1), count)  # the rest only where these are few
+        chosen = [np.sort(generator.choice(n, count, replace=False)) for n in there]
+        return (np.take_along_axis(x, np.array(chosen), 1) for x in (scores, ids))
+
+
+def checked_choice(value, options, name):
+    """Raises a ValueError unless a value is one of the options."""
+    if value not in options:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(options)}. Received: {shorten(value)}"
+        )
+
+
+# === Texts ========================================================================================
+
+
+def _columns(dataset):
+    """Pairs in any form -> names of the two columns, and both as lists of str."""
+    names = ("anchor", "positive")
+    if hasattr(dataset, "keys"):
+        names = tuple(dataset.keys())[:2]
+        sides = [list(dataset[name]) for name in names]
+    elif isinstance(dataset, tuple) and len(dataset) == 2:
+        sides = [list(side) for side in dataset]
+    else:
+        sides = [list(side) for side in zip(*dataset, strict=True)]
+    if len(sides) != 2 or len(sides[0]) != len(sides[1]) or not sides[0]:
+        raise ValueError(
+            "`dataset` must be pairs of texts, one or more: a tuple of two lists of one length, or "
+            f"a dict of two such columns. Received: {shorten(dataset)}"
+        )
+    if strange := [text for side in sides for text in side if not isinstance(text, str)]:
+        raise ValueError(f"`dataset` must be pairs of str. Received: {shorten(strange[0])}")
+    return names, *sides
+
+
+def _positives(anchors, texts, queries, documents):
+    """Of each query the rows of its positives, in the order in which they came."""
+    place = {text: row for row, text in enumerate(documents)}
+    found = {query: {} for query in queries}
+    for anchor, text in zip(anchors, texts, strict=True):
+        found[anchor][place[text]] = None
+    return [[*rows] for rows in found.values()]
+
+
+def _rescoring(cross_encoder, queries, documents, batch_size):
+    def rescore(anchors, rows):
+        pairs = [(queries[i], documents[j]) for i, j in zip(anchors, rows, strict=True)]
+        scores = cross_encoder.predict(pairs, batch_size)
+        if scores.ndim != 1:
+            raise ValueError(
+                f"`cross_encoder` must give one score a pair. Received: {scores.shape[1]}"
+            )
+        return scores
+
+    return rescore

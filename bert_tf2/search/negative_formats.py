@@ -1,0 +1,77 @@
+"""Mined negatives as the columns that losses read. Source: sentence-transformers 6, as mining.py.
+
+Each function takes the names of the two columns, the anchors and texts, of each anchor the rows of
+its positives, a `Mined`, and whether scores are wanted; and gives a dict of columns.
+"""
+
+import numpy as np
+
+
+def triplets(names, queries, documents, positives, mined, with_scores):
+    """A row for each positive with each negative."""
+    found = {name: [] for name in (*names, "negative", *(["scores"] if with_scores else []))}
+    for query, text, score, ids, scores in _rows(queries, documents, positives, mined):
+        for row, value in zip(ids, scores, strict=True):
+            cells = [query, text, documents[row], [score, value]]
+            _append(found, cells)
+    return found
+
+
+def tuples(names, queries, documents, positives, mined, with_scores):
+    """A row for each positive, of anchors that have all negatives."""
+    count = mined.ids.shape[1]
+    negatives = [f"negative_{i}" for i in range(1, count + 1)]
+    found = {name: [] for name in (*names, *negatives, *(["scores"] if with_scores else []))}
+    for query, text, score, ids, scores in _rows(queries, documents, positives, mined):
+        if len(ids) == count:
+            _append(found, [query, text, *(documents[i] for i in ids), [score, *scores]])
+    return found
+
+
+def labeled_pairs(names, queries, documents, positives, mined, with_scores):
+    """A row for each positive, labelled 1, and for each negative, 0; or their scores."""
+    found = {name: [] for name in (*names, "score" if with_scores else "label")}
+    for i, query in enumerate(queries):
+        ids, scores = _there(mined, i)
+        for row, score in zip(positives[i], mined.positive_scores[i].tolist(), strict=True):
+            _append(found, [query, documents[row], score if with_scores else 1])
+        for row, score in zip(ids, scores, strict=True):
+            _append(found, [query, documents[row], score if with_scores else 0])
+    return found
+
+
+def labeled_lists(names, queries, documents, positives, mined, with_scores):
+    """A row for each positive of anchors with a negative: texts and their labels, or scores."""
+    found = {name: [] for name in (*names, "scores" if with_scores else "labels")}
+    for query, text, score, ids, scores in _rows(queries, documents, positives, mined):
+        if ids:
+            told = [score, *scores] if with_scores else [1] + [0] * len(ids)
+            _append(found, [query, [text, *(documents[i] for i in ids)], told])
+    return found
+
+
+FORMATS = {
+    "triplet": triplets,
+    "n-tuple": tuples,
+    "labeled-pair": labeled_pairs,
+    "labeled-list": labeled_lists,
+}
+
+
+def _rows(queries, documents, positives, mined):
+    """(anchor, positive, its score, rows of the negatives, their scores) of each pair."""
+    for i, query in enumerate(queries):
+        ids, scores = _there(mined, i)
+        for row, score in zip(positives[i], mined.positive_scores[i].tolist(), strict=True):
+            yield query, documents[row], score, ids, scores
+
+
+def _there(mined, i):
+    """The negatives that an anchor has: rows and scores, lists."""
+    there = np.flatnonzero(mined.ids[i] >= 0)
+    return mined.ids[i][there].tolist(), mined.scores[i][there].tolist()
+
+
+def _append(found, cells):
+    for column, cell in zip(found.values(), cells, strict=False):  # scores only where wanted
+        column.append(cell)
