@@ -28,7 +28,9 @@ FLAGS = {
     ),
     "dev_file": text("file to evaluate on after each epoch"),
     "test_file": text("file to evaluate on at the end"),
-    "input_file": text("file of the same kinds, for evaluate with labels"),
+    "input_file": text(
+        "file of the same kinds, for evaluate with labels; sentence_similarity: or BEIR's folder"
+    ),
     "glue": text(
         "the files are a task of GLUE as published: CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, "
         "RTE, WNLI or AX; its figures are given, too"

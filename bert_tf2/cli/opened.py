@@ -150,7 +150,8 @@ def _of_checkpoint(flags, given):
     if flags.task and "problem_type" in cls.settings:
         own["problem_type"] = row.problem
     missing = [f"a head of {cls.head_kind}"]
-    if cls.head_kind in weights.head_kinds(weights.read_as(checkpoint, cls.head_kind)):
+    plain = cls.head_kind == "sentence"  # whose vectors may be the encoder's own
+    if plain or cls.head_kind in weights.head_kinds(weights.read_as(checkpoint, cls.head_kind)):
         task = cls.from_preset(
             given, config_file=flags.bert_config_file, max_length=flags.max_seq_length, **own
         )

@@ -41,6 +41,10 @@ class Rows:
         """What a task takes as `x`."""
         return self.columns if self.columns.keys() - {"text"} else self.columns["text"]
 
+    def only(self, name):
+        """One column as rows of texts."""
+        return Rows({"text": self.columns[name]}, None, self.about)
+
     def take(self, indices):
         """Some of the rows; `source` is that of all."""
         columns = {name: [side[i] for i in indices] for name, side in self.columns.items()}
@@ -78,6 +82,26 @@ def texts(kind):
         return _of_examples(found)
 
     return read
+
+
+def alike(flags, path, labelled, names=None):
+    """Pairs with a number, how alike they are, STS-B's own files, too; or BEIR's folder."""
+    from bert_tf2.data.beir import is_beir, read_beir
+    from bert_tf2.data.sts import is_sts, read_sts
+
+    if labelled and Path(path).is_dir() and is_beir(path):
+        found = read_beir(path)
+        about = f"{len(found.queries)} queries, {len(found.corpus)} texts"
+        return Rows({"text": list(found.queries.values())}, None, about, found)
+    if labelled and is_sts(path):
+        return _of_examples(read_sts(path))
+    found = texts("number" if labelled else None)(flags, path, labelled, names)
+    if labelled and "text_pair" not in found.columns:
+        raise ValueError(
+            f"{path}: expected pairs of texts, whose second column --text_pair_column names, or "
+            "BEIR's folder. Received: single texts"
+        )
+    return found
 
 
 def label_names(given):

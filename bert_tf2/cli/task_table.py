@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bert_tf2.cli import kinds, kinds_in_texts, rows
+from bert_tf2.cli import kinds, kinds_in_texts, kinds_of_vectors, rows
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.data.class_names import names_of
 
@@ -117,10 +117,16 @@ def _none(flags, train):
     return {}
 
 
+NOT_TRAINED = {
+    "zero_shot": "train it as text_classification on pairs whose labels are entailment, neutral "
+    "and contradiction",
+    "sentence_similarity": "it is not trained from the shell",
+}
+
+
 def _not_trained(flags, train=None):
     raise UsageError(
-        "--task=zero_shot is for predict, evaluate and export; train it as text_classification on "
-        "pairs whose labels are entailment, neutral and contradiction",
+        f"--task={flags.task} is for predict, evaluate and export; {NOT_TRAINED[flags.task]}",
         flags.command,
     )
 
@@ -201,6 +207,14 @@ TASKS = {
         kinds.Classes(),
         _none,
         "accuracy",
+    ),
+    "sentence_similarity": TaskRow(
+        "a vector a text, near those of texts that mean the like; or what they find",
+        "sentence_encoder:SentenceEncoder",
+        rows.alike,
+        kinds_of_vectors.Vectors(),
+        _not_trained,
+        "spearman",
     ),
     "zero_shot": TaskRow(
         "texts into --candidate_labels, by a head trained on inference",

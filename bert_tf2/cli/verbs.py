@@ -151,7 +151,10 @@ VERBS = {
     "verify": Verb(
         "compare a checkpoint with the numbers that are published for it",
         "verify:verify",
-        _flags("init_checkpoint as"),
+        _flags(
+            "init_checkpoint as data_dir",
+            data_dir=text("folder of the data sets' files, for figures on data: STS-B's"),
+        ),
         ("init_checkpoint",),
         **_PLACE,
     ),

@@ -26,7 +26,8 @@ def verify(flags):
 
     checkpoint = weights.open_checkpoint(weights.resolve(given))
     _check_sizes(entry.name, checkpoint)
-    results = compare(checkpoint, [*rows, *_digests(entry, checkpoint.path.parent)])
+    digests = _digests(entry, checkpoint.path.parent)
+    results = compare(checkpoint, [*rows, *digests], flags.data_dir)
     print(_report(results))
     for what in left_out:
         print(f"left out: {what['of']}: {what['why']}")

@@ -29,7 +29,8 @@ class Row:
         source: where it is printed.
         token_ids, padding_mask: the inputs, int (B, L); every mask is 1 by default. Or
         texts: list of str; or
-        file: a file's name.
+        file: a file's name; or
+        data: names of a file of a data set, of which one must be there.
         at: [start, stop] for each axis of the output. None: the first values of the flattened one.
         atol, rtol: how far off a number may be, rtol times the expected one; 0 for ids and words.
         lowercase: whether the tokenizer lower-cases; None: as the checkpoint says.
@@ -45,6 +46,7 @@ class Row:
     padding_mask: list | None = None
     texts: list | None = None
     file: str | None = None
+    data: list | None = None
     at: list | None = None
     atol: float = 0.0
     rtol: float = 0.0
@@ -97,17 +99,18 @@ def published(name, table=None):
 # === Comparing ====================================================================================
 
 
-def compare(checkpoint, rows):
+def compare(checkpoint, rows, data_dir=None):
     """Computes what the rows have and compares.
 
     Args:
         checkpoint: a `weights.Checkpoint`.
         rows: list of `Row`.
+        data_dir: the folder of the data sets' files.
 
     Returns:
         list of `Result`, one a row.
     """
-    models = Models(checkpoint)
+    models = Models(checkpoint, data_dir)
     results = []
     for row in rows:
         try:
@@ -139,10 +142,11 @@ class Models:
 
     Args:
         checkpoint: a `weights.Checkpoint`.
+        data_dir: the folder of the data sets' files, or None.
     """
 
-    def __init__(self, checkpoint):
-        self.checkpoint = checkpoint
+    def __init__(self, checkpoint, data_dir=None):
+        self.checkpoint, self.data_dir = checkpoint, data_dir
         self.made = {}
 
     def tokenizer(self, row):
@@ -158,13 +162,13 @@ class Models:
         from bert_tf2.text.packing import Preprocessor
         from bert_tf2.text.wordpiece import WordPieceTokenizer
 
-        tokenizer = self.tokenizer(row) if row.texts else WordPieceTokenizer()
+        tokenizer = self.tokenizer(row) if row.texts or row.data else WordPieceTokenizer()
         return Preprocessor(tokenizer, self.checkpoint.config.max_length)
 
     def get(self, row, task=None, **settings):
         """The encoder, or a task with it and its head, filled from the checkpoint."""
         config = dataclasses.replace(self.checkpoint.config, **row.config)
-        key = (task, config, bool(task and row.texts), *settings.items())
+        key = (task, config, bool(task and (row.texts or row.data)), *settings.items())
         if key not in self.made:
             self.made[key] = self._make(row, config, task, settings)
         return self.made[key]
@@ -231,6 +235,27 @@ def _similarities(models, row):
     return means @ means.T
 
 
+def _sts(models, row):
+    """Spearman's and Pearson's correlation of the cosines of pairs with people's scores."""
+    from bert_tf2.data import examples, sts
+    from bert_tf2.tasks import evaluators
+    from bert_tf2.tasks.sentence_encoder import SentenceEncoder
+
+    places = [Path(models.data_dir, name) for name in row.data if models.data_dir]
+    file = next((place for place in places if place.is_file()), None)
+    if file is None:
+        raise NotRun(f"give the folder of {' or '.join(row.data)}, --data_dir=…")
+    if sts.is_sts(file):
+        found = sts.read_sts(file)
+    else:
+        header = {"text": "sentence1", "text_pair": "sentence2", "label": "score"}
+        found = examples.read_examples(file, **header, kind="number", delimiter="tab")
+    task = models.get(row, SentenceEncoder, pooling="mean")
+    sides = found.texts, found.pairs, found.labels
+    figures = evaluators.embedding_similarity(task, *sides, ["cosine"])
+    return [figures["spearman_cosine"], figures["pearson_cosine"]]
+
+
 def _pieces(models, row):
     """The ids of each text, without special tokens."""
     return models.tokenizer(row)(row.texts).to_list()
@@ -250,6 +275,7 @@ OUTPUTS = {
     "class_logits": _class_logits,
     "fillings": _fillings,
     "similarities": _similarities,
+    "sts": _sts,
     "pieces": _pieces,
     "sha256": _sha256,
 }

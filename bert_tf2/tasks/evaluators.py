@@ -14,7 +14,7 @@ import numpy as np
 from bert_tf2.messages import shorten
 from bert_tf2.scoring import pairs, regression, retrieval, vectors
 from bert_tf2.scoring.arrays import same_length
-from bert_tf2.search import exact
+from bert_tf2.search import exact, paraphrases
 
 
 def embedding_similarity(encoder, sentences1, sentences2, scores, similarity_fn_names=None, **how):
@@ -207,14 +207,11 @@ def paraphrase_mining(
             f"{shorten(duplicates_list)}"
         )
     x = encoder.encode([sentences_map[name] for name in ids], **_checked(how))
-    scores, found = exact.nearest(x, x, top_k + 1, encoder.similarity_fn_name)
-    best = {}
-    for row, (others, values) in enumerate(zip(found, scores, strict=True)):
-        others = [(j, s) for j, s in zip(others, values, strict=True) if j != row][:top_k]
-        best |= {(min(row, int(j)), max(row, int(j))): float(s) for j, s in others}
-    ordered = sorted(best, key=lambda pair: -best[pair])[:max_pairs]
-    right = [pair in gold for pair in ordered]
-    return pairs.mined(right, [best[pair] for pair in ordered], len(gold))
+    found = paraphrases.paraphrase_mining_embeddings(
+        x, max_pairs=max_pairs, top_k=top_k, score_function=encoder.similarity_fn_name
+    )
+    right = [(i, j) in gold for _, i, j in found]
+    return pairs.mined(right, [score for score, _, _ in found], len(gold))
 
 
 def _closure(pairs_of):

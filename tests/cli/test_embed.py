@@ -8,6 +8,7 @@ import shell
 from by_default import by_default
 
 import bert_tf2
+from bert_tf2.tasks import evaluators
 
 TEXTS = ["rain", "stone and tea", "the kettle hums"]
 FILES = {
@@ -56,9 +57,65 @@ def test_what_is_wrong_is_said(checkpoint, tmp_path, name, capsys):
     assert not (tmp_path / "a.npy").exists()
 
 
-def test_its_folder_is_a_checkpoint_to_the_other_verbs(checkpoint, tmp_path, capsys):
-    """They know no task that gives vectors: its encoder may be trained for another."""
-    folder = tmp_path / "st"
-    bert_tf2.SentenceEncoder.from_preset(checkpoint).save_to_preset(folder, "sentence_transformers")
-    given = ["predict", f"--init_checkpoint={folder}", "rain"]
-    shell.fails(capsys, 1, given, "head")
+def test_vectors_through_the_other_verbs(checkpoint, tmp_path, capsys):
+    """Scored on pairs, with numbers and with 0 and 1, and on BEIR's folder; asked; served."""
+    folder, file = tmp_path / "st", tmp_path / "a.tsv"
+    encoder = bert_tf2.SentenceEncoder.from_preset(checkpoint, similarity_fn_name="dot")
+    encoder.save_to_preset(folder, "sentence_transformers")
+    preset = f"--preset={folder}"
+    shell.runs("predict", preset, "rain")
+    assert capsys.readouterr().out.endswith(" … (16)\train\n")
+    columns = ["--text_column=a", "--text_pair_column=b", "--label_column=score"]
+    data = [f"--input_file={file}", *columns]
+    for scores in ([0.5, 3, 5], [0, 1, 1]):
+        rows = zip(TEXTS, TEXTS[::-1], scores, strict=True)
+        file.write_text("a\tb\tscore\n" + "".join(f"{a}\t{b}\t{n}\n" for a, b, n in rows))
+        got = shell.evaluation([preset, *data], tmp_path / f"{scores[0]}.json")
+        want = evaluators.embedding_similarity(encoder, TEXTS, TEXTS[::-1], scores)
+        assert got["spearman"] == pytest.approx(want["spearman_dot"], abs=1e-5)
+        assert ("f1" in got) == (scores[0] == 0)
+    shell.fails(capsys, 1, ["evaluate", preset, *data[::2]], "expected a column 'text'")
+    shell.fails(
+        capsys, 1, ["evaluate", preset, *data[:2], "--label_column=score"], "pairs of texts"
+    )
+    written = {
+        "beir/corpus.jsonl": [{"_id": f"d{i}", "text": text} for i, text in enumerate(TEXTS)],
+        "beir/queries.jsonl": [{"_id": "q", "text": "rain and tea"}],
+    }
+    (tmp_path / "beir" / "qrels").mkdir(parents=True)
+    for name, lines in written.items():
+        (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "beir/qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\nq\td1\t1\n")
+    found = [f"--input_file={tmp_path}/beir"]
+    got = shell.evaluation([preset, *found], tmp_path / "beir.json")
+    assert got["rows"] == 1 and {"ndcg@10", "map@100", "recall@1"} < {*got}
+    shell.fails(
+        capsys,
+        2,
+        [
+            "finetune",
+            "--task=sentence_similarity",
+            preset,
+            "--output_dir=x",
+            f"--train_file={file}",
+            *columns,
+        ],
+        "not trained from the shell",
+    )
+
+
+@pytest.mark.full
+def test_a_saved_model_is_scored(checkpoint, tmp_path, capsys):
+    shell.runs(
+        *("export", "--task=sentence_similarity", f"--preset={checkpoint}"),
+        f"--export_dir={tmp_path}/served",
+    )
+    model, file = f"--model={tmp_path}/served", tmp_path / "STS-B" / "dev.tsv"
+    file.parent.mkdir()
+    rows = "".join(f"{i}\t{t}\ttea\t{i}\n" for i, t in enumerate(TEXTS))
+    file.write_text(f"index\tsentence1\tsentence2\tscore\n{rows}")
+    given = [model, "--glue=STS-B", f"--input_file={file}"]
+    got = shell.evaluation(given, tmp_path / "scores.json")
+    encoder = bert_tf2.SentenceEncoder.from_preset(checkpoint)
+    want = evaluators.embedding_similarity(encoder, TEXTS, ["tea"] * 3, [0, 1, 2])
+    assert (got["pearson"], got["rows"]) == (pytest.approx(want["pearson_cosine"], abs=1e-5), 3)

@@ -82,6 +82,9 @@ def prepare(folder, reference):
         **{f"eng.{name}": CONLL for name in ("train", "testa", "testb")},
         **{f"{name}-v2.0.json": json.dumps({"data": SQUAD}) for name in ("train", "dev")},
         **{f"glue/STS-B/{name}.tsv": SIMILAR for name in ("train", "dev")},
+        "beir/corpus.jsonl": "".join(json.dumps({"_id": t, "text": t}) + "\n" for t in TEXTS),
+        "beir/queries.jsonl": json.dumps({"_id": "q", "text": "coffee?"}),
+        "beir/qrels/test.tsv": "query-id\tcorpus-id\tscore\nq\tcoffee\t1\n",
     }
     for name, text in written.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ import peers
 import pytest
 import saved
 from safetensors.numpy import load_file, save_file
+from scipy.stats import pearsonr, spearmanr
 
 from bert_tf2 import WordPieceTokenizer, cli, weights
 from bert_tf2.published import comparison as module
@@ -141,6 +142,32 @@ def test_rows_of_texts(tmp_path, reference):
     assert (results[0].difference, results[0].allowed) == (1, 0)
 
 
+def test_rows_of_data(tmp_path, reference):
+    """Both correlations on either form of STS-B's files, by way of `similarities`."""
+    lines = (reference / "own_fixture" / "vocab_uncased.txt").read_text("utf-8")
+    config, arrays = stand_in("all-MiniLM-L6-v2", vocab_size=len(lines.splitlines()))
+    write(tmp_path / "a", config, arrays)
+    (tmp_path / "a" / "vocab.txt").write_text(lines, "utf-8")
+    checkpoint = weights.open_checkpoint(tmp_path / "a")
+    texts, scores = ["coffee letter", "stone", "late", "the letter was late"], [4.0, 0.5, 2.25]
+    similar = Row([], "", "similarities", [], "", texts=texts)
+    similar = OUTPUTS["similarities"](module.Models(checkpoint), similar)[0, 1:]
+    want = [spearmanr(scores, similar)[0], pearsonr(scores, similar)[0]]
+    rows = list(zip(texts[1:], scores, strict=True))
+    table = "".join(f"{texts[0]}\t{text}\t{score}\n" for text, score in rows)
+    (tmp_path / "dev.tsv").write_text("sentence1\tsentence2\tscore\n" + table)
+    own = "".join(f"g\tf\t2012\t1\t{score}\t{texts[0]}\t{text}\n" for text, score in rows)
+    (tmp_path / "sts-test.csv").write_text(own)
+    row = Row([], "", "sts", want, "", data=["nowhere.tsv", "dev.tsv"], atol=1e-5)
+    other = dataclasses.replace(row, data=["sts-test.csv"])
+    results = compare(checkpoint, [row, other], tmp_path)
+    assert [result.word for result in results] == ["ok"] * 2
+    (absent,) = compare(checkpoint, [row])
+    assert absent.not_run == "give the folder of nowhere.tsv or dev.tsv, --data_dir=…"
+    wrong = dataclasses.replace(row, expected=[want[0], want[1] - 1e-3])
+    assert compare(checkpoint, [wrong], tmp_path)[0].word == "DIFFERS"
+
+
 def test_what_a_checkpoint_lacks_is_said(tmp_path):
     config, arrays = stand_in("electra_small")
     bare = {name: x for name, x in arrays.items() if weights.names.head_of(name) is None}
@@ -180,7 +207,7 @@ def test_the_table_fits_the_published_models():
         chosen = [n for n in names if any(fnmatchcase(n, pattern) for pattern in row.models)]
         assert all(any(fnmatchcase(n, pattern) for n in names) for pattern in row.models)
         assert row.source and row.of and row.output in OUTPUTS
-        assert (row.token_ids is None) != (row.texts is None)
+        assert sum(of is not None for of in (row.token_ids, row.texts, row.data)) == 1
         exact = row.output in ("pieces", "fillings")
         assert (row.atol == 0) == exact
         if exact:
@@ -285,8 +312,10 @@ def test_known_digests_are_compared(tiny, capsys, monkeypatch):
 
 
 @pytest.mark.full
-def test_minilm(minilm, tmp_path, capsys):
+def test_minilm(minilm, assets, tmp_path, capsys):
     assert said(capsys, 0, minilm, "--as=all-MiniLM-L6-v2").count("  ok  ") == 5
+    data = f"--data_dir={assets / 'datasets' / 'glue' / 'STS-B'}"
+    assert said(capsys, 0, minilm, "--as=all-MiniLM-L6-v2", data).count("  ok  ") == 6
     for file in ("config.json", "vocab.txt", "tokenizer_config.json"):
         (tmp_path / file).write_bytes((minilm / file).read_bytes())
     arrays = load_file(minilm / "model.safetensors")
@@ -294,7 +323,7 @@ def test_minilm(minilm, tmp_path, capsys):
     arrays[changed] = 3 * arrays[changed]
     save_file(arrays, tmp_path / "model.safetensors")
     printed = said(capsys, 1, tmp_path, "--as=all-MiniLM-L6-v2")
-    assert "2 of 5 rows differ" in printed  # the similarities, and the digest of the weights
+    assert "2 of 7 rows differ" in printed  # the similarities, and the digest of the weights
 
 
 @pytest.mark.full

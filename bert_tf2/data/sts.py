@@ -1,0 +1,48 @@
+"""The STS benchmark's own files, sts-train.csv, sts-dev.csv and sts-test.csv (Cer et al. 2017).
+
+Seven columns or more between tabs, without header or quotes: genre, file, year, number, score from
+0 to 5, and the two texts.
+"""
+
+from pathlib import Path
+
+from bert_tf2.data import tables
+from bert_tf2.data.examples import Examples
+from bert_tf2.data.label_cells import LabelReader
+
+NAMES = {f"sts-{split}{end}" for split in ("train", "dev", "test") for end in (".csv", ".tsv")}
+SCORE, FIRST, SECOND = 4, 5, 6
+
+
+def is_sts(path):
+    """Whether a file has one of the benchmark's names, and no header."""
+    path = Path(path)
+    return path.name in NAMES and path.is_file() and "sentence1" not in _first(path)
+
+
+def _first(path):
+    return next(tables.lines(tables.decode(path)))[1].split("\t")
+
+
+def read_sts(path):
+    """Reads a file of the STS benchmark.
+
+    Returns:
+        `Examples`: pairs, and scores from 0 to 5 as labels.
+
+    Raises:
+        ValueError: with file and line: fewer than seven columns, or a score that is no number.
+        OSError: the file cannot be read.
+    """
+    path, found = Path(path), []
+    reader = LabelReader("number", SCORE, None)
+    for number, line in tables.lines(tables.decode(path)):
+        where, cells = f"{path}, line {number}", line.split("\t")
+        if line.strip() and len(cells) <= SECOND:
+            raise ValueError(
+                f"{where}: expected seven columns or more between tabs. Received: {len(cells)}"
+            )
+        if line.strip():
+            score = reader(where, {SCORE: cells[SCORE]})
+            found.append((cells[FIRST].strip(), cells[SECOND].strip(), score, number))
+    return Examples(*map(list, zip(*found, strict=True)))
