@@ -4,6 +4,7 @@ Letters: n texts, D width.
 """
 
 import logging
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -16,17 +17,51 @@ from bert_tf2.tasks import feeding, process
 LOGGER = logging.getLogger("bert_tf2")
 
 
+class How(NamedTuple):
+    """How texts become the numbers that are kept: arguments of `encode`, checked.
+
+    Attributes:
+        prompt: the text before each. precision: a name of `scoring.vectors.PRECISIONS`.
+        normalize_embeddings: whether each vector is made of length 1.
+        truncate_dim: how many numbers are kept; None: as many as the task says.
+        ranges: float32 (2, D), for 8 bits; or None.
+    """
+
+    prompt: str
+    precision: str = "float32"
+    normalize_embeddings: bool = False
+    truncate_dim: int | None = None
+    ranges: np.ndarray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        task,
+        prompt_name=None,
+        prompt=None,
+        precision="float32",
+        normalize_embeddings=False,
+        truncate_dim=None,
+        ranges=None,
+    ):
+        """Of the arguments of `encode`; raises as that does."""
+        return cls(
+            task.prompt_of(prompt_name, prompt),
+            vectors.checked_precision(precision),
+            bool(normalize_embeddings),
+            task.checked_width(truncate_dim),
+            None if ranges is None else np.asarray(ranges, "float32"),
+        )
+
+    def finished(self, found):
+        """float32 (n, D) -> an array (n, …), of what is asked for."""
+        found = vectors.checked(found, "embeddings") if len(found) else found
+        found = vectors.unit_length(found) if self.normalize_embeddings else found
+        return vectors.quantize(found, self.precision, self.ranges)
+
+
 def encode(
-    task,
-    sentences,
-    prompt_name=None,
-    prompt=None,
-    batch_size=32,
-    show_progress_bar=False,
-    precision="float32",
-    normalize_embeddings=False,
-    truncate_dim=None,
-    ranges=None,
+    task, sentences, prompt_name=None, prompt=None, batch_size=32, show_progress_bar=False, **how
 ):
     """The vectors of texts.
 
@@ -48,42 +83,48 @@ def encode(
         ValueError: no such prompt or precision, more numbers than a vector has, or vectors that are
             not finite numbers.
     """
-    if isinstance(sentences, str | bytes):
-        how = {"truncate_dim": truncate_dim, "ranges": ranges, "precision": precision}
-        how["normalize_embeddings"] = normalize_embeddings
+    if is_single(sentences):
         return encode(task, [sentences], prompt_name, prompt, batch_size, **how)[0]
+    how = How.of(task, prompt_name, prompt, **how)
+    return how.finished(computed(task, sentences, how, batch_size, show_progress_bar))
+
+
+def computed(task, sentences, how, batch_size=32, verbose=False):
+    """Texts -> float32 (n, D): see `encode`."""
+    width = how.truncate_dim or task.width
+    texts = texts_of(sentences)
+    found = np.empty((int(texts.shape[0]), width), "float32")
+    for rows, answers in each_batch(task, texts, how.prompt, batch_size, verbose):
+        found[rows] = answers["embedding"][:, :width].numpy()
+    return found
+
+
+def is_single(sentences):
+    """Whether something is one text, and no list of them."""
+    return isinstance(sentences, str | bytes)
+
+
+def texts_of(sentences):
+    """Texts as people have them, perhaps none -> a string tensor (n,)."""
     process.check()
-    vectors.checked_precision(precision)
-    width = task.checked_width(truncate_dim) or task.width
-    texts = tf.zeros([0], tf.string)
-    if not hasattr(sentences, "__len__") or len(sentences):
-        texts = columns.text_columns(sentences, columns.TEXT_NAMES[:1])["text"]
-    prompt = task.prompt_of(prompt_name, prompt)
-    found, cut = _computed(task, texts, prompt, batch_size, width, show_progress_bar)
+    if hasattr(sentences, "__len__") and not len(sentences):
+        return tf.zeros([0], tf.string)
+    return columns.text_columns(sentences, columns.TEXT_NAMES[:1])["text"]
+
+
+def each_batch(task, texts, prompt, batch_size, verbose, more=None, **how):
+    """As `longest_first`, of texts (n,) after a prompt; at the end says once how many were cut."""
+    more, cut = {"prompt": tf.constant(prompt)} | (more or {}), 0
+    batches = longest_first(task, {"text": texts}, batch_size, verbose, more, counted=True, **how)
+    for rows, answers in batches:
+        cut += int(np.sum(answers["cut"]))
+        yield rows, answers
     if cut and not task.said_what_is_cut:
         LOGGER.warning(
             "%d of %d texts are longer than `max_length`, %d tokens, and are cut.",
-            *(cut, len(found), task.preprocessor.max_length),
+            *(cut, int(texts.shape[0]), task.preprocessor.max_length),
         )
         task.said_what_is_cut = True
-    return vectors.quantize(_finished(found, normalize_embeddings), precision, ranges)
-
-
-def _finished(found, normalize):
-    found = vectors.checked(found, "embeddings") if len(found) else found
-    return vectors.unit_length(found) if normalize else found
-
-
-def _computed(task, texts, prompt, batch_size, width, verbose):
-    """texts, a tensor (n,) -> float32 (n, D), and how many were cut."""
-    found, cut = np.empty((int(texts.shape[0]), width), "float32"), 0
-    more = {"prompt": tf.constant(prompt)}
-    for rows, answers in longest_first(
-        task, {"text": texts}, batch_size, verbose, more, counted=True
-    ):
-        found[rows] = answers["embedding"][:, :width].numpy()
-        cut += int(np.sum(answers["cut"]))
-    return found, cut
 
 
 def longest_first(task, texts, batch_size=32, verbose=False, more=None, graph=None, **how):
@@ -104,7 +145,8 @@ def longest_first(task, texts, batch_size=32, verbose=False, more=None, graph=No
     more = more or {}
     specs = {n: tf.TensorSpec([None], tf.string, name=n) for n in texts}
     specs |= {n: tf.TensorSpec(x.shape, x.dtype, name=n) for n, x in more.items()}
-    graphs, key = feeding.graphs_of(task), ("longest first", id(graph), *specs, *how)
+    key = ("longest first", id(graph), *specs, *sorted(how.items()))
+    graphs = feeding.graphs_of(task)
     if key not in graphs:
         graphs[key] = (graph or task.answering(**how)).get_concrete_function(**specs)
     for start in tqdm(range(0, len(order), size), unit="batch", disable=not verbose):

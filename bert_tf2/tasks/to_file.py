@@ -12,26 +12,15 @@ import numpy as np
 from tqdm import tqdm
 
 from bert_tf2 import files
+from bert_tf2.locks import locked
 from bert_tf2.messages import shorten
-from bert_tf2.scoring import vectors
 from bert_tf2.tasks import encoding
 
 AT_ONCE = 8192  # texts between two notes of how far it is
 
 
 def encode_to_file(
-    task,
-    sentences,
-    file,
-    prompt_name=None,
-    prompt=None,
-    batch_size=32,
-    show_progress_bar=True,
-    precision="float32",
-    normalize_embeddings=False,
-    truncate_dim=None,
-    ranges=None,
-    overwrite=False,
+    task, sentences, file, batch_size=32, show_progress_bar=True, overwrite=False, **how
 ):
     """Writes the vectors of texts to a NumPy file, which `np.load(file, mmap_mode="r")` maps.
 
@@ -43,58 +32,52 @@ def encode_to_file(
         sentences: whatever has a length and slices of str, such as a list; or a Path of a text file
             in UTF-8 with one text a line, of which no more than 8 192 lines are in memory.
         file: the `.npy` to write.
+        batch_size, show_progress_bar: as of `encode`.
         overwrite: whether a file of that name is replaced, once the new one is complete.
-        **: the others as of `encode`; 8 bits need `ranges`.
+        **how: `prompt_name`, `prompt`, `precision`, `normalize_embeddings`, `truncate_dim` and
+            `ranges`, which 8 bits need, as of `encode`.
 
     Returns:
         pathlib.Path of the file.
 
     Raises:
         FileExistsError: the file is there already.
+        locks.InUse: another process is writing it.
         ValueError: an interrupted run was of another model, settings or texts; or as `encode`.
     """
-    file = Path(file)
+    file, how = Path(file), encoding.How.of(task, **how)
     if file.suffix != ".npy":
         raise ValueError(f"`file` must be named .npy. Received: {file}")
     if file.exists() and not overwrite:
         raise FileExistsError(f"{file} exists. Name another file, or remove it.")
-    if precision in ("int8", "uint8") and ranges is None:
-        raise ValueError(f"`ranges` must be given with precision={precision!r}. Received: None")
+    if how.precision in ("int8", "uint8") and how.ranges is None:
+        raise ValueError(f"`ranges` must be given with precision={how.precision!r}. Received: None")
     texts = _Lines(sentences) if isinstance(sentences, Path) else sentences
-    how = {
-        "prompt": task.prompt_of(prompt_name, prompt),
-        "precision": vectors.checked_precision(precision),
-        "normalize_embeddings": bool(normalize_embeddings),
-        "truncate_dim": task.checked_width(truncate_dim),
-        "ranges": None if ranges is None else np.asarray(ranges, "float32"),
-    }
-    draft = _Draft(file, fingerprint(task, how), texts)
-    like = vectors.quantize(np.zeros((2, how["truncate_dim"] or task.width)), precision, ranges)
-    array = draft.array(like)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    bar = tqdm(total=len(texts), initial=draft.done, unit="text", disable=not show_progress_bar)
-    while draft.done < len(texts):
-        some = list(texts[draft.done : draft.done + AT_ONCE])
-        array[draft.done : draft.done + len(some)] = encoding.encode(
-            task, some, batch_size=batch_size, **how
-        )
-        array.flush()
-        draft.note(some)
-        bar.update(len(some))
-    bar.close()
-    del array
-    draft.publish()
+    with locked(file.parent, f".{file.stem}.lock"):
+        draft = _Draft(file, fingerprint(task, how), texts)
+        array = draft.array(how.finished(np.zeros((2, how.truncate_dim or task.width), "float32")))
+        bar = tqdm(total=len(texts), initial=draft.done, unit="text", disable=not show_progress_bar)
+        while draft.done < len(texts):
+            some = list(texts[draft.done : draft.done + AT_ONCE])
+            found = encoding.computed(task, some, how, batch_size)
+            array[draft.done : draft.done + len(some)] = how.finished(found)
+            array.flush()
+            draft.note(some)
+            bar.update(len(some))
+        bar.close()
+        del array
+        draft.publish()
     return file
 
 
 def fingerprint(task, how):
-    """What tells a model and its settings from others: a str."""
+    """What tells a model and its settings, an `encoding.How`, from others: a str."""
     found = hashlib.sha256()
     kept = {"tokenizer": task.preprocessor.tokenizer.get_config()}
     kept |= {name: getattr(task, name) for name in task.settings}
-    kept |= {"max_length": task.preprocessor.max_length, **how}
-    if how["ranges"] is not None:
-        kept["ranges"] = how["ranges"].tolist()  # NumPy shortens what is long
+    kept |= {"max_length": task.preprocessor.max_length, **how._asdict()}
+    if how.ranges is not None:
+        kept["ranges"] = how.ranges.tolist()  # NumPy shortens what is long
     found.update(repr(sorted(kept.items())).encode())
     for name, variable in sorted(task.named_variables().items()):
         found.update(name.encode())

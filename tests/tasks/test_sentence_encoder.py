@@ -2,6 +2,7 @@
 
 import json
 import logging
+import types
 
 import keras
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 import bert_tf2
+from bert_tf2 import locks
 from bert_tf2.tasks import to_file
 
 TEXTS = ["The kettle hums.", "rain", "", "stone, rain & tea", "tea"]
@@ -229,15 +231,16 @@ class Stopped(Exception):
 def test_to_a_file(task, tmp_path, monkeypatch):
     """Interrupted, it goes on from the last texts that were noted, and computes none again."""
     monkeypatch.setattr(to_file, "AT_ONCE", 2)
-    seen, encode = [], to_file.encoding.encode
+    seen, computed = [], to_file.encoding.computed
 
-    def interrupted(task, texts, **how):
+    def interrupted(task, texts, *how):
         seen.extend(texts)
         if len(seen) > 4:
             raise Stopped
-        return encode(task, texts, **how)
+        return computed(task, texts, *how)
 
-    monkeypatch.setattr(to_file.encoding, "encode", interrupted)
+    parts = {"How": to_file.encoding.How, "computed": interrupted}
+    monkeypatch.setattr(to_file, "encoding", types.SimpleNamespace(**parts))
     how = {"prompt_name": "query", "show_progress_bar": False}
     with pytest.raises(Stopped):
         task.encode_to_file(TEXTS, tmp_path / "a.npy", **how)
@@ -256,6 +259,17 @@ def test_to_a_file(task, tmp_path, monkeypatch):
     with pytest.raises(Stopped):  # what is there stays until there is another
         task.encode_to_file([*TEXTS, *TEXTS], file, overwrite=True, **how)
     assert len(np.load(file)) == len(TEXTS)
+
+
+def test_a_file_that_is_being_written(task, tmp_path):
+    """By another process: a lock of ours stands for its."""
+    with (
+        locks.locked(tmp_path, ".a.lock"),
+        pytest.raises(locks.InUse, match="in use by another run"),
+    ):
+        task.encode_to_file(TEXTS, tmp_path / "a.npy", show_progress_bar=False)
+    assert list(tmp_path.iterdir()) == []
+    task.encode_to_file(TEXTS, tmp_path / "a.npy", show_progress_bar=False)
 
 
 def test_lines_of_a_file(task, tmp_path, monkeypatch):
