@@ -36,6 +36,8 @@ _HOMES = {
     "ZeroShotClassifier": "bert_tf2.tasks.zero_shot",
     "MaskedLM": "bert_tf2.tasks.masked_lm",
     "SentenceEncoder": "bert_tf2.tasks.sentence_encoder",
+    "SparseEncoder": "bert_tf2.tasks.sparse_encoder",
+    "MultiVectorEncoder": "bert_tf2.tasks.multi_vector_encoder",
     "Reranker": "bert_tf2.tasks.reranker",
     "semantic_search": "bert_tf2.search.exact",
     "mine_hard_negatives": "bert_tf2.search.mining",

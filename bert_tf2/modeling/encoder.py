@@ -100,7 +100,7 @@ class Encoder(keras.Model):
         outputs = super().predict_step(data)
         return {name: outputs[name] for name in self.kept_outputs}
 
-    def encode(self, inputs, drop_padding=False, first_only=False):
+    def encode(self, inputs, drop_padding=False, first_only=False, also=None):
         """The same layers on symbolic inputs, computing no more than is read.
 
         Args:
@@ -110,11 +110,13 @@ class Encoder(keras.Model):
             first_only: compute the last layer for the first token only. The result then has just
                 that token's vector, `first_output` (B, D), and `pooled_output` if there is a
                 pooler.
+            also: symbolic int32 (B, L), where there are positions to be computed that are masked:
+                they attend to the others, and nobody to them.
 
         Returns:
             dict of symbolic outputs, as the encoder's own, and `attention_scores`.
         """
-        return _encode(self.config, self.parts, inputs, drop_padding, first_only)
+        return _encode(self.config, self.parts, inputs, drop_padding, first_only, also)
 
     def attention_scores(self, inputs):
         """Attention weights of every layer.
@@ -239,12 +241,12 @@ def _make_layers(config, initializer, policy, recompute):
     }
 
 
-def _encode(config, parts, inputs, drop_padding=False, first_only=False):
+def _encode(config, parts, inputs, drop_padding=False, first_only=False, also=None):
     """ids -> outputs; see `Encoder.encode`."""
     pooler, policy = parts["pooler"], parts["embeddings"].dtype_policy
     arrange = Arrange(config.num_attention_heads, drop_padding, dtype=policy)
     mask, relative = inputs["padding_mask"], parts["positions"]
-    layout = arrange(mask, relative(mask)) if relative else arrange(mask)
+    layout = arrange(mask, relative(mask) if relative else None, also)
     x = parts["embeddings"](inputs["token_ids"], inputs["segment_ids"], layout)  # (T, D)
     *blocks, last = parts["blocks"]
     states, scores = [], []

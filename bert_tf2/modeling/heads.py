@@ -192,13 +192,20 @@ class MaskedWords(TokenLayer):
 
     def call(self, x, positions, training=False):
         """x (B, L, D), positions (B, P) int32 -> (B, P, V) float32."""
-        x = self.transform(tokens_at(x, positions))  # (T, E)
+        logits = self.logits(self.transformed(tokens_at(x, positions), training))
+        return ops.reshape(logits, (-1, ops.shape(positions)[1], logits.shape[-1]))
+
+    def transformed(self, x, training=False):
+        """x (…, D) -> (…, E), which the table is multiplied with."""
+        x = self.transform(x)
         x = activate(self.config.mlm_act or self.config.hidden_act, x, training)
-        x = self.normalize(x, training=training)
+        return self.normalize(x, training=training)
+
+    def logits(self, x):
+        """x (T, E) -> (T, V) float32."""
         table = ops.cast(self.token_table(), self.compute_dtype)  # (V, E)
         logits = ops.cast(ops.einsum("te,ve->tv", x, table), "float32")
-        logits = logits + ops.cast(self.bias, "float32")
-        return ops.reshape(logits, (-1, ops.shape(positions)[1], logits.shape[-1]))
+        return logits + ops.cast(self.bias, "float32")
 
     def get_config(self):
         raise NotImplementedError(

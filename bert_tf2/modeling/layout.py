@@ -33,9 +33,9 @@ class Arrange(keras.layers.Layer):
         self.num_heads = num_heads
         self.drop_padding = drop_padding
 
-    def call(self, padding_mask, relative=None):
-        """padding_mask (B, L), and what `RelativePositions` gives (1, N, L, L) -> the tensors of a
-        `Layout`, as a dict.
+    def call(self, padding_mask, relative=None, also=None):
+        """padding_mask (B, L), what `RelativePositions` gives (1, N, L, L), and a mask (B, L) of
+        positions to be computed that nobody attends to -> the tensors of a `Layout`, as a dict.
         """
         batch, length = ops.shape(padding_mask)
         bias = (1.0 - ops.cast(padding_mask, self.compute_dtype)) * MASKED
@@ -45,6 +45,7 @@ class Arrange(keras.layers.Layer):
         if not self.drop_padding:
             return {"bias": bias, "first": starts}
         kept = ops.logical_or(padding_mask != 0, padding_mask[:, :1] == 0)
+        kept = kept if also is None else ops.logical_or(kept, also != 0)
         kept = ops.reshape(kept, (-1,))  # (B L,)
         source = ops.cast(ops.nonzero(kept)[0], "int32")  # (T,)
         # A dropped position shows the token before it. Any finite values would do there: nobody

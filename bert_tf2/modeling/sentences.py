@@ -1,4 +1,4 @@
-"""Tokens to one vector for a text, as sentence encoders make it.
+"""Tokens to one vector for a text, as sentence encoders make it, or to one each.
 
 Letters: B batch, L length, D width, E width of the vectors.
 
@@ -114,25 +114,22 @@ def checked_modules(given):
 
 
 def unit_length(x):
-    """x (B, D) -> the same directions, of length 1."""
+    """x (…, D) -> the same directions, of length 1."""
     return x / ops.maximum(ops.norm(x, axis=-1, keepdims=True), 1e-12)
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
-class SentenceVector(keras.layers.Layer):
-    """Pooling, and what follows it, in float32.
+class Modules(keras.layers.Layer):
+    """What may be done to vectors, one module after the other, in float32.
 
     Args:
-        pooling: a key of `POOLINGS`, or several, whose vectors are joined.
-        modules: what follows, in this order: a list of dicts of a `kind` and settings, see
-            `MODULES`.
+        modules: a list of dicts of a `kind` and settings, see `MODULES`.
         **kwargs: `name`, `trainable`.
     """
 
-    def __init__(self, pooling="mean", modules=(), **kwargs):
+    def __init__(self, modules=(), **kwargs):
         super().__init__(**{"dtype": "float32"} | kwargs)
-        self.pooling, self.modules = checked_poolings(pooling), checked_modules(modules)
-        self.parts = {}
+        self.modules, self.parts = checked_modules(modules), {}
         for place, module in enumerate(self.modules):
             name = f"{module['kind']}_{place}"
             if module["kind"] == "dense":
@@ -147,7 +144,10 @@ class SentenceVector(keras.layers.Layer):
                 self.parts[name] = keras.layers.Dropout(module["rate"], name=name)
 
     def build(self, shape, *others):
-        width = shape[-1] * len(self.pooling)
+        self.build_for(shape[-1])
+
+    def build_for(self, width):
+        """Makes the variables, for vectors of that width."""
         for place, module in enumerate(self.modules):
             part = self.parts.get(f"{module['kind']}_{place}")
             if module.get("residual") and width != module["width"]:
@@ -160,11 +160,8 @@ class SentenceVector(keras.layers.Layer):
                 part.build((None, width))
             width = module.get("width", width)
 
-    def call(self, x, mask, training=False):
-        """x (B, L, D), mask (B, L) of the tokens that count -> (B, E); or x (B, D), pooled."""
-        x = ops.cast(x, "float32")
-        if len(x.shape) == 3:
-            x = ops.concatenate([POOLINGS[name](x, mask) for name in self.pooling], -1)
+    def follow(self, x, training=False):
+        """x (…, D) -> (…, E)."""
         for place, module in enumerate(self.modules):
             kind = module["kind"]
             part = self.parts.get(f"{kind}_{place}")
@@ -181,4 +178,42 @@ class SentenceVector(keras.layers.Layer):
         return x
 
     def get_config(self):
-        return super().get_config() | {"pooling": self.pooling, "modules": self.modules}
+        return super().get_config() | {"modules": self.modules}
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class SentenceVector(Modules):
+    """Pooling, and what follows it, in float32.
+
+    Args:
+        pooling: a key of `POOLINGS`, or several, whose vectors are joined.
+        modules: what follows, in this order: see `Modules`.
+        **kwargs: `name`, `trainable`.
+    """
+
+    def __init__(self, pooling="mean", modules=(), **kwargs):
+        super().__init__(modules, **kwargs)
+        self.pooling = checked_poolings(pooling)
+
+    def build(self, shape, *others):
+        self.build_for(shape[-1] * len(self.pooling))
+
+    def call(self, x, mask, training=False):
+        """x (B, L, D), mask (B, L) of the tokens that count -> (B, E); or x (B, D), pooled."""
+        x = ops.cast(x, "float32")
+        if len(x.shape) == 3:
+            x = ops.concatenate([POOLINGS[name](x, mask) for name in self.pooling], -1)
+        return self.follow(x, training)
+
+    def get_config(self):
+        return super().get_config() | {"pooling": self.pooling}
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class TokenVectors(Modules):
+    """A vector for each token that counts, in float32, and zeros for the others."""
+
+    def call(self, x, mask, training=False):
+        """x (B, L, D), mask (B, L) -> (B, L, E)."""
+        x = self.follow(ops.cast(x, "float32"), training)
+        return ops.where(ops.expand_dims(mask != 0, -1), x, 0.0)

@@ -112,8 +112,12 @@ def texts_of(sentences):
     return columns.text_columns(sentences, columns.TEXT_NAMES[:1])["text"]
 
 
-def each_batch(task, texts, prompt, batch_size, verbose, more=None, **how):
-    """As `longest_first`, of texts (n,) after a prompt; at the end says once how many were cut."""
+def each_batch(task, texts, prompt, batch_size, verbose, more=None, longest=None, **how):
+    """As `longest_first`, of texts (n,) after a prompt; at the end says once how many were cut.
+
+    Args:
+        longest: of a text, in tokens, for that message. Default: `max_length`.
+    """
     more, cut = {"prompt": tf.constant(prompt)} | (more or {}), 0
     batches = longest_first(task, {"text": texts}, batch_size, verbose, more, counted=True, **how)
     for rows, answers in batches:
@@ -121,8 +125,8 @@ def each_batch(task, texts, prompt, batch_size, verbose, more=None, **how):
         yield rows, answers
     if cut and not task.said_what_is_cut:
         LOGGER.warning(
-            "%d of %d texts are longer than `max_length`, %d tokens, and are cut.",
-            *(cut, int(texts.shape[0]), task.preprocessor.max_length),
+            "%d of %d texts are longer than %d tokens, and are cut.",
+            *(cut, int(texts.shape[0]), longest or task.preprocessor.max_length),
         )
         task.said_what_is_cut = True
 

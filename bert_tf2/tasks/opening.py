@@ -111,6 +111,7 @@ def _checkpoint(cls, preset, config_file, vocab_file, ignore):
     trained_heads.check_problem(cls, checkpoint)
     weights.check_vocabulary(checkpoint)  # before anything is built; names the file
     said = checkpoint.task or {}
+    trained_heads.check_vectors(cls, checkpoint)
     if said.get("class") == cls.__name__ and said.get("refused"):
         raise ValueError(f"{checkpoint.path.parent}: {said['refused']}")
     return checkpoint

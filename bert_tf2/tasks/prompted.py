@@ -75,6 +75,18 @@ class Prompted(Task):
             prompt = self.prompt_of_documents()
         return self.encode(sentences, prompt_name, prompt, **kwargs)
 
+    def save_to_preset(self, folder, format="bert_tf2", dtype="float32"):
+        """As `Task.save_to_preset`.
+
+        Args:
+            folder: a new or empty folder.
+            format: as of `weights.save`; or "sentence_transformers", which is "huggingface": that
+                folder has the modules beside the encoder.
+            dtype: of the stored numbers.
+        """
+        format = "huggingface" if format == "sentence_transformers" else format
+        return super().save_to_preset(folder, format, dtype)
+
     # === In the graph =============================================================================
 
     def tokenized(self, found):

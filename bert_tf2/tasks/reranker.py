@@ -6,6 +6,7 @@ import numpy as np
 from bert_tf2.data import columns
 from bert_tf2.messages import shorten
 from bert_tf2.modeling.sentences import ACTIVATIONS
+from bert_tf2.scoring.ranked import checked_top, ranked
 from bert_tf2.tasks import encoding, process
 from bert_tf2.tasks.text_regressor import TextRegressor
 
@@ -70,8 +71,13 @@ class Reranker(TextRegressor):
         return super().prepare(columns)
 
     def answers(self, inputs, outputs):
-        """`scores` (B, K), float32."""
-        return {"scores": ACTIVATIONS[self.activation](outputs)}
+        """`scores` (B, K), float32; and of one logit `score` (B,)."""
+        scores = ACTIVATIONS[self.activation](outputs)
+        return {"scores": scores} | ({"score": scores[:, 0]} if len(self.labels) == 1 else {})
+
+    def signatures(self):
+        """`rerank`: `text` (B,), the queries, and `text_pair` (B,)."""
+        return {"rerank": self.string_inputs(pairs=True)}
 
     def fit(self, *args, **kwargs):
         """A `Reranker` is not trained: it raises TypeError."""
@@ -123,8 +129,7 @@ class Reranker(TextRegressor):
         Raises:
             ValueError: several logits, of which none is the score; or a `top_k` below 1.
         """
-        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
-            raise ValueError(f"`top_k` must be an int from 1. Received: {shorten(top_k)}")
+        checked_top(top_k)
         if len(self.labels) != 1:
             raise ValueError(
                 f"Texts are ranked by one logit; of several, see `predict`. Received: {self.labels}"
@@ -133,9 +138,4 @@ class Reranker(TextRegressor):
         if not documents:
             return []
         scores = self.predict(([query] * len(documents), documents), batch_size)
-        order = np.argsort(-scores, kind="stable")[:top_k]
-        return [
-            {"corpus_id": int(i), "score": float(scores[i])}
-            | ({"text": documents[i]} if return_documents else {})
-            for i in order
-        ]
+        return ranked(scores, documents, top_k, return_documents)

@@ -104,18 +104,6 @@ class SentenceEncoder(Prompted):
 
     from_preset.__func__.__doc__ = Task.from_preset.__doc__
 
-    def save_to_preset(self, folder, format="bert_tf2", dtype="float32"):
-        """As `Task.save_to_preset`.
-
-        Args:
-            folder: a new or empty folder.
-            format: as of `weights.save`; or "sentence_transformers", which is "huggingface": that
-                folder has the modules beside the encoder.
-            dtype: of the stored numbers.
-        """
-        format = "huggingface" if format == "sentence_transformers" else format
-        return super().save_to_preset(folder, format, dtype)
-
     @property
     def width(self):
         """How many numbers a vector has."""

@@ -28,6 +28,16 @@ def check_problem(cls, checkpoint):
         )
 
 
+def check_vectors(cls, checkpoint):
+    """Raises for a folder of one kind of vectors that is to be opened as another kind."""
+    kind = (checkpoint.task or {}).get("class")
+    if cls.__name__ in weights.VECTORS and kind in weights.VECTORS and kind != cls.__name__:
+        raise ValueError(
+            f"{checkpoint.path.parent} is a {kind}'s, whose vectors a {cls.__name__} would not "
+            f"give: open it as a {kind}."
+        )
+
+
 def say_other_head(cls, checkpoint):
     """Says that a file was fine-tuned for another task, whose head is left out."""
     if other := weights.other_head(checkpoint, cls.head_kind):

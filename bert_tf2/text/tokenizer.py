@@ -278,7 +278,10 @@ class Tokenizer(FromCheckpoint, Placing):
 
     def source(self):
         """Files and settings as a `weights.TokenizerSource`, for a checkpoint to hold."""
-        return TokenizerSource(self.files(), self.get_config())
+        settings = self.get_config()
+        for token in settings.get("added_tokens", ()):
+            token["id"] = self._ids[token["content"]]
+        return TokenizerSource(self.files(), settings)
 
     def save_assets(self, folder):
         """Writes the vocabulary's files into a folder."""

@@ -12,6 +12,7 @@ from bert_tf2.weights.loading import load, read_ahead
 from bert_tf2.weights.metadata import PROBLEM_TYPES
 from bert_tf2.weights.names import expected_shapes
 from bert_tf2.weights.publishers import FORMATS
+from bert_tf2.weights.publishers.sentence_transformers import VECTORS
 from bert_tf2.weights.registry import resolve
 from bert_tf2.weights.report import CheckpointError, Report
 from bert_tf2.weights.saving import (
@@ -28,6 +29,7 @@ from bert_tf2.weights.tokenizer_words import given_vocabulary, unsaid
 __all__ = [
     "FORMATS",
     "PROBLEM_TYPES",
+    "VECTORS",
     "Checkpoint",
     "CheckpointError",
     "Contents",

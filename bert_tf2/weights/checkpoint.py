@@ -15,7 +15,13 @@ from bert_tf2.weights import discovery, names
 from bert_tf2.weights.configs import read_config
 from bert_tf2.weights.containers import CONTAINERS, factorized, objects
 from bert_tf2.weights.metadata import Metadata, WeightsFile
-from bert_tf2.weights.publishers import PUBLISHER_OF, PUBLISHERS, ours, sentence_transformers
+from bert_tf2.weights.publishers import (
+    PUBLISHER_OF,
+    PUBLISHERS,
+    colbert,
+    ours,
+    sentence_transformers,
+)
 from bert_tf2.weights.report import CheckpointError
 from bert_tf2.weights.tokenizer_source import TokenizerSource
 
@@ -116,6 +122,9 @@ def open_checkpoint(
     sentences = None if ours.settings_in(path) else sentence_transformers.find(path)
     container, place = discovery.locate(sentences.encoder if sentences else path)
     container, variables = _listed(container, place)
+    if sentences:
+        sentences = sentences.read_from(container, place, variables)
+        variables = {n: said for n, said in variables.items() if n not in sentences.inner}
     ignored = _ignored(variables, ignore)
     variables = {name: said for name, said in variables.items() if name not in ignored}
     format = _FORMAT_IN[container]
@@ -129,7 +138,8 @@ def open_checkpoint(
     found = found._replace(config=names.as_found(found.config, format, inner))
     beside = {}
     if sentences:
-        found = found._replace(task=sentences.task(found.tokenizer))
+        tokenizer = colbert.with_markers(found.tokenizer, sentences.markers)
+        found = found._replace(task=sentences.said(tokenizer), tokenizer=tokenizer)
         variables, beside = variables | sentences.variables, sentences.places
     return Checkpoint(
         *(format, container, place, variables),

@@ -130,7 +130,7 @@ def test_what_is_cut_is_said_once(task, caplog):
         for _ in range(2):
             task.encode([*TEXTS, "tea " * 40])
     assert [record.getMessage() for record in caplog.records] == [
-        "1 of 6 texts are longer than `max_length`, 20 tokens, and are cut."
+        "1 of 6 texts are longer than 20 tokens, and are cut."
     ]
 
 

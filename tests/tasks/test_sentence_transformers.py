@@ -1,34 +1,17 @@
 """Vectors of texts beside those of sentence-transformers, on folders that either has written."""
 
-import dataclasses
 import json
 import sys
 
 import numpy as np
-import oracle
 import peers
 import pytest
 import spans
+from small_encoders import HARD, NEAR, PROMPTS, encoder, save_plain
 
 import bert_tf2
-from bert_tf2.config import FAMILIES
-from bert_tf2.weights.tokenizer_words import MPNET
 
 pytestmark = pytest.mark.full
-# Vectors of length 1, or of a sum of some ten such.
-NEAR = 1e-5
-HARD = [
-    *("", " ", "rain", "The kettle hums, rain & more rain; stone on stone! " * 4, "Zoë's İ café"),
-    *("東京 ﬁne", "tea\u200b\n\ttea", "stone, stone", "a" * 250, "query: tea", "🙂 umbrella"),
-]
-SIZES = {
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 24,
-    "max_position_embeddings": 34,
-    "hidden_act": "gelu_erf",
-}
 POOLINGS = ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
 DENSE = ("Dense", {"in_features": 16, "out_features": 7})
 BIASES = {
@@ -43,7 +26,6 @@ DENSES = [
     ("Dense", {"in_features": 16, "out_features": 16, "activation_function": name, "bias": bias})
     for name, bias in BIASES.items()
 ]
-PROMPTS = {"prompts": {"query": "query: ", "rain": "Rain or "}, "default_prompt_name": "rain"}
 CALLS = [
     {},
     {"prompt_name": "query"},
@@ -102,37 +84,6 @@ ROWS = {
 }
 
 
-def preprocessor(family, reference):
-    own, cut = reference / "own_fixture" / "vocab_uncased.txt", reference / "tokenizers"
-    if family == "roberta":
-        tokenizer = bert_tf2.BytePairTokenizer(cut / "vocab.json", cut / "merges.txt")
-    elif family == "albert":
-        tokenizer = bert_tf2.SentencePieceTokenizer(cut / "spiece.model")
-    elif family in ("xlm_roberta", "bert of pieces"):
-        model = cut / "sentencepiece.bpe.model"
-        tokenizer = bert_tf2.SentencePieceTokenizer(model, family="xlm_roberta")
-    else:
-        pieces = own.read_text("utf-8")
-        more = MPNET if family == "mpnet" else {}
-        for role, piece in more.get("special_pieces", {}).items():
-            pieces = pieces.replace(f"[{role.upper()}]\n", f"{piece}\n")
-        vocabulary = pieces.removesuffix("\n").split("\n")
-        tokenizer = bert_tf2.WordPieceTokenizer(vocabulary, lowercase=True, **more)
-    return bert_tf2.Preprocessor(tokenizer, 32)
-
-
-def encoder(family, reference):
-    """A plain `SentenceEncoder` of a family, with random weights."""
-    texts = preprocessor(family, reference)
-    family = family.split(" ")[0]
-    # Rows for special pieces that the vocabulary lacks, which transformers adds to it.
-    sizes = SIZES | {"vocab_size": texts.tokenizer.vocabulary_size + 8}
-    config = bert_tf2.EncoderConfig(family=family, **FAMILIES[family] | sizes)
-    config = dataclasses.replace(config, max_position_embeddings=34)
-    made, _ = oracle.make_encoder(config)
-    return bert_tf2.SentenceEncoder(made, texts)
-
-
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory, reference):
     """Of each row the folder that sentence-transformers wrote, and its vectors."""
@@ -151,13 +102,6 @@ def theirs(tmp_path_factory, reference):
         jobs.append({"settings": PROMPTS, **job, **places, "texts": HARD, "calls": CALLS})
     peers.run("transformers", "sentence_vectors.py", jobs)
     return dict(zip(ROWS, jobs, strict=True))
-
-
-def save_plain(task, folder):
-    """Hugging Face's folder of an encoder and its tokenizer alone."""
-    task.save_to_preset(folder, "huggingface")
-    for name in ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"):
-        (folder / name).unlink()
 
 
 def arrays(job):

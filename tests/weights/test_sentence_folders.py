@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import oracle
 import pytest
+import safetensors.numpy
 
 import bert_tf2
 from bert_tf2 import weights
@@ -117,7 +118,8 @@ REFUSED = {
         "activation_function.*Tanh.*my.Snake",
     ),
     "input": ("2_Dense/config.json", {"module_input_name": "token_embeddings"}, "module_input"),
-    "sparse": (SETTINGS, {"model_type": "SparseEncoder"}, "model_type.*SparseEncoder"),
+    "a kind": (SETTINGS, {"model_type": "Router"}, "model_type.*Router"),
+    "filled up": ("sentence_bert_config.json", {"query_length": 9}, "query_length"),
 }
 
 
@@ -129,6 +131,89 @@ def test_words_that_nothing_follows(folder, name):
     change(folder / file, **words)
     assert np.all([part in refused(folder) for part in wanted.split(".*")])
     bert_tf2.Encoder.from_preset(folder)
+
+
+# Name -> the task, the file that is changed, how, and what is refused of it.
+KINDS = {
+    "another pooling": (
+        "sparse",
+        "1_SpladePooling",
+        {"pooling_strategy": "mean"},
+        "one of max, sum",
+    ),
+    "another activation": (
+        "sparse",
+        "1_SpladePooling",
+        {"activation_function": "x"},
+        "one of relu",
+    ),
+    "no logits": ("sparse", "", {"transformer_task": "feature-extraction"}, "fill-mask"),
+    "one vector": ("late", "1_Dense", {"module_input_name": "sentence_embedding"}, "token_embed"),
+    "unit length of none": ("late", "2_Normalize", {"module_input_name": None}, "token_embeddings"),
+    "tokens": ("late", "3_MultiVectorMask", {"keep_only_token_ids": [3]}, "keep_only_token_ids"),
+    "strategy": ("late", "", {"query_expansion": {"strategy": "x", "length": 9}}, "fixed or min"),
+    "expansion": ("late", "", {"query_expansion": {"width": 9}}, "strategy, length, attend"),
+}
+
+
+@pytest.fixture(scope="module")
+def other_kinds(tmp_path_factory):
+    made = {"sparse": bert_tf2.SparseEncoder, "late": bert_tf2.MultiVectorEncoder}
+    folder, more = tmp_path_factory.mktemp("kinds"), {"late": {"query_expansion": {"length": 9}}}
+    for name, cls in made.items():
+        oracle.tiny_task(cls, **more.get(name, {})).save_to_preset(folder / name, "huggingface")
+    return folder
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_words_of_other_kinds_that_nothing_follows(other_kinds, tmp_path, name):
+    kind, where, words, wanted = KINDS[name]
+    folder = shutil.copytree(other_kinds / kind, tmp_path / "a")
+    file = "config.json" if where else "sentence_bert_config.json"
+    change(folder / where / file, **words)
+    assert wanted in said(folder)["refused"]
+    with pytest.raises(ValueError, match=r"open it as a (Sparse|MultiVector)Encoder"):
+        bert_tf2.SentenceEncoder.from_preset(folder)
+
+
+WITHOUT = {
+    "its pooling": ("sparse", [0], "Transformer and SpladePooling"),
+    "a mask": ("late", [0, 1, 2], "a MultiVectorMask, for query_expansion"),
+    "one mask": ("late", [0, 3, 3], "at most one MultiVectorMask"),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_modules_of_other_kinds(other_kinds, tmp_path, name):
+    kind, places, wanted = WITHOUT[name]
+    folder = shutil.copytree(other_kinds / kind, tmp_path / "a")
+    modules = json.loads((folder / "modules.json").read_text())
+    (folder / "modules.json").write_text(json.dumps([modules[i] for i in places]))
+    assert wanted in said(folder)["refused"]
+
+
+def test_words_of_stanfords_folders(other_kinds, tmp_path):
+    """Markers are found in text; the projection must be in the encoder's file."""
+    folder = shutil.copytree(other_kinds / "late", tmp_path / "a")
+    (folder / "modules.json").unlink()
+    change(folder / "config.json", architectures=["HF_ColBERT"])
+    change(folder / "artifact.metadata", query_maxlen=9, doc_maxlen=18)
+    with pytest.raises(weights.CheckpointError, match=r"must hold linear\.weight"):
+        weights.open_checkpoint(folder)
+    arrays = safetensors.numpy.load_file(folder / "model.safetensors")
+    arrays["linear.weight"] = np.ones((5, 24), "float32")
+    safetensors.numpy.save_file(arrays, folder / "model.safetensors")
+    task = bert_tf2.MultiVectorEncoder.from_preset(folder)
+    assert task.prompts == {"query": "[unused0] ", "document": "[unused1] "}
+    assert task.query_expansion["length"] == 9
+    assert [len(x) for x in task.encode_query(["tea"])] == [9]
+    ids = task.preprocessor.tokenizer(["[unused0] tea"])[0]
+    assert task.preprocessor.tokenizer.id_to_token(int(ids[0])) == "[unused0]"
+    found = task.encode_document(["tea."])[0]
+    np.testing.assert_allclose(np.abs(found), 5**-0.5, atol=1e-6)  # of ones all are alike
+    change(folder / "artifact.metadata", query_maxlen="x")
+    with pytest.raises(weights.CheckpointError, match="query_maxlen must be an integer"):
+        weights.open_checkpoint(folder)
 
 
 MODULE = {

@@ -1,26 +1,34 @@
-"""sentence-transformers' folders: Hugging Face's, and modules that make one vector of a text.
+"""sentence-transformers' folders: Hugging Face's, and modules that make vectors of a text.
 
-`modules.json` lists the modules: a Transformer, a Pooling, and what may follow, each with a folder
-of its own. What they say becomes the settings of a `SentenceEncoder`; what nothing here computes is
-refused by name, for who wants that. Source: sentence-transformers 2 to 6, models/ and
-base/modules/*.py.
+`modules.json` lists the modules: a Transformer, and what makes one vector of a text, weights of
+words, or a vector a token. What they say becomes the settings of a `SentenceEncoder`, a
+`SparseEncoder` or a `MultiVectorEncoder`; what nothing here computes is refused by name, for who
+wants that. Source: sentence-transformers 2 to 6, models/ and base/model.py. What ColBERT's own
+folders say instead is in colbert.py.
 """
 
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
-from bert_tf2.files import read_bytes, read_json
-from bert_tf2.messages import cut, shorten
+from bert_tf2.files import read_bytes
+from bert_tf2.messages import cut
 from bert_tf2.schema import parse_json
-from bert_tf2.weights.containers import safetensors
+from bert_tf2.weights.publishers import colbert
+from bert_tf2.weights.publishers import sentence_modules as modules
+from bert_tf2.weights.publishers.sentence_modules import Refused, config_of, only
 from bert_tf2.weights.report import CheckpointError
 from bert_tf2.weights.tokenizer_source import TokenizerSource
 from bert_tf2.weights.units import MODULES
 
-CLASS = "SentenceEncoder"  # the task that these folders are of
+# Their word for a kind of model -> the task that its folders are of.
+KINDS = {
+    "SentenceTransformer": "SentenceEncoder",
+    "SparseEncoder": "SparseEncoder",
+    "MultiVectorEncoder": "MultiVectorEncoder",
+    colbert.PYLATE: "MultiVectorEncoder",
+}
+DENSE, SPARSE, LATE = VECTORS = tuple(dict.fromkeys(KINDS.values()))
 RERANKER, CROSS = "Reranker", "CrossEncoder"
 LIST, SETTINGS = "modules.json", "config_sentence_transformers.json"
 PACKAGE = "sentence_transformers"
@@ -28,32 +36,8 @@ LENGTHS = tuple(
     f"sentence_{name}_config.json"
     for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta")
 )
-# Their old words for a pooling, in the order in which the vectors of several are joined -> the new.
-OLD_POOLINGS = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-}
-ACTIVATIONS = {
-    "linear": "torch.nn.modules.linear.Identity",
-    "tanh": "torch.nn.modules.activation.Tanh",
-    "relu": "torch.nn.modules.activation.ReLU",
-    "gelu": "torch.nn.modules.activation.GELU",
-    "sigmoid": "torch.nn.modules.activation.Sigmoid",
-    "silu": "torch.nn.modules.activation.SiLU",
-}
-_FILES = {"model.safetensors": "safetensors", "pytorch_model.bin": "torch"}
-_VECTOR = "sentence_embedding"
-
-
-class _Refused(ValueError):
-    """A word that nothing here follows."""
-
-    def __init__(self, place, word, wanted, received):
-        super().__init__(f"{place}: {word} must be {wanted}. Received: {shorten(received)}")
+# What else a module of another's package is called.
+_ALIASES = {"pylate.models.Dense.Dense": "Dense", "MLMTransformer": "Transformer"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,24 +46,30 @@ class Sentences:
 
     Attributes:
         encoder: where the encoder's files lie.
-        settings: of a `SentenceEncoder`.
+        task: the task's class that the folder is of.
+        settings: of that task.
         length: the longest text, in tokens; None: as the tokenizer says.
         lowercase: whether texts must be lower-cased.
-        variables: "modules.0.linear.weight", with the place among what follows the pooling ->
+        variables: "modules.0.linear.weight", with the place among what follows the encoder ->
             (shape, dtype), as in `Checkpoint`.
         places: the same name -> (container, file, the name there).
+        inner: a name in the encoder's file that is a module's -> its name in `variables`.
+        markers: prompts that begin with a piece of the vocabulary.
         refused: what is said and nothing here follows, as a text; "" for nothing.
     """
 
     encoder: Path
+    task: str = DENSE
     settings: Mapping = dataclasses.field(default_factory=dict)
     length: int | None = None
     lowercase: bool = False
     variables: Mapping[str, tuple] = dataclasses.field(default_factory=dict)
     places: Mapping[str, tuple] = dataclasses.field(default_factory=dict)
+    inner: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    markers: tuple[str, ...] = ()
     refused: str = ""
 
-    def task(self, tokenizer: TokenizerSource) -> dict:
+    def said(self, tokenizer: TokenizerSource) -> dict:
         """What a checkpoint says of its task."""
         why = self.refused
         if self.lowercase and not tokenizer.with_case().lowercase:
@@ -90,44 +80,59 @@ class Sentences:
                 "encoder can be used without them (`Encoder.from_preset`)."
             )
         lengths = {"max_length": self.length} if self.length else {}
-        said = {"class": CLASS, "settings": dict(self.settings), "preprocessor": lengths}
+        said = {"class": self.task, "settings": dict(self.settings), "preprocessor": lengths}
         return said | ({"refused": why} if why else {})
+
+    def read_from(self, container: str, file: Path, variables: Mapping) -> "Sentences":
+        """The same with what is a module's of the encoder's own file, where there is any.
+
+        Raises:
+            CheckpointError: it is not in the file.
+        """
+        if not self.inner:
+            return self
+        if absent := [name for name in self.inner if name not in variables]:
+            raise CheckpointError(f"{file} must hold {', '.join(absent)}. Received: none")
+        about = {ours: variables[theirs] for theirs, ours in self.inner.items()}
+        places = {ours: (container, file, theirs) for theirs, ours in self.inner.items()}
+        made = colbert.with_widths(self.settings["modules"], about)
+        return dataclasses.replace(
+            self,
+            settings={**self.settings, "modules": made},
+            variables={**self.variables, **about},
+            places={**self.places, **places},
+        )
 
 
 def find(folder: Path) -> Sentences | None:
-    """What a folder with a `modules.json` says; None for others.
+    """What a folder with a `modules.json`, or one of ColBERT's, says; None for others.
 
     Raises:
         CheckpointError: a file that is no JSON, or holds something else than it should.
     """
     file = folder / LIST
-    if not file.is_file() or _config(folder, SETTINGS).get("model_type") == CROSS:
+    said = config_of(folder, SETTINGS)
+    if not file.is_file() and colbert.is_one(folder):
+        return Sentences(folder, LATE, inner=colbert.INNER, **colbert.of_stanford(folder))
+    if not file.is_file() or said.get("model_type") == CROSS:
         return None
     # A list, and what is read here are objects.
     content = b'{"modules": ' + read_bytes(file, error=CheckpointError).strip() + b"}"
     schema = {"modules": [{"path": str, "type": str}]}
-    modules = parse_json(content, file, schema, CheckpointError)["modules"]
-    encoder = _inside(folder, modules[0]["path"]) if modules else folder
+    listed = parse_json(content, file, schema, CheckpointError)["modules"]
+    places = [_inside(folder, module["path"]) for module in listed]
+    encoder, task = places[0] if places else folder, DENSE
     try:
-        kinds = [_kind(module) for module in modules]
-        if kinds[:2] != ["Transformer", "Pooling"]:
-            raise _Refused(LIST, "the first modules", "Transformer and Pooling", kinds)
-        settings, variables, places = _pooling(folder, modules[1]), {}, {}
-        settings |= _settings(folder)
-        following = list(zip(kinds, modules, strict=True))[2:]
-        if len(following) > MODULES:
-            raise _Refused(LIST, "modules", f"at most {MODULES} after the Pooling", kinds)
-        settings["modules"] = []
-        for place, (kind, module) in enumerate(following):
-            made, found = _READERS[kind](_inside(folder, module["path"]))
-            settings["modules"].append(made)
-            for name, (about, there) in found.items():
-                variables[f"modules.{place}.{name}"] = about
-                places[f"modules.{place}.{name}"] = there
-        length, lowercase = _length(encoder)
-    except _Refused as error:
-        return Sentences(encoder, refused=str(error))
-    return Sentences(encoder, settings, length, lowercase, variables, places)
+        kinds = [_kind(module) for module in listed]
+        kind = said.get("model_type")
+        if kind not in (None, *KINDS):
+            raise Refused(SETTINGS, "`model_type`", f"one of {', '.join(KINDS)}", kind)
+        task = KINDS.get(kind, SPARSE if "SpladePooling" in kinds else DENSE)
+        found = _READERS[task](folder, [*zip(kinds, places, strict=True)], said)
+        length, lowercase = _length(encoder, task)
+    except Refused as error:
+        return Sentences(encoder, task, refused=str(error))
+    return Sentences(encoder, task, length=length, lowercase=lowercase, **found)
 
 
 def _inside(folder: Path, path: str) -> Path:
@@ -139,79 +144,135 @@ def _inside(folder: Path, path: str) -> Path:
 def _kind(module: Mapping) -> str:
     """The class of a module; of what is not sentence-transformers' own the whole name."""
     package, _, name = module["type"].rpartition(".")
-    known = ("Transformer", "Pooling", *_READERS)
-    if package.partition(".")[0] != PACKAGE or name not in known:
-        raise _Refused(LIST, "`type`", f"one of {', '.join(known)}", module["type"])
-    return name
+    if alias := _ALIASES.get(module["type"]):
+        return alias
+    own, kinds = package.partition(".")[0] == PACKAGE, (*_FIRST, *modules.READERS)
+    if not own or _ALIASES.get(name, name) not in kinds:
+        raise Refused(LIST, "`type`", f"one of {', '.join(kinds)}", module["type"])
+    return _ALIASES.get(name, name)
 
 
-def _config(folder: Path, name: str = "config.json", schema: Mapping | None = None) -> dict:
-    file = folder / name
-    return read_json(file, schema, error=CheckpointError) if file.is_file() else {}
+_FIRST = ("Transformer", "Pooling", "SpladePooling", "MultiVectorMask")
+
+# --- The kinds of models. -------------------------------------------------------------------------
+# A folder, its modules as (class, folder), and its settings -> fields of `Sentences`.
 
 
-def _only(folder: Path, values: Mapping, **only):
-    """Refuses words that say something else than what is computed."""
-    for word, wanted in only.items():
-        if values.get(word) not in (None, wanted):
-            raise _Refused(folder.name, f"`{word}`", repr(wanted), values[word])
+def _begin_with(listed, *wanted):
+    """Refuses modules that do not begin so. -> the classes, as a list."""
+    kinds = [kind for kind, _ in listed]
+    if kinds[: len(wanted)] != [*wanted]:
+        raise Refused(LIST, "the first modules", " and ".join(wanted), kinds)
+    return kinds
 
 
-def _pooling(folder: Path, module: Mapping) -> dict:
-    schema = {"include_prompt?": bool, "pooling_mode?": (str, [str])}
-    schema |= {f"{word}?": bool for word in OLD_POOLINGS}
-    values = _config(_inside(folder, module["path"]), schema=schema)
-    modes = values.get("pooling_mode")
-    for word in values:
-        if word.startswith("pooling_mode_") and word not in OLD_POOLINGS and values[word]:
-            raise _Refused(module["path"], f"`{word}`", "false", values[word])
-    if modes is None:
-        modes = [new for old, new in OLD_POOLINGS.items() if values.get(old)] or ["mean"]
-    modes = [modes] if isinstance(modes, str) else list(modes)
-    unknown = [mode for mode in modes if mode not in OLD_POOLINGS.values()]
-    if unknown or not modes:
-        known = ", ".join(OLD_POOLINGS.values())
-        raise _Refused(module["path"], "`pooling_mode`", f"one or more of {known}", modes)
-    return {"pooling": modes, "include_prompt": values.get("include_prompt", True)}
+def _dense_vectors(folder: Path, listed, said) -> dict:
+    _begin_with(listed, "Transformer", "Pooling")
+    made, files = _followers(listed[2:], modules.TEXT)
+    own = modules.pooling(listed[1][1]) | _settings(folder, DENSE) | {"modules": made}
+    return {"settings": own, **files}
 
 
-def _settings(folder: Path) -> dict:
-    schema = {
-        "prompts?": {str: (str, None)},
-        "default_prompt_name?": (str, None),
-        "similarity_fn_name?": (str, None),
-        "truncate_dim?": (int, None),
-        "model_type?": str,
-    }
-    values = _config(folder, SETTINGS, schema)
-    _only(folder / SETTINGS, values, model_type="SentenceTransformer")
-    words = ("default_prompt_name", "similarity_fn_name", "truncate_dim")
+def _sparse_vectors(folder: Path, listed, said) -> dict:
+    kinds = _begin_with(listed, "Transformer", "SpladePooling")
+    if len(kinds) > 2:
+        raise Refused(LIST, "modules", "no more than Transformer and SpladePooling", kinds)
+    return {"settings": modules.splade(listed[1][1]) | _settings(folder, SPARSE)}
+
+
+def _token_vectors(folder: Path, listed, said) -> dict:
+    kinds = _begin_with(listed, "Transformer")
+    masks = [place for kind, place in listed if kind == "MultiVectorMask"]
+    if len(masks) > 1:
+        raise Refused(LIST, "modules", "at most one MultiVectorMask", kinds)
+    rest = [row for row in listed[1:] if row[0] != "MultiVectorMask"]
+    made, files = _followers(rest, modules.TOKENS)
+    own = _settings(folder, LATE) | {"modules": made} | _tokens_of(listed[0][1])
+    own |= modules.mask(masks[0]) if masks else {"skiplist_words": []}
+    markers = ()
+    if said.get("model_type") == colbert.PYLATE:
+        own, markers = colbert.of_pylate(folder / SETTINGS, own)
+    elif own["query_expansion"] and not masks:
+        raise Refused(LIST, "modules", "with a MultiVectorMask, for query_expansion", kinds)
+    return {"settings": own, "markers": markers, **files}
+
+
+_READERS = {DENSE: _dense_vectors, SPARSE: _sparse_vectors, LATE: _token_vectors}
+
+
+def _followers(listed, at: str) -> tuple[list, dict]:
+    """What follows, as settings and as fields of `Sentences`; `at`: the vectors that it reads."""
+    made, files = [], {"variables": {}, "places": {}}
+    if len(listed) > MODULES:
+        raise Refused(LIST, "modules", f"at most {MODULES} that follow", [k for k, _ in listed])
+    for place, (kind, folder) in enumerate(listed):
+        if kind not in modules.READERS:
+            raise Refused(LIST, "what follows", f"one of {', '.join(modules.READERS)}", kind)
+        settings, found = modules.READERS[kind](folder, at)
+        made.append(settings)
+        for name, (about, there) in found.items():
+            files["variables"][f"modules.{place}.{name}"] = about
+            files["places"][f"modules.{place}.{name}"] = there
+    return made, files
+
+
+# What their settings say of each kind besides prompts; similarities that it has not are left out.
+_WORDS = {DENSE: "truncate_dim", SPARSE: "max_active_dims", LATE: None}
+_LATE_SIMILARITIES = ("maxsim", "meanmaxsim")
+
+
+def _settings(folder: Path, task: str) -> dict:
+    words = {"default_prompt_name": str, "similarity_fn_name": str}
+    words |= {_WORDS[task]: int} if _WORDS[task] else {}
+    schema = {"prompts?": {str: (str, None)}, "model_type?": str}
+    schema |= {f"{word}?": (kind, None) for word, kind in words.items()}
+    values = config_of(folder, SETTINGS, schema)
     said = {word: values[word] for word in words if values.get(word) is not None}
+    if task != DENSE and (said.get("similarity_fn_name") in _LATE_SIMILARITIES) != (task == LATE):
+        said.pop("similarity_fn_name", None)  # as they do
     prompts = {n: text for n, text in values.get("prompts", {}).items() if text is not None}
     return said | {"prompts": prompts}
 
 
-def _length(folder: Path) -> tuple[int | None, bool]:
+_TOKENS = ("query_length", "document_length", "query_expansion")
+
+
+def _tokens_of(folder: Path) -> dict:
+    """How long queries and documents are, and what queries are filled up with."""
+    schema = {f"{word}?": (int, None) for word in _TOKENS[:2]}
+    expansion = {"strategy": str, "length": int, "attend?": bool, "token?": (str, None)}
+    values = config_of(folder, _lengths_file(folder), schema | {"query_expansion?": (dict, None)})
+    if found := values.get("query_expansion"):
+        where = f"{_lengths_file(folder)}: `query_expansion`"
+        if {*found} - {n.removesuffix("?") for n in expansion}:
+            raise Refused(where, "its words", "strategy, length, attend and token", [*found])
+        if found.get("strategy") not in ("fixed", "min"):
+            raise Refused(where, "`strategy`", "fixed or min", found.get("strategy"))
+    return {word: values.get(word) for word in _TOKENS}
+
+
+def _lengths_file(folder: Path) -> str:
+    return next((name for name in LENGTHS if (folder / name).is_file()), LENGTHS[0])
+
+
+def _length(folder: Path, kind: str) -> tuple[int | None, bool]:
     """The longest text, and whether it is lower-cased."""
     schema = {"max_seq_length?": (int, None), "do_lower_case?": (bool, None)}
-    name = next((name for name in LENGTHS if (folder / name).is_file()), LENGTHS[0])
-    values = _config(folder, name, schema)
+    name = _lengths_file(folder)
+    values = config_of(folder, name, schema)
+    sparse = kind == SPARSE
+    wanted = "fill-mask" if sparse else "feature-extraction"
     task = values.get("transformer_task")
-    if task not in (None, "feature-extraction"):
-        raise _Refused(name, "`transformer_task`", "feature-extraction", task)
-    _only(folder / name, values, module_output_name="token_embeddings", processing_kwargs={})
-    forward = {"method": "forward", "method_output_name": "last_hidden_state"}
+    if task not in (None, wanted):
+        raise Refused(name, "`transformer_task`", wanted, task)
+    only(folder / name, values, module_output_name="token_embeddings", processing_kwargs={})
+    output = "logits" if sparse else "last_hidden_state"
+    forward = {"method": "forward", "method_output_name": output}
     if (values.get("modality_config") or {}).get("text", forward) != forward:
-        raise _Refused(name, "`modality_config`", f"text: {forward}", values["modality_config"])
+        raise Refused(name, "`modality_config`", f"text: {forward}", values["modality_config"])
+    if kind != LATE:
+        only(folder / name, values, **dict.fromkeys(_TOKENS))
     return values.get("max_seq_length"), bool(values.get("do_lower_case"))
-
-
-def _activation(place: str, word: str, said: str) -> str:
-    """Our name of one of torch's classes."""
-    names = {theirs.rpartition(".")[2]: ours for ours, theirs in ACTIVATIONS.items()}
-    if not str(said).startswith("torch.nn.") or said.rpartition(".")[2] not in names:
-        raise _Refused(place, word, f"one of {', '.join(ACTIVATIONS.values())}", said)
-    return names[said.rpartition(".")[2]]
 
 
 def reranker(values: Mapping, folder: Path) -> dict | None:
@@ -223,79 +284,13 @@ def reranker(values: Mapping, folder: Path) -> dict | None:
     said = values.get("sentence_transformers")
     said = said.get("activation_fn") if isinstance(said, Mapping) else None
     said = said or values.get("sbert_ce_default_activation_function")
-    beside = _config(folder, SETTINGS)
+    beside = config_of(folder, SETTINGS)
     if beside.get("model_type") == CROSS:
         said = beside.get("activation_fn") or said
     if said is None:
         return None
     try:
-        settings = {"activation": _activation("config.json", "`activation_fn`", said)}
-    except _Refused as error:
+        settings = {"activation": modules.activation("config.json", "`activation_fn`", said)}
+    except Refused as error:
         return {"class": RERANKER, "refused": cut(str(error), 400)}
     return {"class": RERANKER, "settings": settings}
-
-
-def _dense(folder: Path) -> tuple[dict, dict]:
-    schema = {"in_features": int, "out_features": int, "bias?": bool, "activation_function?": str}
-    values = _config(folder, schema=schema | {"use_residual?": bool})
-    _only(folder, values, module_input_name=_VECTOR, module_output_name=_VECTOR)
-    said = values.get("activation_function", ACTIVATIONS["tanh"])
-    act = _activation(folder.name, "`activation_function`", said)
-    sizes = (values["out_features"], values["in_features"])
-    made = {
-        "kind": "dense",
-        "width": sizes[0],
-        "activation": act,
-        "bias": values.get("bias", True),
-        "residual": values.get("use_residual", False),
-    }
-    shapes = {"linear.weight": sizes} | ({"linear.bias": sizes[:1]} if made["bias"] else {})
-    if made["residual"] and sizes[0] != sizes[1]:
-        shapes["residual.weight"] = sizes
-    return made, _found(folder, shapes)
-
-
-def _norm(folder: Path) -> tuple[dict, dict]:
-    width = _config(folder, schema={"dimension": int}).get("dimension")
-    return {"kind": "norm"}, _found(folder, {f"norm.{part}": (width,) for part in _NORM})
-
-
-_NORM = ("weight", "bias")
-
-
-def _dropout(folder: Path) -> tuple[dict, dict]:
-    values = _config(folder, schema={"dropout?": float})
-    return {"kind": "dropout", "rate": values.get("dropout", 0.2)}, {}
-
-
-def _normalize(folder: Path) -> tuple[dict, dict]:
-    _only(folder, _config(folder), module_input_name=_VECTOR, module_output_name=_VECTOR)
-    return {"kind": "normalize"}, {}
-
-
-# A module's class -> (its folder -> its settings; and its variables, as `_found` gives them).
-_READERS = {"Dense": _dense, "LayerNorm": _norm, "Dropout": _dropout, "Normalize": _normalize}
-
-
-def _found(folder: Path, shapes: Mapping[str, tuple]) -> dict[str, tuple]:
-    """Their name -> ((shape, dtype), (container, file, their name)).
-
-    Of a pickle the shapes are the config's: it is opened for who reads it, and no one else.
-
-    Raises:
-        CheckpointError: there is no such file, or not these variables in it.
-    """
-    name = next((name for name in _FILES if (folder / name).is_file()), None)
-    if name is None:
-        raise CheckpointError(f"{folder} must hold one of {', '.join(_FILES)}. Received: neither")
-    listed = {theirs: (shape, np.dtype("float32")) for theirs, shape in shapes.items()}
-    if name == "model.safetensors":
-        there = safetensors.list_variables(folder / name)
-        if {theirs: shape for theirs, (shape, _) in there.items()} != dict(shapes):
-            got = {theirs: shape for theirs, (shape, _) in there.items()}
-            raise CheckpointError(
-                f"{folder / name} must hold {shorten(dict(shapes), 200)}, as the config beside it "
-                f"says. Received: {shorten(got, 200)}"
-            )
-        listed = there
-    return {n: (about, (_FILES[name], folder / name, n)) for n, about in listed.items()}

@@ -7,24 +7,35 @@ import numpy as np
 
 from bert_tf2.files import write_json
 from bert_tf2.weights.containers import safetensors
+from bert_tf2.weights.publishers.sentence_modules import ACTIVATIONS, OLD_POOLINGS, TEXT, TOKENS
 from bert_tf2.weights.publishers.sentence_transformers import (
-    ACTIVATIONS,
-    CLASS,
+    DENSE,
+    KINDS,
+    LATE,
     LENGTHS,
     LIST,
-    OLD_POOLINGS,
     PACKAGE,
     RERANKER,
     SETTINGS,
+    SPARSE,
+    VECTORS,
 )
 
 _CLASSES = {"dense": "Dense", "norm": "LayerNorm", "dropout": "Dropout", "normalize": "Normalize"}
+_TYPES = {
+    "SpladePooling": "sparse_encoder.models",
+    "MultiVectorMask": "multi_vector_encoder.modules",
+}
+# Settings of a task -> the file that says them: of the folder, and of its Transformer.
+_SAID = ("prompts", "default_prompt_name", "similarity_fn_name")
+_SAID_IF_ANY = ("truncate_dim", "max_active_dims")
+_OF_TRANSFORMER = ("query_length", "document_length", "query_expansion")
 
 
 def settings_of(contents) -> dict | None:
-    """The settings of a `SentenceEncoder`'s `Contents`; None for other ones."""
+    """The settings of the `Contents` of a task that gives vectors; None for other ones."""
     task = contents.task or {}
-    return dict(task.get("settings", {})) if task.get("class") == CLASS else None
+    return dict(task.get("settings", {})) if task.get("class") in VECTORS else None
 
 
 def write_modules(folder: Path, contents, stored: Mapping[str, np.ndarray]) -> dict:
@@ -38,32 +49,61 @@ def write_modules(folder: Path, contents, stored: Mapping[str, np.ndarray]) -> d
     settings = settings_of(contents)
     if settings is None:
         return dict(stored)
-    modes, width = list(settings["pooling"]), contents.config.hidden_size
-    listed = [("", "Transformer", None), ("1_Pooling", "Pooling", _pooling_words(settings, width))]
-    width *= len(modes)
-    for place, module in enumerate(settings["modules"]):
-        name = _CLASSES[module["kind"]]
-        listed.append((f"{place + 2}_{name}", name, _words_of(module, width)))
-        width = module.get("width", width)
-    for place, (path, _, words) in enumerate(listed):
+    listed = [("Transformer", None, None), *_modules(contents, settings)]
+    modules = []
+    for index, (name, words, place) in enumerate(listed):
+        path = f"{index}_{name}" if index else ""
         (folder / path).mkdir(exist_ok=True)
         if words is not None:
             write_json(folder / path / "config.json", words)
-        start = f"modules.{place - 2}."
+        start = f"modules.{place}."
         own = {n.removeprefix(start): x for n, x in stored.items() if n.startswith(start)}
         if own:
             safetensors.write(folder / path / "model.safetensors", own)
-    modules = [
-        {"idx": i, "name": str(i), "path": path, "type": f"{PACKAGE}.models.{name}"}
-        for i, (path, name, _) in enumerate(listed)
-    ]
+        type = f"{PACKAGE}.{_TYPES.get(name, 'models')}.{name}"
+        modules.append({"idx": index, "name": str(index), "path": path, "type": type})
     write_json(folder / LIST, modules)
-    length = (contents.task.get("preprocessor") or {}).get("max_length")
-    write_json(folder / LENGTHS[0], {"max_seq_length": length, "do_lower_case": False})
-    words = ("prompts", "default_prompt_name", "similarity_fn_name", "truncate_dim")
-    said = {word: settings.get(word) for word in words}
-    write_json(folder / SETTINGS, {n: x for n, x in said.items() if n != words[3] or x is not None})
+    _write_settings(folder, contents, settings)
     return {name: x for name, x in stored.items() if not name.startswith("modules.")}
+
+
+def _write_settings(folder: Path, contents, settings: Mapping) -> None:
+    """How long texts are, and the prompts and the like."""
+    task = contents.task["class"]
+    length = (contents.task.get("preprocessor") or {}).get("max_length")
+    own = {word: settings[word] for word in _OF_TRANSFORMER if settings.get(word) is not None}
+    own |= {"transformer_task": "fill-mask"} if task == SPARSE else {}
+    said = {"max_seq_length": length, "do_lower_case": False}
+    write_json(folder / LENGTHS[0], said | own)
+    said = {word: settings.get(word) for word in _SAID}
+    said |= {word: settings[word] for word in _SAID_IF_ANY if settings.get(word) is not None}
+    if task != DENSE:  # which all versions take it for
+        said["model_type"] = next(theirs for theirs, ours in KINDS.items() if ours == task)
+    write_json(folder / SETTINGS, said)
+
+
+def _modules(contents, settings: Mapping) -> list[tuple]:
+    """(class, config, the place among what follows) of each module but the Transformer."""
+    width, task = contents.config.hidden_size, contents.task["class"]
+    if task == SPARSE:
+        words = {word: settings[word] for word in ("pooling_strategy", "activation_function")}
+        return [
+            ("SpladePooling", words | {"embedding_dimension": contents.config.vocab_size}, None)
+        ]
+    at, listed = TOKENS, []
+    if task == DENSE:
+        at, listed = TEXT, [("Pooling", _pooling_words(settings, width), None)]
+        width *= len(settings["pooling"])
+    for place, module in enumerate(settings["modules"]):
+        words = _words_of(module, width)
+        if at == TOKENS:
+            words |= {"module_input_name": at, "module_output_name": at}
+        listed.append((_CLASSES[module["kind"]], words, place))
+        width = module.get("width", width)
+    if task == LATE:
+        words = {word: settings[word] for word in ("skiplist_words", "skiplist_tasks")}
+        listed.append(("MultiVectorMask", words | {"keep_only_token_ids": None}, None))
+    return listed
 
 
 def words_of_reranker(contents) -> dict:
