@@ -197,7 +197,8 @@ METADATA = [
 SETTINGS = [
     {"query_prefix": "[unused0] ", "document_prefix": "[unused1] ", "query_length": 9},
     {"query_prefix": "tea ", "do_query_expansion": False, "document_length": 14},
-    {"prompts": {"query": "rain "}, "skiplist_words": ["tea"], "attend_to_expansion_tokens": True},
+    {"prompts": {"query": "rain "}, "skiplist_words": ["tea"], "query_length": 11},
+    {"attend_to_expansion_tokens": True, "query_length": 8},
 ]
 
 
