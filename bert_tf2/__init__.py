@@ -39,6 +39,7 @@ _HOMES = {
     "SparseEncoder": "bert_tf2.tasks.sparse_encoder",
     "MultiVectorEncoder": "bert_tf2.tasks.multi_vector_encoder",
     "Reranker": "bert_tf2.tasks.reranker",
+    "Index": "bert_tf2.search.index",
     "semantic_search": "bert_tf2.search.exact",
     "mine_hard_negatives": "bert_tf2.search.mining",
     "paraphrase_mining": "bert_tf2.search.paraphrases",

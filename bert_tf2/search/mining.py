@@ -14,7 +14,7 @@ import numpy as np
 from bert_tf2.messages import shorten
 from bert_tf2.scoring import vectors
 from bert_tf2.search import exact
-from bert_tf2.search.negative_formats import FORMATS
+from bert_tf2.search.mined_texts import FORMATS, positives_of, read_pairs
 
 LOGGER = logging.getLogger("bert_tf2")
 STRATEGIES = ("top", "random")
@@ -94,9 +94,9 @@ def mine_hard_negatives(
             `search.nearest`.
     """
     limits = Limits(max_score, min_score, absolute_margin, relative_margin)
-    names, anchors, texts = _columns(dataset)
+    names, anchors, texts = read_pairs(dataset)
     queries, documents = [*dict.fromkeys(anchors)], [*dict.fromkeys([*(corpus or ()), *texts])]
-    positives = _positives(anchors, texts, queries, documents)
+    positives = positives_of(anchors, texts, queries, documents)
     ranks = Ranks.of(range_min, range_max, num_negatives, sampling_strategy, limits, positives)
     checked_choice(output_format, FORMATS, "output_format")
     how = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
@@ -259,38 +259,6 @@ def checked_choice(value, options, name):
         raise ValueError(
             f"`{name}` must be one of {', '.join(options)}. Received: {shorten(value)}"
         )
-
-
-# === Texts ========================================================================================
-
-
-def _columns(dataset):
-    """Pairs in any form -> names of the two columns, and both as lists of str."""
-    names = ("anchor", "positive")
-    if hasattr(dataset, "keys"):
-        names = tuple(dataset.keys())[:2]
-        sides = [list(dataset[name]) for name in names]
-    elif isinstance(dataset, tuple) and len(dataset) == 2:
-        sides = [list(side) for side in dataset]
-    else:
-        sides = [list(side) for side in zip(*dataset, strict=True)]
-    if len(sides) != 2 or len(sides[0]) != len(sides[1]) or not sides[0]:
-        raise ValueError(
-            "`dataset` must be pairs of texts, one or more: a tuple of two lists of one length, or "
-            f"a dict of two such columns. Received: {shorten(dataset)}"
-        )
-    if strange := [text for side in sides for text in side if not isinstance(text, str)]:
-        raise ValueError(f"`dataset` must be pairs of str. Received: {shorten(strange[0])}")
-    return names, *sides
-
-
-def _positives(anchors, texts, queries, documents):
-    """Of each query the rows of its positives, in the order in which they came."""
-    place = {text: row for row, text in enumerate(documents)}
-    found = {query: {} for query in queries}
-    for anchor, text in zip(anchors, texts, strict=True):
-        found[anchor][place[text]] = None
-    return [[*rows] for rows in found.values()]
 
 
 def _rescoring(cross_encoder, queries, documents, batch_size):

@@ -161,6 +161,7 @@ class SentenceEncoder(Prompted):
 
     encode = encoding.encode
     encode_to_file = to_file.encode_to_file
+    fingerprint = to_file.fingerprint
     features = features.features
 
     def similarity(self, a, b):

@@ -70,13 +70,17 @@ def encode_to_file(
     return file
 
 
-def fingerprint(task, how):
-    """What tells a model and its settings, an `encoding.How`, from others: a str."""
+def fingerprint(task, how=None):
+    """What tells a model and its settings from others: a str of 64 characters.
+
+    Args:
+        how: an `encoding.How`, further settings; or None.
+    """
     found = hashlib.sha256()
     kept = {"tokenizer": task.preprocessor.tokenizer.get_config()}
     kept |= {name: getattr(task, name) for name in task.settings}
-    kept |= {"max_length": task.preprocessor.max_length, **how._asdict()}
-    if how.ranges is not None:
+    kept |= {"max_length": task.preprocessor.max_length} | (how._asdict() if how else {})
+    if how and how.ranges is not None:
         kept["ranges"] = how.ranges.tolist()  # NumPy shortens what is long
     found.update(repr(sorted(kept.items())).encode())
     for name, variable in sorted(task.named_variables().items()):

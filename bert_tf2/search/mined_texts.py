@@ -1,10 +1,48 @@
-"""Mined negatives as the columns that losses read. Source: sentence-transformers 6, as mining.py.
+"""Pairs of texts as people hold them, and mined negatives as the columns that losses read.
 
-Each function takes the names of the two columns, the anchors and texts, of each anchor the rows of
-its positives, a `Mined`, and whether scores are wanted; and gives a dict of columns.
+Source: sentence-transformers 6, as mining.py.
 """
 
 import numpy as np
+
+from bert_tf2.messages import shorten
+
+# === Pairs ========================================================================================
+
+
+def read_pairs(dataset):
+    """Pairs in any form -> names of the two columns, and both as lists of str."""
+    names = ("anchor", "positive")
+    if hasattr(dataset, "keys"):
+        names = tuple(dataset.keys())[:2]
+        sides = [list(dataset[name]) for name in names]
+    elif isinstance(dataset, tuple) and len(dataset) == 2:
+        sides = [list(side) for side in dataset]
+    else:
+        sides = [list(side) for side in zip(*dataset, strict=True)]
+    if len(sides) != 2 or len(sides[0]) != len(sides[1]) or not sides[0]:
+        raise ValueError(
+            "`dataset` must be pairs of texts, one or more: a tuple of two lists of one length, or "
+            f"a dict of two such columns. Received: {shorten(dataset)}"
+        )
+    if strange := [text for side in sides for text in side if not isinstance(text, str)]:
+        raise ValueError(f"`dataset` must be pairs of str. Received: {shorten(strange[0])}")
+    return names, *sides
+
+
+def positives_of(anchors, texts, queries, documents):
+    """Of each query the rows of its positives, in the order in which they came."""
+    place = {text: row for row, text in enumerate(documents)}
+    found = {query: {} for query in queries}
+    for anchor, text in zip(anchors, texts, strict=True):
+        found[anchor][place[text]] = None
+    return [[*rows] for rows in found.values()]
+
+
+# === Negatives ====================================================================================
+
+# Each function takes the names of the two columns, the anchors and texts, of each anchor the rows
+# of its positives, a `Mined`, and whether scores are wanted; and gives a dict of columns.
 
 
 def triplets(names, queries, documents, positives, mined, with_scores):

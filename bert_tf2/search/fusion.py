@@ -1,0 +1,89 @@
+"""Words beside vectors: BM25 (Robertson & Zaragoza 2009), and one ranking of several.
+
+Needs the package `bm25s` for words alone.
+"""
+
+import re
+
+import numpy as np
+
+from bert_tf2.messages import shorten
+
+K = 60  # of Cormack, Clarke & Büttcher 2009, who introduced the fusion
+
+
+def reciprocal_rank_fusion(rankings, top_k=None, k=K):
+    """One ranking of several: each gives 1 / (k + rank), of ranks from 1, to what it ranks.
+
+    Args:
+        rankings: list of int arrays (r,), numbers in their order, the best first; negative ones
+            stand for nothing.
+        top_k: how many of the best to give; default all.
+        k: what evens out the first ranks, above 0.
+
+    Returns:
+        int64 (n,), the numbers in their order, of equal scores the lower first; and float32 (n,),
+        their scores.
+
+    Raises:
+        ValueError: a number that is twice in a ranking, or another `k`.
+    """
+    if not k > 0:
+        raise ValueError(f"`k` must be above 0. Received: {shorten(k)}")
+    found = {}
+    for ranking in rankings:
+        ranked = [int(i) for i in np.asarray(ranking, "int64").tolist() if i >= 0]
+        if len({*ranked}) < len(ranked):
+            raise ValueError(f"`rankings` must not name one twice. Received: {shorten(ranked)}")
+        for rank, i in enumerate(ranked, 1):
+            found[i] = found.get(i, 0.0) + 1 / (k + rank)
+    ids, scores = np.array([*found], "int64"), np.array([*found.values()])
+    order = np.lexsort((ids, -scores))[:top_k]
+    return ids[order], scores[order].astype("float32")
+
+
+def words(text):
+    """A text's words for BM25: letters and digits in a row, in one case. -> list of str"""
+    return re.findall(r"\w+", text.casefold())
+
+
+class WordIndex:
+    """BM25 over texts, with Lucene's formula, k1 = 1.5 and b = 0.75.
+
+    Args:
+        texts: list of str.
+
+    Raises:
+        ImportError: `bm25s` is not installed.
+        ValueError: no text has a word.
+    """
+
+    def __init__(self, texts):
+        try:
+            import bm25s
+        except ImportError as error:
+            raise ImportError(
+                "Ranking by words needs the package bm25s: pip install bm25s, or this project with "
+                "its extra `search`."
+            ) from error
+        tokens = [words(text) for text in texts]
+        if not any(tokens):
+            raise ValueError("A text or more must have words. Received: none")
+        self.index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
+        self.index.index(tokens, show_progress=False)
+
+    def nearest(self, query, top_k):
+        """The texts that share words with a query.
+
+        Args:
+            query: str. top_k: int, how many of the best at most.
+
+        Returns:
+            float32 (r,), scores in falling order, all above 0, and int64 (r,), the texts; of equal
+            scores the lower first.
+        """
+        asked = [*dict.fromkeys(words(query))]
+        scores = np.asarray(self.index.get_scores(asked), "float32") if asked else np.zeros(0, "f")
+        there = np.flatnonzero(scores > 0)
+        order = there[np.lexsort((there, -scores[there]))][:top_k]
+        return scores[order], order
