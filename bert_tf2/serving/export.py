@@ -17,12 +17,18 @@ def export_saved_model(task, folder, pairs=None, precision=None):
         `serving_default`: `text` (B,) string, and `text_pair` (B,) string for a model of pairs;
         `token_ids`: the inputs of the model, int32: `token_ids`, `segment_ids`, `padding_mask`,
             each (B, L), and for a MaskedLM `masked_positions` (B, P).
-        and those of a task's own: `embed` of a SentenceEncoder takes `text` and `prompt_name`.
+        and those of a task's own: `embed` of a SentenceEncoder, `embed_sparse` of a SparseEncoder
+        and `embed_tokens` of a MultiVectorEncoder take `text` and `prompt_name`, each (B,) string;
+        `rerank` of a Reranker `text` and `text_pair`.
+    A SentenceEncoder's SavedModel is also to be called, on strings (B,), and then gives float32
+    (B, D): so `hub.KerasLayer` and what stands on it, such as Apache Beam's, take it.
     `assets.extra/labels.txt` has a classifier's names, one a line, in the order of the logits.
     All signatures answer what the task's `answers` names; a TextClassifier gives `label` (B,)
     string, `probabilities` and `logits` (B, C) float32; a MaskedLM `words` (B, P, 5) string, their
     `probabilities`, and `masks` (B,), how many of the P are masks of that text; a SentenceEncoder
-    `embedding` (B, D).
+    `embedding` (B, D); a SparseEncoder `indices` and `values` (B, A), of each text in falling
+    order, then zeros; a MultiVectorEncoder `token_embeddings` (B, L, W) and `mask` (B, L), the
+    tokens that count; a Reranker `scores` (B, K), and of one logit `score` (B,).
 
     Args:
         task: a task model, e.g. a `TextClassifier`.
@@ -57,6 +63,8 @@ def export_saved_model(task, folder, pairs=None, precision=None):
     module = tf.Module()
     read = {v.ref(): v for signature in signatures.values() for v in signature.variables}
     module.weights = list(read.values())
+    if served.plain_answer:
+        module.__call__ = _plain_call(served)
     with files.new_folder(place) as unfinished:
         tf.saved_model.save(module, unfinished, signatures=signatures)
         extra = unfinished / "assets.extra"  # TensorFlow's place for files of ours
@@ -79,6 +87,16 @@ def _signatures(task, pairs):
         "token_ids": graph.get_concrete_function(**ids),
         **{n: graph.get_concrete_function(**specs) for n, specs in task.signatures().items()},
     }
+
+
+def _plain_call(task):
+    """A function of texts (B,) alone, whose result is one of the task's answers."""
+    graph, specs = task.answering(), task.string_inputs()
+
+    def call(text):
+        return graph(text=text)[task.plain_answer]
+
+    return tf.function(call, [*specs.values()], autograph=False)
 
 
 class _Versions:

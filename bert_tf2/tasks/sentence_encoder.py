@@ -54,6 +54,7 @@ class SentenceEncoder(Prompted):
     """
 
     head_kind = "sentence"
+    plain_answer = "embedding"
     settings = (
         *("pooling", "modules", "include_prompt", "prompts"),
         *("default_prompt_name", "similarity_fn_name", "truncate_dim"),

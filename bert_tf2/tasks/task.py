@@ -49,6 +49,7 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
     ids_rank = 2  # of token ids: (B, L)
     length_input = "token_ids"  # the input (B, L) along whose columns outputs go
     reads_windows = False  # whether what is longer than a row is read in several
+    plain_answer: str | None = None  # the one that a SavedModel gives when it is called on texts
     marks: tuple[str, ...] = ()  # of what `prepare` gives as inputs, what `answers` alone reads
 
     def __init__(self, encoder, preprocessor, inputs, outputs, drop_padding, name):
