@@ -74,7 +74,7 @@ class Sampling(NamedTuple):
 ONCE = Sampling()
 
 
-def batches(columns, prepare, batch_size=32, sampling=ONCE, groups=None):
+def batches(columns, prepare, batch_size=32, sampling=ONCE, groups=None, apart=None):
     """In-memory columns -> batches ready for a model.
 
     Args:
@@ -84,6 +84,7 @@ def batches(columns, prepare, batch_size=32, sampling=ONCE, groups=None):
         sampling: a `Sampling`.
         groups: int (n,): batches then hold rows of one group only, in the order in which they
             fill; a group's last batch, at the end of the epoch, may be smaller.
+        apart: in the place of groups, a `no_duplicates.Apart`, which says what is in a batch.
 
     Returns:
         a tf.data.Dataset of what `prepare` gives.
@@ -100,6 +101,12 @@ def batches(columns, prepare, batch_size=32, sampling=ONCE, groups=None):
     def numbers(passes):
         """One pass over the row numbers, in batches."""
         chosen = order(rows, passes) if shuffle else tf.range(rows, dtype=tf.int64)
+        if apart is not None:
+            chosen, sizes = tf.numpy_function(apart, [chosen], (tf.int64, tf.int64), stateful=False)
+            ends = tf.cumsum(tf.ensure_shape(sizes, [apart.batches]))
+            chosen = tf.ensure_shape(chosen, [None])
+            ends = tf.data.Dataset.from_tensor_slices((ends - sizes, ends))
+            return ends.map(as_written(lambda start, end: chosen[start:end]))
         chosen = tf.data.Dataset.from_tensor_slices(chosen)
         if groups is None:
             return chosen.batch(batch_size, drop_remainder)
@@ -114,6 +121,7 @@ def batches(columns, prepare, batch_size=32, sampling=ONCE, groups=None):
         (int(size) if drop_remainder else int(size) + batch_size - 1) // batch_size
         for size in sizes
     )
+    steps = steps if apart is None else apart.batches
     steps = tf.data.INFINITE_CARDINALITY if endless else steps
     dataset = tf.data.Dataset.range(np.iinfo("int64").max if endless else 1).flat_map(numbers)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))

@@ -27,6 +27,8 @@ def dataset(
         labelled: whether there are labels to learn from, or to compare with.
     """
     finish = _finishing_traced(task, labelled, class_weight)
+    if labelled:
+        x, y = task.taken_apart(x, y)
     x = as_dataset(task, x, sampling.endless, labelled)
     if isinstance(x, tf.data.Dataset):
         if y is not None or sample_weight is not None:
@@ -52,7 +54,9 @@ def dataset(
         sides = tuple(task.packed_texts(found).values())
         groups = task.preprocessor.buckets(sides if sides[1:] else sides[0])
         groups = groups.reshape(pipeline.count_rows(found), -1).max(1)
-    return pipeline.batches(found, finish, pipeline.rows_a_batch(batch_size), sampling, groups)
+    size = pipeline.rows_a_batch(batch_size)
+    apart = None if sampling.order is None else task.apart(found, size)
+    return pipeline.batches(found, finish, size, sampling, groups, apart)
 
 
 def as_dataset(task, x, endless=False, labelled=True):
@@ -66,6 +70,7 @@ def as_dataset(task, x, endless=False, labelled=True):
 
 def batch(task, x, y=None, sample_weight=None, class_weight=None):
     """Rows in memory -> one `Batch`."""
+    x, y = task.taken_apart(x, y)
     if y is None:
         raise ValueError("`y`, the labels, must be given with texts. Received: None")
     return _finishing(task, True, class_weight)(task.read(x, y, sample_weight))

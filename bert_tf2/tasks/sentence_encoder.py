@@ -3,9 +3,10 @@
 import logging
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from bert_tf2.data import columns
+from bert_tf2.data.sentence_rows import TEXTS, text_rows
 from bert_tf2.messages import shorten
 from bert_tf2.modeling import sentences
 from bert_tf2.modeling.inputs import check_ids, input_tensors
@@ -13,12 +14,13 @@ from bert_tf2.scoring import vectors
 from bert_tf2.tasks import encoding, features, to_file
 from bert_tf2.tasks.prompted import Prompted
 from bert_tf2.tasks.task import Task
+from bert_tf2.tasks.trained_vectors import TrainedVectors
 
 LOGGER = logging.getLogger("bert_tf2")
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
-class SentenceEncoder(Prompted):
+class SentenceEncoder(TrainedVectors, Prompted):
     """Gives a text a vector, near those of texts that mean the like.
 
     `from_preset` opens folders of sentence-transformers as they say: pooling, the modules that
@@ -124,9 +126,19 @@ class SentenceEncoder(Prompted):
 
     def prepare(self, found, counted=False):
         """Texts, perhaps with `prompt` (the text of it) or `prompt_name`, of all or one each."""
+        if "labels" in found:
+            return self.prepared_rows(found)
+        if TEXTS in found:
+            raise ValueError(
+                f"A {type(self).__name__} takes single texts, a list of str. Received: pairs"
+            )
         if "text" not in found:
             return self.encoded(found), None, None
-        prompt, ids = self.tokenized(found)
+        inputs, cut = self.packed_ids(*self.tokenized(found))
+        return inputs | {"cut": cut}, None, None
+
+    def packed_ids(self, prompt, ids):
+        """A prompt () or (B,), and ids of it and the text -> inputs, and whether each was cut."""
         inputs, longest = self.preprocessor.packed(ids), self.preprocessor.max_length
         if not self.include_prompt:
             tokens = self.preprocessor.tokenizer(tf.reshape(prompt, [-1])).row_lengths(axis=1)
@@ -136,7 +148,7 @@ class SentenceEncoder(Prompted):
             mask = inputs["padding_mask"]
             later = tf.range(tf.shape(mask)[1])[tf.newaxis] >= skipped
             inputs["pooling_mask"] = mask * tf.cast(later, tf.int32)
-        return inputs | {"cut": ids.row_lengths() + 2 > longest}, None, None
+        return inputs, ids.row_lengths() + 2 > longest
 
     def rename_inputs(self, inputs):
         """As `Task.rename_inputs`; where prompts do not count, `pooling_mask` says what does."""
@@ -169,25 +181,29 @@ class SentenceEncoder(Prompted):
         """How alike vectors are: (n, D), (m, D) -> float32 (n, m). See `scoring.vectors`."""
         return vectors.similarity(a, b, self.similarity_fn_name)
 
+    def predict_similarity(self, x, batch_size=32, verbose=0):
+        """How alike the texts of pairs are.
+
+        Args:
+            x: pairs: a tuple of two lists of n str, a list of tuples, or a table of two columns.
+            batch_size: texts at a time. verbose: whether to show how far it is.
+
+        Returns:
+            float32 (n,); equal texts are computed once.
+        """
+        pairs = text_rows(x)
+        if pairs.shape[1] != 2:
+            raise ValueError(f"Expected pairs, two texts a row. Received: {pairs.shape[1]}")
+        texts, places = np.unique(pairs.numpy(), return_inverse=True)
+        found = self.encode(texts.tolist(), batch_size=batch_size, show_progress_bar=bool(verbose))
+        a, b = found[places.reshape(-1, 2)].swapaxes(0, 1)
+        return self.similarity_pairwise(a, b)
+
     def similarity_pairwise(self, a, b):
         """How alike vectors of the same row are: (n, D) twice -> float32 (n,)."""
         return vectors.similarity_pairwise(a, b, self.similarity_fn_name)
 
-    # === A transformer of scikit-learn, which learns nothing ======================================
-
-    def fit(self, X=None, y=None, *args, **kwargs):
-        """Texts alone: nothing is learnt, as scikit-learn calls it. -> itself
-
-        Raises:
-            TypeError: anything to be trained on.
-        """
-        if y is not None or args or kwargs or columns.is_pair(X):
-            raise TypeError(
-                f"A {type(self).__name__} has nothing to train by. To train on texts with labels, "
-                "give its vectors to another model (`transform`), or open the encoder as a "
-                "TextClassifier or TextRegressor."
-            )
-        return self
+    # === A transformer of scikit-learn, which `fit` of texts alone leaves as it is ================
 
     def transform(self, X):
         """Texts -> float32 (n, D), as `encode`."""

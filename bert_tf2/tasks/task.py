@@ -113,6 +113,14 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
             found["sample_weight"] = sample_weights(sample_weight, rows)
         return found
 
+    def taken_apart(self, x, y):
+        """x and y as users give them -> the same, where y may stand among the columns of x."""
+        return x, y
+
+    def apart(self, found, batch_size):
+        """What must not come twice in a batch to learn from: a `no_duplicates.Apart`, or None."""
+        return
+
     def read_texts(self, x):
         """Raw texts in memory -> columns (n, …), of names in `raw_names`."""
         return columns.text_columns(x, self.raw_names)

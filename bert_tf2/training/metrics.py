@@ -66,3 +66,19 @@ class Pearson(keras.metrics.Metric):
         n, x, y, xx, yy, xy = keras.ops.unstack(self.sums.value, axis=0)
         spread = keras.ops.sqrt((n * xx - x * x) * (n * yy - y * y))
         return keras.ops.mean(keras.ops.divide_no_nan(n * xy - x * y, spread))
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class PairPearson(Pearson):
+    """Pearson's correlation of numbers with the cosines of pairs of vectors, over a pass."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds numbers (B,) and vectors (B, 2, E), or of all layers (B, 2, N, E), the last counts;
+        sample weights (B,)."""
+        if len(y_pred.shape) == 2:  # of the model itself, while its variables are made
+            y_pred = keras.ops.stack([y_pred, y_pred], 1)
+        x = y_pred if len(y_pred.shape) == 3 else y_pred[:, :, -1]
+        x = x / keras.ops.maximum(keras.ops.norm(x, axis=-1, keepdims=True), 1e-12)
+        cosines = keras.ops.sum(x[:, 0] * x[:, 1], -1)
+        columns = (keras.ops.reshape(values, (-1, 1)) for values in (y_true, cosines))
+        super().update_state(*columns, sample_weight)

@@ -17,6 +17,8 @@ class StepModel(DistributedModel):
     own_loss = None  # the name by which people call the task's loss
     softens = False  # whether that loss knows `label_smoothing` and `focal_gamma`
     gives_logits = True  # whether its outputs are; else they are what is asked for itself
+    of_whole_batch = False  # whether its losses do not add up over the parts of a batch
+    part_rows = None  # the rows of a micro-batch, where the loss says how many
     weighs_metrics = False  # whether metrics count targets by weight: some may count nothing
     optimizer = None  # until it is compiled
     given_loss = None  # another loss than the task's own

@@ -4,6 +4,7 @@ The loss of a step is a mean over everything in its batch, wherever the pieces o
 each piece (a replica's share of the batch, and of that a micro-batch) weighs by what it holds: its
 gradients are those of `mean * size / total size`, and their plain sum is the batch's gradient.
 After that sum, and only then, come unscaling, the check for overflow, clipping and one update.
+Losses that are no such mean, of rows that are each other's negatives, are in `whole_batch.py`.
 
 Letters: B rows of a piece, C classes.
 """
@@ -12,7 +13,8 @@ import functools
 
 import tensorflow as tf
 
-from bert_tf2.training import keras_hooks, losses
+from bert_tf2.training import keras_hooks, losses, whole_batch
+from bert_tf2.training.pieces import part_of, part_size, rows_of, sum_replicas
 from bert_tf2.weights import units
 
 
@@ -25,8 +27,7 @@ def train_step(task, batch):
         task: a compiled model with `losses` and the settings of a step (see `Task.compile`).
         batch: (inputs, targets, weights), this replica's rows; there may be none.
     """
-    in_parts = task.micro_batches > 1
-    find = functools.partial(_gradients_in_parts if in_parts else _gradients, task, batch)
+    find = functools.partial(_way_to_gradients(task), task, batch)
     loss, gradients = find()
     if task.fgm:
         gradients = _with_adversary(task, gradients, find)
@@ -36,7 +37,18 @@ def train_step(task, batch):
 
 def test_step(task, batch):
     """Adds a batch to the loss and the metrics of `evaluate`. Runs on each replica."""
-    _record(task, batch, _loss(task, batch, training=False))
+    if task.of_whole_batch:
+        _record(task, batch, whole_batch.loss(task, batch))
+    else:
+        _record(task, batch, _loss(task, batch, training=False))
+
+
+def _way_to_gradients(task):
+    """The function of (task, batch, moved) that finds them."""
+    in_parts = task.micro_batches > 1 or task.part_rows
+    if task.of_whole_batch and (in_parts or task.distribute_strategy.num_replicas_in_sync > 1):
+        return whole_batch.gradients
+    return _gradients_in_parts if in_parts else _gradients
 
 
 def apply(task, gradients):
@@ -70,19 +82,6 @@ def apply(task, gradients):
         take(gradients)
         return True
     return task.finite_steps.guard(take, gradients)
-
-
-def sum_replicas(tensors):
-    """Each tensor's sum over all replicas; as it is where there is one."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return list(tensors)
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, list(tensors))
-
-
-def rows_of(x):
-    """The number of rows of a batch, a float32 scalar."""
-    return tf.cast(tf.shape(tf.nest.flatten(x)[0])[0], tf.float32)
 
 
 def _record(task, batch, loss, taken=True):
@@ -205,12 +204,12 @@ def _gradients_in_parts(task, batch, moved=None):
         parts["r_drop"] = (0.0, rows_of(inputs))
     totals = total_sizes(parts)
     rows = tf.shape(tf.nest.flatten(inputs)[0])[0]
-    size = _part_size(task, inputs)
+    size = part_size(task, inputs)
     variables = task.stepped_variables
     reached = [False] * len(variables)
 
     def body(start, loss, *sums):
-        part = tf.nest.map_structure(lambda t: _rows(t, start, size), tuple(batch))
+        part = part_of(tuple(batch), start, size)
         more, found = _gradients(task, part, totals, moved)
         reached[:] = [g is not None for g in found]
         added = [s if g is None else s + g for s, g in zip(sums, found, strict=True)]
@@ -224,29 +223,3 @@ def _gradients_in_parts(task, batch, moved=None):
         parallel_iterations=1,
     )
     return loss, [s if found else None for s, found in zip(sums, reached, strict=True)]
-
-
-def _part_size(task, x):
-    """Rows of a micro-batch: an int under XLA, which needs to know it; else a scalar tensor."""
-    parts, first = task.micro_batches, tf.nest.flatten(x)[0]
-    if not task.jit_compile or task.distribute_strategy.num_replicas_in_sync > 1:
-        rows = tf.shape(first)[0]
-        return tf.maximum((rows + parts - 1) // parts, 1)
-    known = first.shape[0]
-    if known is None or known % parts:
-        raise ValueError(
-            "With `jit_compile=True`, batches must be of one size that `micro_batches` divides: "
-            "give `fit` a tf.data.Dataset made by `.batch(size, drop_remainder=True)`. "
-            f"Received: micro_batches={parts}, batches of {known or 'unknown'} rows"
-        )
-    return known // parts
-
-
-def _rows(tensor, start, size):
-    """`size` rows from `start` on, or as many as there are."""
-    if tensor is None:
-        return None
-    if isinstance(size, int):
-        others = tensor.shape.rank - 1
-        return tf.slice(tensor, [start, *[0] * others], [size, *[-1] * others])
-    return tensor[start : start + size]

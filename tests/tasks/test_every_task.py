@@ -121,6 +121,13 @@ TASKS = {
     "MultiVectorEncoder": Row(
         tiny(bert_tf2.MultiVectorEncoder, document_length=9, skiplist_words=["."]), None, TEXTS
     ),
+    "SentenceEncoder": Row(tiny(bert_tf2.SentenceEncoder), (PAIRS,), TEXTS, 0.01),
+    "vectors by numbers": Row(
+        tiny(bert_tf2.SentenceEncoder, modules=["normalize"]),
+        (PAIRS, [1, 0.25, 0, 1, 0.5, 0.75]),
+        TEXTS,
+        0.01,
+    ),
     "a task of tests": Row(
         tags, (WORDS, [["O"] * (len(w) - 1) + ["X"] for w in WORDS]), WORDS, 0.01
     ),
@@ -129,6 +136,7 @@ TASKS = {
 ALIKE = ("pairs", "several numbers", "a task of tests", "MaskedLM", "TokenClassifier")
 ALIKE += ("NextSentenceClassifier", "ZeroShotClassifier", "TextClassifier", "TextRegressor")
 ALIKE += ("MultipleChoice", "several labels", "SparseEncoder", "MultiVectorEncoder")
+ALIKE += ("vectors by numbers",)
 STEPS = ("TokenClassifier with CRF",)
 ON_BOTH = ("MaskedLM with nsp",)
 
@@ -196,6 +204,7 @@ def test_it_learns_and_is_scored(fitted):
         "TokenClassifier": TAG_ANSWERS,
         "SparseEncoder": {"indices", "values"},
         "MultiVectorEncoder": {"token_embeddings", "mask"},
+        "SentenceEncoder": {"embedding"},
         "a task of tests": {"labels", "logits"},
     }
     if row.data is not None:
