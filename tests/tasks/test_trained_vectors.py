@@ -101,9 +101,12 @@ PARTS = {  # x, y, loss and how it is computed in parts
 }
 
 
-@pytest.mark.parametrize(
-    "name", [n if n == "ranking" else pytest.param(n, marks=pytest.mark.full) for n in PARTS]
-)
+def test_micro_batches_take_the_step_of_the_whole(pairs):
+    assert_same(trained((FIRST, SECOND), None, micro_batches=4)[0], pairs)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", PARTS)
 def test_twenty_steps_in_micro_batches_are_those_of_the_whole(name):
     x, y, loss, how = PARTS[name]
     steps = {"epochs": 20, "rate": 1e-3}
