@@ -1,17 +1,24 @@
 # Everything a newcomer or a contributor runs. Needs Python 3.11 or later, pip and make.
 PYTHON ?= python3
 CHECKPOINT ?= all-MiniLM-L6-v2
+QUESTIONS ?= "How does a training go on after it was killed?" \
+  "Which file formats can checkpoints have?" "How do I add a task of my own?"
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: peers help quickstart test test-full test-soak bench bench-quick check format notebooks clean
+.PHONY: peers help quickstart search test test-full test-soak bench bench-quick check format notebooks clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 quickstart: $(VENV)/installed ## fine-tune, export and serve a classifier (CHECKPOINT=name or folder)
 	@$(BIN)/bert_tf2 quickstart --init_checkpoint="$(CHECKPOINT)"
+
+search: $(VENV)/installed ## ask this project's own pages three questions, by all-MiniLM-L6-v2's vectors
+	@$(BIN)/bert_tf2 index --init_checkpoint="$(CHECKPOINT)" --index_dir=runs/pages --overwrite \
+	  --passage_length=128 README.md CONTRIBUTING.md docs benchmarks/README.md checkpoints/README.md
+	@echo && $(BIN)/bert_tf2 search --index_dir=runs/pages --hybrid --top_k=2 $(QUESTIONS)
 
 test: $(VENV)/installed ## the default test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not full and not soak"

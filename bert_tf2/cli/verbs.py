@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from bert_tf2.cli.flag_table import FLAGS
-from bert_tf2.cli.flags import Flag, choice, text
+from bert_tf2.cli.flags import Flag, choice, switch, text
 
 
 def _flags(names, **own):
@@ -121,6 +121,37 @@ VERBS = {
             ),
         ),
         ("init_checkpoint", "input_file", "output_file"),
+    ),
+    "index": Verb(
+        "write an index of files and folders of texts, to be searched",
+        "search_verbs:index",
+        _flags(
+            _CHECKPOINT
+            + "index_dir text_column name_column header delimiter encoding max_seq_length "
+            "passage_length predict_batch_size graph append overwrite",
+            overwrite=switch("replace the index that is there"),
+        ),
+        ("index_dir",),
+        "FILE_OR_FOLDER …",
+    ),
+    "search": Verb(
+        "answer questions from an index: the passages that mean the like",
+        "search_verbs:search",
+        _flags(
+            _CHECKPOINT
+            + "index_dir input_file encoding max_seq_length top_k hybrid reranker candidates "
+            "exactly predict_batch_size json_lines output_file overwrite",
+            init_checkpoint=FLAGS["init_checkpoint"]._replace(
+                about="the model that made the index (default: as the index says)"
+            ),
+            input_file=text("file of questions, one a line"),
+            output_file=text(
+                "CSV, TSV or JSONL file to write: query, rank, corpus_id, score, name, document, "
+                "start, end, text (default: print for people)"
+            ),
+        ),
+        ("index_dir",),
+        "[QUESTION …]",
     ),
     "export": Verb(
         "write a SavedModel that takes raw strings, for TF Serving",

@@ -1,7 +1,8 @@
 """Long texts cut into passages that a model reads whole, at places where a reader would cut.
 
-Passages follow each other without overlap. One ends, in its second half, before a heading, a blank
-line, a line, a sentence or a word, the first of these that is there, and as late as it can.
+Passages follow each other without overlap. One ends before the last heading behind its first
+eighth; or else, in its second half, before a blank line, a line, a sentence or a word, the first of
+these that is there, and as late as it can.
 """
 
 import re
@@ -54,8 +55,9 @@ def _cut(tokenizer, text, room):
     while begin < len(starts):
         end = min(begin + room, len(starts))
         if end < len(starts):
-            places = np.arange(end, begin + room // 2, -1)  # the latest first
-            worth = [_worth(text, starts, ends, words, place) for place in places]
+            places = np.arange(end, begin + max(room // 8, 1), -1)  # the latest first
+            worth = np.array([_worth(text, starts, ends, words, place) for place in places])
+            worth[(places <= begin + room // 2) & (worth < HEADING)] = -1
             end = int(places[int(np.argmax(worth))])
         if ends[end - 1] > starts[begin]:
             found.append((int(starts[begin]), int(ends[end - 1])))

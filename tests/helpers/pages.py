@@ -76,6 +76,8 @@ def prepare(folder, reference):
     written = {
         "vocab.txt": (reference / "own_fixture" / "vocab_uncased.txt").read_text("utf-8"),
         "texts.txt": "\n".join(TEXTS),
+        "notes/a.md": "# Steam\n\nCoffee is hot.\n",
+        "rows.csv": "id,text\n1,late coffee\n",
         **dict.fromkeys(("train.tsv", "dev.tsv"), signs),
         **{f"SST-2/{name}": signs.replace("positive", "1") for name in ("train.tsv", "dev.tsv")},
         **dict.fromkeys(("train.jsonl", "dev.jsonl"), several),

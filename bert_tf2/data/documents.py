@@ -1,0 +1,73 @@
+"""Files and folders -> documents: names and texts, to be searched in."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from bert_tf2.data import examples, json_lines, tables
+
+SUFFIXES = (".txt", ".md", ".markdown", ".rst")  # a file is one document
+
+
+class Documents(NamedTuple):
+    """Documents, in the order in which they were found.
+
+    Attributes:
+        names: list of str, the file; of a table's row the file and its line, "a.csv:7".
+        texts: list of str.
+        blank: how many files without a letter were left out.
+    """
+
+    names: list[str]
+    texts: list[str]
+    blank: int = 0
+
+
+def read_documents(paths, text="text", name=None, header=True, delimiter=None, encoding=None):
+    """Reads the documents of files and folders.
+
+    Args:
+        paths: files, of which a CSV, TSV or JSON Lines file has a document a row, and any other is
+            one; and folders, in which all files are read that end in .txt, .md, .markdown or .rst,
+            in the order of their names, but for what is hidden.
+        text: column or key of the text, in tables.
+        name: column or key of the name; default: file and line.
+        header, delimiter, encoding: as of `data.examples.read_examples`.
+
+    Returns:
+        `Documents`, one at least.
+
+    Raises:
+        ValueError: no documents, or files that are not as they should be.
+        OSError: a file cannot be read.
+    """
+    names, texts, blank = [], [], 0
+    for path in map(Path, paths):
+        if path.suffix.lower() in examples.SUFFIXES and not path.is_dir():
+            columns = [text] if name is None else [text, name]
+            for line, row in examples.rows(path, columns, header, delimiter, encoding):
+                where = f"{path}, line {line}"
+                texts.append(json_lines.text(where, text, row[text]))
+                names.append(f"{path}:{line}" if name is None else str(row[name]))
+            continue
+        for file in _inside(path) if path.is_dir() else [path]:
+            if not file.stat().st_size and path.is_dir():
+                blank += 1
+                continue
+            texts.append(tables.decode(file, encoding))
+            names.append(str(file))
+    if not texts:
+        raise ValueError(
+            f"Expected documents, files that end in {', '.join(SUFFIXES)} with text in them. "
+            f"Received: none in {', '.join(map(str, paths))}"
+        )
+    return Documents(names, texts, blank)
+
+
+def _inside(folder):
+    """The text files of a folder and of those in it, in the order of their names."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                yield Path(place, name)

@@ -1,0 +1,145 @@
+"""`bert_tf2 index` and `bert_tf2 search`: files and folders in, passages and their places out."""
+
+import csv
+import json
+
+import pytest
+import shell
+
+import bert_tf2
+from bert_tf2.search import snippets
+
+NOTE = "# Tea\n\nThe kettle hums.\n\n# Stone\n\nRain on stone, late letters.\n"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory, reference):
+    return shell.tiny_checkpoint(tmp_path_factory.mktemp("search") / "tiny", reference)
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("notes")
+    (folder / "sub" / ".hidden").mkdir(parents=True)
+    written = {
+        "a.md": NOTE,
+        "sub/b.txt": "rain",
+        "sub/c.txt": "",
+        "sub/.hidden/d.txt": "hidden",
+        "sub/e.bin": "\0",
+        "rows.csv": "id,text\nx,the kettle\ny,tea\n",
+        "rows.jsonl": json.dumps({"text": "late letter"}) + "\n",
+        "questions.txt": "tea?\n\nthe kettle\n",
+    }
+    for name, text in written.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(checkpoint, notes, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "index"
+    how = [f"--preset={checkpoint}", f"--index_dir={folder}", "--passage_length=14"]
+    shell.runs("index", *how, notes / "a.md", notes / "sub", notes / "rows.jsonl")
+    return folder
+
+
+def hits(capsys, *argv):
+    capsys.readouterr()
+    shell.runs("search", *argv, "--json_lines")
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_files_and_folders(made, notes, checkpoint, capsys):
+    found = hits(capsys, f"--index_dir={made}", "--top_k=9", "tea?")
+    names = {str(notes / name) for name in ("a.md", "sub/b.txt")} | {f"{notes / 'rows.jsonl'}:1"}
+    assert {hit["name"] for hit in found} == names
+    assert [hit["rank"] for hit in found] == [*range(1, len(found) + 1)]
+    for hit in found:
+        if hit["name"].endswith("a.md"):
+            assert hit["text"] == NOTE[hit["start"] : hit["end"]]
+    encoder = bert_tf2.SentenceEncoder.from_preset(checkpoint)
+    again = bert_tf2.Index.load(made, encoder).search("tea?", 9)
+    assert [hit["corpus_id"] for hit in found] == [hit["corpus_id"] for hit in again]
+
+
+def test_the_page_for_people(made, notes, capsys):
+    shell.runs("search", f"--index_dir={made}", "--top_k=2", "kettle humming", "rain")
+    said = capsys.readouterr().out
+    assert said.count("  1  ") == 2
+    assert f"{notes / 'a.md'}  characters " in said
+    assert "\033" not in said  # no terminal
+
+
+def test_tables_are_added_and_written(made, notes, checkpoint, tmp_path, capsys):
+    folder = tmp_path / "index"
+    shell.runs("index", f"--preset={checkpoint}", f"--index_dir={folder}", notes / "a.md")
+    shell.runs("index", f"--index_dir={folder}", "--append", "--name_column=id", notes / "rows.csv")
+    assert "2 texts in 2 passages of 16 numbers, " in capsys.readouterr().out
+    out = tmp_path / "hits.csv"
+    questions = f"--input_file={notes / 'questions.txt'}"
+    shell.runs("search", f"--index_dir={folder}", questions, "--top_k=3", f"--output_file={out}")
+    with open(out, newline="") as file:
+        rows = list(csv.reader(file))
+    assert len(rows) == 7
+    assert rows[0] == [
+        "query",
+        "rank",
+        "corpus_id",
+        "score",
+        "name",
+        "document",
+        "start",
+        "end",
+        "text",
+    ]
+    shell.runs("index", f"--preset={checkpoint}", f"--index_dir={folder}", "--overwrite",
+               notes / "sub")  # fmt: skip
+    assert {hit["name"] for hit in hits(capsys, f"--index_dir={folder}", "tea")} == {
+        str(notes / "sub" / "b.txt")
+    }
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.full
+def test_words_and_a_reranker(made, checkpoint, capsys):
+    pytest.importorskip("bm25s")
+    reranker = f"--reranker={checkpoint}"
+    found = hits(capsys, f"--index_dir={made}", "--hybrid", reranker, "--candidates=4", "the rain")
+    assert found == sorted(found, key=lambda hit: -hit["score"])
+
+
+WRONG = {
+    "there": (["index", "{n}/a.md"], 1, "--append to it, or --overwrite it"),
+    "no file": (["index", "--append", "{n}/z.md"], 1, "no file"),
+    "nothing": (["index", "--append"], 2, "give files and folders"),
+    "column": (["index", "--append", "--text_column=x", "{n}/rows.csv"], 1, "a column 'x'"),
+    "no question": (["search"], 2, "give questions"),
+    "blank": (["search", " "], 2, "give questions"),
+    "another model": (["search", "--preset={other}", "tea"], 1, "by another model"),
+    "output": (["search", "--output_file=a.txt", "tea"], 1, "ends in .csv, .tsv"),
+    "no index": (["search", "--index_dir={n}", "tea"], 1, "no file"),
+    "none to add to": (["index", "--index_dir={n}", "--append", "{n}/a.md"], 1, "no index"),
+    "another folder": (["index", "--index_dir={n}", "{n}/a.md"], 1, "exists"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_said(made, notes, name, tmp_path, reference, capsys):
+    (verb, *given), status, words = WRONG[name]
+    other = tmp_path / "other"
+    if name == "another model":
+        shell.tiny_checkpoint(other, reference, hidden_size=32)
+    given = [part.format(n=notes, other=other) for part in given]
+    shell.fails(capsys, status, [verb, f"--index_dir={made}", *given], words)
+
+
+def test_the_part_that_is_shown():
+    text = "Rain fell. Stones lay about. " * 9 + "The kettle hummed at last. " + "Rain fell. " * 9
+    start, end = snippets.excerpt(text, "a humming kettle", 60)
+    assert "kettle hummed" in text[start:end]
+    assert text[start - 2 : start] == ". "
+    assert end - start <= 60
+    assert text[end] == " "
+    assert snippets.excerpt("rain", "tea") == (0, 4)
+    assert snippets.marked("Kettles and tea", "a kettle", str.upper) == "KETTLES and tea"
