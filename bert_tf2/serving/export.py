@@ -5,25 +5,32 @@ from pathlib import Path
 import tensorflow as tf
 
 from bert_tf2 import files
+from bert_tf2.serving import card, warmup
 from bert_tf2.serving.precision import at_precision, check_precision
+from bert_tf2.serving.signatures import samples, signatures
 from bert_tf2.tasks.task import Task
 
 
-def export_saved_model(task, folder, pairs=None, precision=None):
+def export_saved_model(task, folder, pairs=None, precision=None, about=None):
     """Writes a SavedModel that needs nothing but tensorflow and tensorflow_text to run.
 
     The vocabulary and the class names are inside the graph: no file beside the model is read.
     Signatures:
         `serving_default`: `text` (B,) string, and `text_pair` (B,) string for a model of pairs;
         `token_ids`: the inputs of the model, int32: `token_ids`, `segment_ids`, `padding_mask`,
-            each (B, L), and for a MaskedLM `masked_positions` (B, P).
+            each (B, L), and for a MaskedLM `masked_positions` (B, P);
+        `examples`: (B,) string, serialized `tf.train.Example`s with these columns as features;
         and those of a task's own: `embed` of a SentenceEncoder, `embed_sparse` of a SparseEncoder
         and `embed_tokens` of a MultiVectorEncoder take `text` and `prompt_name`, each (B,) string;
         `rerank` of a Reranker `text` and `text_pair`.
+        `tokenize` answers `text` (B,) with `ids`, `pieces`, `starts`, `ends` (B, L), the last two
+            characters of the text, and `lengths` (B,), without special tokens.
     A SentenceEncoder's SavedModel is also to be called, on strings (B,), and then gives float32
     (B, D): so `hub.KerasLayer` and what stands on it, such as Apache Beam's, take it.
-    `assets.extra/labels.txt` has a classifier's names, one a line, in the order of the logits.
-    All signatures answer what the task's `answers` names; a TextClassifier gives `label` (B,)
+    `assets.extra/labels.txt` has a classifier's names, one a line, in the order of the logits;
+    beside it lie requests that TensorFlow Serving warms up with, and settings for servers, each
+    value explained. README.md and model_card.json tell what the model is.
+    All other signatures answer what the task's `answers` names; a TextClassifier gives `label` (B,)
     string, `probabilities` and `logits` (B, C) float32; a MaskedLM `words` (B, P, 5) string, their
     `probabilities`, and `masks` (B,), how many of the P are masks of that text; a SentenceEncoder
     `embedding` (B, D); a SparseEncoder `indices` and `values` (B, A), of each text in falling
@@ -44,6 +51,7 @@ def export_saved_model(task, folder, pairs=None, precision=None):
             is float32. It is quicker on x86 with AVX512-VNNI, AVX-VNNI or AMX; other x86
             processors give the same answers, no quicker. GPUs, and TensorFlow for other
             processors, lack the operation.
+        about: dict of what the card is to say besides, such as `data`, `scores` and `license`.
 
     Returns:
         pathlib.Path of the folder written.
@@ -57,36 +65,27 @@ def export_saved_model(task, folder, pairs=None, precision=None):
     place()  # a version that exists is refused before the work, not after it
     pairs = task.takes_pairs if pairs is None else pairs
     served = at_precision(task, precision)
-    signatures = _signatures(served, pairs)
+    asked = signatures(served, pairs)
+    requests = samples(served, pairs)
     # What the graphs read and no more: a float32 kernel has no place beside its int8 codes. Not
     # keras.export.ExportArchive, which writes every weight twice.
     module = tf.Module()
-    read = {v.ref(): v for signature in signatures.values() for v in signature.variables}
+    read = {v.ref(): v for signature in asked.values() for v in signature.variables}
     module.weights = list(read.values())
     if served.plain_answer:
         module.__call__ = _plain_call(served)
     with files.new_folder(place) as unfinished:
-        tf.saved_model.save(module, unfinished, signatures=signatures)
+        tf.saved_model.save(module, unfinished, signatures=asked)
         extra = unfinished / "assets.extra"  # TensorFlow's place for files of ours
         extra.mkdir()
         beside = {"task.txt": f"{type(task).__name__}\n"} | task.extra_assets()
         for name, text in beside.items():
             (extra / name).write_text(text, encoding="utf-8")
+        name = place.folder.absolute().parent.name
+        warmup.write(extra, name, requests)
+        computed = precision or task.encoder.policy.compute_dtype
+        card.write(unfinished, name, card.card_of(task, computed, asked, about), requests)
     return place.folder
-
-
-def _signatures(task, pairs):
-    """dict of signature names to traced functions."""
-    graph = task.answering()
-    ids = {
-        name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name)
-        for name, tensor in task.input.items()
-    }
-    return {
-        "serving_default": graph.get_concrete_function(**task.string_inputs(pairs)),
-        "token_ids": graph.get_concrete_function(**ids),
-        **{n: graph.get_concrete_function(**specs) for n, specs in task.signatures().items()},
-    }
 
 
 def _plain_call(task):

@@ -1,8 +1,10 @@
 """What every task gets by a row of `TASKS`: the protocol, held in each place that stands on it."""
 
 import contextlib
+import json
 from typing import NamedTuple
 
+import c_loader
 import keras
 import numpy as np
 import oracle
@@ -15,6 +17,7 @@ from token_classifier import TokenClassifier
 
 import bert_tf2
 from bert_tf2 import weights
+from bert_tf2.serving.warmup import FILE as WARM_UP
 
 TEXTS = ["The kettle hums.", "rain", "stone, rain & tea", "tea", "", "a stone"]
 WORDS = [["the", "kettle", "hums"], ["rain"], ["stone", "rain"], ["tea"], ["a"], ["a", "stone"]]
@@ -257,10 +260,14 @@ def test_other_formats(fitted, tmp_path, format):
         np.testing.assert_array_equal(again.named_variables()[key], variable, err_msg=key)
 
 
-def test_saved_model(fitted, tmp_path):
+@pytest.fixture(scope="module")
+def served(fitted, tmp_path_factory):
+    return bert_tf2.export_saved_model(fitted[2], tmp_path_factory.mktemp("served"))
+
+
+def test_saved_model(fitted, served):
     name, row, task, _ = fitted
-    folder = bert_tf2.export_saved_model(task, tmp_path / "served")
-    signatures = tf.saved_model.load(folder).signatures
+    signatures = tf.saved_model.load(served).signatures
     inputs = task.prepare(task.read(row.ask))[0]
     want = answers(task, row.ask)
     ids = {n: x for n, x in inputs.items() if n not in task.marks}
@@ -275,6 +282,72 @@ def test_saved_model(fitted, tmp_path):
     columns = dict(zip(task.raw_names, map(tf.constant, texts), strict=False))
     got = signatures["serving_default"](**columns)
     equal({n: v.numpy() for n, v in got.items()}, want, atol=1e-5)
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*texts, strict=True)]
+    got = signatures["examples"](examples=tf.constant([*map(as_example, rows)]))
+    equal({n: v.numpy() for n, v in got.items()}, want, atol=1e-5)
+    check_card(served, signatures)
+
+
+def as_example(row):
+    """A row of strings, or lists of them, by name as a serialized `tf.train.Example`."""
+    example = tf.train.Example()
+    for name, value in row.items():
+        values = [value] if isinstance(value, str) else value
+        example.features.feature[name].bytes_list.value.extend(x.encode() for x in values)
+    return example.SerializeToString()
+
+
+def check_card(folder, signatures):
+    """That a model's card tells its signatures as TensorFlow does, and is itself no signature's."""
+    card = json.loads((folder / "model_card.json").read_text("utf-8"))
+    assert card["signatures"].keys() == signatures.keys()
+    for name, function in signatures.items():
+        specs = function.structured_input_signature[1], function.structured_outputs
+        for side, told in zip(specs, card["signatures"][name].values(), strict=True):
+            assert {n: x["dtype"] for n, x in told.items()} == {
+                n: x.dtype.name for n, x in side.items()
+            }
+
+
+@pytest.mark.full
+@pytest.mark.skipif(c_loader.compiler() is None, reason="there is no C compiler")
+def test_a_c_program_is_answered_the_same(served, program):
+    """What a graph warms up with, asked in TensorFlow Serving's own loader and in Python."""
+    asked = warm_up_requests(served)
+    signatures = tf.saved_model.load(served).signatures
+    assert asked.keys() == signatures.keys()
+    for name, inputs in asked.items():
+        want = {n: v.numpy() for n, v in signatures[name](**inputs).items()}
+        arrays = {n: x.numpy() for n, x in inputs.items()}
+        equal(c_loader.ask(program, served, name, arrays), want, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    return c_loader.built(tmp_path_factory.mktemp("program"))
+
+
+def warm_up_requests(folder):
+    """{signature: {name: tensor}} of a SavedModel's warm-up file, read by TensorFlow Serving's own
+    messages."""
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    found = {}
+    for record in tf.data.TFRecordDataset(str(folder / "assets.extra" / WARM_UP)):
+        request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
+        assert request.model_spec.name == folder.parent.name
+        inputs = {n: tf.constant(tf.make_ndarray(x)) for n, x in request.inputs.items()}
+        found[request.model_spec.signature_name] = inputs
+    return found
+
+
+def test_warm_up_requests(served):
+    """Each signature is warmed up, and answers one row to what it is asked."""
+    signatures, asked = tf.saved_model.load(served).signatures, warm_up_requests(served)
+    assert asked.keys() == signatures.keys()
+    for name, inputs in asked.items():
+        answered = {len(x) for x in signatures[name](**inputs).values()}
+        assert answered == {1} or name == "token_ids"  # a text may be several rows of these
 
 
 def assert_same(got, losses, want):
