@@ -2,20 +2,18 @@
 
 from pathlib import Path
 
-from bert_tf2.cli import console, task_files
+from bert_tf2.cli import console, opened, task_files, task_table
+from bert_tf2.cli.flags import UsageError
+
+TASK = task_table.TASKS["sentence_similarity"]  # of what is embedded with
 
 
 def embed(flags):
     """Writes a row for each text of --input_file to --output_file, and says how many."""
     task_files.check_input(flags.input_file)
     task_files.check_output(flags.output_file, flags.overwrite, (".npy",))
-    texts = _texts(flags, Path(flags.input_file))
-    console.import_tensorflow()
-    from bert_tf2.tasks.sentence_encoder import SentenceEncoder
-
-    task = SentenceEncoder.from_preset(
-        flags.init_checkpoint, config_file=flags.bert_config_file, max_length=flags.max_seq_length
-    )
+    flag, texts = opened.which(flags), _texts(flags, Path(flags.input_file))
+    task = _opened(flags, flags[flag].value)
     task.prompt_of(flags.prompt_name, flags.prompt)  # there must be one of that name
     file = task.encode_to_file(
         texts,
@@ -30,6 +28,20 @@ def embed(flags):
         show_progress_bar=None,  # on a terminal
     )
     _say(file)
+
+
+def _opened(flags, given):
+    """The task in a .keras file, a preset or any other checkpoint."""
+    if Path(given).suffix != ".keras":
+        console.import_tensorflow()
+        how = {"config_file": flags.bert_config_file, "max_length": flags.max_seq_length}
+        return TASK.load().from_preset(given, **how)
+    if flags.max_seq_length:
+        raise UsageError(f"--max_seq_length is for checkpoints: {given} has its own", flags.command)
+    task = opened.load_task(given)
+    if not isinstance(task, TASK.load()):
+        raise ValueError(f"{given} must be of a {TASK.cls}. Received: a {type(task).__name__}")
+    return task
 
 
 def _say(file):

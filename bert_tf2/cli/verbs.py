@@ -110,7 +110,8 @@ VERBS = {
         "write the vectors of texts, a row each, as a NumPy file",
         "embed:embed",
         _flags(
-            _CHECKPOINT
+            "model "
+            + _CHECKPOINT
             + "input_file text_column text_pair_column header delimiter encoding max_seq_length "
             "predict_batch_size prompt_name prompt normalize precision truncate_dim output_file "
             "overwrite",
@@ -120,7 +121,7 @@ VERBS = {
                 ["float32", "binary", "ubinary"], "of a number: 32 bits, or one, 8 in a byte"
             ),
         ),
-        ("init_checkpoint", "input_file", "output_file"),
+        ("input_file", "output_file"),
     ),
     "index": Verb(
         "write an index of files and folders of texts, to be searched",

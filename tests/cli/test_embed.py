@@ -38,6 +38,27 @@ def test_files_of_texts(checkpoint, tmp_path, name, capsys):
     np.testing.assert_allclose(np.load(out), want, atol=1e-6)
 
 
+def test_models_that_are_kept(checkpoint, tmp_path, capsys):
+    """A `.keras` file and a preset; another task's is refused."""
+    (tmp_path / "a.txt").write_text(FILES["a.txt"])
+    encoder = bert_tf2.SentenceEncoder.from_preset(checkpoint, pooling="max")
+    encoder.save(tmp_path / "a.keras")
+    encoder.save_to_preset(tmp_path / "preset")
+    for number, flag in enumerate(("--model=a.keras", "--model=preset")):
+        name, place = flag.split("=")
+        how = [f"{name}={tmp_path / place}", f"--input_file={tmp_path / 'a.txt'}"]
+        shell.runs("embed", *how, f"--output_file={tmp_path / f'{number}.npy'}")
+        found = np.load(tmp_path / f"{number}.npy")
+        np.testing.assert_allclose(found, encoder.encode(TEXTS), atol=1e-6)
+    bert_tf2.MultiVectorEncoder(encoder.encoder, encoder.preprocessor).save_to_preset(
+        tmp_path / "late"
+    )
+    given = [f"--model={tmp_path / 'late'}", f"--input_file={tmp_path / 'a.txt'}"]
+    given += [f"--output_file={tmp_path / 'late.npy'}"]
+    shell.fails(capsys, 1, ["embed", *given], "open it as a MultiVectorEncoder")
+    shell.fails(capsys, 2, ["embed", *given[1:]], "--init_checkpoint")
+
+
 WRONG = {
     "prompt": (["--prompt_name=query"], 1, "`prompt_name` must be one of"),
     "width": (["--truncate_dim=17"], 1, "from 1 to 16"),
