@@ -1,4 +1,4 @@
-"""What heads are asked, for works of the kind `asked`: raw strings of CoNLL, SQuAD and AG News."""
+"""What is asked in works of the kind `asked`: raw strings of CoNLL, SQuAD, AG News and STS-B."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import numpy as np
 from benchmarks import materials, quality_data
 
 LABELS = "world sports business technology politics science health travel food music film art law"
+DOCUMENTS = 100  # for a query
 LABELS = f"{LABELS} war weather history education economy crime religion".split()  # 20
 
 
@@ -24,12 +25,37 @@ def _labels(x):
     return x | {"labels": LABELS}, tuple(map(list, zip(*pairs, strict=True)))
 
 
+def _sentences(x):
+    texts = x["text"] + x["text_pair"]
+    return {"text": texts}, texts
+
+
+def _ranked(x):
+    documents = [*dict.fromkeys(x["context"])][:DOCUMENTS]
+    query = x["question"][0]
+    return {"query": query, "documents": documents}, ([query] * len(documents), documents)
+
+
 # Head -> files, where they come from, how many rows; rows -> (what is asked, what the model reads).
 HEADS = {
     "tag": (quality_data.of_conll, "CoNLL-2003, testa", 256, _entities),
     "answer": (quality_data.of_squad, "SQuAD 2.0, dev", 64, _answers),
     "zero_shot": (quality_data.of_ag_news, "AG News, test set", 64, _labels),
+    "embed": (quality_data.of_glue("STS-B"), "STS-B, dev, both sides", 256, _sentences),
+    "rerank": (quality_data.of_squad, "SQuAD 2.0, dev", 2000, _ranked),
 }
+
+
+def vectors(model, found):
+    """What workers of the kind `embed` are told besides: STS-B's dev set in pairs, and sizes."""
+    _, data = HEADS["embed"][0](Path(materials.ASSETS, "datasets"))
+    pairs = {"text": data.x["text"], "text_pair": data.x["text_pair"]}
+    pairs["score"] = [float(score) for score in data.y]
+    return {
+        "pairs": pairs,
+        "width": materials.config(model).hidden_size,
+        "padded": found["lengths"],
+    }
 
 
 def question(head):

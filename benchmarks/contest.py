@@ -71,8 +71,9 @@ def _question(work, threads, quick):
     }
     if work.kind == "epoch":
         return question | _epoch(work.options, quick)
-    if work.kind == "asked":
-        return question | asked.question(work.options["head"])
+    if work.kind in ("asked", "embed"):
+        found = question | asked.question(work.options["head"])
+        return found | (asked.vectors(work.model, found) if work.kind == "embed" else {})
     return question | materials.batch(work.batch)
 
 
@@ -106,6 +107,7 @@ def _files(work, label, question):
     onnx = folder / f"{question.get('onnx_for', 'none')}.onnx"
     return {
         "with_head": str(folder / f"head_{question.get('head')}"),
+        "vectors": str(folder / f"vectors_{precision}" / "1"),
         "saved_model": str(folder / f"saved_model_{precision}" / "1"),
         "onnx": str(onnx),
         "onnx_best": str(onnx.with_suffix(".best.onnx")),

@@ -22,6 +22,10 @@ ASKED_NOTE = (
     "Heads are random. transformers' pipelines take one text at a time, as they do by default, and "
     "at best 32; of questions, which it has no pipeline for any more, what its last one did."
 )
+EMBED_NOTE = (
+    "transformers is sentence-transformers on torch. Its way to ONNX Runtime, optimum-onnx, does "
+    "not go with transformers 5: here the same is done by hand, from strings. " + TANH_NOTE
+)
 
 WORKS = (
     Work(
@@ -237,6 +241,48 @@ WORKS = (
             ("answer", "Answers to 64 questions of SQuAD, MiniLM, from raw strings", 3.0),
             ("zero_shot", "20 labels × 64 texts of AG News, never seen, MiniLM", 4.0),
         )
+    ),
+    Work(
+        "embed_sts",
+        "512 texts of STS-B to vectors, MiniLM, from raw strings",
+        "embed",
+        ("ours", "transformers", "onnxruntime", "keras_hub", "keras_hub:best", "zeromodels"),
+        model="minilm",
+        tolerance=1e-2,
+        rounds=5,
+        options={"head": "embed", "onnx_for": "forward"},
+        setup=(ONNX,),
+        aims={"transformers": 3.0, "onnxruntime": 1.5, "keras_hub": 5.0},
+        turns="all",
+        note=EMBED_NOTE,
+    ),
+    Work(
+        "embed_sts_int8",
+        "512 texts of STS-B to vectors, MiniLM, int8 beside float32",
+        "embed",
+        ("ours:int8", "transformers"),
+        model="minilm",
+        dtype="int8",
+        rounds=5,
+        options={"head": "embed"},
+        setup=(("ours:int8", "export_vectors", "vectors"),),
+        aims={"transformers": 3.2},
+        turns="all",
+        note="transformers is in float32. Notes show how well vectors rank STS-B's dev set.",
+    ),
+    Work(
+        "asked_rerank",
+        "100 passages of SQuAD put in order for a question, MiniLM, from raw strings",
+        "asked",
+        ("ours", "transformers"),
+        model="minilm",
+        tolerance=1e-2,
+        rounds=5,
+        options={"head": "rerank"},
+        setup=(("transformers", "write_heads", "with_head"),),
+        aims={"transformers": 3.0},
+        turns="all",
+        note="The head is random. The peer is sentence-transformers' `CrossEncoder`.",
     ),
     Work(
         "epoch_full",

@@ -144,6 +144,22 @@ def serve(question):
     return Prepared(once, check, protocol.phases(["first call"], times))
 
 
+def embed(question):
+    """`BertTextEmbedder`, padded to 128; at best to the longest text of all."""
+    import numpy as np
+    from keras_hub.models import BertTextEmbedder, BertTextEmbedderPreprocessor
+
+    length = max(question["padded"]) if question["variant"] == "best" else PADDED
+    folder, texts = question["huggingface"], question["asked"]["text"]
+    preprocessor = BertTextEmbedderPreprocessor.from_preset(folder, sequence_length=length)
+    model = BertTextEmbedder.from_preset(folder, preprocessor=preprocessor)
+
+    def once():
+        model.encode_documents(texts)
+
+    return Prepared(once, np.asarray(model.encode_documents(texts)))
+
+
 def startup(question):
     """A fresh process to its first answer."""
     times = [time.perf_counter()]
@@ -193,5 +209,5 @@ def epoch(question):
 
 
 if __name__ == "__main__":
-    kinds = (step, span, forward, preset, serve, startup, epoch)
+    kinds = (step, span, forward, preset, serve, startup, epoch, embed)
     protocol.serve({k.__name__: k for k in kinds}, ("keras-hub", "tensorflow", "keras"))

@@ -3,7 +3,9 @@
 Best: after its optimizer for BERT. int8: its dynamic quantization of that.
 """
 
-from benchmarks.workers import protocol
+import numpy as np
+
+from benchmarks.workers import protocol, vectors
 from benchmarks.workers.protocol import Prepared
 
 NAMES = {
@@ -13,9 +15,8 @@ NAMES = {
 }
 
 
-def _run(question):
-    """-> a function of a batch file that gives a function that runs the first output on it."""
-    import numpy as np
+def _session(question):
+    """-> a function of a batch of ids, arrays by our names, that gives the first output."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -28,11 +29,21 @@ def _run(question):
     wanted = {entry.name for entry in session.get_inputs()}
     first = session.get_outputs()[0].name
 
+    def on(arrays):
+        feed = {k: arrays[v].astype(np.int64) for k, v in NAMES.items() if k in wanted}
+        return session.run([first], feed)[0]
+
+    return on
+
+
+def _run(question):
+    """-> a function of a batch file that gives a function that runs the first output on it."""
+    session = _session(question)
+
     def on(path):
         with np.load(path) as arrays:
-            feed = {k: arrays[v].astype(np.int64) for k, v in NAMES.items() if k in wanted}
-            mask = arrays["padding_mask"]
-        return lambda: session.run([first], feed)[0], mask
+            batch = {name: arrays[name].astype(np.int64) for name in NAMES.values()}
+        return lambda: session(batch), batch["padding_mask"]
 
     return on
 
@@ -77,6 +88,30 @@ def forward(question):
     return Prepared(once, check()[mask == 1])
 
 
+def embed(question):
+    """Raw strings -> vectors, as sentence-transformers does on ONNX Runtime: the longest first."""
+    import tokenizers
+
+    on, texts = _session(question), question["asked"]["text"]
+    cut = tokenizers.Tokenizer.from_file(f"{question['huggingface']}/tokenizer.json")
+    cut.enable_truncation(256)
+    cut.enable_padding()
+    words = {"token_ids": "ids", "segment_ids": "type_ids", "padding_mask": "attention_mask"}
+
+    def encode():
+        found = np.empty((len(texts), question["width"]), "float32")
+        for rows in vectors.longest_first(texts):
+            rows_cut = cut.encode_batch([texts[i] for i in rows])
+            part = {n: np.array([getattr(row, w) for row in rows_cut]) for n, w in words.items()}
+            found[rows] = vectors.mean_of_tokens(on(part), part["padding_mask"])
+        return found
+
+    def once():
+        encode()
+
+    return Prepared(once, encode())
+
+
 def serve(question):
     """One text, given as ids."""
     run, _ = _run(question)(question["batch"])
@@ -90,5 +125,5 @@ def serve(question):
 
 
 if __name__ == "__main__":
-    kinds = (optimize, quantize, forward, serve)
+    kinds = (optimize, quantize, forward, serve, embed)
     protocol.serve({k.__name__: k for k in kinds}, ("onnxruntime",))

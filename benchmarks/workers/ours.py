@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 
-from benchmarks.workers import protocol
+from benchmarks.workers import protocol, vectors
 from benchmarks.workers.protocol import Prepared
 
 BFLOAT16 = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -164,6 +164,7 @@ ASKED = {
         lambda task, x: task.answer_question(x["question"], x["context"], **WINDOWS),
     ),
     "zero_shot": ("ZeroShotClassifier", lambda task, x: task.classify(x["text"], x["labels"])),
+    "rerank": ("Reranker", lambda task, x: task.rank(x["query"], x["documents"])),
 }
 
 
@@ -179,6 +180,55 @@ def asked(question):
 
     once()
     return Prepared(once, _tokens(task.encoder, question))
+
+
+VECTORS = {"pooling": "mean", "modules": ["normalize"], "max_length": 256}  # MiniLM's own
+
+
+def export_vectors(question):
+    """Sets up `embed` of a SavedModel: writes it."""
+    import bert_tf2
+
+    task = bert_tf2.SentenceEncoder.from_preset(question["huggingface"], **VECTORS)
+    bert_tf2.export_saved_model(task, question["vectors"], precision=question["variant"] or None)
+    return Prepared()
+
+
+def embed(question):
+    """Raw strings -> vectors, by `encode`; in 8 bits by the SavedModel, the longest texts first."""
+    import numpy as np
+
+    if question["variant"] == "int8":
+        encode = _by_saved_model(question["vectors"])
+    else:
+        import bert_tf2
+
+        task = bert_tf2.SentenceEncoder.from_preset(question["huggingface"], **VECTORS)
+        encode = task.encode
+    texts = question["asked"]["text"]
+    found = np.asarray(encode(texts))
+    notes = {"Spearman on STS-B dev": vectors.spearman(encode, question["pairs"])}
+
+    def once():
+        encode(texts)
+
+    return Prepared(once, found, notes)
+
+
+def _by_saved_model(folder):
+    """A function of texts; knows only tensorflow and tensorflow_text."""
+    import numpy as np
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401  registers the operations of the tokenizer
+
+    model = tf.saved_model.load(folder)
+
+    def encode(texts):
+        parts = [*vectors.longest_first(texts)]
+        found = [model(tf.constant([texts[i] for i in rows])).numpy() for rows in parts]
+        return np.concatenate(found)[np.argsort(np.concatenate(parts))]
+
+    return encode
 
 
 def fit(question):
@@ -247,4 +297,5 @@ def _waiting_for_data():
 
 if __name__ == "__main__":
     kinds = (step, span, forward, export, serve, startup, epoch, asked, fit)
+    kinds += (export_vectors, embed)
     protocol.serve({k.__name__: k for k in kinds}, ("tensorflow", "keras", "tensorflow-text"))

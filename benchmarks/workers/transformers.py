@@ -209,6 +209,18 @@ def asked(question):
     return Prepared(lambda: once() and None, _tokens(model, question))
 
 
+def embed(question):
+    """Raw strings -> vectors, by sentence-transformers."""
+    from benchmarks.workers import sentence_transformers
+
+    encode, found, notes = sentence_transformers.embed(question)
+
+    def once():
+        encode()
+
+    return Prepared(once, found, notes)
+
+
 def finetune(question):
     """Real data in, answers out, for `benchmarks.quality`."""
     from benchmarks.workers import transformers_quality
@@ -217,5 +229,5 @@ def finetune(question):
 
 
 if __name__ == "__main__":
-    kinds = (step, span, forward, onnx, serve, startup, epoch, finetune, write_heads, asked)
+    kinds = (step, span, forward, onnx, serve, startup, epoch, finetune, write_heads, asked, embed)
     protocol.serve({k.__name__: k for k in kinds}, ("transformers", "torch"))

@@ -19,6 +19,7 @@ HEADS = {
         transformers.AutoModelForSequenceClassification,
         ["contradiction", "entailment", "neutral"],
     ),
+    "rerank": (transformers.AutoModelForSequenceClassification, ["score"]),
 }
 PIPELINES = {
     "tag": ("token-classification", {"aggregation_strategy": "first"}),
@@ -44,6 +45,10 @@ def write_heads(question):
 
 def asked(question):
     """-> (the model, a function that answers all rows)."""
+    if question["head"] == "rerank":
+        from benchmarks.workers import sentence_transformers
+
+        return sentence_transformers.rerank(question)
     torch.set_num_threads(question["threads"])
     kind, x = question["head"], question["asked"]
     size = 32 if question["variant"] == "best" else 1

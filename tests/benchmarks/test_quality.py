@@ -117,7 +117,9 @@ def test_heads_are_asked_what_is_there(assets, monkeypatch, head):
     monkeypatch.setattr(materials, "ASSETS", str(assets))
     monkeypatch.setitem(asked.HEADS, head, (*asked.HEADS[head][:2], 4, asked.HEADS[head][3]))
     found = asked.question(head)
-    columns = [x for name, x in found["asked"].items() if name != "labels"]
-    assert [len(column) for column in columns] == [4] * len(columns)
-    assert len(found["lengths"]) == (80 if head == "zero_shot" else 4)
+    # Both sides of pairs; and each passage once.
+    rows = {"embed": 8, "rerank": len(found["lengths"])}.get(head, 4)
+    columns = [x for name, x in found["asked"].items() if name not in ("labels", "query")]
+    assert [len(column) for column in columns] == [rows] * len(columns)
+    assert len(found["lengths"]) == (80 if head == "zero_shot" else rows)
     assert all(4 < length <= 384 for length in found["lengths"])

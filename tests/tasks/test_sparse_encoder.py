@@ -47,13 +47,17 @@ def wanted(task, texts, prompt=""):
     return np.array(rows)
 
 
-@pytest.mark.parametrize("at_once", [splade.AT_ONCE, 1500])
+KINDS = [
+    (strategy, activation, at_once)
+    for strategy in splade.STRATEGIES
+    for activation in splade.ACTIVATIONS
+    for at_once in (splade.AT_ONCE, 1500)
+]
+
+
 @pytest.mark.parametrize(
-    ("strategy", "activation"),
-    by_default(
-        [(s, a) for s in splade.STRATEGIES for a in splade.ACTIVATIONS],
-        [("max", "relu"), ("sum", "log1p_relu")],
-    ),
+    ("strategy", "activation", "at_once"),
+    by_default(KINDS, [("max", "relu", 1500), ("sum", "log1p_relu", 1500)]),
 )
 def test_weights_are_those_of_each_text_alone(monkeypatch, strategy, activation, at_once):
     """Whether the logits of all tokens fit into a block or not, in a graph and out of one."""
