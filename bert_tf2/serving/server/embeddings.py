@@ -1,0 +1,67 @@
+"""Vectors of texts, as the routes of several protocols want them."""
+
+import numpy as np
+
+from bert_tf2.messages import shorten
+from bert_tf2.serving.server.errors import Refused
+from bert_tf2.serving.server.models import DEFAULT
+from bert_tf2.serving.server.pipelines import ENCODERS
+from bert_tf2.serving.server.service import strings
+
+
+async def embed(asked, texts, name=None, prompt_name=None, normalize=True, dimensions=None):
+    """The vectors of texts.
+
+    Args:
+        texts: list of n str.
+        name: of the model; None for the only one.
+        prompt_name: of one of its prompts; None for its default.
+        normalize: make each vector of length 1, after it is cut.
+        dimensions: how many numbers of each to keep, the first; None for all.
+
+    Returns:
+        float32 (n, D), and the `Version`.
+
+    Raises:
+        Refused: 404 no such model; 422 no such prompt, or more numbers than a vector has.
+    """
+    version = asked.service.repository.one_for(ENCODERS, name)
+    inputs, signature = {"text": strings(texts)}, DEFAULT
+    if prompt_name is not None:
+        _check_prompt(version, prompt_name)
+        inputs["prompt_name"] = strings([prompt_name] * len(texts))
+        signature = "embed"
+    found = (await asked.answer(version, inputs, signature))["embedding"]
+    if dimensions is not None and not 1 <= dimensions <= found.shape[1]:
+        raise Refused(
+            422, f"'dimensions' must be from 1 to {found.shape[1]}. Received: {dimensions}"
+        )
+    found = found[:, :dimensions].astype("float32")
+    if normalize:
+        lengths = np.linalg.norm(found, axis=1, keepdims=True)
+        found = np.divide(found, lengths, out=found, where=lengths > 0)
+    return found, version
+
+
+def _check_prompt(version, name):
+    """Raises for a prompt that the model's card does not know; without a card the graph tells."""
+    known = version.card.get("settings", {}).get("prompts")
+    if known is not None and name not in known:
+        raise Refused(
+            422, f"'prompt_name' must be one of {shorten([*known])}. Received: {shorten(name)}"
+        )
+
+
+async def count_tokens(asked, version, texts, cut=True):
+    """How many tokens texts have, with the two that begin and end each; int (n,).
+
+    Args:
+        cut: count no more than the model reads.
+
+    Zeros where the model has no signature that cuts texts into tokens.
+    """
+    if "tokenize" not in version.signatures:
+        return np.zeros(len(texts), int)
+    found = await asked.answer(version, {"text": strings(texts)}, "tokenize")
+    most = version.card.get("max_length") if cut else None
+    return np.minimum(found["lengths"] + 2, most or np.iinfo(int).max)

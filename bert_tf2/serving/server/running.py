@@ -1,0 +1,115 @@
+"""A server that listens: in this process until a signal, or in a thread for as long as wanted."""
+
+import asyncio
+import contextlib
+import threading
+
+import uvicorn
+
+from bert_tf2.serving.server.app import app
+from bert_tf2.serving.server.service import Service
+
+GRACE = 30  # seconds that requests have to be answered after a signal
+
+
+def serve(folder, host="127.0.0.1", port=8501, api_key=None, keep=1, limits=None, ready=None):
+    """Serves the models of a folder until SIGTERM or SIGINT; what was taken is answered first.
+
+    Args:
+        folder: of exported SavedModels, see `repository.find`.
+        host: "127.0.0.1" (default) for this machine alone, "0.0.0.0" for all that reach it.
+        port: 8501 (default) is TF Serving's; 0 for any that is free.
+        api_key: see `app`.
+        keep: how many versions of each model answer, the newest.
+        limits: `Limits`.
+        ready: called with the URL and the `Service` when it listens.
+
+    Raises:
+        FileNotFoundError: there is no model in the folder.
+        OSError: the port is taken.
+    """
+    service = Service(folder, keep, limits)
+    _check(service, folder)
+    server = _Server(_config(service, host, port, api_key), service, ready)
+    with _listening(host, port) as listener:
+        server.run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def running(folder, api_key=None, keep=1, limits=None, poll_seconds=1.0):
+    """Serves a folder from a thread, on a free port of this machine; yields its URL."""
+    service = Service(folder, keep, limits)
+    _check(service, folder)
+    listens, url = threading.Event(), []
+
+    def ready(address, _):
+        url.append(address)
+        listens.set()
+
+    server = _Server(_config(service, "127.0.0.1", 0, api_key, poll_seconds), service, ready)
+    with _listening("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=lambda: _run(server, listener, listens), daemon=True)
+        thread.start()
+        listens.wait()
+        try:
+            yield url[0]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _run(server, listener, listens):
+    try:
+        asyncio.run(server.serve(sockets=[listener]))
+    finally:
+        listens.set()
+
+
+def _check(service, folder):
+    """Loads what there is; there must be something."""
+    service.scan()
+    if not service.repository.models:
+        failed = service.repository.failed
+        why = f" Not loaded: {failed}" if failed else ""
+        raise FileNotFoundError(
+            f"No exported model in {folder}: expected NAME/VERSION/saved_model.pb, VERSION/… or "
+            f"saved_model.pb there, which bert_tf2 export writes.{why}"
+        )
+
+
+def _config(service, host, port, api_key, poll_seconds=1.0):
+    return uvicorn.Config(
+        app(service, api_key, poll_seconds),
+        host=host,
+        port=port,
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
+def _listening(host, port):
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise OSError(f"Cannot listen on {host}:{port}: {error.strerror}. See --port.") from error
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which says when it listens."""
+
+    def __init__(self, config, service, ready):
+        super().__init__(config)
+        self.service, self.ready = service, ready
+
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        if self.ready and not self.should_exit:
+            host, port = sockets[0].getsockname()[:2]
+            host = f"[{host}]" if ":" in host else host
+            self.ready(f"http://{host}:{port}", self.service)
