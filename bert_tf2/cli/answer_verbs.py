@@ -29,7 +29,7 @@ def evaluate(flags):
 
 def predict(flags):
     """Answers a file's rows or the texts given as arguments; writes files or prints."""
-    from bert_tf2.data.examples import SUFFIXES, write_predictions
+    from bert_tf2.data.examples import SUFFIXES
 
     which(flags)
     if bool(flags.arguments) == bool(flags.input_file):
@@ -41,20 +41,28 @@ def predict(flags):
     model = open_model(flags)
     if flags.output_dir:
         task_files.check_official(flags, model.row)
+    answer_rows(flags, model)
+
+
+def answer_rows(flags, model):
+    """Answers a file's rows or the texts given as arguments, with a model that is open."""
+    from bert_tf2.data.examples import write_predictions
+
+    official = "output_dir" in flags and flags.output_dir
     if flags.input_file:
         examples = model.read(flags, flags.input_file, labelled=False)
     else:
         examples = rows.of_arguments(model, flags.arguments)
     kind, answers = model.row.kind, list(model.answers(examples, flags.predict_batch_size))
     cells = [kind.cells(model, found) for found in answers]
-    if flags.output_dir:
+    if official:
         task_files.write_official(flags, model, examples, answers)
     columns = [dict(zip(examples.columns, row, strict=True)) for row in examples]
     if flags.output_file:
         table = [row | found for row, found in zip(columns, cells, strict=True)]
         write_predictions(flags.output_file, table, overwrite=flags.overwrite)
         print(f"written: {len(table)} rows to {flags.output_file}")
-    if flags.output_file or flags.output_dir:
+    if flags.output_file or official:
         return
     for row, found in zip(columns, cells, strict=True):
         print(f"{kind.line(found)}\t{next(iter(row.values()))}")

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from bert_tf2.cli.flag_table import FLAGS
-from bert_tf2.cli.flags import Flag, choice, switch, text
+from bert_tf2.cli.flags import Flag, choice, count, switch, text
 
 
 def _flags(names, **own):
@@ -167,6 +167,28 @@ VERBS = {
             ),
         ),
         ("export_dir",),
+    ),
+    "serve": Verb(
+        "serve exported models over HTTP, with a page to try them in; for development and small "
+        "deployments: large ones belong on TensorFlow Serving or Triton",
+        "serve:serve",
+        _flags(
+            "host port api_key keep_versions log_requests max_body_mb max_rows max_text_bytes "
+            "max_queue timeout max_batch_rows max_batch_tokens batch_window_ms"
+        ),
+        arguments="FOLDER",
+    ),
+    "request": Verb(
+        "ask a model on a server: the rows of a file, or texts given as arguments",
+        "serve:request",
+        _flags(
+            "model api_key timeout candidate_labels input_file "
+            + _COLUMNS
+            + "predict_batch_size output_file overwrite",
+            model=text("the model's name there (default: the only one)"),
+            predict_batch_size=count("rows of a request", 128),
+        ),
+        arguments="URL [TEXT …]",
     ),
     "convert": Verb(
         "write a checkpoint in another format",

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-# Room -> processor seconds of its default tests (`make test`). 975 in all: 8 minutes of two cores.
+# Room -> processor seconds of its default tests (`make test`). 1000 in all: 8 minutes of two cores.
 BUDGETS = {
     "(top)": 15,
     "benchmarks": 5,
@@ -21,7 +21,7 @@ BUDGETS = {
     "reports": 5,
     "scoring": 5,
     "search": 20,
-    "serving": 70,
+    "serving": 95,
     "tasks": 320,
     "text": 75,
     "training": 175,

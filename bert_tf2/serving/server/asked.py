@@ -74,7 +74,7 @@ def parse(content, source="The body"):
     try:
         return parse_json(content, source)
     except FileError as error:
-        raise Refused(400, str(error)) from error
+        raise Refused(400, str(error).replace("a JSON file", "JSON")) from error
 
 
 def field(body, name, kinds, default=None, status=422):

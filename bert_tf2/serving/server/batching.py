@@ -12,8 +12,8 @@ import time
 
 import numpy as np
 
+from bert_tf2.serving.padded import cut_padding, joined
 from bert_tf2.serving.server.errors import Refused
-from bert_tf2.serving.server.models import cut_padding, joined
 
 BYTES_A_TOKEN = 4  # of English text; lengths are only compared
 WASTE = 1024  # tokens of padding that a batch may have whatever its size

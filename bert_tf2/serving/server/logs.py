@@ -24,9 +24,16 @@ class Lines(logging.Formatter):
         return json.dumps(said, ensure_ascii=False, default=str)
 
 
+class Stderr(logging.Handler):
+    """Writes to what standard error is at the moment."""
+
+    def emit(self, record):
+        print(self.format(record), file=sys.stderr, flush=True)
+
+
 def to_stderr():
     """Sends the server's events, and uvicorn's warnings, to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Stderr()
     handler.setFormatter(Lines())
     for name, level in (("bert_tf2.serving", logging.INFO), ("uvicorn", logging.WARNING)):
         logger = logging.getLogger(name)

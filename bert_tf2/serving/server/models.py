@@ -18,16 +18,6 @@ from bert_tf2.serving.server.tensors import Spec
 DEFAULT = "serving_default"
 SHARED = ("candidate_labels",)  # inputs that are not of rows but of the whole request
 SAMPLES = {"prompt_name": b"", "candidate_labels": b"tea"}  # for the first answer
-# Outputs (B, …) as wide as the widest row of a batch: those of each line have one width.
-PADDED = (
-    ("words", "tags", "tag_scores"),
-    ("entity_group", "score", "word", "start", "end"),
-    ("labels",),
-)
-COUNTED = {  # the output that counts what others are wide by -> these, and the least width
-    "lengths": (("ids", "pieces", "starts", "ends"), 0),
-    "masks": (("words", "probabilities"), 1),
-}
 
 
 class Signature(NamedTuple):
@@ -46,7 +36,7 @@ class Signature(NamedTuple):
     def __call__(self, inputs):
         """dict of arrays (B, …) -> dict of arrays (B, …); strings are object arrays of bytes."""
         found = self.function(**{name: tf.constant(x) for name, x in inputs.items()})
-        return {name: x.numpy() for name, x in found.items()}
+        return {name: found[name].numpy() for name in self.outputs}
 
 
 class Version:
@@ -107,7 +97,7 @@ def _beside(folder):
 
 def _signature(name, function):
     inputs = {n: _spec(s) for n, s in function.structured_input_signature[1].items()}
-    outputs = {n: _spec(s) for n, s in function.structured_outputs.items()}
+    outputs = {n: _spec(s) for n, s in sorted(function.structured_outputs.items())}
     return Signature(name, function, inputs, outputs)
 
 
@@ -128,52 +118,3 @@ def _definitions(folder):
         for name, definition in content.meta_graphs[0].signature_def.items()
         if not name.startswith("__")
     }
-
-
-def cut_padding(outputs):
-    """Outputs to the rows of one request, without what only others of its batch were wide for.
-
-    What is padded is so wide as the widest row: the same whatever it was computed with.
-    """
-    found = dict(outputs)
-    for count, (names, least) in COUNTED.items():
-        if count in outputs and all(name in outputs for name in names):
-            width = max(int(outputs[count].max(initial=0)), least)
-            return found | {name: outputs[name][:, :width] for name in names}
-    for names in PADDED:
-        if all(name in outputs and outputs[name].ndim == 2 for name in names):
-            filled = np.any([_filled(outputs[name]) for name in names], axis=(0, 1))
-            width = int(filled.nonzero()[0].max(initial=-1)) + 1
-            found |= {name: outputs[name][:, :width] for name in names}
-    return found
-
-
-def _filled(array):
-    return array != (b"" if array.dtype == object else 0)
-
-
-def joined(parts):
-    """Outputs to several lots of rows -> to all of them; what is narrower is filled up.
-
-    Args:
-        parts: list of (rows, outputs): int (b,), where they belong among all, and dicts of (b, …).
-    """
-    rows = np.concatenate([rows for rows, _ in parts])
-    order = np.argsort(rows)
-    return {
-        name: np.concatenate(_even([outputs[name] for _, outputs in parts]))[order]
-        for name in parts[0][1]
-    }
-
-
-def _even(arrays):
-    """Arrays (b, …) padded to one shape beyond their rows."""
-    shapes = {x.shape[1:] for x in arrays}
-    if len(shapes) == 1:
-        return arrays
-    widest = np.max([*shapes], axis=0)
-    blank = b"" if arrays[0].dtype == object else 0
-    grown = (
-        [(0, 0), *((0, w - s) for w, s in zip(widest, x.shape[1:], strict=True))] for x in arrays
-    )
-    return [np.pad(x, by, constant_values=blank) for x, by in zip(arrays, grown, strict=True)]

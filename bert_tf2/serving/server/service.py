@@ -162,4 +162,5 @@ def _reason(error):
     """What an assertion in a graph says, without where it stands."""
     lines = error.message.splitlines()
     said = [x for x in lines if x and not x.startswith(("Detected at", "\t", "Graph", " "))]
-    return cut(" ".join(said or lines), 400)
+    said = " ".join(said or lines)
+    return cut(said.rpartition("assertion failed:")[2].strip(), 400)

@@ -3,7 +3,7 @@
 import re
 
 from bert_tf2.messages import shorten
-from bert_tf2.serving.server.asked import field
+from bert_tf2.serving.server.asked import field, reply
 from bert_tf2.serving.server.errors import Refused
 from bert_tf2.serving.server.models import DEFAULT
 from bert_tf2.serving.server.tensors import from_json, to_json
@@ -42,10 +42,16 @@ async def post(asked):
     columns = {name: to_json(array) for name, array in outputs.items()}
     single = len(columns) == 1
     if not by_row:
-        return {"outputs": next(iter(columns.values())) if single else columns}
+        found = {"outputs": next(iter(columns.values())) if single else columns}
+        return reply(found, headers=_said_version(version))
     names, rows = [*columns], zip(*columns.values(), strict=True)
     rows = [row[0] if single else dict(zip(names, row, strict=True)) for row in rows]
-    return {"predictions": rows}
+    return reply({"predictions": rows}, headers=_said_version(version))
+
+
+def _said_version(version):
+    """For clients that keep what they know of a version, which may have been replaced since."""
+    return {"Model-Version": str(version.number)}
 
 
 def _path(asked):

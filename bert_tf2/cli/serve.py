@@ -1,0 +1,95 @@
+"""`bert_tf2 serve` and `bert_tf2 request`: exported models over HTTP, and asking them."""
+
+import dataclasses
+from pathlib import Path
+
+from bert_tf2.cli import console, task_files, task_table
+from bert_tf2.cli.flags import UsageError
+
+
+def serve(flags):
+    """Serves the exported models of a folder until it is told to stop."""
+    if len(flags.arguments) != 1:
+        raise UsageError("give one folder of exported models", flags.command)
+    (folder,) = flags.arguments
+    if not Path(folder).expanduser().is_dir():
+        raise FileNotFoundError(f"No folder {folder}: expected one that bert_tf2 export wrote")
+    import bert_tf2.serving.server  # noqa: F401  says what to install, before TensorFlow is awaited
+
+    console.import_tensorflow()
+    from bert_tf2.serving.server import logs
+    from bert_tf2.serving.server.batching import Limits
+    from bert_tf2.serving.server.running import serve
+
+    if flags.log_requests:
+        logs.to_stderr()
+    names = {field.name for field in dataclasses.fields(Limits)}
+    limits = {n: flags[n].value for n in names if n in flags and flags[n].value is not None}
+    how = (flags.host, flags.port, _key(flags), flags.keep_versions, Limits(**limits))
+    serve(folder, *how, ready=_say)
+
+
+def _key(flags):
+    """The key itself, or what is in the file that "@FILE" names."""
+    key = flags.api_key
+    if key and key.startswith("@"):
+        key = Path(key[1:]).expanduser().read_text("utf-8").strip()
+    if key is not None and not key:
+        raise UsageError("--api_key must not be empty", flags.command)
+    return key
+
+
+def _say(url, service):
+    """What is served, where, and what large production is to use instead."""
+    models = service.repository.models
+    names = [f"{name} ({service.repository.version(name).task})" for name in sorted(models)]
+    version = service.repository.version(min(models))
+    place = version.folder.parent
+    print(f"serving {', '.join(names)} on {url}, where there is a page to try them in")
+    print("This server is for development and small deployments. Large ones belong on TensorFlow")
+    print("Serving or Triton, which read the same folders:")
+    print(f"  docker run -p 8501:8501 -v '{place}:/models/{place.name}' \\")
+    print(f"    -e MODEL_NAME={place.name} tensorflow/serving", flush=True)
+
+
+def request(flags):
+    """Asks a model on a server about a file's rows or the texts given as arguments."""
+    from bert_tf2.cli.answer_verbs import answer_rows
+    from bert_tf2.data.examples import SUFFIXES
+    from bert_tf2.serving.client import Client
+
+    if not flags.arguments:
+        raise UsageError("give the server's URL, then texts or --input_file", flags.command)
+    url, *texts = flags.arguments
+    flags.arguments = texts
+    if bool(texts) == bool(flags.input_file):
+        raise UsageError("give --input_file or texts as arguments, one of them", flags.command)
+    if flags.output_file:
+        task_files.check_output(flags.output_file, flags.overwrite, SUFFIXES)
+    if flags.input_file:
+        task_files.check_input(flags.input_file)
+    size = {"batch_size": flags.predict_batch_size}
+    with Client(url, flags.model, None, _key(flags), flags.timeout, **size) as client:
+        answer_rows(flags, _opened(client, flags))
+
+
+def _opened(client, flags):
+    """A served model as the other verbs know models."""
+    from bert_tf2.cli.opened import Opened
+
+    about = client.about
+    if not about["task"]:
+        raise ValueError(f"{client.url} does not tell the task of {client.model}: ask it with curl")
+    signature = about["signatures"]["serving_default"]
+    row = task_table.row_of(about["task"], None, signature["outputs"])
+    names, shared = sorted(signature["inputs"]), {}
+    if "candidate_labels" in names:
+        if not flags.candidate_labels:
+            raise UsageError("--candidate_labels must be given", flags.command)
+        names.remove("candidate_labels")
+        shared["candidate_labels"] = flags.candidate_labels
+
+    def answer(x, batch_size):
+        yield client.answer(x, **shared)
+
+    return Opened(client.url, row, answer, tuple(names), about["labels"])

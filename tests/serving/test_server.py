@@ -1,0 +1,307 @@
+"""A server over HTTP: each protocol's answers are the task's own, and what is wrong is said."""
+
+import base64
+import json
+import shutil
+import socket
+import struct
+import time
+import urllib.parse
+
+import numpy as np
+import pytest
+from closeness import FORWARD, assert_near
+from served import TEXTS, ask, exported, running
+
+from bert_tf2.serving.server.app import PROTOCOLS
+from bert_tf2.serving.server.batching import Limits
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("server") / "models"
+
+
+@pytest.fixture(scope="module")
+def tasks(folder):
+    return exported(folder, "clf", "ner", "vec")
+
+
+@pytest.fixture(scope="module")
+def url(folder, tasks):
+    with running(folder, limits=Limits(max_body_mb=1, max_text_bytes=200_000)) as url:
+        yield url
+
+
+def good(found):
+    status, answer = found
+    assert status == 200, answer
+    return answer
+
+
+# === Answers ======================================================================================
+
+
+def test_rows_and_columns_of_tf_serving(url, tasks):
+    place = f"{url}/v1/models/clf:predict"
+    want = tasks["clf"].predict(TEXTS, verbose=0)
+    rows = good(ask(place, {"instances": TEXTS}))["predictions"]
+    assert_near([row["logits"] for row in rows], want, FORWARD)
+    assert {row["label"] for row in rows} <= {*tasks["clf"].labels}
+    named = good(ask(place, {"instances": [{"text": text} for text in TEXTS]}))
+    assert named["predictions"] == rows
+    columns = good(ask(place, {"inputs": {"text": TEXTS}}))["outputs"]
+    assert columns["logits"] == [row["logits"] for row in rows]
+    assert good(ask(place, {"inputs": TEXTS}))["outputs"] == columns
+    long = good(ask(f"{url}/v1/models/clf/versions/1:predict", {"inputs": ["x" * 100_000]}))
+    assert_near(long["outputs"]["logits"], tasks["clf"].predict(["x" * 100_000]), FORWARD)
+
+
+def test_bytes_and_ids_of_tf_serving(url, tasks):
+    bad = [b"\xff\xfe caf\xe9 tea", b"stone"]
+    coded = [{"b64": base64.b64encode(x).decode()} for x in bad]
+    place = f"{url}/v1/models/clf:predict"
+    found = good(ask(place, {"instances": coded}))["predictions"]
+    assert_near([x["logits"] for x in found], tasks["clf"].predict(bad, verbose=0), FORWARD)
+    ids = tasks["clf"].preprocessor(TEXTS)
+    ids = {name: x.numpy().tolist() for name, x in ids.items()}
+    found = good(ask(place, {"signature_name": "token_ids", "inputs": ids}))["outputs"]
+    assert_near(found["logits"], tasks["clf"].predict(TEXTS, verbose=0), FORWARD)
+    assert good(ask(f"{url}/v1/models/ner:predict", {"instances": [coded[0]]}))["predictions"]
+
+
+def test_entities_are_no_wider_alone_than_together(url, tasks):
+    place = f"{url}/v1/models/ner:predict"
+    together = good(ask(place, {"inputs": TEXTS}))["outputs"]
+    (want,) = tasks["ner"].answer(TEXTS)
+    assert {name: np.shape(x) for name, x in together.items()} == {
+        name: x.shape for name, x in want.items()
+    }
+    found = good(ask(f"{url}/", {"inputs": TEXTS, "model": "ner"}))
+    for row, entities in zip(found, tasks["ner"].predict_entities(TEXTS), strict=True):
+        assert [x | {"score": 0} for x in row] == [x | {"score": 0} for x in entities]
+        assert_near([x["score"] for x in row], [x["score"] for x in entities], FORWARD)
+
+
+def test_state_and_metadata(url):
+    (state,) = good(ask(f"{url}/v1/models/clf"))["model_version_status"]
+    assert (state["version"], state["state"]) == ("1", "AVAILABLE")
+    assert state["status"] == {"error_code": "OK", "error_message": ""}
+    found = good(ask(f"{url}/v1/models/clf/metadata"))
+    text = found["metadata"]["signature_def"]["signature_def"]["serving_default"]["inputs"]["text"]
+    assert text["dtype"] == "DT_STRING"
+    assert [dim["size"] for dim in text["tensor_shape"]["dim"]] == ["-1"]
+
+
+def test_vectors_of_tei_and_openai(url, tasks):
+    encoder = tasks["vec"]
+    want = encoder.encode(TEXTS, normalize_embeddings=True)
+    assert_near(good(ask(f"{url}/embed", {"inputs": TEXTS})), want, FORWARD)
+    assert_near(good(ask(f"{url}/", {"inputs": TEXTS[0], "model": "vec"})), want[:1], FORWARD)
+    plain = {"inputs": TEXTS, "normalize": False, "prompt_name": "query"}
+    plain = good(ask(f"{url}/embed", plain))
+    assert_near(plain, encoder.encode(TEXTS, prompt_name="query"), 10 * FORWARD)
+    body = {"input": TEXTS, "model": "vec", "dimensions": 7}
+    want = encoder.encode(TEXTS, normalize_embeddings=True, truncate_dim=7)
+    found = good(ask(f"{url}/v1/embeddings", body))
+    assert_near([x["embedding"] for x in found["data"]], want, FORWARD)
+    found = good(ask(f"{url}/v1/embeddings", body | {"encoding_format": "base64"}))["data"]
+    found = [np.frombuffer(base64.b64decode(x["embedding"]), "<f4") for x in found]
+    assert_near(found, want, FORWARD)
+
+
+def test_classes_of_tei(url, tasks):
+    given = [[text] for text in TEXTS]
+    found = good(ask(f"{url}/predict", {"inputs": given, "model": "clf"}))
+    for row, want in zip(found, tasks["clf"].predict_labels(TEXTS), strict=True):
+        assert row[0]["label"] == want.label
+        assert_near({x["label"]: x["score"] for x in row}["tea"], want.probabilities["tea"], 1e-5)
+    (one, several) = good(ask(f"{url}/predict", {"inputs": TEXTS[0]})), found[0]
+    assert [x["label"] for x in one] == [x["label"] for x in several]
+    raw = good(ask(f"{url}/predict", {"inputs": TEXTS[0], "raw_scores": True}))
+    logits = np.sort(tasks["clf"].predict(TEXTS[:1], verbose=0)[0])[::-1]
+    assert_near([x["score"] for x in raw], logits, FORWARD)
+
+
+def test_v2_in_json_and_in_bytes(url, tasks):
+    want = tasks["clf"].predict(TEXTS, verbose=0)
+    place = f"{url}/v2/models/clf/versions/1/infer"
+    tensor = {"name": "text", "shape": [len(TEXTS)], "datatype": "BYTES"}
+    found = good(ask(place, {"id": "7", "inputs": [tensor | {"data": TEXTS}]}))
+    outputs = {x["name"]: x for x in found["outputs"]}
+    assert found["id"] == "7" and outputs["logits"]["shape"] == [*want.shape]
+    assert_near(np.reshape(outputs["logits"]["data"], want.shape), want, FORWARD)
+    assert outputs["label"]["datatype"] == "BYTES"
+    assert {*outputs["label"]["data"]} <= {*tasks["clf"].labels}
+
+    texts = b"".join(struct.pack("<I", len(x)) + x for x in map(str.encode, TEXTS))
+    tensor["parameters"] = {"binary_data_size": len(texts)}
+    wanted = {"name": "logits", "parameters": {"binary_data": True}}
+    head = json.dumps({"inputs": [tensor], "outputs": [wanted]}).encode()
+    length = {"Inference-Header-Content-Length": str(len(head))}
+    found = good(ask(place, head + texts, **length))
+    assert_near(np.frombuffer(found[-want.nbytes :], "<f4").reshape(want.shape), want, FORWARD)
+    (output,) = json.loads(found[: -want.nbytes])["outputs"]
+    assert output["parameters"] == {"binary_data_size": want.nbytes}
+
+
+def test_what_there_is(url):
+    assert good(ask(f"{url}/health")) == {}
+    assert good(ask(f"{url}/v2/health/ready")) == {"ready": True}
+    assert [x["id"] for x in good(ask(f"{url}/v1/models"))["data"]] == ["clf", "ner", "vec"]
+    assert [x["datatype"] for x in good(ask(f"{url}/v2/models/clf"))["inputs"]] == ["BYTES"]
+    assert good(ask(f"{url}/info"))["model_type"]["classifier"]["id2label"]["0"] == "tea"
+    lines = good(ask(f"{url}/metrics")).decode().splitlines()
+    samples = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+    figures = {name: float(value) for name, _, value in samples}
+    buckets = [x for name, x in figures.items() if 'batch_rows_bucket{model="clf"' in name]
+    assert buckets == sorted(buckets) and buckets[-1] > 0
+    assert figures['bert_tf2_model_version{model="clf"}'] == 1
+
+
+# === What is wrong ================================================================================
+
+PREDICT = "/v1/models/clf:predict"
+INFER = "/v2/models/clf/infer"
+TENSOR = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["tea"]}
+LONG = {"inputs": ["x" * 250_000]}
+DEEP = b'{"instances": ' + b"[" * 100_000
+
+WRONG = [  # path, body, status, words of the reason
+    (PREDICT, b"{", 400, "not JSON"),
+    (PREDICT, b"", 400, "empty"),
+    (PREDICT, b"\xff\xfe", 400, "UTF-8"),
+    (PREDICT, DEEP, 400, "deep"),
+    (PREDICT, b"[1]", 400, "object"),
+    (PREDICT, {}, 400, "either"),
+    (PREDICT, {"instances": ["a"], "inputs": ["a"]}, 400, "either"),
+    (PREDICT, {"instances": []}, 400, "list of rows"),
+    (PREDICT, {"instances": "tea"}, 400, "list of rows"),
+    (PREDICT, {"instances": [1]}, 400, "must be text"),
+    (PREDICT, {"instances": [None]}, 400, "must be text"),
+    (PREDICT, {"instances": [["a"]]}, 400, "must be text"),
+    (PREDICT, {"instances": [{"b64": "%"}]}, 400, "base64"),
+    (PREDICT, {"instances": [{"txt": "a"}]}, 400, "Received: ['txt']"),
+    (PREDICT, {"instances": ["a", {"text": "b"}]}, 400, "same names"),
+    (PREDICT, {"inputs": {"text": "a"}}, 400, "1 lists deep"),
+    (PREDICT, {"inputs": {}}, 400, "takes the inputs text"),
+    (PREDICT, {"inputs": {"text": []}}, 400, "1 or more"),
+    (PREDICT, b'{"instances": ["\\ud800"]}', 400, "surrogate"),
+    (PREDICT, {"instances": ["a"], "signature_name": 5}, 400, "str"),
+    (PREDICT, {"instances": ["a"], "signature_name": "x"}, 404, "no signature 'x'"),
+    (PREDICT, LONG, 413, "200,000 bytes"),
+    (PREDICT, {"instances": ["a"] * 1001}, 413, "1000 rows"),
+    (PREDICT, b" " * (1 << 20) + b"{}", 413, "may have 1,048,576 bytes"),
+    (PREDICT, {"signature_name": "token_ids", "inputs": {"token_ids": [[1.5]]}}, 400, "whole"),
+    (PREDICT, {"signature_name": "token_ids", "inputs": {"token_ids": [[2**40]]}}, 400, "int32"),
+    (PREDICT, {"signature_name": "token_ids", "inputs": {"token_ids": [[1], [1, 2]]}}, 400, "deep"),
+    ("/v1/models/nix:predict", {"instances": ["a"]}, 404, "There are: clf"),
+    ("/v1/models/clf/versions/9:predict", {"instances": ["a"]}, 404, "no version 9"),
+    ("/v1/models/clf/versions/x:predict", {"instances": ["a"]}, 404, "Expected"),
+    ("/v1/models/clf:train", {"instances": ["a"]}, 404, "Only :predict"),
+    ("/v1/models/clf/../../etc/passwd", None, 404, "Expected"),
+    ("/v1/models/%2e%2e%2f%2e%2e%2fetc:predict", {"instances": ["a"]}, 404, "Expected"),
+    ("/v1/models/..:predict", {"instances": ["a"]}, 404, "no model '..'"),
+    ("/v1/models/" + "x" * 5000, None, 404, "no model"),
+    ("/nix", None, 404, "Not Found"),
+    ("/embed", None, 405, "Method Not Allowed"),
+    ("/embed", {"inputs": []}, 422, "something in it"),
+    ("/embed", {"inputs": ["a", 1]}, 422, "list of texts"),
+    ("/embed", {"inputs": "a", "dimensions": 99}, 422, "from 1 to 24"),
+    ("/embed", {"inputs": "a", "dimensions": True}, 422, "int"),
+    ("/embed", {"inputs": "a", "normalize": "yes"}, 422, "bool"),
+    ("/embed", {"inputs": "a", "model": "clf"}, 422, "must be a SentenceEncoder"),
+    ("/embed", {"inputs": "a", "prompt_name": "quary"}, (400, 422), "quary"),
+    ("/rerank", {"query": "a", "texts": ["b"]}, 404, "Reranker"),
+    ("/predict", {"inputs": ["a", "b"]}, 422, "single texts"),
+    ("/predict", {"inputs": [["a", "b", "c"]]}, 422, "list of"),
+    ("/v1/embeddings", {"input": "a", "model": "nix"}, 404, "no model 'nix'"),
+    ("/v1/embeddings", {"input": [[1, 2]], "model": "vec"}, 400, "list of texts"),
+    ("/v1/embeddings", {"input": "a", "encoding_format": "hex"}, 400, "base64"),
+    ("/v2/models/nix/infer", {"inputs": [TENSOR]}, 404, "no model"),
+    ("/v2/models/clf/versions/x", None, 404, "number"),
+    (INFER, {"inputs": []}, 400, "takes the inputs text"),
+    (INFER, {"inputs": [TENSOR, TENSOR]}, 400, "once each"),
+    (INFER, {"inputs": [TENSOR | {"shape": [2]}]}, 400, "2 values"),
+    (INFER, {"inputs": [TENSOR | {"shape": [10**12]}]}, 400, "list of sizes"),
+    (INFER, {"inputs": [TENSOR | {"datatype": "FP32"}]}, 400, "BYTES"),
+    (INFER, {"inputs": [TENSOR | {"data": [1]}]}, 400, "each str"),
+    (INFER, {"inputs": [TENSOR | {"parameters": {"binary_data_size": 9}}]}, 400, "has not"),
+    (INFER, {"inputs": [TENSOR], "outputs": [{"name": "x"}]}, 400, "must be one of"),
+    ("/", {"inputs": {"question": "a", "context": "b"}}, 404, "QuestionAnswerer"),
+    ("/", {"inputs": "a"}, 422, "Several models can"),
+    ("/", {"inputs": 1, "model": "clf"}, 422, "must be text"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "status", "words"), WRONG)
+def test_what_is_wrong_is_said(url, path, body, status, words):
+    got, answer = ask(url + path, body)
+    assert got in (status if isinstance(status, tuple) else (status,)), answer
+    said = answer["error"]
+    assert words in (said["message"] if isinstance(said, dict) else said)
+    assert "Traceback" not in json.dumps(answer)
+
+
+def test_clients_that_hang_up_or_say_nothing(url):
+    """Half a body, no answer awaited, no request at all: the server lives on."""
+    there = urllib.parse.urlsplit(url)
+    body = json.dumps({"instances": TEXTS * 50}).encode()
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    silent = socket.create_connection((there.hostname, there.port))
+    for sent in (head + body, head + body[:50], head[:30], b"\x16\x03\x01\x02\x00", b""):
+        with socket.create_connection((there.hostname, there.port)) as client:
+            client.sendall(sent)
+    assert good(ask(url + PREDICT, {"instances": ["tea"]}))
+    silent.close()
+
+
+def test_no_route_without_the_key(folder, tasks):
+    with running(folder / "vec", api_key="geheim") as url:
+        for protocol in PROTOCOLS:
+            for methods, path, _ in protocol.ROUTES:
+                body = {} if methods == ("POST",) else None
+                assert ask(url + path.replace("{", "%7B"), body)[0] == 401, path
+        assert ask(url + "/nix")[0] == 401
+        wrong = ("Bearer gehein", "Bearer", "Basic geheim", "geheim", "Bearer ", "Basic ====")
+        assert {ask(f"{url}/health", Authorization=x)[0] for x in wrong} == {401}
+        basic = base64.b64encode(b"me:geheim").decode()
+        for right in ("Bearer geheim", f"Basic {basic}"):
+            assert ask(f"{url}/health", Authorization=right)[0] == 200
+        assert ask(f"{url}/embed", {"inputs": "tea"}, Authorization="Bearer geheim")[0] == 200
+
+
+# === Versions =====================================================================================
+
+
+def test_new_versions_replace_old_ones(folder, tasks, tmp_path):
+    def until(number):
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            found = good(ask(f"{url}/v1/models/m"))["model_version_status"]
+            states = {int(x["version"]): x["state"] for x in found}
+            if number in states:
+                return states
+            time.sleep(0.05)
+        raise AssertionError(found)
+
+    place = tmp_path / "m"
+    shutil.copytree(folder / "vec" / "1", place / "1")
+    with running(place, poll_seconds=0.05) as url:
+        want = good(ask(f"{url}/embed", {"inputs": "tea"}))
+        shutil.copytree(folder / "vec" / "1", tmp_path / ".2")
+        (tmp_path / ".2").rename(place / "2")
+        assert until(2) == {2: "AVAILABLE"}
+        assert good(ask(f"{url}/embed", {"inputs": "tea"})) == want
+        assert ask(f"{url}/v1/models/m/versions/1:predict", {"instances": ["a"]})[0] == 404
+        (place / "3").mkdir()
+        (place / "3" / "saved_model.pb").write_bytes(b"half of it")  # as a copy that was cut off
+        assert until(3) == {2: "AVAILABLE", 3: "END"}
+        assert good(ask(f"{url}/embed", {"inputs": "tea"})) == want
+        shutil.rmtree(place / "2")
+        assert good(ask(f"{url}/embed", {"inputs": "tea"})) == want
+
+
+def test_a_folder_without_models_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="bert_tf2 export"), running(tmp_path):
+        pass
