@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: peers help quickstart search test test-full test-soak bench bench-quick check format notebooks clean
+.PHONY: docs peers help quickstart search test test-full test-soak bench bench-quick check format notebooks clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ bench-quick: $(VENV)/installed ## the rows asked for first, in few rounds
 
 notebooks: $(VENV)/installed ## execute the notebooks that have changed; the network once, minutes
 	@$(BIN)/python -m notebooks
+
+docs: $(VENV)/installed ## build the site of all pages into site/
+	@$(BIN)/python -m docs
 
 check: $(VENV)/installed ## formatter and linter
 	@$(BIN)/ruff format --check .

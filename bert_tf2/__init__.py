@@ -59,6 +59,11 @@ def __getattr__(name):
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
+def home_of(name):
+    """The module that a public name lives in, such as "bert_tf2.tasks.masked_lm"."""
+    return _HOMES[name]
+
+
 def __dir__():
     return sorted([*globals(), *__all__])
 

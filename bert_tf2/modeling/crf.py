@@ -18,7 +18,7 @@ class CRF(keras.layers.Layer):
     Weights, float32, which begin as zeros, so that a fresh one changes nothing:
         transitions (K, K), from the one before to the one after; starts, ends (K,).
 
-    Example:
+    Examples:
 
     >>> crf = CRF(name="crf")
     >>> logits = crf(logits)  # (B, N, K)

@@ -35,7 +35,7 @@ class Encoder(keras.Model):
             `run_eagerly=True` it saves nothing.
         name: of the model; by default "encoder", and "encoder_1", … for further ones.
 
-    Example:
+    Examples:
 
     >>> encoder = bert_tf2.Encoder.from_preset("uncased_L-4_H-512_A-8")
     >>> encoder({"token_ids": [[101, 7592, 102]]})["pooled_output"].shape

@@ -35,11 +35,12 @@ class Index:
         ValueError: another similarity or dtype, or a passage that is longer than the encoder reads
             or has no room for a token.
 
-    Example:
+    Examples:
 
     >>> index = bert_tf2.Index(encoder)
     >>> index.add(["Ada met Bo in Rome.", "It rained."], names=["a.txt", "b.txt"])
-    >>> index.search("who met Bo?", top_k=1)[0]["name"]
+    >>> hit, = index.search("who met Bo?", top_k=1)
+    >>> hit["name"]
     'a.txt'
     """
 
@@ -150,7 +151,7 @@ class Index:
             **how: as of `search.approximate.graph`.
 
         Raises:
-            as there.
+            ImportError, ValueError: as there.
         """
         self._check_not_empty()
         every = [part.vectors for part in self.rows.parts]

@@ -45,10 +45,11 @@ class MultiVectorEncoder(Prompted):
         ValueError: an unknown module, similarity, task or way to fill up, a default prompt or piece
             that is not there, or a length above `max_length`.
 
-    Example:
+    Examples:
 
     >>> encoder = bert_tf2.MultiVectorEncoder.from_preset("folder/of/a/colbert")
-    >>> encoder.rank("who met Bo?", ["It rained.", "Ada met Bo."], top_k=1)[0]["corpus_id"]
+    >>> best, = encoder.rank("who met Bo?", ["It rained.", "Ada met Bo."], top_k=1)
+    >>> best["corpus_id"]  # and `score`
     1
     """
 

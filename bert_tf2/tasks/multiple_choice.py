@@ -42,7 +42,7 @@ class MultipleChoice(Task):
     Args:
         encoder, preprocessor, dropout, drop_padding, name: as of a `TextClassifier`.
 
-    Example:
+    Examples:
 
     >>> task = bert_tf2.MultipleChoice.from_preset("uncased_L-12_H-768_A-12")
     >>> task.fit((["Where do fish live?"], [["in water", "on trees"]]), [0])

@@ -31,7 +31,7 @@ class NextSentenceClassifier(TextClassifier):
     Raises:
         ValueError: another objective, or an encoder without a pooler.
 
-    Example:
+    Examples:
 
     >>> nsp = bert_tf2.NextSentenceClassifier.from_preset("uncased_L-12_H-768_A-12")
     >>> nsp.predict_labels((["It rained."], ["So we stayed in."]))[0].label

@@ -58,7 +58,7 @@ class QuestionAnswerer(Task):
         ValueError: a number that is none, a question that leaves its context no room, or another
             `reproduce`.
 
-    Example:
+    Examples:
 
     >>> qa = bert_tf2.QuestionAnswerer.from_preset("bert-large-uncased-whole-word-masking-squad2")
     >>> qa.answer_question("Who met Bo?", "Ada met Bo in Rome.")["answer"]

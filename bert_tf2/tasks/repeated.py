@@ -23,13 +23,14 @@ def over_seeds(run, seeds=(1, 2, 3)):
     Raises:
         ValueError: no seeds, or the same twice.
 
-    Example:
+    Examples:
 
     >>> def run(seed):
     ...     clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
     ...     clf.fit(texts, labels)
     ...     return clf.evaluate(dev_texts, dev_labels, return_dict=True)
-    >>> bert_tf2.over_seeds(run, seeds=[1, 2, 3])["mean"]["accuracy"]
+    >>> figures = bert_tf2.over_seeds(run, seeds=[1, 2, 3])
+    >>> figures["mean"], figures["std"]  # each a dict by the names of the figures
     """
     seeds = list(seeds)
     if not seeds or len({*seeds}) < len(seeds):

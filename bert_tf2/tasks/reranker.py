@@ -32,10 +32,11 @@ class Reranker(TextRegressor):
     Raises:
         ValueError: another activation, or what a `TextRegressor` refuses.
 
-    Example:
+    Examples:
 
     >>> reranker = bert_tf2.Reranker.from_preset("folder/of/a/cross-encoder")
-    >>> reranker.rank("who met Bo?", ["It rained.", "Ada met Bo."], top_k=1)[0]["corpus_id"]
+    >>> best, = reranker.rank("who met Bo?", ["It rained.", "Ada met Bo."], top_k=1)
+    >>> best["corpus_id"]  # and `score`
     1
     """
 

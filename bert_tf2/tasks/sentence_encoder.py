@@ -48,7 +48,7 @@ class SentenceEncoder(TrainedVectors, Prompted):
         ValueError: an unknown pooling, module or similarity, a default prompt that is not there, or
             more numbers than a vector has.
 
-    Example:
+    Examples:
 
     >>> encoder = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
     >>> a = encoder.encode(["a plane takes off", "a cat sleeps"])  # float32 (2, 384)

@@ -34,7 +34,7 @@ class SparseEncoder(Prompted):
         ValueError: an unknown pooling, activation or similarity, no number to keep, a default
             prompt that is not there, or an encoder that no words are told from (`from_preset`).
 
-    Example:
+    Examples:
 
     >>> encoder = bert_tf2.SparseEncoder.from_preset("uncased_L-2_H-128_A-2")
     >>> found = encoder.encode(["a plane takes off"], max_active_dims=8)  # SparseVectors

@@ -49,7 +49,7 @@ class TextClassifier(Task):
         ValueError: fewer than two classes (one, of several labels), the same name twice, another
             pooling or problem, thresholds that are none, or `doc_stride` below 1.
 
-    Example:
+    Examples:
 
     >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
     >>> clf.fit(["what a film", "what a bore"], ["good", "bad"])

@@ -27,7 +27,7 @@ class TextRegressor(Task):
     Raises:
         ValueError: the same name twice, or another pooling.
 
-    Example:
+    Examples:
 
     >>> sts = bert_tf2.TextRegressor.from_preset("all-MiniLM-L6-v2")
     >>> sts.fit((["a plane", "a cat"], ["an aircraft", "a dog"]), [4.8, 1.5])

@@ -60,14 +60,15 @@ class TokenClassifier(Task):
         ValueError: fewer than two tags, tags of another scheme, another scheme or strategy, or one
             that a CRF has not, or a stride below 1.
 
-    Example:
+    Examples:
 
     >>> ner = bert_tf2.TokenClassifier.from_preset(
     ...     "all-MiniLM-L6-v2", labels=["PER", "LOC"], scheme="IOB2"
     ... )
     >>> ner.fit([["Ada", "met", "Bo"]], [["B-PER", "O", "B-PER"]])
-    >>> ner.predict_entities(["Ada lives in Rome"])[0][0]["entity_group"]
-    'PER'
+    >>> entities, = ner.predict_entities(["Ada lives in Rome"])
+    >>> print(*(entity["entity_group"] for entity in entities))
+    PER LOC
     """
 
     head_kind = "tokens"

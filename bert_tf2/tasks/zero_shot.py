@@ -37,11 +37,12 @@ class ZeroShotClassifier(TextClassifier):
         ValueError: no class, or several, called entailment; `multi_label` without a
             contradiction; a template without "{}".
 
-    Example:
+    Examples:
 
     >>> zero = bert_tf2.ZeroShotClassifier.from_preset("nli-MiniLM2-L6-H768")
-    >>> zero.classify(["The match ended in a draw."], ["sports", "politics"])[0]["labels"][0]
-    'sports'
+    >>> answer, = zero.classify(["The match ended in a draw."], ["sports", "politics"])
+    >>> answer["labels"]  # the likeliest first; `scores` beside them
+    ['sports', 'politics']
     """
 
     problem_types = ("single_label_classification",)

@@ -33,7 +33,7 @@ class Scores(keras.callbacks.Callback):
         ValueError: in `fit`: y is not what the task takes, the task gives no such answer, or the
             logs have a figure of that name. A metric's own errors come as they are.
 
-    Example:
+    Examples:
 
     >>> scores = bert_tf2.Scores(dev_texts, dev_labels, classification.matthews)
     >>> stop = keras.callbacks.EarlyStopping("val_matthews", mode="max", patience=2)

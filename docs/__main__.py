@@ -1,0 +1,129 @@
+"""`python -m docs`: builds the site of all pages into `site/`, strictly and without the network.
+
+The pages are those of this repository, as they lie: README, CHANGELOG, `docs/`, `benchmarks/`,
+`checkpoints/` and the notebooks with their outputs. They are brought together under `build/pages`,
+where links to code become plain words; a page is made for each room of public names from their
+docstrings. The builder is Zensical, which reads `mkdocs.yml` and is kept by the authors of MkDocs's
+most used theme; MkDocs itself is not developed further.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGES = ROOT / "build" / "pages"
+FOLDERS = ("docs", "benchmarks", "checkpoints", "notebooks")
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
+CODE = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.M | re.S)
+PICTURES = (".png", ".svg")
+
+
+def main():
+    """Builds the site. -> exit code"""
+    shutil.rmtree(PAGES, ignore_errors=True)
+    for place, text in gathered().items():
+        target = PAGES / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    for folder in FOLDERS:
+        for picture in (ROOT / folder).glob("*"):
+            if picture.suffix in PICTURES:
+                shutil.copy(picture, PAGES / folder)
+    program = Path(sys.executable).with_name("zensical")
+    if not program.is_file():
+        sys.exit('zensical is not installed: pip install ".[docs]"')
+    command = [program, "build", "--strict", "--clean", "-f", ROOT / "mkdocs.yml"]
+    # It reads signatures from the source, and runs none of it.
+    return subprocess.run(command, cwd=ROOT, env=os.environ, check=False).returncode
+
+
+def gathered():
+    """{place in the site: Markdown} of all pages."""
+    found = {"index.md": ROOT / "README.md"}
+    found |= {name: ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md")}
+    found |= {f"{f}/{p.name}": p for f in FOLDERS for p in sorted((ROOT / f).glob("*.md"))}
+    texts = {place: path.read_text("utf-8") for place, path in found.items()}
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        texts[f"notebooks/{path.stem}.md"] = of_notebook(json.loads(path.read_text("utf-8")))
+    known = {*texts, *(f"{f}/{p.name}" for f in FOLDERS for p in (ROOT / f).glob("*.png"))}
+    return {place: linked(text, place, known) for place, text in texts.items()} | api()
+
+
+# === Links ========================================================================================
+
+
+def linked(text, place, known):
+    """A page with links to what is in the site; those to other files keep their words alone."""
+
+    def of(match):
+        mark, words, target, anchor = match.groups()
+        if target.startswith(("http:", "https:")):
+            return match[0]
+        there = os.path.normpath(Path(place).parent / target)
+        there = {"README.md": "index.md"}.get(there, there)
+        there = re.sub(r"\.ipynb$", ".md", there)
+        if there not in known:
+            return words
+        relative = os.path.relpath(there, Path(place).parent)
+        return f"{mark}[{words}]({relative}{anchor or ''})"
+
+    parts = CODE.split(text)  # code is every other part
+    return "".join(x if i % 2 else LINK.sub(of, x) for i, x in enumerate(parts))
+
+
+# === Notebooks ====================================================================================
+
+
+def of_notebook(notebook):
+    """A notebook with its outputs as Markdown; pictures are inside."""
+    return "\n\n".join(block for cell in notebook["cells"] for block in _of_cell(cell)) + "\n"
+
+
+def _of_cell(cell):
+    source = "".join(cell["source"]).strip("\n")
+    if cell["cell_type"] == "markdown":
+        return [source]
+    return [f"```python\n{source}\n```", *filter(None, map(_of_output, cell["outputs"]))]
+
+
+def _of_output(output):
+    data = output.get("data", {})
+    if picture := data.get("image/png"):
+        joined = "".join(picture) if isinstance(picture, list) else picture
+        return f"![output](data:image/png;base64,{''.join(joined.split())})"
+    if html := data.get("text/html"):
+        return "".join(html)
+    text = "".join(output.get("text") or data.get("text/plain") or "").rstrip("\n")
+    return text and f"```text\n{text}\n```"
+
+
+# === Public names =================================================================================
+
+
+def api():
+    """{place: Markdown}: a page a room of public names, and one that leads to them."""
+    sys.path.insert(0, str(ROOT))
+    import bert_tf2
+
+    rooms = {}
+    for name in bert_tf2.__all__:
+        home = bert_tf2.home_of(name)
+        rooms.setdefault(home.split(".")[1], []).append((name, home))
+    lead = ["# Public names", "", "All of `bert_tf2`, by the rooms they live in.", ""]
+    pages = {}
+    for room, names in rooms.items():
+        pages[f"api/{room}.md"] = "\n".join(
+            [f"# {room}", "", *(f"::: {home}.{name}\n" for name, home in names)]
+        )
+        links = ", ".join(f"[`{name}`]({room}.md#{home}.{name})" for name, home in names)
+        lead.append(f"* [{room}]({room}.md): {links}")
+    return pages | {"api/index.md": "\n".join([*lead, ""])}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
