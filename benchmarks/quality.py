@@ -121,7 +121,8 @@ def train_ours(name, row, data, seed, scored, flags):
     task = getattr(bert_tf2, kind.task).from_preset(
         materials.minilm_folder(), max_length=row.max_length, **settings, **row.settings
     )
-    task.compile({"learning_rate": row.learning_rate})
+    loss = {} if row.loss is None else {"loss": row.loss}
+    task.compile({"learning_rate": row.learning_rate}, **loss)
     folder, epochs = PLACE / f"{name}-{seed}", []
 
     def on_epoch_end(epoch, logs):
@@ -151,6 +152,7 @@ def train_peer(name, row, data, seed, scored, flags):
         "answers": row.kind,
         "labels": names,
         "settings": dict(row.settings),
+        "loss": row.loss,
         "seed": seed,
         "threads": os.cpu_count(),
         "model": materials.minilm_folder(),

@@ -132,6 +132,11 @@ def finetune(question):
     torch.set_num_threads(question["threads"])
     transformers.set_seed(question["seed"])
     kind = question["answers"]
+    if kind == "vectors":
+        from benchmarks.workers import sentence_vectors_quality
+
+        sentence_vectors_quality.train(question)
+        return
     if kind not in AUTO or "crf" in question["settings"]:
         raise ValueError(f"transformers has no training of its own for {kind} with these settings")
     data = json.loads(Path(question["data"]).read_text())

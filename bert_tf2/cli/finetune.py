@@ -9,6 +9,7 @@ from bert_tf2.cli.flags import ALIASES, require
 from bert_tf2.cli.rows import label_names
 from bert_tf2.cli.showing import number
 from bert_tf2.cli.task_table import TASKS, own_settings
+from bert_tf2.cli.vector_losses import loss_of
 from bert_tf2.files import new_file, write_json
 from bert_tf2.locks import locked
 from bert_tf2.scoring.spread import spread
@@ -92,14 +93,15 @@ def _train_under(strategy, flags, seed, epochs, data, own, folder):
     saved = _checkpoints(flags, seed, folder, strategy)
     with strategy.scope():
         keras.utils.set_random_seed(seed)
-        model = _model(flags, own)
+        loss, sampler = loss_of(flags, data["train"])
+        model = _model(flags, own, loss)
     dev = data.get("dev")
     history = model.fit(
         data["train"].x,
         data["train"].labels,
         batch_size=flags.train_batch_size,
         epochs=epochs,
-        validation_data=dev and (dev.x, dev.labels),
+        validation_data=(dev.x, dev.labels) if _is_like(dev, data["train"]) else None,
         validation_batch_size=flags.eval_batch_size,
         class_weight=run_flags.class_weight(flags, data["train"].labels),
         callbacks=[
@@ -108,6 +110,7 @@ def _train_under(strategy, flags, seed, epochs, data, own, folder):
             *run_flags.stopping(flags, model, dev),
         ],
         verbose=console.keras_verbosity(),
+        **sampler,
     ).history
     metrics = _metrics(flags, seed, data, model, history) | {"versions": versions()}
     metrics["seconds"] = round(log.seconds(), 1)
@@ -141,7 +144,7 @@ def _finish(flags, model, data, metrics, folder):
         place = flags[f"{split}_file"].value or "the rows of the fold"
         figure = scores.figure(flags, row, metrics[split])
         print(f"{figure} on {place}: {number(metrics[split][figure])}")
-        if row.labelled and not judged:
+        if row.labelled and row.kind.reported and not judged:
             answers = answers or list(known.answers(data[split], flags.eval_batch_size))
             judged = {"split": split} | run_report.judge(known, data[split], answers)
     write_json(folder / "metrics.json", scores.plain(metrics))
@@ -188,7 +191,15 @@ def _strategy(flags):
     return strategies.strategy(flags.strategy or "multi_worker")
 
 
-def _model(flags, own):
+def _is_like(dev, train):
+    """Whether the loss of the rows to train on is one of these, too: vectors have other figures."""
+    return dev is not None and (
+        dev.columns.keys() == train.columns.keys()
+        and (dev.labels is None) == (train.labels is None)
+    )
+
+
+def _model(flags, own, loss):
     """The task that the flags describe, with its own arguments, compiled."""
     cls = TASKS[flags.task].load()
     model = cls.from_preset(
@@ -218,6 +229,7 @@ def _model(flags, own):
         r_drop=flags.r_drop,
         label_smoothing=flags.label_smoothing,
         focal_gamma=flags.focal_gamma,
+        **loss,
     )
     return model
 

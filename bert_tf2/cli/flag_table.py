@@ -4,6 +4,7 @@ name.
 
 from bert_tf2.cli.flags import choice, count, number, switch, text, whole, words
 from bert_tf2.cli.task_table import TASKS
+from bert_tf2.cli.vector_losses import LOSSES
 
 FLAGS = {
     # What is opened.
@@ -36,7 +37,9 @@ FLAGS = {
         "RTE, WNLI or AX; its figures are given, too"
     ),
     "data_dir": text("folder of that task: its train.tsv and dev files are taken"),
-    "text_column": text("column or JSON key of the text", "text"),
+    "text_column": text(
+        "column or JSON key of the text; sentence_similarity: a,b,c are the texts of a row", "text"
+    ),
     "text_pair_column": text("column of the second text, for pairs"),
     "label_column": text(
         "column of the label; of several labels or numbers a,b,c are as many columns, else one "
@@ -113,6 +116,18 @@ FLAGS = {
     "bias_correction": switch("correct Adam's moments: worth trying where texts are few", False),
     "label_smoothing": number("share of each target that is spread over all classes", 0.0),
     "focal_gamma": number("learn less from what is answered well already; 2 is usual", 0.0),
+    "loss": choice(
+        [None, *LOSSES],
+        "sentence_similarity: what vectors are trained by (default: cosent for pairs with a "
+        "number, batch_hard_triplet for texts with a class, else multiple_negatives_ranking)",
+    ),
+    "matryoshka_dims": words(
+        "sentence_similarity: train the first numbers of vectors as vectors, too: 384,128,64"
+    ),
+    "batch_sampler": choice(
+        [None, "batch_sampler", "no_duplicates"],
+        "sentence_similarity: no_duplicates has no text come twice in a batch",
+    ),
     "class_weight": choice(
         [None, "balanced"], "each class counts as much as the others, however many rows it has"
     ),

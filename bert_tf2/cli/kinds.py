@@ -28,6 +28,7 @@ class Kind:
 
     by = "sure"  # what makes an answer bad
     files = ()  # the official ones that `write` writes
+    reported = True  # whether single answers are judged in a report
 
     def right(self, gold, given):
         return gold == given

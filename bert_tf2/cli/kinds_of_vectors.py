@@ -9,12 +9,13 @@ from bert_tf2.data.beir import Beir
 from bert_tf2.scoring import pairs, regression, vectors
 
 SHOWN = 4  # numbers of a vector, on the screen
+AT_ONCE = 256  # rows whose similarities to all others are held at a time
 
 
 class Vectors(Kind):
     """A vector a text; of a pair how alike its two are."""
 
-    by = "error"
+    reported = False  # whether single answers are judged in a report
 
     def given(self, model, answers):
         return float(answers["similarity"])
@@ -30,22 +31,45 @@ class Vectors(Kind):
         """Of each pair its `similarity`; of BEIR's folder its figures."""
         if isinstance(rows.source, Beir):
             return [_retrieved(model, rows.source, batch_size)]
-        sides = [
+        first, *others = [
             np.stack([found["embedding"] for found in model.answers(rows.only(name), batch_size)])
-            for name in ("text", "text_pair")
+            for name in rows.columns
         ]
+        if not others:
+            raise ValueError("Single texts have no figures: give pairs, or triplets, to score")
         # A SavedModel does not say its similarity.
         name = getattr(model.task, "similarity_fn_name", "cosine")
-        return [{"similarity": alike} for alike in vectors.similarity_pairwise(*sides, name)]
+        alike = [vectors.similarity_pairwise(first, side, name) for side in others]
+        if rows.labels is None and not others[1:]:  # the others' second texts are the wrong ones
+            alike += [_nearest_other(first, others[0], rows.columns["text_pair"], name)]
+        return [{"similarity": row[0], "wrong": row[1:]} for row in zip(*alike, strict=True)]
 
     def score(self, model, rows, answers):
-        """Correlations with gold; where that is 0 and 1 alone, also what a threshold tells."""
+        """Correlations with gold; where that is 0 and 1 alone, also what a threshold tells.
+
+        Without gold `accuracy`: how often the second text of a row is nearer to the first than all
+        that follow are; of pairs, than the second texts of all others.
+        """
         if isinstance(rows.source, Beir):
             return answers[0]
+        if rows.labels is None or not isinstance(rows.labels[0], int | float):
+            right = [found["similarity"] > max(found["wrong"]) for found in answers]
+            return {"accuracy": float(np.mean(right))}
         alike = [self.given(model, found) for found in answers]
         kinds = {"pearson": regression.pearson, "spearman": regression.spearman}
         found = {name: kind(rows.labels, alike) for name, kind in kinds.items()}
         return found | (pairs.binary(rows.labels, alike) if {*rows.labels} == {0, 1} else {})
+
+
+def _nearest_other(first, second, texts, name):
+    """Of each row how alike its first text is to the nearest second text of another row."""
+    texts, nearest = np.array(texts), []
+    for start in range(0, len(first), AT_ONCE):
+        rows = slice(start, start + AT_ONCE)
+        alike = vectors.similarity(first[rows], second, name)
+        alike[texts[rows, None] == texts] = -np.inf
+        nearest.append(alike.max(1))
+    return np.concatenate(nearest)
 
 
 def _retrieved(model, data, batch_size):

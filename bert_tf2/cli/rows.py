@@ -8,9 +8,12 @@ from collections import Counter
 from pathlib import Path
 
 from bert_tf2.cli.flags import UsageError
+from bert_tf2.cli.vector_losses import label_kind
 from bert_tf2.data import json_lines, tables
 from bert_tf2.data.class_names import has_letter, some
 from bert_tf2.data.examples import read_examples
+from bert_tf2.data.examples import rows as rows_of
+from bert_tf2.data.label_cells import LabelReader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +88,10 @@ def texts(kind):
 
 
 def alike(flags, path, labelled, names=None):
-    """Pairs with a number, how alike they are, STS-B's own files, too; or BEIR's folder."""
+    """Pairs with a number, how alike they are, STS-B's own files, too; or BEIR's folder.
+
+    To train on also what a loss asks for: texts alone, in --text_column=a,b,c, or classes.
+    """
     from bert_tf2.data.beir import is_beir, read_beir
     from bert_tf2.data.sts import is_sts, read_sts
 
@@ -95,6 +101,10 @@ def alike(flags, path, labelled, names=None):
         return Rows({"text": list(found.queries.values())}, None, about, found)
     if labelled and is_sts(path):
         return _of_examples(read_sts(path))
+    sides = flags.text_column.split(",")
+    sides += [flags.text_pair_column] * (flags.text_pair_column is not None)
+    if "loss" in flags or len(sides) > 2:
+        return _to_learn_from(flags, path, sides, label_kind(flags, len(sides)))
     found = texts("number" if labelled else None)(flags, path, labelled, names)
     if labelled and "text_pair" not in found.columns:
         raise ValueError(
@@ -102,6 +112,23 @@ def alike(flags, path, labelled, names=None):
             "BEIR's folder. Received: single texts"
         )
     return found
+
+
+def _to_learn_from(flags, path, sides, kind):
+    """Rows of any number of texts, with labels of that kind or without."""
+    labels = None if kind is None else LabelReader(kind, flags.label_column, None, ",")
+    columns, found = {side: [] for side in sides}, []
+    wanted = [*sides, *(labels.columns if labels else ())]
+    for number, row in rows_of(path, wanted, flags.header, flags.delimiter, flags.encoding):
+        where = f"{path}, line {number}"
+        for side in sides:
+            columns[side].append(json_lines.text(where, side, row[side]))
+        if labels:
+            found.append(labels(where, row))
+    names = ["text", "text_pair", *(f"text_{i}" for i in range(3, len(sides) + 1))]
+    columns = dict(zip(names, columns.values(), strict=False))
+    about = f"{len(columns['text'])} rows of {len(sides)} text{'s'[: len(sides) - 1]}"
+    return Rows(columns, found if labels else None, about + _counted(found))
 
 
 def label_names(given):

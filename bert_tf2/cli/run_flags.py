@@ -17,7 +17,8 @@ def task(flags):
     """The task to train: the one that is named, or that --glue's files are of."""
     glue = glue_task(flags)
     own = "text_regression" if glue and glue.labels is None else "text_classification"
-    if glue and flags.task not in (None, own):
+    vectors = own == "text_regression" and flags.task == "sentence_similarity"
+    if glue and not vectors and flags.task not in (None, own):
         raise UsageError(
             f"--glue={flags.glue} is a task of {own}. Received: --task={flags.task}", flags.command
         )

@@ -117,18 +117,17 @@ def _none(flags, train):
     return {}
 
 
-NOT_TRAINED = {
-    "zero_shot": "train it as text_classification on pairs whose labels are entailment, neutral "
-    "and contradiction",
-    "sentence_similarity": "it is not trained from the shell",
-}
-
-
 def _not_trained(flags, train=None):
     raise UsageError(
-        f"--task={flags.task} is for predict, evaluate and export; {NOT_TRAINED[flags.task]}",
+        "--task=zero_shot is for predict, evaluate and export; train it as text_classification on "
+        "pairs whose labels are entailment, neutral and contradiction",
         flags.command,
     )
+
+
+def _vectors(flags, train):
+    _refuse(flags, "labels", "pooling")
+    return {}
 
 
 def _refuse(flags, *names):
@@ -213,7 +212,7 @@ TASKS = {
         "sentence_encoder:SentenceEncoder",
         rows.alike,
         kinds_of_vectors.Vectors(),
-        _not_trained,
+        _vectors,
         "spearman",
     ),
     "zero_shot": TaskRow(

@@ -169,7 +169,7 @@ class TrainedVectors(VectorRows):
         if alone and not any(map(sentence_rows.is_rows, data)):
             return (data, None)  # columns of texts, and no labels
         found = columns.validation(data)
-        return (*self.taken_apart(*found[:2]), *found[2:])
+        return (*sentence_rows.taken_apart(*found[:2]), *found[2:])
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """As `Task.evaluate`: the loss of rows of texts, and of pairs with numbers `pearson`."""

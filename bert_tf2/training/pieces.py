@@ -34,7 +34,8 @@ def of_all_replicas(tensors):
         around = [[start, total - start - rows], *[[0, 0]] * (x.shape.rank - 1)]
         return tf.pad(tf.stop_gradient(x), around)
 
-    flat = sum_replicas([placed(x) for x in tf.nest.flatten(tensors)])
+    # One after another: those of one call must be of one dtype.
+    flat = [sum_replicas([placed(x)])[0] for x in tf.nest.flatten(tensors)]
     return tf.nest.pack_sequence_as(tensors, flat), start
 
 

@@ -110,19 +110,6 @@ def test_vectors_through_the_other_verbs(checkpoint, tmp_path, capsys):
     found = [f"--input_file={tmp_path}/beir"]
     got = shell.evaluation([preset, *found], tmp_path / "beir.json")
     assert got["rows"] == 1 and {"ndcg@10", "map@100", "recall@1"} < {*got}
-    shell.fails(
-        capsys,
-        2,
-        [
-            "finetune",
-            "--task=sentence_similarity",
-            preset,
-            "--output_dir=x",
-            f"--train_file={file}",
-            *columns,
-        ],
-        "not trained from the shell",
-    )
 
 
 @pytest.mark.full

@@ -120,7 +120,7 @@ def train(place, task, output, *more):
 
 def test_every_task_that_is_trained_is_held_here():
     others = {"text_classification", "masked_lm", "zero_shot"}  # in test_cli.py, and below
-    others |= {"sentence_similarity"}  # in test_embed.py
+    others |= {"sentence_similarity"}  # in test_trained_vectors_of_the_shell.py
     assert set(CASES) == set(TASKS) - others
 
 

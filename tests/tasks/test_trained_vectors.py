@@ -311,6 +311,19 @@ def test_what_is_wrong_is_named(task, name):
         call(task)
 
 
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "data",
+    [(SECOND, THIRD), ((SECOND, THIRD), None), [*zip(SECOND, THIRD, strict=True)]],
+    ids=["columns", "x and y", "rows"],
+)
+def test_pairs_alone_are_validated_on(data):
+    task = made()
+    history = task.fit((FIRST, SECOND), validation_data=data, epochs=1, verbose=0).history
+    want = task.evaluate((SECOND, THIRD), verbose=0, return_dict=True)["loss"]
+    assert history["val_loss"] == [pytest.approx(want, rel=1e-5)]
+
+
 def test_a_batch_needs_a_loss():
     with pytest.raises(ValueError, match="Say what is to be learnt"):
         made().train_on_batch((FIRST, SECOND))

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import peers
 import pytest
 import tensorflow as tf
 from closeness import FORMULA, assert_near
@@ -291,3 +292,74 @@ def test_columns_choose_a_loss():
     assert (default_kind(2, "numbers"), default_kind(3, "numbers")) == ("cosent", "margin_mse")
     with pytest.raises(ValueError, match="For 2 texts a row and names, say `loss`"):
         default_kind(2, "names")
+
+
+# === Beside sentence-transformers =================================================================
+
+COSINE = {"distance_metric": "COSINE", "triplet_margin": 0.3}
+THERE = {  # a case of `CASES` or "softmax" -> its class there, and arguments
+    "ranking": ("MultipleNegativesRankingLoss", {}),
+    "hard negatives": ("MultipleNegativesRankingLoss", {"scale": 5}),
+    "both": ("MultipleNegativesSymmetricRankingLoss", {}),
+    "all directions": ("MultipleNegativesRankingLoss", {"directions": vector_losses.DIRECTIONS}),
+    "cosent": ("CoSENTLoss", {}),
+    "cosine": ("CosineSimilarityLoss", {}),
+    "triplet": ("TripletLoss", {}),
+    "triplet by cosine": ("TripletLoss", COSINE),
+    "manhattan": ("TripletLoss", {"distance_metric": "MANHATTAN"}),
+    "hard": ("BatchHardTripletLoss", {}),
+    "hard by cosine": (
+        "BatchHardTripletLoss",
+        {"distance_metric": "cosine_distance", "margin": 1},
+    ),
+    "contrastive": ("ContrastiveLoss", {}),
+    "euclidean": ("ContrastiveLoss", {"distance_metric": "EUCLIDEAN", "margin": 5}),
+    "online": ("OnlineContrastiveLoss", {}),
+    "online, all alike": ("OnlineContrastiveLoss", {"margin": 1}),
+    "online, none alike": ("OnlineContrastiveLoss", {"margin": 2}),
+    "margin": ("MarginMSELoss", {}),
+    "margins": ("MarginMSELoss", {}),
+    "scores": ("MarginMSELoss", {}),
+    "softmax": ("SoftmaxLoss", {"embedding_dimension": E, "num_labels": 3}),
+    "widths": ("MultipleNegativesRankingLoss", {}),
+    "widths of triplets": ("TripletLoss", {}),
+}
+WIDTHS = {"matryoshka_dims": [6, 4, 2], "matryoshka_weights": [1, 0.5, 2]}
+MORE = {  # as `CASES`, without a formula
+    "softmax": ({"kind": "softmax", "labels": ["a", "b", "c"]}, 2, np.arange(B) % 3),
+    "widths": ({"kind": "matryoshka", "loss": "multiple_negatives_ranking"} | WIDTHS, 3, None),
+    "widths of triplets": ({"kind": "matryoshka", "loss": "triplet"} | WIDTHS, 3, None),
+}
+
+
+@pytest.mark.full
+def test_losses_and_gradients_are_those_of_sentence_transformers(tmp_path):
+    peers.needs("transformers", "sentence_transformers")
+    cases = {name: (*CASES[name][:3],) if name in CASES else MORE[name] for name in THERE}
+    kernel = np.random.default_rng(5).normal(0, 0.3, (3 * E, 3)).astype("float32")
+    given = {name: y for name, (_, _, y) in cases.items() if y is not None}
+    np.savez(tmp_path / "in.npz", vectors=vectors(4), **given)
+    jobs = [
+        {
+            "name": name,
+            "loss": loss,
+            "how": how,
+            "texts": cases[name][1],
+            "wrapper": WIDTHS if name.startswith("widths") else None,
+            "kernel": kernel.tolist(),
+        }
+        for name, (loss, how) in THERE.items()
+    ]
+    files = {"vectors": str(tmp_path / "in.npz"), "out": str(tmp_path / "out.npz")}
+    peers.run("transformers", "vector_losses_there.py", files | {"jobs": jobs})
+    want = np.load(tmp_path / "out.npz")
+    for name, (loss, texts, y) in cases.items():
+        x = tf.constant(vectors(4)[:, :texts])
+        y = tf.zeros(B) if y is None else tf.constant(y)
+        head = (lambda f: f @ kernel) if name == "softmax" else None
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            parts = Objective(loss, E, 2)(x, y, tf.ones(B), 0, head)
+            got = tf.add_n([total / size for total, size in parts.values()])
+        assert_near(got, want[name], 3 * FORMULA, err_msg=name)
+        assert_near(tape.gradient(got, x), want[f"{name}, gradient"], 3 * FORMULA, err_msg=name)
