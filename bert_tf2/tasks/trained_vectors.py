@@ -3,6 +3,8 @@
 Letters: B rows of a batch, K texts a row, L length, N layers, E numbers of a vector.
 """
 
+import json
+
 import keras
 import tensorflow as tf
 
@@ -86,6 +88,11 @@ class TrainedVectors(VectorRows):
         found = super().get_compile_config()
         loss = None if self.objective is None or self.by_columns else self.objective.settings
         return found and found | {"loss": loss}
+
+    def of_run(self):
+        said = {"batch_sampler": self.sampler, "prompts": self.text_prompts}
+        said["loss"] = self.objective and self.objective.settings
+        return json.loads(json.dumps(said))  # lists for tuples, as they come from a file
 
     def named_variables(self):
         """As `Task.named_variables`; the head of a softmax serves training alone, and is none."""

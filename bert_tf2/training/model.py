@@ -154,6 +154,10 @@ class StepModel(DistributedModel):
             self.resting = resting
             self.make_train_function(force=True)
 
+    def of_run(self):
+        """What tells one run of this task from another besides: a dict, of what JSON can say."""
+        return {}
+
     def train_step(self, data):
         """One step of `fit` on each replica (see `training/step.py`); -> its own metrics."""
         step.train_step(self, data)

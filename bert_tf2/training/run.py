@@ -65,7 +65,7 @@ class Run:
             "shuffle": bool(shuffle),
             "recipe": task.recipe,
             "unfreezing": unfreezing and [unfreezing.start, unfreezing.every],
-        }
+        } | task.of_run()
 
     def train(self, dataset, **kwargs):
         """Takes the steps of the run; -> a `keras.callbacks.History`.

@@ -78,14 +78,19 @@ def _outputs_of_parts(task, inputs):
         outputs = task(part_of(inputs, start, size), training=True)
         return start + size, found.write(start // size, tf.cast(outputs, tf.float32))
 
-    found = tf.TensorArray(tf.float32, 1, True, infer_shape=False)
+    shape = task.blank_outputs(inputs).shape
+    if isinstance(size, int):  # under XLA, which must know how many parts there are
+        found = tf.TensorArray(tf.float32, shape[0] // size, element_shape=[size, *shape[1:]])
+    else:
+        found = tf.TensorArray(tf.float32, 1, True, infer_shape=False)
     _, found = tf.while_loop(
         lambda start, _: (start < rows) | (start == 0),
         body,
         (tf.constant(0), found),
         parallel_iterations=1,
     )
-    return tf.ensure_shape(found.concat(), task.blank_outputs(inputs).shape)
+    outputs = tf.reshape(found.stack(), shape) if isinstance(size, int) else found.concat()
+    return tf.ensure_shape(outputs, shape)
 
 
 def _handed_on(task, inputs, slope, sources, share, moved):

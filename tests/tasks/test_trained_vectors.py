@@ -250,6 +250,59 @@ def test_a_file_goes_on_with_its_loss(tmp_path):
     np.testing.assert_array_equal(other.encode(FIRST), task.encode(FIRST))
 
 
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.full
+def test_a_run_that_was_stopped_goes_on(tmp_path):
+    """With dropout drawn twice a step, a shuffled order, and batches without duplicates."""
+
+    def run(folder, stop=None, loss=cached):
+        keras.utils.set_random_seed(5)
+        task = made(dropout=0.3)
+        task.compile({"learning_rate": 1e-3}, loss)
+        saved = bert_tf2.Checkpoints(folder, every=1)
+
+        def stopping(step, logs):
+            if step == stop:
+                raise Stopped
+
+        each = keras.callbacks.LambdaCallback(on_train_batch_end=stopping)
+        how = {"batch_size": 3, "epochs": 3, "batch_sampler": "no_duplicates", "verbose": 0}
+        x = ([*FIRST, "rain"], [*SECOND, "a kettle"])
+        return task, lambda: task.fit(x, callbacks=[each, saved], **how)
+
+    whole, fit = run(tmp_path / "whole")
+    fit()
+    _, fit = run(tmp_path / "parts", stop=1)
+    with pytest.raises(Stopped):
+        fit()
+    again, fit = run(tmp_path / "parts")
+    fit()
+    assert_same(again, whole, 0)
+    _, fit = run(tmp_path / "parts", loss="multiple_negatives_ranking")
+    with pytest.raises(ValueError, match=r"is of another run.*loss"):
+        fit()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("loss", ["multiple_negatives_ranking", "cosent", cached])
+def test_xla_takes_the_same_step(loss):
+    """Of shapes that are known, as a TPU would have them."""
+    y = SCORES if loss == "cosent" else None
+    got = []
+    for jit_compile in (False, True):
+        config = oracle.with_dropout(oracle.SMALL, 0.0)
+        task = oracle.tiny_task(bert_tf2.SentenceEncoder, config, pad=True, drop_padding=False)
+        task.compile(keras.optimizers.SGD(0.01), loss, jit_compile=jit_compile)
+        rows = ((FIRST, SECOND), y) if y else ((FIRST, SECOND),)
+        data = tf.data.Dataset.from_tensor_slices(rows).batch(6, drop_remainder=True)
+        task.fit(data, epochs=2, verbose=0)
+        got.append(task)
+    assert_same(*got, 1e-5)
+
+
 BAD = {
     "labels for none": (
         lambda t: fitted(t, (FIRST, SECOND), SCORES, "multiple_negatives_ranking"),
