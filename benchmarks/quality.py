@@ -19,12 +19,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 from benchmarks import contestant, materials, report
+from benchmarks.quality_data import few
 from benchmarks.quality_rows import KINDS, ROWS, label_names
 
 RESULTS, TABLE = (materials.HERE / name for name in ("quality.json", "QUALITY.md"))
 PLACE = materials.WORK / "quality"
 OURS, PEERS = "ours", ("transformers",)
 WHO = (OURS, *PEERS)
+SAMPLED = range(1, 6)  # seeds of the samples that baselines learn from, where a row has samples
 
 
 def parse(argv):
@@ -80,8 +82,11 @@ def measure(name, flags, result, keep):
     def scored(answers):
         return {n: float(value) for n, value in row.score(dev.y, answers, names).items()}
 
+    if row.samples and who != OURS:
+        print(f"  left out: {who}: it has no such recipe", flush=True)
+        return
     if "plain" not in result:
-        result["plain"] = {n: scored(answers(train, dev.x)) for n, answers in row.plain.items()}
+        result["plain"] = baselines(row, train, dev, scored)
         print(
             "\n".join(f"  {n}: {told(found)}" for n, found in result["plain"].items()), flush=True
         )
@@ -89,6 +94,7 @@ def measure(name, flags, result, keep):
     for seed in missing:
         try:
             run = train_ours if who == OURS else train_peer
+            run = train_few if row.samples else run
             found = run(name, row, (train, dev, names), int(seed), scored, flags)
         except contestant.Failed as error:
             print(f"  left out: {who}: {error}", flush=True)
@@ -98,6 +104,20 @@ def measure(name, flags, result, keep):
             f"  {who}, seed {seed}: {told(found['figures'])}; {found['seconds']:.0f} s", flush=True
         )
         keep()
+
+
+def baselines(row, train, dev, scored):
+    """-> {baseline: figures}; of samples the means."""
+    parts = [few(train, row.samples, seed) for seed in SAMPLED] if row.samples else [train]
+    return {
+        name: mean_of([scored(answers(part, dev.x)) for part in parts])
+        for name, answers in row.plain.items()
+    }
+
+
+def mean_of(runs):
+    """Figures of several runs -> their means."""
+    return {name: statistics.mean(run[name] for run in runs) for name in runs[0]}
 
 
 def told(figures):
@@ -138,6 +158,26 @@ def train_ours(name, row, data, seed, scored, flags):
     figures = epochs[-1] if epochs else scored(kind.answers(task, dev.x))
     shutil.rmtree(folder, ignore_errors=True)
     return {"figures": figures, "epochs": epochs, "seconds": round(seconds, 1)}
+
+
+def train_few(name, row, data, seed, scored, flags):
+    """-> the same, of a classifier that learns from a few texts of each class."""
+    import keras
+
+    import bert_tf2
+
+    train, dev, names = data
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    part, began = few(train, row.samples, seed), time.perf_counter()
+    task = bert_tf2.FewShotClassifier.from_preset(
+        materials.minilm_folder(), labels=names, max_length=row.max_length
+    )
+    how = {"batch_size": row.batch_size, "epochs": row.epochs, "seed": seed}
+    task.fit(part.x["text"], part.y, learning_rate=row.learning_rate, **how, **row.settings)
+    seconds = time.perf_counter() - began
+    figures = scored(task.predict(dev.x["text"]))
+    return {"figures": figures, "seconds": round(seconds, 1)}
 
 
 def train_peer(name, row, data, seed, scored, flags):
@@ -186,7 +226,8 @@ def table(results):
     for name, found in results.items():
         row = ROWS[name]
         lines += ["", f"## {row.about}", ""]
-        recipe = f"`{name}`: {row.epochs} epoch{'s'[: row.epochs - 1]}, learning rate "
+        few_of_each = f"{row.samples} texts of each class, by the seed; " if row.samples else ""
+        recipe = f"`{name}`: {few_of_each}{row.epochs} epoch{'s'[: row.epochs - 1]}, learning rate "
         lines += [f"{recipe}{row.learning_rate:g}, batches of {row.batch_size}.", ""]
         runs = {who: [figures] for who, figures in found["plain"].items()} | _runs(found)
         figures = next(iter(runs.values()))[0]

@@ -7,7 +7,7 @@ import json
 import random
 from typing import NamedTuple
 
-from bert_tf2.data import conll, examples, glue, squad
+from bert_tf2.data import conll, examples, few_shot, glue, squad
 from bert_tf2.data.choices import read_choices
 
 SEED = 1  # of what is split into training and scoring: the same for everyone
@@ -58,6 +58,12 @@ def of_conll(folder):
 
 
 of_ag_news = of_files("ag_news_subset/train.csv", "ag_news_subset/test.csv")
+
+
+def few(data, count, seed):
+    """So many rows of each class, by chance."""
+    places = few_shot.sample_dataset(range(len(data.y)), data.y, count, seed)[0]
+    return data.rows(places)
 
 
 def in_fifths(data, groups):

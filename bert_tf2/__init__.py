@@ -45,6 +45,7 @@ _HOMES = {
     "paraphrase_mining": "bert_tf2.search.paraphrases",
     "find_duplicates": "bert_tf2.search.paraphrases",
     "community_detection": "bert_tf2.search.paraphrases",
+    "FewShotClassifier": "bert_tf2.tasks.few_shot",
     "cross_validate": "bert_tf2.tasks.repeated",
     "over_seeds": "bert_tf2.tasks.repeated",
     "export_saved_model": "bert_tf2.serving.export",

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from shell import tiny_checkpoint
 
 from benchmarks import asked, materials, quality, quality_data
 from benchmarks.quality_rows import KINDS, ROWS, label_names
@@ -37,8 +38,11 @@ def perfect(kind, labels):
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_right_answers_score_best(name):
+def test_right_answers_score_best(name, tmp_path, reference, monkeypatch):
     row = ROWS[name]
+    if row.samples:  # a baseline of which is the checkpoint
+        tiny = tiny_checkpoint(tmp_path / "all-MiniLM-L6-v2", reference)
+        monkeypatch.setattr(materials, "minilm_folder", lambda: str(tiny))
     data = quality_data.Data(*MADE_UP[row.kind])
     if name == "rte":
         names = {"0": "entailment", "1": "not_entailment"}
@@ -50,6 +54,15 @@ def test_right_answers_score_best(name):
         found = row.score(data.y, plain(data, data.x), names)
         assert [*found] == [*best]
         assert next(iter(found.values())) <= next(iter(best.values()))
+
+
+def test_a_few_rows_of_each_class():
+    data = quality_data.Data({"text": TEXTS}, ["0", "1"] * 4)
+    part = quality_data.few(data, 2, 1)
+    assert part.y.count("0") == part.y.count("1") == 2 and {*part.x["text"]} < {*TEXTS}
+    assert part == quality_data.few(data, 2, 1) != quality_data.few(data, 2, 2)
+    means = quality.mean_of([{"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 0.0}])
+    assert means == {"a": 0.5, "b": 0.0}
 
 
 def test_rows_of_one_group_stay_together():
