@@ -10,6 +10,7 @@ from bert_tf2 import files
 
 METRICS = {"cosine": "ip", "dot": "ip", "euclidean": "l2sq"}  # cosine: of vectors of length 1
 DTYPES = {"float32": "f32", "float16": "f16", "int8": "i8"}
+LOOKED_AT = 256  # vectors in view while a graph is walked, if not said
 WIDER = 4  # times as many candidates as are asked for
 
 
@@ -71,15 +72,16 @@ def opened(file, rows):
     return found
 
 
-def candidates(graph, queries, top_k, expansion_search=None):
+def candidates(graph, queries, top_k, expansion_search=LOOKED_AT):
     """The rows that a graph finds near queries, int64 (n, r): r is 4 k, or all there are.
 
     Args:
         queries: float32 (n, D).
-        expansion_search: how many are looked at at least; default 4 k or usearch's 64.
+        expansion_search: how many are kept in view while it is walked, at least; more of them take
+            more time, and less is overlooked.
     """
     count = min(len(graph), WIDER * top_k)
-    graph.expansion_search = max(expansion_search or 64, count)
+    graph.expansion_search = max(expansion_search, count)
     return np.asarray(graph.search(queries, count).keys, "int64").reshape(len(queries), count)
 
 

@@ -22,6 +22,7 @@ SCHEMA = {
     "passage_length": (int, None),
     "parts": [{"name": str, "rows": int, "documents": (int, None)}],
     "graph_file": (str, None),
+    "expansion_search": int,
     "notes": {},
 }
 
@@ -68,6 +69,7 @@ def load(cls, folder, encoder=None):
     index = cls(encoder, found["similarity_fn_name"], found["passage_length"], found["dtype"])
     index.model, index.width, index.folder = found["model"], found["width"], folder
     index.passage_length, index.notes = found["passage_length"], found["notes"]
+    index.expansion_search = found["expansion_search"]
     for part in found["parts"]:
         place = folder / part["name"]
         index.rows.parts.append(

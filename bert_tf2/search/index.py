@@ -54,6 +54,7 @@ class Index:
         self.passage_length = self._checked_length(passage_length) if encoder else None
         self.width = encoder.width if encoder else None
         self.rows, self.graph = parts.Rows(), None
+        self.expansion_search = approximate.LOOKED_AT
         self.folder = self.graph_file = self._words = None
 
     def _checked_length(self, length):
@@ -142,18 +143,20 @@ class Index:
             kept = found.astype(self.dtype)
         return kept if np.isfinite(kept).all() else vectors.checked(kept, "vectors")
 
-    def approximate(self, **how):
+    def approximate(self, expansion_search=approximate.LOOKED_AT, **how):
         """Builds a graph of all vectors, by which searches then look at few of them.
 
         What is added later is not in it: it is then dropped, and may be built again.
 
         Args:
+            expansion_search: as of `search.approximate.candidates`.
             **how: as of `search.approximate.graph`.
 
         Raises:
             ImportError, ValueError: as there.
         """
         self._check_not_empty()
+        self.expansion_search = exact.checked_count(expansion_search, "expansion_search")
         every = [part.vectors for part in self.rows.parts]
         self.graph = approximate.graph(every, self.similarity_fn_name, **how)
         self.graph_file = None
@@ -239,7 +242,7 @@ class Index:
         name = "dot" if name == "cosine" else name  # both are of length 1
         if self.graph is None or exactly:
             return self.rows.nearest(queries, top_k, name)
-        found = approximate.candidates(self.graph, queries, top_k)
+        found = approximate.candidates(self.graph, queries, top_k, self.expansion_search)
         return self.rows.nearest_of(queries, found, top_k, name)
 
     def _fused(self, query, ids, many):
