@@ -117,7 +117,7 @@ def _frozen(texts):
     """The checkpoint's vectors of texts; of what is scored they are asked once a sample."""
     import bert_tf2
 
-    task = bert_tf2.SentenceEncoder.from_preset(materials.minilm_folder(), max_length=128)
+    task = bert_tf2.SentenceEncoder.from_preset(materials.minilm_folder())
     return task.encode(list(texts), batch_size=64)
 
 
