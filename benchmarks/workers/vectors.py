@@ -6,7 +6,7 @@ BATCH = 32  # texts at a time: everyone's default
 
 
 def spearman(encode, pairs):
-    """How well vectors rank pairs of texts, a number that a note shows.
+    """How well vectors rank pairs of texts: Spearman's correlation, times 100.
 
     Args:
         encode: a list of str -> (n, D).
@@ -17,7 +17,7 @@ def spearman(encode, pairs):
     found /= np.linalg.norm(found, axis=1, keepdims=True)
     alike = (found[:count] * found[count:]).sum(1)
     ranks = [_ranks(np.asarray(x, "float64")) for x in (alike, pairs["score"])]
-    return round(float(np.corrcoef(*ranks)[0, 1]), 4)
+    return round(100 * float(np.corrcoef(*ranks)[0, 1]), 2)
 
 
 def _ranks(values):

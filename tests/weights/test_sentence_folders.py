@@ -209,6 +209,10 @@ def test_words_of_stanfords_folders(other_kinds, tmp_path):
     assert [len(x) for x in task.encode_query(["tea"])] == [9]
     ids = task.preprocessor.tokenizer(["[unused0] tea"])[0]
     assert task.preprocessor.tokenizer.id_to_token(int(ids[0])) == "[unused0]"
+    bert_tf2.convert(folder, tmp_path / "ours", to="bert_tf2")
+    bert_tf2.convert(tmp_path / "ours", tmp_path / "theirs", to="huggingface")
+    same = said(tmp_path / "theirs")["settings"]
+    assert same.items() >= said(folder)["settings"].items()
     found = task.encode_document(["tea."])[0]
     np.testing.assert_allclose(np.abs(found), 5**-0.5, atol=1e-6)  # of ones all are alike
     change(folder / "artifact.metadata", query_maxlen="x")

@@ -29,6 +29,7 @@ _TYPES = {
 # Settings of a task -> the file that says them: of the folder, and of its Transformer.
 _SAID = ("prompts", "default_prompt_name", "similarity_fn_name")
 _SAID_IF_ANY = ("truncate_dim", "max_active_dims")
+_OF_MASK = ("skiplist_words", "skiplist_tasks")
 _OF_TRANSFORMER = ("query_length", "document_length", "query_expansion")
 
 
@@ -101,8 +102,9 @@ def _modules(contents, settings: Mapping) -> list[tuple]:
         listed.append((_CLASSES[module["kind"]], words, place))
         width = module.get("width", width)
     if task == LATE:
-        words = {word: settings[word] for word in ("skiplist_words", "skiplist_tasks")}
-        listed.append(("MultiVectorMask", words | {"keep_only_token_ids": None}, None))
+        words = {"skiplist_tasks": ["document"], "keep_only_token_ids": None}
+        words |= {word: settings[word] for word in _OF_MASK if word in settings}
+        listed.append(("MultiVectorMask", words, None))
     return listed
 
 
