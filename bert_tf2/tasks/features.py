@@ -7,12 +7,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.data import columns
 from bert_tf2.messages import shorten
 from bert_tf2.modeling.inputs import input_tensors
 from bert_tf2.modeling.sentences import POOLINGS, checked_poolings
 from bert_tf2.scoring import vectors
-from bert_tf2.tasks import encoding, feeding, process
+from bert_tf2.tasks import encoding, feeding
 
 
 def features(task, sentences, layers=-1, pooling="mean", batch_size=32, show_progress_bar=False):
@@ -33,13 +32,10 @@ def features(task, sentences, layers=-1, pooling="mean", batch_size=32, show_pro
     Raises:
         ValueError: a layer that is not there, an unknown pooling, or numbers that are not finite.
     """
-    if isinstance(sentences, str | bytes):
+    if encoding.is_single(sentences):
         return features(task, [sentences], layers, pooling, batch_size)[0]
-    process.check()
     layers, pooling = _checked(task, layers), checked_poolings(pooling)
-    texts = tf.zeros([0], tf.string)
-    if not hasattr(sentences, "__len__") or len(sentences):
-        texts = columns.text_columns(sentences, columns.TEXT_NAMES[:1])["text"]
+    texts = encoding.texts_of(sentences)
     width = len(layers) * len(pooling) * task.encoder.config.hidden_size
     found, graphs = np.empty((int(texts.shape[0]), width), "float32"), feeding.graphs_of(task)
     key = ("features", layers, pooling)

@@ -207,11 +207,9 @@ class MultiVectorEncoder(Prompted):
             more={"task": tf.constant(number)},
             longest=self._limits()[number],
         ):
-            masks = answers["mask"].numpy() != 0
-            for row, tokens, mask in zip(
-                rows, answers["token_embeddings"].numpy(), masks, strict=True
-            ):
-                kept = vectors.checked(tokens[mask], f"text {row}")
+            parts = answers["token_embeddings"].numpy(), answers["mask"].numpy()
+            for row, tokens, mask in zip(rows, *parts, strict=True):
+                kept = vectors.checked(tokens[mask != 0], f"text {row}")
                 found[row] = vectors.unit_length(kept) if normalize_embeddings else kept
         return found
 

@@ -32,7 +32,7 @@ def encode_to_file(
         sentences: whatever has a length and slices of str, such as a list; or a Path of a text file
             in UTF-8 with one text a line, of which no more than 8 192 lines are in memory.
         file: the `.npy` to write.
-        batch_size, show_progress_bar: as of `encode`.
+        batch_size: texts at a time. show_progress_bar: None shows it on a terminal.
         overwrite: whether a file of that name is replaced, once the new one is complete.
         **how: `prompt_name`, `prompt`, `precision`, `normalize_embeddings`, `truncate_dim` and
             `ranges`, which 8 bits need, as of `encode`.
@@ -55,17 +55,8 @@ def encode_to_file(
     texts = _Lines(sentences) if isinstance(sentences, Path) else sentences
     with locked(file.parent, f".{file.stem}.lock"):
         draft = _Draft(file, fingerprint(task, how), texts)
-        array = draft.array(how.finished(np.zeros((2, how.truncate_dim or task.width), "float32")))
-        bar = tqdm(total=len(texts), initial=draft.done, unit="text", disable=not show_progress_bar)
-        while draft.done < len(texts):
-            some = list(texts[draft.done : draft.done + AT_ONCE])
-            found = encoding.computed(task, some, how, batch_size)
-            array[draft.done : draft.done + len(some)] = how.finished(found)
-            array.flush()
-            draft.note(some)
-            bar.update(len(some))
-        bar.close()
-        del array
+        for array, some in draft.to_fill(task, how, texts, show_progress_bar):
+            array[:] = how.finished(encoding.computed(task, some, how, batch_size))
         draft.publish()
     return file
 
@@ -129,6 +120,18 @@ class _Draft:
                 return found
             raise ValueError(f"{self.draft} must be of shape {shape}. Received: {found.shape}")
         return np.lib.format.open_memmap(self.draft, "w+", like.dtype, shape)
+
+    def to_fill(self, task, how, texts, verbose):
+        """Yields what is left: rows of the file, to be written, and the texts that they are of."""
+        array = self.array(how.finished(np.zeros((2, how.truncate_dim or task.width), "float32")))
+        hidden = None if verbose is None else not verbose
+        with tqdm(total=len(texts), initial=self.done, unit="text", disable=hidden) as bar:
+            while self.done < len(texts):
+                some = list(texts[self.done : self.done + AT_ONCE])
+                yield array[self.done : self.done + len(some)], some
+                array.flush()
+                self.note(some)
+                bar.update(len(some))
 
     def note(self, texts):
         """Notes that the next rows, those of these texts, are written."""

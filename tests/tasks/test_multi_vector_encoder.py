@@ -29,6 +29,7 @@ ROWS = {
     "attending": {"query_expansion": EXPANDED | {"attend": True}},
     "at least": {"query_expansion": EXPANDED | {"strategy": "min", "token": "tea"}},
     "plain": {"query_expansion": None, "query_length": 7, "skiplist_tasks": ["query"]},
+    "with padding": {"drop_padding": False},
 }
 
 
