@@ -19,6 +19,10 @@ MADE_UP = {
         {"text": TEXTS, "text_pair": TEXTS[:4] + ["rain"] * 4},
         [5.0, 4.0, 4.5, 3.0, 0.0, 2.0, 1.0, 1.5],
     ),
+    "vectors": (
+        {"text": TEXTS, "text_pair": TEXTS[::-1]},
+        [5.0, 4.0, 4.5, 3.0, 0.0, 2.0, 1.0, 1.5],
+    ),
     "tags": ({"words": [["Bo", "sat"], ["Ada"]] * 4}, [["B-PER", "O"], ["B-PER"]] * 4),
     "choices": ({"text": TEXTS, "choices": [["a", "b"]] * 8}, [0, 1] * 4),
     "answers": (
@@ -37,6 +41,8 @@ def perfect(kind, labels):
         return [[label, label] for label in labels]
     if kind == "several":
         return [[float(name in row) for name in "01"] for row in labels]
+    if kind == "vectors":
+        return [[label, label] for label in labels]
     if kind == "answers":
         return [row["text"][0] if row["text"] else "" for row in labels]
     return labels
