@@ -6,11 +6,14 @@ Letters: B rows of a request, b of a lot.
 
 import numpy as np
 
-# Outputs (B, …) as wide as the widest row of a batch: those of each line have one width.
+# Outputs (B, W, …) of which W is that of the widest row of a batch: the one that tells it, (B, W)
+# and blank behind the end of a row, and those that are as wide.
 PADDED = (
-    ("words", "tags", "tag_scores"),
-    ("entity_group", "score", "word", "start", "end"),
-    ("labels",),
+    ("words", ("tags", "tag_scores")),
+    ("end", ("entity_group", "score", "word", "start")),
+    ("labels", ()),
+    ("values", ("indices",)),
+    ("mask", ("token_embeddings",)),
 )
 COUNTED = {  # the output that counts what others are wide by -> these, and the least width
     "lengths": (("ids", "pieces", "starts", "ends"), 0),
@@ -28,16 +31,13 @@ def cut_padding(outputs):
         if count in outputs and all(name in outputs for name in names):
             width = max(int(outputs[count].max(initial=0)), least)
             return found | {name: outputs[name][:, :width] for name in names}
-    for names in PADDED:
-        if all(name in outputs and outputs[name].ndim == 2 for name in names):
-            filled = np.any([_filled(outputs[name]) for name in names], axis=(0, 1))
+    for tells, others in PADDED:
+        if tells in outputs and all(name in outputs for name in others):
+            array = outputs[tells]
+            filled = (array != (b"" if array.dtype == object else 0)).any(0)
             width = int(filled.nonzero()[0].max(initial=-1)) + 1
-            found |= {name: outputs[name][:, :width] for name in names}
+            found |= {name: outputs[name][:, :width] for name in (tells, *others)}
     return found
-
-
-def _filled(array):
-    return array != (b"" if array.dtype == object else 0)
 
 
 def joined(parts):

@@ -32,6 +32,8 @@ def test_padding_of_others_is_cut():
     tags = {"words": words, "tags": words, "tag_scores": np.float32([[1, 0, 0], [1, 1, 0]])}
     found = cut_padding(tags | {"logits": np.zeros((2, 3))})
     assert found["tags"].shape == (2, 2) and found["logits"].shape == (2, 3)
+    rows = {"values": np.float32([[2, 1, 0]]), "indices": np.int32([[5, 0, 0]])}
+    assert cut_padding(rows)["indices"].tolist() == [[5, 0]]
     pieces = {name: np.ones((2, 9)) for name in ("ids", "pieces", "starts", "ends")}
     assert cut_padding(pieces | {"lengths": np.array([0, 4])})["ids"].shape == (2, 4)
     whole = joined([(np.array([2]), {"x": words[:1, :1]}), (np.array([0, 1]), {"x": words})])

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from closeness import FORWARD, assert_near
 from served import TEXTS, ask, exported, running
+from wrong_requests import PREDICT, WRONG
 
 from bert_tf2.serving.server.app import PROTOCOLS
 from bert_tf2.serving.server.batching import Limits
+from bert_tf2.tasks.tagging import rows_of_entities
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def test_entities_are_no_wider_alone_than_together(url, tasks):
         name: x.shape for name, x in want.items()
     }
     found = good(ask(f"{url}/", {"inputs": TEXTS, "model": "ner"}))
-    for row, entities in zip(found, tasks["ner"].predict_entities(TEXTS), strict=True):
+    for row, entities in zip(found, rows_of_entities(want), strict=True):
         assert [x | {"score": 0} for x in row] == [x | {"score": 0} for x in entities]
         assert_near([x["score"] for x in row], [x["score"] for x in entities], FORWARD)
 
@@ -160,78 +162,6 @@ def test_what_there_is(url):
 
 
 # === What is wrong ================================================================================
-
-PREDICT = "/v1/models/clf:predict"
-INFER = "/v2/models/clf/infer"
-TENSOR = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["tea"]}
-LONG = {"inputs": ["x" * 250_000]}
-DEEP = b'{"instances": ' + b"[" * 100_000
-
-WRONG = [  # path, body, status, words of the reason
-    (PREDICT, b"{", 400, "not JSON"),
-    (PREDICT, b"", 400, "empty"),
-    (PREDICT, b"\xff\xfe", 400, "UTF-8"),
-    (PREDICT, DEEP, 400, "deep"),
-    (PREDICT, b"[1]", 400, "object"),
-    (PREDICT, {}, 400, "either"),
-    (PREDICT, {"instances": ["a"], "inputs": ["a"]}, 400, "either"),
-    (PREDICT, {"instances": []}, 400, "list of rows"),
-    (PREDICT, {"instances": "tea"}, 400, "list of rows"),
-    (PREDICT, {"instances": [1]}, 400, "must be text"),
-    (PREDICT, {"instances": [None]}, 400, "must be text"),
-    (PREDICT, {"instances": [["a"]]}, 400, "must be text"),
-    (PREDICT, {"instances": [{"b64": "%"}]}, 400, "base64"),
-    (PREDICT, {"instances": [{"txt": "a"}]}, 400, "Received: ['txt']"),
-    (PREDICT, {"instances": ["a", {"text": "b"}]}, 400, "same names"),
-    (PREDICT, {"inputs": {"text": "a"}}, 400, "1 lists deep"),
-    (PREDICT, {"inputs": {}}, 400, "takes the inputs text"),
-    (PREDICT, {"inputs": {"text": []}}, 400, "1 or more"),
-    (PREDICT, b'{"instances": ["\\ud800"]}', 400, "surrogate"),
-    (PREDICT, {"instances": ["a"], "signature_name": 5}, 400, "str"),
-    (PREDICT, {"instances": ["a"], "signature_name": "x"}, 404, "no signature 'x'"),
-    (PREDICT, LONG, 413, "200,000 bytes"),
-    (PREDICT, {"instances": ["a"] * 1001}, 413, "1000 rows"),
-    (PREDICT, b" " * (1 << 20) + b"{}", 413, "may have 1,048,576 bytes"),
-    (PREDICT, {"signature_name": "token_ids", "inputs": {"token_ids": [[1.5]]}}, 400, "whole"),
-    (PREDICT, {"signature_name": "token_ids", "inputs": {"token_ids": [[2**40]]}}, 400, "int32"),
-    (PREDICT, {"signature_name": "token_ids", "inputs": {"token_ids": [[1], [1, 2]]}}, 400, "deep"),
-    ("/v1/models/nix:predict", {"instances": ["a"]}, 404, "There are: clf"),
-    ("/v1/models/clf/versions/9:predict", {"instances": ["a"]}, 404, "no version 9"),
-    ("/v1/models/clf/versions/x:predict", {"instances": ["a"]}, 404, "Expected"),
-    ("/v1/models/clf:train", {"instances": ["a"]}, 404, "Only :predict"),
-    ("/v1/models/clf/../../etc/passwd", None, 404, "Expected"),
-    ("/v1/models/%2e%2e%2f%2e%2e%2fetc:predict", {"instances": ["a"]}, 404, "Expected"),
-    ("/v1/models/..:predict", {"instances": ["a"]}, 404, "no model '..'"),
-    ("/v1/models/" + "x" * 5000, None, 404, "no model"),
-    ("/nix", None, 404, "Not Found"),
-    ("/embed", None, 405, "Method Not Allowed"),
-    ("/embed", {"inputs": []}, 422, "something in it"),
-    ("/embed", {"inputs": ["a", 1]}, 422, "list of texts"),
-    ("/embed", {"inputs": "a", "dimensions": 99}, 422, "from 1 to 24"),
-    ("/embed", {"inputs": "a", "dimensions": True}, 422, "int"),
-    ("/embed", {"inputs": "a", "normalize": "yes"}, 422, "bool"),
-    ("/embed", {"inputs": "a", "model": "clf"}, 422, "must be a SentenceEncoder"),
-    ("/embed", {"inputs": "a", "prompt_name": "quary"}, (400, 422), "quary"),
-    ("/rerank", {"query": "a", "texts": ["b"]}, 404, "Reranker"),
-    ("/predict", {"inputs": ["a", "b"]}, 422, "single texts"),
-    ("/predict", {"inputs": [["a", "b", "c"]]}, 422, "list of"),
-    ("/v1/embeddings", {"input": "a", "model": "nix"}, 404, "no model 'nix'"),
-    ("/v1/embeddings", {"input": [[1, 2]], "model": "vec"}, 400, "list of texts"),
-    ("/v1/embeddings", {"input": "a", "encoding_format": "hex"}, 400, "base64"),
-    ("/v2/models/nix/infer", {"inputs": [TENSOR]}, 404, "no model"),
-    ("/v2/models/clf/versions/x", None, 404, "number"),
-    (INFER, {"inputs": []}, 400, "takes the inputs text"),
-    (INFER, {"inputs": [TENSOR, TENSOR]}, 400, "once each"),
-    (INFER, {"inputs": [TENSOR | {"shape": [2]}]}, 400, "2 values"),
-    (INFER, {"inputs": [TENSOR | {"shape": [10**12]}]}, 400, "list of sizes"),
-    (INFER, {"inputs": [TENSOR | {"datatype": "FP32"}]}, 400, "BYTES"),
-    (INFER, {"inputs": [TENSOR | {"data": [1]}]}, 400, "each str"),
-    (INFER, {"inputs": [TENSOR | {"parameters": {"binary_data_size": 9}}]}, 400, "has not"),
-    (INFER, {"inputs": [TENSOR], "outputs": [{"name": "x"}]}, 400, "must be one of"),
-    ("/", {"inputs": {"question": "a", "context": "b"}}, 404, "QuestionAnswerer"),
-    ("/", {"inputs": "a"}, 422, "Several models can"),
-    ("/", {"inputs": 1, "model": "clf"}, 422, "must be text"),
-]
 
 
 @pytest.mark.parametrize(("path", "body", "status", "words"), WRONG)

@@ -26,11 +26,7 @@ async def embed(asked, texts, name=None, prompt_name=None, normalize=True, dimen
         Refused: 404 no such model; 422 no such prompt, or more numbers than a vector has.
     """
     version = asked.service.repository.one_for(ENCODERS, name)
-    inputs, signature = {"text": strings(texts)}, DEFAULT
-    if prompt_name is not None:
-        _check_prompt(version, prompt_name)
-        inputs["prompt_name"] = strings([prompt_name] * len(texts))
-        signature = "embed"
+    inputs, signature = prompted(version, texts, prompt_name, "embed")
     found = (await asked.answer(version, inputs, signature))["embedding"]
     if dimensions is not None and not 1 <= dimensions <= found.shape[1]:
         raise Refused(
@@ -43,13 +39,23 @@ async def embed(asked, texts, name=None, prompt_name=None, normalize=True, dimen
     return found, version
 
 
-def _check_prompt(version, name):
-    """Raises for a prompt that the model's card does not know; without a card the graph tells."""
+def prompted(version, texts, name, signature):
+    """The inputs of texts with a prompt of that name, and the signature that takes them.
+
+    Args:
+        name: of a prompt; None for the model's default, which needs no `signature` of its own.
+
+    Raises:
+        Refused: 422, a prompt that the model's card does not know; without a card the graph tells.
+    """
+    if name is None:
+        return {"text": strings(texts)}, DEFAULT
     known = version.card.get("settings", {}).get("prompts")
     if known is not None and name not in known:
         raise Refused(
             422, f"'prompt_name' must be one of {shorten([*known])}. Received: {shorten(name)}"
         )
+    return {"text": strings(texts), "prompt_name": strings([name] * len(texts))}, signature
 
 
 async def count_tokens(asked, version, texts, cut=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import threading
 
 import uvicorn
@@ -91,8 +92,6 @@ def _config(service, host, port, api_key, poll_seconds=1.0):
 
 
 def _listening(host, port):
-    import socket
-
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)

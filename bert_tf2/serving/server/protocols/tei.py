@@ -4,7 +4,7 @@ import bert_tf2
 from bert_tf2.messages import shorten
 from bert_tf2.serving.server import pipelines
 from bert_tf2.serving.server.asked import field, texts
-from bert_tf2.serving.server.embeddings import count_tokens, embed
+from bert_tf2.serving.server.embeddings import count_tokens, embed, prompted
 from bert_tf2.serving.server.errors import Refused
 from bert_tf2.serving.server.service import strings
 
@@ -30,6 +30,19 @@ async def embed_route(asked):
     )
     await _check_length(asked, version, given)
     return found.tolist()
+
+
+async def embed_sparse(asked):
+    """{"inputs", "prompt_name", "model"} -> for each text [{"index", "value"}], but zeros."""
+    body = asked.body
+    given, _ = texts(body, "inputs")
+    name, prompt = field(body, "model", str), field(body, "prompt_name", str)
+    version = asked.service.repository.one_for(("SparseEncoder",), name)
+    inputs, signature = prompted(version, given, prompt, "embed_sparse")
+    found = await asked.answer(version, inputs, signature)
+    rows = zip(found["indices"].tolist(), found["values"].tolist(), strict=True)
+    pairs = (zip(*row, strict=True) for row in rows)
+    return [[{"index": i, "value": x} for i, x in row if x] for row in pairs]
 
 
 async def rerank(asked):
@@ -171,6 +184,8 @@ def _kind(version):
     if version.task in pipelines.ENCODERS:
         pooling = version.card.get("settings", {}).get("pooling") or ["mean"]
         return {"embedding": {"pooling": pooling if isinstance(pooling, str) else pooling[0]}}
+    if version.task == "SparseEncoder":
+        return {"embedding": {"pooling": "splade"}}
     if version.task in pipelines.RERANKERS:
         return {"reranker": numbered}
     if version.task in pipelines.CLASSIFIERS:
@@ -180,6 +195,7 @@ def _kind(version):
 
 ROUTES = [
     (("POST",), "/embed", embed_route),
+    (("POST",), "/embed_sparse", embed_sparse),
     (("POST",), "/rerank", rerank),
     (("POST",), "/predict", predict),
     (("POST",), "/tokenize", tokenize),

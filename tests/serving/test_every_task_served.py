@@ -1,0 +1,237 @@
+"""Every task over HTTP: odd texts, real clients, fuzz, and many clients at once."""
+
+import concurrent.futures
+import json
+import os
+import random
+import time
+
+import numpy as np
+import pytest
+from closeness import FORWARD, assert_near
+from served import TASKS, TEXTS, ask, exported, running
+
+from bert_tf2.serving import Client
+
+LONG = ["x" * 100_000, "雨" * 5000, "tea 👍🏽 " * 300, "\x00\x01\u202e\ufffd", "  \n\t "]
+
+
+def odd_texts(count, seed=0):
+    """Texts of all kinds, of which some are no UTF-8."""
+    generator = random.Random(seed)
+    letters = [*"abc tea stone", "雨", "é", "👍🏽", "\x07", "\u202e", "ﬁ", "[MASK]", "##a", "\n"]
+    made = ["".join(generator.choices(letters, k=generator.randint(0, 60))) for _ in range(count)]
+    return [x.encode() + b"\xff\xe9" * (i % 9 == 0) for i, x in enumerate(made)]
+
+
+def asked(name, texts):
+    """What a task of a name takes, made of texts."""
+    texts = [x.encode() if isinstance(x, str) else x for x in texts]
+    if name == "rank":
+        return texts, texts[::-1]
+    if name == "qa":
+        return {"question": texts[::-1], "context": texts}
+    if name == "choice":
+        return {"text": texts, "choices": [[x, b"tea"] for x in texts[::-1]]}
+    return texts
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tasks") / "models"
+    tasks = exported(folder, *TASKS)
+    tasks["zero"].set_candidates(["tea", "rain"])
+    with running(folder) as url:
+        yield url, tasks
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", TASKS)
+def test_answers_are_those_of_this_process(served, name):
+    url, tasks = served
+    x = asked(name, [*TEXTS, *LONG, *odd_texts(190)])
+    with Client(url, name, batch_size=64) as client:
+        shared = {"candidate_labels": ["tea", "rain"]} if name == "zero" else {}
+        found = client.answer(x, **shared)
+    rows = len(next(iter(found.values())))
+    (want,) = tasks[name].answer(x, batch_size=rows)
+    for key, value in want.items():
+        assert found[key].shape == value.shape and found[key].dtype == value.dtype, key
+        if value.dtype == object:
+            same = np.mean(found[key] == value)
+            assert same > 0.99, (key, same)  # of two that are equally likely either may be first
+        elif np.issubdtype(value.dtype, np.floating):
+            assert_near(found[key], value, FORWARD)
+
+
+# === Clients that nobody here wrote ===============================================================
+
+
+@pytest.mark.full
+def test_openai(served):
+    openai = pytest.importorskip("openai", reason="the package openai is not installed")
+    url, tasks = served
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
+    want = tasks["vec"].encode(TEXTS, normalize_embeddings=True)
+    found = client.embeddings.create(model="vec", input=TEXTS)  # in base64, unasked
+    assert_near([x.embedding for x in found.data], want, FORWARD)
+    assert found.usage.prompt_tokens > 0
+    with pytest.raises(openai.NotFoundError):
+        client.embeddings.create(model="nix", input="tea")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("binary", [True, False])
+def test_tritonclient(served, binary):
+    http = pytest.importorskip("tritonclient.http", reason="tritonclient[http] is not installed")
+    url, tasks = served
+    client = http.InferenceServerClient(url.removeprefix("http://"))
+    assert client.is_server_ready() and client.is_model_ready("clf")
+    text = http.InferInput("text", [len(TEXTS)], "BYTES")
+    text.set_data_from_numpy(np.array(TEXTS, object), binary_data=binary)
+    output = http.InferRequestedOutput("logits", binary_data=binary)
+    found = client.infer("clf", [text], outputs=[output]).as_numpy("logits")
+    assert_near(found, tasks["clf"].predict(TEXTS, verbose=0), FORWARD)
+
+
+@pytest.mark.full
+def test_inference_client(served, tmp_path):
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    url, tasks = served
+    client = hub.InferenceClient(model=url)
+    found = client.question_answering(question="tea?", context="stone and tea")
+    want = tasks["qa"].answer_question("tea?", "stone and tea")[0]
+    assert (found.answer, found.start) == (want["answer"], want["start"])
+    found = client.zero_shot_classification("rain", candidate_labels=["tea", "stone"])
+    assert {x.label for x in found} == {"tea", "stone"}
+    similar = client.sentence_similarity("tea", ["rain", "tea"])
+    assert_near(similar[1], 1.0, FORWARD)
+    for name in ("clf", "ner", "vec"):
+        exported(tmp_path / name, name)
+        with running(tmp_path / name) as alone:
+            client = hub.InferenceClient(model=alone)
+            if name == "clf":
+                (want,) = tasks["clf"].predict_labels(["tea"])
+                assert client.text_classification("tea")[0].label == want.label
+            elif name == "ner":
+                (want,) = tasks["ner"].predict_entities(["tea and rain"])
+                found = client.token_classification("tea and rain")
+                assert [x.word for x in found] == [x["word"] for x in want]
+            else:
+                want = tasks["vec"].encode(["tea"], normalize_embeddings=True)
+                assert_near(client.feature_extraction("tea"), want, FORWARD)
+
+
+# === Rough treatment ==============================================================================
+
+PLACES = [
+    *("/v1/models/clf:predict", "/v1/models/choice:predict", "/v2/models/clf/infer", "/embed"),
+    *("/rerank", "/predict", "/tokenize", "/v1/embeddings", "/", "/v1/models/ner/versions/1"),
+]
+GOOD = [
+    {"instances": ["tea"], "signature_name": "serving_default"},
+    {"inputs": {"text": ["tea"], "choices": [["a", "b"]]}},
+    {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["tea"]}]},
+    {"inputs": "tea", "normalize": True, "truncate": True, "dimensions": 3, "model": "vec"},
+    {"query": "tea", "texts": ["a", "b"], "return_text": True},
+    {"inputs": [["tea"], ["rain"]], "raw_scores": False, "model": "clf"},
+    {"input": ["tea"], "model": "vec", "encoding_format": "base64"},
+    {"inputs": {"question": "a", "context": "b"}, "parameters": {"top_k": 2}},
+]
+ODD = [
+    None,
+    True,
+    -1,
+    2**70,
+    1e308,
+    "",
+    "\ud800",
+    [],
+    {},
+    [[]],
+    {"b64": "!"},
+    ["a", None],
+    "x" * 999,
+]
+
+
+def broken(generator, value):
+    """A body with something odd somewhere in it."""
+    if generator.random() < 0.3:
+        return generator.choice(ODD)
+    if isinstance(value, dict):
+        key = generator.choice([*value])
+        changed = value | {key: broken(generator, value[key])}
+        if generator.random() < 0.2:
+            del changed[key]
+        return changed
+    if isinstance(value, list) and value:
+        return [broken(generator, value[0]), *value[1:]]
+    return generator.choice(ODD)
+
+
+def fuzz(url, count, seed):
+    generator, statuses = random.Random(seed), set()
+    for _ in range(count):
+        body = json.dumps(broken(generator, generator.choice(GOOD))).encode()
+        if generator.random() < 0.2:
+            place = generator.randrange(len(body) + 1)
+            junk = bytes(generator.choices(range(256), k=4))
+            body = body[:place] + junk + body[place + generator.randrange(8) :]
+        status, answer = ask(url + generator.choice(PLACES), body)
+        assert status < 500 and status != 499, (body, answer)
+        assert status == 200 or answer["error"], body
+        statuses.add(status)
+    assert {200, 400, 422} <= statuses
+    assert ask(f"{url}/health") == (200, {})
+
+
+@pytest.mark.full
+def test_a_few_hundred_fuzzed_requests(served):
+    fuzz(served[0], 400, seed=1)
+
+
+@pytest.mark.soak
+def test_ten_thousand_fuzzed_requests(served):
+    fuzz(served[0], 10_000, seed=2)
+
+
+def resident():
+    """MiB of memory that this process has."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def load(url, tasks, seconds):
+    """32 clients with texts of all lengths; -> requests, and what memory grew by, MiB."""
+    texts = [f"{'stone and tea ' * (i % 40)}{i}" for i in range(64)]
+    want = {"clf": tasks["clf"].predict(texts, verbose=0), "vec": tasks["vec"].encode(texts)}
+    until, halves = time.monotonic() + seconds, []
+
+    def client(number):
+        count, name = 0, ("clf", "vec")[number % 2]
+        with Client(url, name, concurrency=1) as one:
+            while time.monotonic() < until:
+                rows = [(number * 7 + count * 3 + i) % 64 for i in range(1 + count % 3)]
+                assert_near(one.predict([texts[i] for i in rows]), want[name][rows], FORWARD)
+                count += 1
+                if number == 0 and not halves and time.monotonic() > until - seconds / 2:
+                    halves.append(resident())
+        return count
+
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        counts = list(pool.map(client, range(32)))
+    return sum(counts), resident() - halves[0]
+
+
+@pytest.mark.full
+def test_thirty_two_clients_get_their_own_answers(served):
+    requests, _ = load(*served, seconds=4)
+    assert requests > 100
+
+
+@pytest.mark.soak
+def test_thirty_two_clients_for_a_minute(served):
+    requests, grown = load(*served, seconds=60)
+    print(f"{requests} requests; {grown:.1f} MiB more in the second half")
+    assert requests > 1000 and grown < 50
