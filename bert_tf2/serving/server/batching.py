@@ -7,6 +7,7 @@ several clients take turns, the thread waits up to a window for as many as came 
 import asyncio
 import collections
 import dataclasses
+import logging
 import threading
 import time
 
@@ -15,6 +16,7 @@ import numpy as np
 from bert_tf2.serving.padded import cut_padding, joined
 from bert_tf2.serving.server.errors import Refused
 
+LOGGER = logging.getLogger("bert_tf2.serving")
 BYTES_A_TOKEN = 4  # of English text; lengths are only compared
 WASTE = 1024  # tokens of padding that a batch may have whatever its size
 
@@ -147,13 +149,22 @@ class Batcher(threading.Thread):
 
     def run(self):
         while taken := self._take():
-            jobs, rows = [job for job, _ in taken], [rows for _, rows in taken]
-            lengths = np.concatenate([job.lengths[part] for job, part in taken])
-            owners = np.repeat(np.arange(len(jobs)), [len(part) for part in rows])
-            numbers = np.concatenate(rows)
-            for batch in batches(lengths, self.limits):
-                owner, number = owners[batch], numbers[batch]
-                self._answer([(jobs[i], number[owner == i]) for i in np.unique(owner)])
+            try:
+                self._compute(taken)
+            except Exception as error:  # this thread is the only one: it must not end
+                LOGGER.exception("failed")
+                for job, _ in taken:
+                    _hand_over(job.loop, [(job, error)])
+
+    def _compute(self, taken):
+        """Answers [(job, rows)], batch by batch."""
+        jobs, rows = [job for job, _ in taken], [rows for _, rows in taken]
+        lengths = np.concatenate([job.lengths[part] for job, part in taken])
+        owners = np.repeat(np.arange(len(jobs)), [len(part) for part in rows])
+        numbers = np.concatenate(rows)
+        for batch in batches(lengths, self.limits):
+            owner, number = owners[batch], numbers[batch]
+            self._answer([(jobs[i], number[owner == i]) for i in np.unique(owner)])
 
     # === The queue ================================================================================
 
