@@ -27,6 +27,8 @@ def odd_texts(count, seed=0):
 def asked(name, texts):
     """What a task of a name takes, made of texts."""
     texts = [x.encode() if isinstance(x, str) else x for x in texts]
+    if name == "mlm":
+        return [b"[MASK] " + x for x in texts]
     if name == "rank":
         return texts, texts[::-1]
     if name == "qa":
@@ -42,13 +44,13 @@ def served(tmp_path_factory):
     tasks = exported(folder, *TASKS)
     tasks["zero"].set_candidates(["tea", "rain"])
     with running(folder) as url:
-        yield url, tasks
+        yield url, tasks, folder
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", TASKS)
 def test_answers_are_those_of_this_process(served, name):
-    url, tasks = served
+    url, tasks, _ = served
     x = asked(name, [*TEXTS, *LONG, *odd_texts(190)])
     with Client(url, name, batch_size=64) as client:
         shared = {"candidate_labels": ["tea", "rain"]} if name == "zero" else {}
@@ -70,7 +72,7 @@ def test_answers_are_those_of_this_process(served, name):
 @pytest.mark.full
 def test_openai(served):
     openai = pytest.importorskip("openai", reason="the package openai is not installed")
-    url, tasks = served
+    url, tasks, _ = served
     client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
     want = tasks["vec"].encode(TEXTS, normalize_embeddings=True)
     found = client.embeddings.create(model="vec", input=TEXTS)  # in base64, unasked
@@ -84,7 +86,7 @@ def test_openai(served):
 @pytest.mark.parametrize("binary", [True, False])
 def test_tritonclient(served, binary):
     http = pytest.importorskip("tritonclient.http", reason="tritonclient[http] is not installed")
-    url, tasks = served
+    url, tasks, _ = served
     client = http.InferenceServerClient(url.removeprefix("http://"))
     assert client.is_server_ready() and client.is_model_ready("clf")
     text = http.InferInput("text", [len(TEXTS)], "BYTES")
@@ -95,9 +97,9 @@ def test_tritonclient(served, binary):
 
 
 @pytest.mark.full
-def test_inference_client(served, tmp_path):
+def test_inference_client(served):
     hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
-    url, tasks = served
+    url, tasks, folder = served
     client = hub.InferenceClient(model=url)
     found = client.question_answering(question="tea?", context="stone and tea")
     want = tasks["qa"].answer_question("tea?", "stone and tea")[0]
@@ -107,8 +109,7 @@ def test_inference_client(served, tmp_path):
     similar = client.sentence_similarity("tea", ["rain", "tea"])
     assert_near(similar[1], 1.0, FORWARD)
     for name in ("clf", "ner", "vec"):
-        exported(tmp_path / name, name)
-        with running(tmp_path / name) as alone:
+        with running(folder / name) as alone:
             client = hub.InferenceClient(model=alone)
             if name == "clf":
                 (want,) = tasks["clf"].predict_labels(["tea"])
@@ -226,12 +227,12 @@ def load(url, tasks, seconds):
 
 @pytest.mark.full
 def test_thirty_two_clients_get_their_own_answers(served):
-    requests, _ = load(*served, seconds=4)
+    requests, _ = load(*served[:2], seconds=4)
     assert requests > 100
 
 
 @pytest.mark.soak
 def test_thirty_two_clients_for_a_minute(served):
-    requests, grown = load(*served, seconds=60)
+    requests, grown = load(*served[:2], seconds=60)
     print(f"{requests} requests; {grown:.1f} MiB more in the second half")
     assert requests > 1000 and grown < 50
