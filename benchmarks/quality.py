@@ -74,10 +74,9 @@ def measure(name, flags, result, keep):
         return
     train, dev = row.read(flags.folder)
     names = label_names(train.y) if KINDS[row.kind].named else None
-    result["rows"] = [len(train.y), len(dev.y)]
-    print(
-        f"{name}: {row.about}; {len(train.y)} rows to train on, {len(dev.y)} to score", flush=True
-    )
+    learnt = len(few(train, row.samples, 1).y) if row.samples else len(train.y)
+    result["rows"] = [learnt, len(dev.y)]
+    print(f"{name}: {row.about}; {learnt} rows to train on, {len(dev.y)} to score", flush=True)
 
     def scored(answers):
         return {n: float(value) for n, value in row.score(dev.y, answers, names).items()}
