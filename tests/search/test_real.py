@@ -81,4 +81,6 @@ def test_a_graph_of_sentences(assets, minilm):
         [{hit["corpus_id"] for hit in hits} for hits in index.search(queries, exactly=exactly)]
         for exactly in (True, False)
     ]
-    assert np.mean([len(a & b) / 10 for a, b in zip(*found, strict=True)]) > 0.95
+    recall = np.mean([len(a & b) / 10 for a, b in zip(*found, strict=True)])
+    print(f"recall@10 {recall:.4f}")
+    assert recall > 0.95
