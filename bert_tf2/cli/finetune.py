@@ -116,14 +116,19 @@ def _train_under(strategy, flags, seed, epochs, data, own, folder):
     metrics["seconds"] = round(log.seconds(), 1)
     if strategies.is_chief(strategy):
         _finish(flags, model, data, metrics, folder)
-        done = f"trained in {metrics['seconds']:.0f} s"
-        if saved.was_finished:
-            done = "the run was finished already: nothing was trained"
-        print(
-            f"{done}; written to {folder}: model.keras, metrics.json, report.html, report.json, "
-            "run.json, metrics.jsonl, tensorboard/"
-        )
+        print(_done(saved, metrics, folder))
     return metrics
+
+
+def _done(saved, metrics, folder):
+    """What a run came to, for people."""
+    done = f"trained in {metrics['seconds']:.0f} s"
+    if saved.was_finished:
+        done = "the run was finished already: nothing was trained"
+    return (
+        f"{done}; written to {folder}: model.keras, metrics.json, report.html, report.json, "
+        "run.json, metrics.jsonl, tensorboard/"
+    )
 
 
 def _finish(flags, model, data, metrics, folder):

@@ -21,12 +21,12 @@ from bert_tf2.data import columns, labels, pipeline
 from bert_tf2.data.columns import EXTRAS
 from bert_tf2.data.sample_weights import sample_weights, sample_weights_in_graph
 from bert_tf2.modeling import inputs as named
-from bert_tf2.tasks import answering, feeding, one_batch, opening, process
+from bert_tf2.tasks import answering, feeding, not_cloned, one_batch, opening, process
 from bert_tf2.training.model import StepModel
 from bert_tf2.training.run import Run
 
 
-class Task(opening.Kept, one_batch.OneBatch, StepModel):
+class Task(opening.Kept, one_batch.OneBatch, not_cloned.NotCloned, StepModel):
     """A functional model on int32 ids that also takes raw text wherever Keras takes data.
 
     Wherever a method takes `x`, it may be
@@ -56,9 +56,7 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
         opening.check_fit(encoder.config, preprocessor)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.encoder, self.preprocessor = encoder, preprocessor
-        self.drop_padding = drop_padding
-        self.takes_pairs = False
-        self.load_report = None
+        self.drop_padding, self.takes_pairs, self.load_report = drop_padding, False, None
         self.seeds_separated = self.said_what_is_cut = False
         self.largest_sample = 0  # in which unknown tokens were looked for
         self.graphs, self.traced_for = {}, None  # see `feeding.graphs_of`
@@ -214,17 +212,6 @@ class Task(opening.Kept, one_batch.OneBatch, StepModel):
     def joined(self, inputs, outputs):
         """Outputs to what `prepare` made of texts -> outputs to the texts, where these differ."""
         return outputs
-
-    def _run_through_graph(self, inputs, operation_fn=lambda op: op, **kwargs):
-        """Keras's; `clone_model` comes here too, whose copy would be no task."""
-        if operation_fn.__module__ == keras.models.clone_model.__module__:
-            kind = type(self).__name__
-            raise NotImplementedError(
-                f"`clone_model` would make of a {kind} a model that takes no text and has none of "
-                "its settings. Copy the task with `save` and `keras.saving.load_model`; or clone "
-                "what computes: `clone_model(keras.Model(task.inputs, task.outputs))`, on ids."
-            )
-        return super()._run_through_graph(inputs, operation_fn=operation_fn, **kwargs)
 
     # === What Keras does, on raw text =============================================================
 

@@ -281,10 +281,7 @@ def _unpacked(entry, archive, work):
 
 
 def _check(entry, folder, otherwise):
-    """Compares the sha256 of what came with the registry's, and records all of them.
-
-    `otherwise` says what is known of files whose sha256 is not.
-    """
+    """Compares all sha256 with the registry's and records them; `otherwise` is said of the rest."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     found = {path.relative_to(folder).as_posix(): sha256_of(path) for path in paths}
     for name, digest in entry.sha256.items():
@@ -296,6 +293,6 @@ def _check(entry, folder, otherwise):
         "verified by sha256": [name for name in found if name in entry.sha256],
         otherwise: [name for name in found if name not in entry.sha256],
     }
-    record = {"name": entry.name, "address": entry.address, "sha256": found}
-    record["verified"] = {how: names for how, names in kinds.items() if names}
+    verified = {how: names for how, names in kinds.items() if names}
+    record = {"name": entry.name, "address": entry.address, "sha256": found, "verified": verified}
     files.write_json(folder / RECORD, record)
