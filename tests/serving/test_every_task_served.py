@@ -28,7 +28,7 @@ def asked(name, texts):
     """What a task of a name takes, made of texts."""
     texts = [x.encode() if isinstance(x, str) else x for x in texts]
     if name == "mlm":
-        return [b"[MASK] " + x for x in texts]
+        return [b"[MASK] " + x.replace(b"[MASK]", b"") for x in texts]  # one that is in the room
     if name == "rank":
         return texts, texts[::-1]
     if name == "qa":

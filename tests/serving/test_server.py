@@ -1,6 +1,7 @@
 """A server over HTTP: each protocol's answers are the task's own, and what is wrong is said."""
 
 import base64
+import http.client
 import json
 import shutil
 import socket
@@ -184,6 +185,20 @@ def test_clients_that_hang_up_or_say_nothing(url):
             client.sendall(sent)
     assert good(ask(url + PREDICT, {"instances": ["tea"]}))
     silent.close()
+
+
+def test_an_answer_does_not_wait_for_an_acknowledgement(url):
+    """A header and a body sent apart take 40 ms where Nagle's algorithm is on, once a connection
+    is no longer new."""
+    there, times = urllib.parse.urlsplit(url), []
+    connection = http.client.HTTPConnection(there.hostname, there.port, timeout=60)
+    for _ in range(100):
+        started = time.perf_counter()
+        connection.request("POST", "/v1/models/nix:predict", b'{"instances": ["tea"]}')
+        assert b"no model" in connection.getresponse().read()
+        times.append(time.perf_counter() - started)
+    connection.close()
+    assert min(times[50:]) < 0.03
 
 
 def test_no_route_without_the_key(folder, tasks):
