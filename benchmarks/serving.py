@@ -1,7 +1,8 @@
 """`python -m benchmarks.serving`: what the server adds to a graph, and what batching brings.
 
-Prints a table: the milliseconds of one text at one client, beside the same graph called in this
-process; and answers a second at 32 clients, with batching and without, on the same texts.
+Prints a table: the milliseconds of one text at one client, and how many of these the graph took,
+as the server itself counts; and answers a second at 32 clients, with batching and without, on the
+same texts.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.parse
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -44,25 +46,22 @@ def connect(url):
 
 
 def alone(url, place, rounds):
-    """Seconds of requests of a text each, one after another."""
-    connection, found = connect(url), []
+    """Of requests of a text each, one after another: seconds, and those of the graph in them."""
+    connection, found, before = connect(url), [], computed(url)
     for i in range(rounds):
         started = time.perf_counter()
         ask(connection, place, [TEXTS[i % len(TEXTS)]])
-        found.append(time.perf_counter() - started)
+        seconds, now = time.perf_counter() - started, computed(url)
+        found.append((seconds, now - before))
+        before = now
     return found
 
 
-def in_process(folder, rounds):
-    """Seconds of the same calls of the graph, here."""
-    from bert_tf2.serving.server.models import Version
-
-    signature, found = Version("m", 1, folder).signatures["serving_default"], []
-    for i in range(rounds):
-        started = time.perf_counter()
-        signature({"text": np.array([TEXTS[i % len(TEXTS)].encode()], object)})
-        found.append(time.perf_counter() - started)
-    return found
+def computed(url):
+    """The seconds that a server's graphs have taken until now."""
+    with urllib.request.urlopen(f"{url}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if "batch_seconds_sum{" in line)
 
 
 def together(url, place, seconds):
@@ -113,21 +112,20 @@ def measure(version, flags):
     batched, url = start(version.parent)
     plain, plain_url = start(version.parent, "--max_batch_rows=1", "--batch_window_ms=0")
     try:
-        graph, served, rates = [], [], {"batches": [], "no batches": []}
+        single, rates = [], {"batches": [], "no batches": []}
         for round in range(4):  # in turns; the first one warms up
-            here, there = in_process(version, flags.rounds // 3), []
-            there = alone(url, place, flags.rounds // 3)
-            graph, served = (graph + here, served + there) if round else (graph, served)
+            found = alone(url, place, flags.rounds // 3)
+            single += found * (round > 0)
             for name, address in (("batches", url), ("no batches", plain_url)):
                 rates[name] += [together(address, place, flags.seconds / 3)] * (round > 0)
     finally:
         for process in (batched, plain):
             process.terminate()
             process.wait()
-    show(graph, served, rates)
+    show(*zip(*single, strict=True), rates)
 
 
-def show(graph, served, rates):
+def show(served, graph, rates):
     """Prints what was measured."""
     print(f"\n{'':34}{'p50 ms':>9}{'p99 ms':>9}{'answers/s':>11}")
 
@@ -135,12 +133,12 @@ def show(graph, served, rates):
         p50, p99 = np.percentile(times, [50, 99]) * 1000
         print(f"{name:34}{p50:9.2f}{p99:9.2f}" + (f"{rate:11.0f}" if rate else ""))
 
-    line("one text, the graph in process", graph)
     line("one text, one client", served)
+    line("of these the graph", graph)
     for name, runs in rates.items():
         times = [x for _, found in runs for x in found]
         line(f"{CLIENTS} clients, {name}", times, np.median([rate for rate, _ in runs]))
-    added = (np.median(served) - np.median(graph)) * 1000
+    added = np.median(np.subtract(served, graph)) * 1000
     ratio = np.median([x for x, _ in rates["batches"]]) / np.median(
         [x for x, _ in rates["no batches"]]
     )
