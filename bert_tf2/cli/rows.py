@@ -103,7 +103,7 @@ def alike(flags, path, labelled, names=None):
         return _of_examples(read_sts(path))
     sides = flags.text_column.split(",")
     sides += [flags.text_pair_column] * (flags.text_pair_column is not None)
-    if "loss" in flags or len(sides) > 2:
+    if ("loss" in flags and not flags.glue) or len(sides) > 2:
         return _to_learn_from(flags, path, sides, label_kind(flags, len(sides)))
     found = texts("number" if labelled else None)(flags, path, labelled, names)
     if labelled and "text_pair" not in found.columns:

@@ -68,7 +68,7 @@ def text_rows(x):
     named = {n: x[n] for n in names} if names else {f"text {i + 1}": c for i, c in enumerate(x)}
     columns = {name: to_strings(column, name) for name, column in named.items()}
     sizes = {name: column.shape.as_list() for name, column in columns.items()}
-    first = next(iter(sizes.values()))
+    first = next(iter(sizes.values()), [])
     if len(first) != 1 or any(size != first for size in sizes.values()) or not first[0]:
         raise ValueError(
             f"All columns of texts must be equally long, of one text or more. Received: {sizes}"
@@ -122,7 +122,9 @@ def read_classes(y, rows):
     names = cells(y, "y")
     if len(names) != rows:
         raise ValueError(f"There must be one class a text: {rows}. Received: {len(names)}")
-    if wrong := [name for name in names if not isinstance(name, str | bytes | int)][:1]:
+    if wrong := [name for name in names if not isinstance(name, str | bytes | int | np.integer)][
+        :1
+    ]:
         raise ValueError(f"Classes must be str or int. Received: {shown(wrong[0])}")
     return np.unique(np.array(names).astype(str), return_inverse=True)[1].astype("int64")
 

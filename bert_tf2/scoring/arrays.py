@@ -1,8 +1,26 @@
-"""What all scores share: columns of one length, shares of nothing, ranks, cuts."""
+"""What all scores share: counts, columns of one length, shares of nothing, ranks, cuts."""
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from bert_tf2.messages import shorten
+
+
+def checked_count(value, name):
+    """An int from 1 itself; a ValueError for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"`{name}` must be an int from 1. Received: {shorten(value)}")
+    return int(value)
+
+
+def listed(texts, name):
+    """Texts as a list; a TypeError for one str, whose letters would pass for texts, or none."""
+    if isinstance(texts, str | bytes | Mapping) or not hasattr(texts, "__iter__"):
+        raise TypeError(
+            f"`{name}` must be a list of str. Received: {shorten(texts)} ({type(texts).__name__})"
+        )
+    return list(texts)
 
 
 def same_length(gold, answers, what="rows"):

@@ -2,14 +2,12 @@
 
 import numpy as np
 
-from bert_tf2.messages import shorten
+from bert_tf2.scoring.arrays import checked_count
 
 
 def checked_top(top_k):
     """`top_k` itself; ValueError for what is neither None nor an int from 1."""
-    if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1):
-        raise ValueError(f"`top_k` must be an int from 1. Received: {shorten(top_k)}")
-    return top_k
+    return None if top_k is None else checked_count(top_k, "top_k")
 
 
 def ranked(scores, documents, top_k=None, return_documents=False):

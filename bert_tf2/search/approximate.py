@@ -30,13 +30,15 @@ def graph(vectors, similarity, dtype="float16", connectivity=None, expansion_add
 
     Raises:
         ImportError: `usearch` is not installed.
-        ValueError: another similarity or dtype.
+        ValueError: another similarity or dtype, or int8 where lengths tell something.
     """
     for value, known, name in ((similarity, METRICS, "similarity"), (dtype, DTYPES, "dtype")):
         if value not in known:
             raise ValueError(
                 f"`{name}` of a graph must be one of {', '.join(known)}. Received: {value!r}"
             )
+    if dtype == "int8" and similarity != "cosine":
+        raise ValueError(f"`dtype` int8 is for cosine alone. Received: {similarity!r}")
     found = _library().Index(
         ndim=vectors[0].shape[1],
         metric=METRICS[similarity],

@@ -15,6 +15,7 @@ import numpy as np
 from bert_tf2 import files
 from bert_tf2.messages import shorten
 from bert_tf2.scoring import vectors
+from bert_tf2.scoring.arrays import checked_count
 
 QUERIES, ROWS = 256, 8192  # of a block: its scores take 8 MB
 BLOCK = 1 << 22  # numbers in a block of vectors: 16 MB
@@ -145,13 +146,6 @@ def check_widths(queries, corpus):
             "`query_embeddings` and `corpus_embeddings` must be vectors of one width. Received: "
             f"{queries.shape[1]} and {corpus.shape[1]}"
         )
-
-
-def checked_count(value, name):
-    """An int from 1 itself; a ValueError for what is none."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"`{name}` must be an int from 1. Received: {shorten(value)}")
-    return int(value)
 
 
 def finite(scores, corpus, first):

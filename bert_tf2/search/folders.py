@@ -103,13 +103,18 @@ def save(index, folder=None):
 
     Raises:
         FileExistsError: the folder holds something else, or another index.
-        ValueError: an empty index, no folder, or one that another process has added to since it was
-            loaded.
+        ValueError: an empty index, no folder, one that another process has added to since it was
+            loaded, or an encoder that was trained since the index was made.
     """
     folder = index.folder if folder is None else Path(folder)
     if folder is None or not len(index):
         wrong = "`folder` must be given for a new index" if len(index) else "The index is empty"
         raise ValueError(f"{wrong}: nothing can be saved.")
+    if index.encoder is not None and index.encoder.fingerprint() != index.model:
+        raise ValueError(
+            "The encoder has changed, by `fit` or otherwise, since the index was made, so that its "
+            "vectors cannot be compared with new ones: make a new index."
+        )
     if index.folder is None or folder.resolve() != index.folder.resolve():
         files.check_is_new(folder)
         index.rows.parts = [part._replace(name=None) for part in index.rows.parts]

@@ -7,7 +7,8 @@ import numpy as np
 
 from bert_tf2.messages import shorten
 from bert_tf2.scoring import vectors
-from bert_tf2.search import approximate, exact, folders, fusion, parts
+from bert_tf2.scoring.arrays import checked_count, listed
+from bert_tf2.search import approximate, folders, fusion, parts
 from bert_tf2.text.passages import passages
 
 DTYPES = ("float32", "float16")
@@ -92,10 +93,11 @@ class Index:
         Raises:
             ValueError: nothing to add, vectors of another width or that are not finite numbers,
                 texts where there are vectors alone, or the other way around.
+            TypeError: one str in the place of a list.
         """
         before = self.rows.documents
         if texts is not None:
-            texts = list(texts)
+            texts = listed(texts, "texts")
             names = [str((before or 0) + i) for i in range(len(texts))] if names is None else names
             names = _checked_names(texts, names)
         if self.rows.parts and (texts is None) != (before is None):
@@ -156,7 +158,7 @@ class Index:
             ImportError, ValueError: as there.
         """
         self._check_not_empty()
-        self.expansion_search = exact.checked_count(expansion_search, "expansion_search")
+        self.expansion_search = checked_count(expansion_search, "expansion_search")
         every = [part.vectors for part in self.rows.parts]
         self.graph = approximate.graph(every, self.similarity_fn_name, **how)
         self.graph_file = None
@@ -209,7 +211,9 @@ class Index:
         if texts is None and (hybrid or reranker):
             raise ValueError("`hybrid` and `reranker` need queries of str. Received: vectors")
         found = self._query_vectors(queries, texts, batch_size, prompts)
-        many = max(exact.checked_count(top_k, "top_k"), candidates if hybrid or reranker else 1)
+        many = top_k = checked_count(top_k, "top_k")
+        if hybrid or reranker:
+            many = max(top_k, checked_count(candidates, "candidates"))
         scores, ids = self._nearest(found, many, exactly)
         rankings = list(zip(scores, ids, strict=True))
         if hybrid:
@@ -250,7 +254,8 @@ class Index:
             self._words = fusion.WordIndex(
                 [self.rows.passage(int(row))["text"] for row in range(len(self))]
             )
-        ids, scores = fusion.reciprocal_rank_fusion([ids, self._words.nearest(query, many)[1]])
+        by_words = self._words.nearest(query, many)[1]
+        ids, scores = fusion.reciprocal_rank_fusion([ids, by_words], many)
         return scores, ids
 
     def _reranked(self, reranker, query, ids, batch_size):
@@ -276,7 +281,7 @@ def _are_texts(given):
 
 def _checked_names(texts, names):
     """The names, a list; ValueError unless there are texts, and a name for each."""
-    names = list(names)
+    names = listed(names, "names")
     if not texts or len(names) != len(texts):
         raise ValueError(
             "`texts` must be one or more, with a name each. Received: "

@@ -13,6 +13,7 @@ import numpy as np
 
 from bert_tf2.messages import shorten
 from bert_tf2.scoring import vectors
+from bert_tf2.scoring.arrays import checked_count, listed
 from bert_tf2.search import exact
 from bert_tf2.search.mined_texts import FORMATS, positives_of, read_pairs
 
@@ -95,7 +96,8 @@ def mine_hard_negatives(
     """
     limits = Limits(max_score, min_score, absolute_margin, relative_margin)
     names, anchors, texts = read_pairs(dataset)
-    queries, documents = [*dict.fromkeys(anchors)], [*dict.fromkeys([*(corpus or ()), *texts])]
+    corpus = [] if corpus is None else listed(corpus, "corpus")
+    queries, documents = [*dict.fromkeys(anchors)], [*dict.fromkeys([*corpus, *texts])]
     positives = positives_of(anchors, texts, queries, documents)
     ranks = Ranks.of(range_min, range_max, num_negatives, sampling_strategy, limits, positives)
     checked_choice(output_format, FORMATS, "output_format")
@@ -222,7 +224,7 @@ class Ranks(NamedTuple):
     @classmethod
     def of(cls, range_min, range_max, num_negatives, sampling_strategy, limits, positives):
         """Those of the arguments, with the usual `range_max` for None; ValueError for others."""
-        exact.checked_count(num_negatives, "num_negatives")
+        checked_count(num_negatives, "num_negatives")
         checked_choice(sampling_strategy, STRATEGIES, "sampling_strategy")
         if not isinstance(range_min, int) or range_min < 0:
             raise ValueError(f"`range_min` must be an int from 0. Received: {shorten(range_min)}")
@@ -230,7 +232,7 @@ class Ranks(NamedTuple):
             wider = limits._replace(min_score=None).any()
             range_max = range_min + num_negatives * (10 if wider else 1)
             range_max += max(map(len, positives))
-        if exact.checked_count(range_max, "range_max") - range_min < num_negatives:
+        if checked_count(range_max, "range_max") - range_min < num_negatives:
             raise ValueError(
                 f"`range_max` must be at least `range_min` and `num_negatives`, "
                 f"{range_min + num_negatives}. Received: {range_max}"

@@ -8,6 +8,7 @@ Letters: n vectors, D width, k neighbours, P pairs.
 import numpy as np
 from tqdm import tqdm
 
+from bert_tf2.scoring.arrays import checked_count
 from bert_tf2.search import exact
 
 AT_ONCE = 5000  # vectors whose neighbours are held at a time
@@ -78,9 +79,9 @@ def paraphrase_mining_embeddings(
         ValueError: as `search.nearest`.
     """
     corpus = exact.opened(embeddings, "embeddings")
-    size = exact.checked_count(query_chunk_size, "query_chunk_size")
-    most = exact.checked_count(max_pairs, "max_pairs")
-    top_k, found = exact.checked_count(top_k, "top_k"), (np.empty(0, "float32"), np.empty(0, int))
+    size = checked_count(query_chunk_size, "query_chunk_size")
+    most = checked_count(max_pairs, "max_pairs")
+    top_k, found = checked_count(top_k, "top_k"), (np.empty(0, "float32"), np.empty(0, int))
     for first in range(0, len(corpus), size):
         queries = np.asarray(corpus[first : first + size], "float32")
         scores, ids = exact.nearest(
@@ -173,8 +174,8 @@ def community_detection(
     Raises:
         ValueError: as `search.nearest`.
     """
-    least = exact.checked_count(min_community_size, "min_community_size")
-    size = exact.checked_count(batch_size, "batch_size")
+    least = checked_count(min_community_size, "min_community_size")
+    size = checked_count(batch_size, "batch_size")
     if not len(embeddings):
         return []
     corpus = exact.opened(embeddings, "embeddings")

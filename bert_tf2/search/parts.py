@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bert_tf2 import files
+from bert_tf2.messages import FileError
 from bert_tf2.scoring import vectors
 from bert_tf2.search import exact
 
@@ -94,14 +95,20 @@ class Rows:
     def passage(self, row):
         """Where a row's text stands: a dict of `name`, `document`, `start`, `end`, `text`.
 
-        Of vectors alone it is empty.
+        Of vectors alone it is empty. Raises a ValueError where a file says what cannot be.
         """
         number, place = self.place(row)
         part = self.parts[number]
         if part.places is None:
             return {}
         document, start, end = (int(x) for x in part.places[place])
-        name, text = part.documents[document]
+        there = 0 <= document < len(part.documents)
+        name, text = part.documents[document] if there else ("", "")
+        if not there or not 0 <= start <= end <= len(text):
+            raise FileError(
+                f"The places of part {part.name} must be passages of its {len(part.documents)} "
+                f"texts. Received: {document}, {start}, {end} in row {place}"
+            )
         document += sum(len(earlier.documents) for earlier in self.parts[:number])
         said = {"name": name, "document": document, "start": start, "end": end}
         return said | {"text": text[start:end]}

@@ -13,7 +13,7 @@ import numpy as np
 
 from bert_tf2.messages import shorten
 from bert_tf2.scoring import pairs, regression, retrieval, vectors
-from bert_tf2.scoring.arrays import same_length
+from bert_tf2.scoring.arrays import listed, same_length
 from bert_tf2.search import exact, paraphrases
 
 
@@ -154,7 +154,8 @@ def reranking(model, samples, at_k=10, **how):
                 f"{shorten(sample)}"
             )
     samples = [sample for sample in samples if sample["positive"] and sample["negative"]]
-    texts = [[*sample["positive"], *sample["negative"]] for sample in samples]
+    kinds = ("positive", "negative")
+    texts = [[text for kind in kinds for text in listed(s[kind], kind)] for s in samples]
     ends = np.cumsum([len(row) for row in texts])[:-1]
     flat = list(itertools.chain.from_iterable(texts))
     queries = [sample["query"] for sample in samples]
@@ -239,9 +240,9 @@ def _checked(how):
 
 def _columns(encoder, texts, labels, how):
     """Vectors (n, D) of columns of texts by name, each text computed once."""
-    columns = {name: list(column) for name, column in texts.items()}
+    columns = {name: listed(column, name) for name, column in texts.items()}
     for name, column in columns.items():
-        same_length(labels, column, f"rows, of `{name}`,")
+        same_length(labels, column, f"rows, of `{name}`")
     every = list(dict.fromkeys(itertools.chain.from_iterable(columns.values())))
     places = {text: place for place, text in enumerate(every)}
     found = encoder.encode(every, **_checked(how))

@@ -11,6 +11,7 @@ import numpy as np
 from bert_tf2.data import few_shot, labels
 from bert_tf2.files import read_json, write_json
 from bert_tf2.messages import shorten
+from bert_tf2.scoring.arrays import listed
 from bert_tf2.tasks.sentence_encoder import SentenceEncoder
 from bert_tf2.training.logistic import fit_logistic
 
@@ -80,7 +81,7 @@ class FewShotClassifier:
         """Trains the encoder on pairs, then the head on its vectors.
 
         Args:
-            texts: list of n str. y: list of n labels.
+            texts: list of n str. y: list of n labels, str or int, which are then names.
             num_iterations: pairs of one class, and of two, that each text begins; 0 leaves the
                 encoder as it is: the plain logistic head.
             epochs, batch_size: of the pairs. learning_rate: of the encoder, SetFit's.
@@ -93,9 +94,11 @@ class FewShotClassifier:
             itself.
 
         Raises:
-            ValueError: other lengths, fewer than two classes, or a label that is none of `labels`.
+            ValueError: other lengths, fewer than two classes, a label that is none of `labels` or
+                neither str nor int, or a `C` that is not above 0.
+            TypeError: texts that are one str.
         """
-        texts, y = list(texts), list(map(str, y))
+        texts, y = listed(texts, "texts"), _names(y)
         names = self.labels or checked_labels(sorted({*y}))
         if len(texts) != len(y):
             raise ValueError(
@@ -103,6 +106,8 @@ class FewShotClassifier:
             )
         if strange := {*y} - {*names}:
             raise ValueError(f"`y` must be of {shorten(names)}. Received: {shorten(min(strange))}")
+        if not C > 0:
+            raise ValueError(f"`C` must be above 0. Received: {shorten(C)}")
         if num_iterations:
             *sides, alike = few_shot.contrastive_pairs(texts, y, num_iterations, seed)
             self.encoder.compile({"learning_rate": learning_rate}, loss=loss)
@@ -118,7 +123,7 @@ class FewShotClassifier:
         """The probability of each class: float64 (n, C), in the order of `labels`."""
         if self.coef is None:
             raise ValueError("The classifier must be trained first: call `fit`.")
-        logits = self.encoder.encode(list(texts), batch_size=batch_size) @ self.coef
+        logits = self.encoder.encode(listed(texts, "texts"), batch_size=batch_size) @ self.coef
         logits += self.intercept
         shares = np.exp(logits - logits.max(1, keepdims=True))
         return shares / shares.sum(1, keepdims=True)
@@ -135,6 +140,14 @@ class FewShotClassifier:
         head = {"coef": self.coef.tolist(), "intercept": self.intercept.tolist()}
         write_json(Path(folder) / HEAD, {"labels": self.labels} | head)
         return folder
+
+
+def _names(y):
+    """Labels as names, a list of str."""
+    found = y.tolist() if isinstance(y, np.ndarray) else list(y)
+    if strange := [label for label in found if not isinstance(label, str | int | np.integer)]:
+        raise ValueError(f"Labels must be str or int. Received: {shorten(strange[0])}")
+    return list(map(str, found))
 
 
 def checked_labels(names):

@@ -7,6 +7,7 @@ from bert_tf2.messages import shorten
 from bert_tf2.modeling.inputs import check_ids, input_tensors
 from bert_tf2.modeling.sentences import TokenVectors
 from bert_tf2.scoring import late, vectors
+from bert_tf2.scoring.arrays import listed
 from bert_tf2.scoring.ranked import checked_top, ranked
 from bert_tf2.tasks import encoding
 from bert_tf2.tasks.prompted import DOCUMENTS, Prompted
@@ -242,9 +243,9 @@ class MultiVectorEncoder(Prompted):
             list of dicts: `corpus_id`, the place in `documents`, `score`, a float, and `text`.
 
         Raises:
-            ValueError: a `top_k` below 1.
+            ValueError: a `top_k` below 1. TypeError: documents that are one str.
         """
-        documents, top_k = list(documents), checked_top(top_k)
+        documents, top_k = listed(documents, "documents"), checked_top(top_k)
         if not documents:
             return []
         asked = self.encode_query([query])

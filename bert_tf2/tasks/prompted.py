@@ -42,9 +42,11 @@ class Prompted(Task):
         """The text to put before texts: `prompt` itself, that of a name, or the default; or "".
 
         Raises:
-            ValueError: there is no prompt of that name.
+            ValueError: there is no prompt of that name, or it is no str.
         """
         name = self.default_prompt_name if name is None else name
+        if prompt is not None and not isinstance(prompt, str):
+            raise ValueError(f"`prompt` must be a str. Received: {shorten(prompt)}")
         if prompt is not None:
             return prompt
         if name is not None and name not in self.prompts:

@@ -6,6 +6,7 @@ import numpy as np
 from bert_tf2.data import columns
 from bert_tf2.messages import shorten
 from bert_tf2.modeling.sentences import ACTIVATIONS
+from bert_tf2.scoring.arrays import listed
 from bert_tf2.scoring.ranked import checked_top, ranked
 from bert_tf2.tasks import encoding, process
 from bert_tf2.tasks.text_regressor import TextRegressor
@@ -129,13 +130,14 @@ class Reranker(TextRegressor):
 
         Raises:
             ValueError: several logits, of which none is the score; or a `top_k` below 1.
+            TypeError: documents that are one str.
         """
         checked_top(top_k)
         if len(self.labels) != 1:
             raise ValueError(
                 f"Texts are ranked by one logit; of several, see `predict`. Received: {self.labels}"
             )
-        documents = list(documents)
+        documents = listed(documents, "documents")
         if not documents:
             return []
         scores = self.predict(([query] * len(documents), documents), batch_size)

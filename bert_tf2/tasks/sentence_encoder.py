@@ -115,12 +115,13 @@ class SentenceEncoder(TrainedVectors, Prompted):
     def checked_width(self, width):
         """`truncate_dim` itself; ValueError for one that the vectors have not."""
         most = self.output.shape[-1]
-        if width is not None and not (isinstance(width, int) and 1 <= width <= most):
+        is_int = isinstance(width, int | np.integer) and not isinstance(width, bool)
+        if width is not None and not (is_int and 1 <= width <= most):
             raise ValueError(
                 f"`truncate_dim` must be an int from 1 to {most}, the numbers of a vector. "
                 f"Received: {shorten(width)}"
             )
-        return width
+        return None if width is None else int(width)
 
     # === The protocol =============================================================================
 

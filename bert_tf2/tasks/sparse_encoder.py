@@ -3,10 +3,11 @@
 import keras
 import tensorflow as tf
 
-from bert_tf2.messages import shorten
 from bert_tf2.modeling.inputs import input_tensors
 from bert_tf2.modeling.splade import SparseWords
 from bert_tf2.scoring import sparse
+from bert_tf2.scoring.arrays import checked_count
+from bert_tf2.scoring.ranked import checked_top
 from bert_tf2.tasks import encoding
 from bert_tf2.tasks.prompted import Prompted
 
@@ -72,7 +73,7 @@ class SparseEncoder(Prompted):
         outputs = head(states, inputs["padding_mask"])  # (B, V)
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
         self.pooling_strategy, self.activation_function = pooling_strategy, activation_function
-        self.max_active_dims = _checked_count(max_active_dims)
+        self.max_active_dims = _checked_limit(max_active_dims)
         self.similarity_fn_name = sparse.checked_similarity(similarity_fn_name)
         self.keep_prompts(prompts, default_prompt_name)
 
@@ -140,7 +141,7 @@ class SparseEncoder(Prompted):
             ValueError: no such prompt, no number to keep, or weights that are not finite.
         """
         sentences = [sentences] if encoding.is_single(sentences) else sentences
-        prompt, limit = self.prompt_of(prompt_name, prompt), _checked_count(max_active_dims)
+        prompt, limit = self.prompt_of(prompt_name, prompt), _checked_limit(max_active_dims)
         texts = encoding.texts_of(sentences)
         rows = [None] * int(texts.shape[0])
         how = {"max_active_dims": limit} if limit else {}
@@ -164,7 +165,7 @@ class SparseEncoder(Prompted):
         Returns:
             for each row a list of tuples, str and float, in falling order of weight.
         """
-        found, top_k = [], _checked_count(top_k, "top_k")
+        found, top_k = [], checked_top(top_k)
         for row in range(vectors.shape[0]):
             indices, values = vectors.row(row)
             order = (-values).argsort(kind="stable")[:top_k]
@@ -193,7 +194,5 @@ class SparseEncoder(Prompted):
         )
 
 
-def _checked_count(count, name="max_active_dims"):
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
-        raise ValueError(f"`{name}` must be an int from 1. Received: {shorten(count)}")
-    return count
+def _checked_limit(count):
+    return None if count is None else checked_count(count, "max_active_dims")

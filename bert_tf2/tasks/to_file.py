@@ -44,6 +44,7 @@ def encode_to_file(
         FileExistsError: the file is there already.
         locks.InUse: another process is writing it.
         ValueError: an interrupted run was of another model, settings or texts; or as `encode`.
+        TypeError: one str.
     """
     file, how = Path(file), encoding.How.of(task, **how)
     if file.suffix != ".npy":
@@ -52,6 +53,10 @@ def encode_to_file(
         raise FileExistsError(f"{file} exists. Name another file, or remove it.")
     if how.precision in ("int8", "uint8") and how.ranges is None:
         raise ValueError(f"`ranges` must be given with precision={how.precision!r}. Received: None")
+    if isinstance(sentences, str | bytes):
+        raise TypeError(
+            f"`sentences` must be a list of str, or a Path. Received: {shorten(sentences)}, a str"
+        )
     texts = _Lines(sentences) if isinstance(sentences, Path) else sentences
     with locked(file.parent, f".{file.stem}.lock"):
         draft = _Draft(file, fingerprint(task, how), texts)

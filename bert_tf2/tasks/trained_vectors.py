@@ -128,7 +128,8 @@ class TrainedVectors(VectorRows):
                 classes of single texts: "batch_hard_triplet";
                 numbers of (query, positive, negative, …): "margin_mse", how much more alike the
                     positive is, a number a row or one a negative, or scores of all texts;
-                1 and 0 of pairs, or names: say the loss.
+                1 and 0 of pairs are numbers, too, if "contrastive" or another loss is not said;
+                names of pairs: say the loss, "softmax".
             batch_size, epochs: see `Task.fit`.
             validation_data: `(x, y)`, or x alone where there is no y.
             *args, **kwargs: see `Task.fit`.

@@ -88,6 +88,8 @@ class StepModel(DistributedModel):
         compiling.check_step(self, optimizer, loss, micro_batches, nonfinite, fgm, r_drop)
         compiling.check_xla(self, jit_compile)
         metrics, weighted_metrics = compiling.metrics_of(self, metrics, weighted_metrics)
+        if self.compiled and metrics is None and weighted_metrics is None:
+            metrics = []  # of None, Keras keeps those of the last call
         settings = {
             "metrics": metrics,
             "weighted_metrics": weighted_metrics,

@@ -22,6 +22,7 @@ ROWS = {
 PAIR = ("--text_column=a", "--text_pair_column=b")
 CASES = {  # flags; figures of the dev file; the loss
     "numbers": ((*PAIR, "--label_column=score"), {"spearman", "pearson"}, "cosent"),
+    "glue": (("--glue=STS-B",), {"spearman", "pearson"}, "cosent"),
     "triplets": (("--text_column=a,b,c",), {"accuracy"}, "multiple_negatives_ranking"),
     "pairs": ((*PAIR, "--loss=multiple_negatives_symmetric_ranking"), {"accuracy"}, None),
     "classes": ((*PAIR, "--label_column=kind", "--loss=softmax"), {"accuracy"}, None),
@@ -40,6 +41,9 @@ def place(tmp_path_factory, reference):
     shell.tiny_checkpoint(folder / "uncased", reference)
     rows = (dict(zip(ROWS, row, strict=True)) for row in zip(*ROWS.values(), strict=True))
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    pairs = zip(range(6), ROWS["a"], ROWS["b"], ROWS["score"], strict=True)
+    lines = ["index\tsentence1\tsentence2\tscore", *("\t".join(map(str, row)) for row in pairs)]
+    (folder / "dev.tsv").write_text("\n".join(lines) + "\n")
     return folder
 
 
@@ -49,10 +53,10 @@ def test_the_table_of_losses_is_whole():
     assert {n: kinds.get(row.targets) for n, row in vector_losses.LOSSES.items()} == LOSSES
 
 
-@pytest.mark.parametrize("name", by_default(CASES, ["triplets"]))
+@pytest.mark.parametrize("name", by_default(CASES, ["triplets", "glue"]))
 def test_vectors_are_trained_and_scored(place, tmp_path, name):
     flags, figures, kind = CASES[name]
-    file, output = place / "rows.jsonl", tmp_path / "run"
+    file, output = place / ("dev.tsv" if name == "glue" else "rows.jsonl"), tmp_path / "run"
     shell.runs(
         *("finetune", "--task=sentence_similarity", f"--preset={place}/uncased", *flags),
         *(f"--train_file={file}", f"--dev_file={file}", f"--output_dir={output}", "--batch=6"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from bert_tf2 import scoring
 
 ALLOWED = {"numpy", "bert_tf2.messages", "bert_tf2.scoring", "bert_tf2.scoring.arrays"}
+ASKED_FOR = {"scipy.sparse"}  # by `SparseVectors.to_scipy`, when it is called
 
 
 def test_scoring_imports_numpy_alone():
@@ -15,4 +16,5 @@ def test_scoring_imports_numpy_alone():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
             wrong = {n for n in names if n.split(".")[0] not in sys.stdlib_module_names} - ALLOWED
+            wrong -= ASKED_FOR if getattr(node, "col_offset", 0) else set()
             assert not wrong, (path.name, wrong)

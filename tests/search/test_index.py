@@ -1,5 +1,6 @@
 """Texts in and hits out; copies on the disk; what is refused."""
 
+import importlib.util
 import json
 import logging
 
@@ -71,8 +72,11 @@ def test_words_are_fused_with_vectors(index):
 
 
 def test_a_reranker_has_the_last_word(index):
+    counts = []
+
     class Longest:
         def rank(self, query, documents, batch_size):
+            counts.append(len(documents))
             order = sorted(range(len(documents)), key=lambda i: -len(documents[i]))
             return [{"corpus_id": i, "score": float(len(documents[i]))} for i in order]
 
@@ -80,6 +84,9 @@ def test_a_reranker_has_the_last_word(index):
     hits = index.search("tea", top_k=2, reranker=Longest(), candidates=3)
     assert [hit["text"] for hit in hits] == sorted(texts, key=len, reverse=True)[:2]
     assert hits[0]["score"] == len(hits[0]["text"])
+    if importlib.util.find_spec("bm25s"):  # of both rankings together as many
+        index.search("late tea", top_k=2, hybrid=True, reranker=Longest(), candidates=3)
+    assert {*counts} == {3}
 
 
 def test_a_query_that_is_cut_is_said(index, caplog):
@@ -235,9 +242,32 @@ def test_an_index_of_another_model(index, tmp_path):
         bert_tf2.Index.load(folder).save(tmp_path / "b")
 
 
-def vectors_alone():
-    index = bert_tf2.Index()
+def test_texts_that_are_not_where_the_places_say(encoder, tmp_path):
+    made(encoder).save(tmp_path / "index")
+    for places in ([[1, 0, 3]], [[0, -2, 3]], [[0, 0, 4]]):
+        np.save(tmp_path / "index" / "00000" / "places.npy", np.array(places))
+        with pytest.raises(ValueError, match="places of part 00000 must be passages of its 1"):
+            bert_tf2.Index.load(tmp_path / "index", encoder).search("tea")
+
+
+def test_an_encoder_that_has_changed(tmp_path):
+    trained = other_model()
+    index = made(trained)
+    variable = next(iter(trained.named_variables().values()))
+    variable.assign(variable + 1)
+    with pytest.raises(ValueError, match="encoder has changed"):
+        index.save(tmp_path / "index")
+
+
+def vectors_alone(similarity="cosine"):
+    index = bert_tf2.Index(similarity_fn_name=similarity)
     index.add(vectors=VECTORS)
+    return index
+
+
+def made(encoder):
+    index = bert_tf2.Index(encoder)
+    index.add(["tea"])
     return index
 
 
@@ -249,6 +279,10 @@ BAD = {
     "blank": (lambda e: bert_tf2.Index(e).add([" "]), "must have one with a word"),
     "names": (lambda e: bert_tf2.Index(e).add(["a"], []), "1 texts and 0 names"),
     "kind": (lambda e: bert_tf2.Index(e).add([3]), "must be str. Received: 3"),
+    "one str": (lambda e: bert_tf2.Index(e).add("tea"), "`texts` must be a list of str"),
+    "a name": (lambda e: bert_tf2.Index(e).add(["tea"], "a"), "`names` must be a list of str"),
+    "int8": (lambda e: vectors_alone("dot").approximate(dtype="int8"), "for cosine alone.*'dot'"),
+    "candidates": (lambda e: made(e).search("tea", hybrid=True, candidates=0), "`candidates` must"),
     "no encoder": (lambda e: bert_tf2.Index().add(["tea"]), "takes `vectors`"),
     "asked": (lambda e: vectors_alone().search("tea"), "is asked by vectors"),
     "mixed": (lambda e: vectors_alone().search(["tea", 3]), "must be str, or vectors"),
@@ -271,7 +305,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_wrong_is_named(encoder, name):
     call, words = BAD[name]
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, TypeError), match=words):
         call(encoder)
 
 

@@ -132,6 +132,10 @@ BAD = {
     "none": (lambda: search.mine_hard_negatives(([], []), MODEL), "must be pairs of texts, one or"),
     "lengths": (lambda: search.mine_hard_negatives((["a"], []), MODEL), "must be pairs of texts"),
     "numbers": (lambda: search.mine_hard_negatives(([1], ["b"]), MODEL), "must be pairs of str"),
+    "corpus": (
+        lambda: search.mine_hard_negatives((["a"], ["b"]), MODEL, "tea"),
+        "`corpus` must be a list of str",
+    ),
     "ranks": (lambda: mined({"range_min": 3, "range_max": 5}), "`range_max` must be at least .* 6"),
     "negatives": (lambda: mined({"num_negatives": 0}), "`num_negatives` must be an int from 1"),
     "strategy": (lambda: mined({"sampling_strategy": "best"}), "must be one of top, random"),
@@ -142,7 +146,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_wrong_is_named(name):
     call, words = BAD[name]
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, TypeError), match=words):
         call()
 
 

@@ -152,7 +152,15 @@ def test_paraphrase_mining(closure):
 BAD = {
     "lengths": (
         lambda: evaluators.embedding_similarity(Table(), FIRST, SECOND[:3], SCORES),
-        "of `sentences2`,.*20 gold and 3 answers",
+        "of `sentences2`, and one.*20 gold and 3 answers",
+    ),
+    "one text": (
+        lambda: evaluators.embedding_similarity(Table(), "ab", "cd", [1, 2]),
+        "`sentences1` must be a list of str",
+    ),
+    "one positive": (
+        lambda: evaluators.reranking(Table(), [SAMPLES[0] | {"positive": "tea"}]),
+        "`positive` must be a list of str",
     ),
     "similarity": (
         lambda: evaluators.triplet(Table(), FIRST, FIRST, FIRST, similarity_fn_names=["x"]),
@@ -179,7 +187,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_wrong_is_named(name):
     call, words = BAD[name]
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, TypeError), match=words):
         call()
 
 

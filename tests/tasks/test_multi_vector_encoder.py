@@ -161,6 +161,7 @@ ASKED = {
     "task": (lambda t: t.encode(TEXTS, task="title"), "`task` must be one of"),
     "prompt": (lambda t: t.encode(TEXTS, "answer"), "`prompt_name` must be one of"),
     "top": (lambda t: t.rank("a", TEXTS, top_k=0), "`top_k` must be an int from 1"),
+    "one text": (lambda t: t.rank("a", "tea"), "`documents` must be a list of str"),
     "pairs": (lambda t: t.predict((TEXTS, TEXTS), verbose=0), "takes single texts"),
     "training": (lambda t: t.fit(TEXTS), "not trained"),
 }

@@ -104,6 +104,7 @@ BAD = {
     "single texts": (lambda t: t.predict(TEXTS), "reads pairs"),
     "several": (lambda t: made(labels=["a", "b"]).rank(QUERY, TEXTS), "ranked by one logit"),
     "top": (lambda t: t.rank(QUERY, TEXTS, top_k=-1), "`top_k` must be an int from 1.*: -1"),
+    "one text": (lambda t: t.rank(QUERY, "tea"), "`documents` must be a list of str"),
     "training": (lambda t: t.fit(PAIRS, [1, 2, 3, 4, 5]), "not trained"),
 }
 

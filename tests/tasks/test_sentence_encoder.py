@@ -91,7 +91,7 @@ def test_prompts_by_name(task):
 
 def test_fewer_numbers(task):
     whole = task.encode(TEXTS)
-    cut = task.encode(TEXTS, truncate_dim=4)
+    cut = task.encode(TEXTS, truncate_dim=np.int64(4))
     np.testing.assert_array_equal(cut, whole[:, :4])
     norm = np.linalg.norm(task.encode(TEXTS, truncate_dim=4, normalize_embeddings=True), axis=1)
     np.testing.assert_allclose(norm, 1, atol=1e-6)
@@ -104,6 +104,13 @@ def test_fewer_numbers(task):
 
 BAD = {
     "prompt": (lambda t: t.encode(TEXTS, "answer"), "`prompt_name` must be one of .*query"),
+    "no prompt": (lambda t: t.encode(TEXTS, prompt=3), "`prompt` must be a str. Received: 3"),
+    "one str": (
+        lambda t: t.encode_to_file("tea", "a.npy"),
+        "`sentences` must be a list of str, or",
+    ),
+    "no pairs": (lambda t: t.predict_similarity([]), "of one text or more. Received: {}"),
+    "a truth": (lambda t: t.encode(TEXTS, truncate_dim=True), "from 1 to 9.*Received: True"),
     "width": (lambda t: t.encode(TEXTS, truncate_dim=10), "from 1 to 9.*Received: 10"),
     "precision": (lambda t: t.encode(TEXTS, precision="int4"), "one of float32, int8"),
     "one of 8 bits": (lambda t: t.encode("tea", precision="int8"), "`ranges` must be given"),

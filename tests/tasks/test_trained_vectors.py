@@ -341,6 +341,7 @@ BAD = {
         "`prompts` must be 2, one a text",
     ),
     "a label": (lambda t: fitted(t, (FIRST, SECOND), ["x", "z"] * 3, softmax), "z"),
+    "no columns": (lambda t: fitted(t, (), None), "of one text or more. Received: {}"),
     "similarities": (lambda t: t.predict_similarity((FIRST, SECOND, THIRD)), "Expected pairs"),
 }
 
@@ -348,6 +349,15 @@ BAD = {
 def fitted(task, x, y, loss=None, **how):
     task.compile(loss=loss)
     task.fit(x, y, epochs=1, verbose=0, **how)
+
+
+def test_one_loss_after_another():
+    """What the first was measured by is not what the second is."""
+    task = made()
+    first = task.fit((FIRST, SECOND), SCORES, epochs=1, verbose=0).history
+    classes = [np.int64(1), np.int64(2)] * 3
+    second = task.fit(FIRST, classes, epochs=1, verbose=0).history
+    assert {*first} == {"loss", "pearson"} and {*second} == {"loss"}
 
 
 @pytest.fixture(scope="module")
