@@ -17,6 +17,8 @@ def index(flags):
     """Writes an index of all that the arguments name to --index_dir, or adds to the one there."""
     if not flags.arguments:
         raise UsageError("give files and folders to index", flags.command)
+    if flags.append and flags.passage_length:
+        raise UsageError("--passage_length is for a new index: leave it out", flags.command)
     folder = Path(flags.index_dir)
     there = (folder / "index.json").is_file()
     if flags.append and not there:

@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from bert_tf2 import files
 from bert_tf2.data import examples, json_lines, tables
 
 SUFFIXES = (".txt", ".md", ".markdown", ".rst")  # a file is one document
+BLANK = b" \t\r\n\v\f\xef\xbb\xbf"  # and the mark of UTF-8
 
 
 class Documents(NamedTuple):
@@ -51,7 +53,7 @@ def read_documents(paths, text="text", name=None, header=True, delimiter=None, e
                 names.append(f"{path}:{line}" if name is None else str(row[name]))
             continue
         for file in _inside(path) if path.is_dir() else [path]:
-            if not file.stat().st_size and path.is_dir():
+            if path.is_dir() and _is_blank(file):
                 blank += 1
                 continue
             texts.append(tables.decode(file, encoding))
@@ -62,6 +64,11 @@ def read_documents(paths, text="text", name=None, header=True, delimiter=None, e
             f"Received: none in {', '.join(map(str, paths))}"
         )
     return Documents(names, texts, blank)
+
+
+def _is_blank(file):
+    files.check_regular(file)
+    return not file.read_bytes().strip(BLANK)
 
 
 def _inside(folder):

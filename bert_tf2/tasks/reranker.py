@@ -31,7 +31,8 @@ class Reranker(TextRegressor):
             sentence-transformers has it.
 
     Raises:
-        ValueError: another activation, or what a `TextRegressor` refuses.
+        ValueError: another activation, a checkpoint without a head of scores (`from_preset`), or
+            what a `TextRegressor` refuses.
 
     Examples:
 
@@ -66,6 +67,18 @@ class Reranker(TextRegressor):
         self.activation, self.takes_pairs = activation, True
         if len(self.labels) > 1:
             self.problem_type = "single_label_classification"
+
+    @classmethod
+    def from_preset(cls, preset, *args, load_weights=True, **kwargs):
+        task = super().from_preset(preset, *args, load_weights=load_weights, **kwargs)
+        if load_weights and any(n.startswith("classifier/") for n in task.load_report.missing):
+            raise ValueError(
+                f"{preset} has no head of scores, without which its order means nothing. Train "
+                "one (a `TextRegressor` of pairs), or name a checkpoint that has it."
+            )
+        return task
+
+    from_preset.__func__.__doc__ = TextRegressor.from_preset.__doc__
 
     def prepare(self, columns):
         if "text" in columns and "text_pair" not in columns:

@@ -102,9 +102,10 @@ def test_tables_are_added_and_written(made, notes, checkpoint, tmp_path, capsys)
 
 
 @pytest.mark.full
-def test_words_and_a_reranker(made, checkpoint, capsys):
+def test_words_and_a_reranker(made, checkpoint, tmp_path, capsys):
     pytest.importorskip("bm25s")
-    reranker = f"--reranker={checkpoint}"
+    trained = bert_tf2.TextRegressor.from_preset(checkpoint)
+    reranker = f"--reranker={trained.save_to_preset(tmp_path / 'reranker')}"
     found = hits(capsys, f"--index_dir={made}", "--hybrid", reranker, "--candidates=4", "the rain")
     assert found == sorted(found, key=lambda hit: -hit["score"])
 
@@ -118,6 +119,8 @@ WRONG = {
     "blank": (["search", " "], 2, "give questions"),
     "another model": (["search", "--preset={other}", "tea"], 1, "by another model"),
     "output": (["search", "--output_file=a.txt", "tea"], 1, "ends in .csv, .tsv"),
+    "no reranker": (["search", "--reranker={p}", "tea"], 1, "has no head of scores"),
+    "length": (["index", "--append", "--passage_length=8", "{n}/a.md"], 2, "is for a new index"),
     "no index": (["search", "--index_dir={n}", "tea"], 1, "no file"),
     "none to add to": (["index", "--index_dir={n}", "--append", "{n}/a.md"], 1, "no index"),
     "another folder": (["index", "--index_dir={n}", "{n}/a.md"], 1, "exists"),
@@ -125,12 +128,12 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_said(made, notes, name, tmp_path, reference, capsys):
+def test_what_is_wrong_is_said(made, checkpoint, notes, name, tmp_path, reference, capsys):
     (verb, *given), status, words = WRONG[name]
     other = tmp_path / "other"
     if name == "another model":
         shell.tiny_checkpoint(other, reference, hidden_size=32)
-    given = [part.format(n=notes, other=other) for part in given]
+    given = [part.format(n=notes, other=other, p=checkpoint) for part in given]
     shell.fails(capsys, status, [verb, f"--index_dir={made}", *given], words)
 
 

@@ -7,7 +7,13 @@ from bert_tf2.data.documents import read_documents
 
 @pytest.fixture
 def folder(tmp_path):
-    for name, text in {"b.txt": "rain\n", "a.md": "# tea", "c.rst": "", ".d.txt": "x"}.items():
+    for name, text in {
+        "b.txt": "rain\n",
+        "a.md": "# tea",
+        "c.rst": "",
+        "d.md": "\ufeff \n",
+        ".d.txt": "x",
+    }.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "rows.tsv").write_text("text\tid\nstone\t7\nlate\t8\n")
     (tmp_path / "none").mkdir()
@@ -19,7 +25,7 @@ def test_their_names_and_texts(folder):
     names = ["a.md", "b.txt", "rows.tsv:2", "rows.tsv:3"]
     assert found.names == [str(folder / name) for name in names]
     assert found.texts == ["# tea", "rain\n", "stone", "late"]
-    assert found.blank == 1
+    assert found.blank == 2
     assert read_documents([folder / "rows.tsv"], name="id").names == ["7", "8"]
 
 

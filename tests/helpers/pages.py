@@ -69,6 +69,8 @@ def prepare(folder, reference):
     names = ["contradiction", "entailment", "neutral"]
     first = folder / "checkpoints" / PRESETS[0]
     bert_tf2.TextClassifier.from_preset(first, labels=names).save_to_preset(folder / "NLI_FOLDER")
+    reranker = bert_tf2.TextRegressor.from_preset(first)
+    reranker.save_to_preset(folder / "RERANKER_FOLDER")
     signs = "sentence\tlabel\n" + "".join(
         f"{text}\t{sign}\n" for text, sign in zip(TEXTS, SIGNS, strict=True)
     )

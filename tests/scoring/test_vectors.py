@@ -32,7 +32,9 @@ def test_eight_bits():
     found = vectors.quantize(A, "uint8")
     want = 255 * (A - A.min(0)) / np.ptp(A, axis=0)
     assert found.dtype == np.uint8
-    assert np.abs(found - want).max() <= 1
+    below = want - found  # the whole part is kept, and float32 may miss it by one
+    assert below.min() > -1e-3 and below.max() < 1.001
+    np.testing.assert_array_equal(found.min(0), 0)
     np.testing.assert_array_equal(vectors.quantize(A, "int8").astype(int) + 128, found)
     ranges = np.stack([np.full(7, -1.0), np.full(7, 1.0)])
     np.testing.assert_array_equal(vectors.quantize(A[:1] * 9, "uint8", ranges) > 127, A[:1] > 0)
