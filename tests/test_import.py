@@ -3,6 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import yaml
+
+import bert_tf2
 
 HEAVY = "tensorflow_text keras_hub keras_nlp tensorflow_hub safetensors transformers torch"
 
@@ -45,3 +50,8 @@ def test_other_backends_do_without_tensorflow():
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
     )
     assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
+
+
+def test_a_citation_names_this_version():
+    file = Path(__file__).parents[1] / "CITATION.cff"
+    assert yaml.safe_load(file.read_text("utf-8"))["version"] == bert_tf2.__version__
