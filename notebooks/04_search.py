@@ -122,8 +122,8 @@ figure.tight_layout()
 print(f"trained vectors  {figures['trained vectors']:.3f}")
 
 # %% [markdown]
-# Before and after, laid out on paper so that near ones stay near (t-SNE). These are the messages that
-# it was trained on, so that they lie more neatly than new ones do:
+# Before and after, laid out on paper so that near ones stay near (t-SNE). These are the messages
+# that it was trained on, so that they lie more neatly than new ones do:
 
 # %%
 after = encoder.encode(known.texts, normalize_embeddings=True)
