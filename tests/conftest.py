@@ -1,5 +1,7 @@
 """What every test shares: where the reference assets are, and quiet TensorFlow."""
 
+import contextlib
+import ctypes
 import gc
 import os
 from pathlib import Path
@@ -35,6 +37,18 @@ def pytest_configure(config):
     gc.set_threshold(50_000, 20, 50)  # traces make objects by the million, and little garbage
     default = config.option.markexpr == "not full and not soak"
     config.pluginmanager.register(budget.Budget(default), "budget")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bounded_memory():
+    """What a file's tests leave behind goes, once it is more than two GiB: graphs are garbage in
+    circles, and are rarely looked for."""
+    yield
+    status = Path("/proc/self/status")
+    if status.is_file() and int(status.read_text().split("VmRSS:")[1].split()[0]) > 2 << 20:
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(scope="session")

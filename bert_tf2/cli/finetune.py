@@ -148,7 +148,8 @@ def _finish(flags, model, data, metrics, folder):
         metrics[split] = scores.score(flags, known, data[split], answers)
         place = flags[f"{split}_file"].value or "the rows of the fold"
         figure = scores.figure(flags, row, metrics[split])
-        print(f"{figure} on {place}: {number(metrics[split][figure])}")
+        if figure in metrics[split]:  # pairs in classes have no one figure
+            print(f"{figure} on {place}: {number(metrics[split][figure])}")
         if row.labelled and row.kind.reported and not judged:
             answers = answers or list(known.answers(data[split], flags.eval_batch_size))
             judged = {"split": split} | run_report.judge(known, data[split], answers)

@@ -47,15 +47,20 @@ class Vectors(Kind):
     def score(self, model, rows, answers):
         """Correlations with gold; where that is 0 and 1 alone, also what a threshold tells.
 
-        Without gold `accuracy`: how often the second text of a row is nearer to the first than all
-        that follow are; of pairs, than the second texts of all others.
+        Without gold, and of more than two texts, `accuracy`: how often the second text of a row is
+        nearer to the first than all that follow are; of pairs, than the second texts of all others.
+        Of pairs in classes the mean similarity of each class.
         """
         if isinstance(rows.source, Beir):
             return answers[0]
-        if rows.labels is None or not isinstance(rows.labels[0], int | float):
+        if answers[0]["wrong"]:
             right = [found["similarity"] > max(found["wrong"]) for found in answers]
             return {"accuracy": float(np.mean(right))}
         alike = [self.given(model, found) for found in answers]
+        if isinstance(rows.labels[0], str):
+            chosen, alike = np.array(rows.labels), np.array(alike)
+            means = {n: float(alike[chosen == n].mean()) for n in sorted({*rows.labels})}
+            return {"by_class": {name: {"similarity": mean} for name, mean in means.items()}}
         kinds = {"pearson": regression.pearson, "spearman": regression.spearman}
         found = {name: kind(rows.labels, alike) for name, kind in kinds.items()}
         return found | (pairs.binary(rows.labels, alike) if {*rows.labels} == {0, 1} else {})

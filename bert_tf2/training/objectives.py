@@ -98,6 +98,11 @@ def _whole(given):
     inner = {"loss": _whole(said.get("loss", ""))} if kind in WRAPPERS else {}
     if inner and inner["loss"]["kind"] in WRAPPERS:
         raise ValueError(f"The `loss` of {kind!r} must be a plain one. Received: {shorten(given)}")
+    if inner and inner["loss"]["kind"] == "softmax" and kind == "matryoshka":
+        raise ValueError(
+            "A softmax reads whole vectors, and none of their beginnings: leave out `matryoshka`. "
+            f"Received: {shorten(given)}"
+        )
     if unknown := said.keys() - {"kind", *known, *inner}:
         raise ValueError(
             f"The settings of {kind!r} are {', '.join([*inner, *known]) or 'none'}. Received: "

@@ -24,9 +24,10 @@ from bert_tf2.config import FAMILIES
 
 TEXTS = ["The line is dead again!", "In 2010, order 9, was sent.", "", "Zoë's İ café, 東京 ", "no"]
 OTHERS = ["Is it?", "yes", "no", "", "never, as I said  "]
+PIECES = ("SentencepieceTokenizeOp", "SentencepieceTokenizeWithOffsetsOp")
 TEXT_OPS = {
-    "albert": {"NormalizeUTF8", "SentencepieceOp", "SentencepieceTokenizeOp"},
-    "xlm_roberta": {"SentencepieceOp", "SentencepieceTokenizeOp"},
+    "albert": {"NormalizeUTF8", "SentencepieceOp", *PIECES},
+    "xlm_roberta": {"SentencepieceOp", *PIECES},
     "roberta": set(),  # tensorflow alone runs it
 }
 READER = """

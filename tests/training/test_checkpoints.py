@@ -40,8 +40,10 @@ def weights_of(task):
 
 def assert_same(got, want):
     for name, array in want.items():
-        # One process computes with as many threads as are free: sums may round otherwise.
-        assert_near(got[name], array, of_steps(9), err_msg=name)
+        # One process computes with as many threads as are free: sums may round otherwise. A softmax
+        # does not see the biases of keys, so that their gradients are roundings alone.
+        tolerance = 9 * 1e-3 if name.endswith("key/bias") else of_steps(9)
+        assert_near(got[name], array, tolerance, err_msg=name)
 
 
 @pytest.mark.parametrize(

@@ -242,6 +242,10 @@ def test_layers_are_trained_towards_the_last():
 
 
 BAD = {
+    "beginnings for a softmax": (
+        {"kind": "matryoshka", "loss": {"kind": "softmax", "labels": ["a", "b"]}},
+        "A softmax reads whole vectors",
+    ),
     "name": ("cosents", "`loss` must be one of multiple_negatives_ranking, .*matryoshka_2d"),
     "no name": (7, "or a dict of its `kind`"),
     "setting": ({"kind": "cosent", "margin": 1}, "The settings of 'cosent' are scale, similarity"),
