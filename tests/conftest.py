@@ -41,11 +41,11 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="module", autouse=True)
 def bounded_memory():
-    """What a file's tests leave behind goes, once it is more than two GiB: graphs are garbage in
-    circles, and are rarely looked for."""
+    """What a file's tests leave behind goes, once it is more than five GiB: graphs are garbage in
+    circles, and looking for it takes a second."""
     yield
     status = Path("/proc/self/status")
-    if status.is_file() and int(status.read_text().split("VmRSS:")[1].split()[0]) > 2 << 20:
+    if status.is_file() and int(status.read_text().split("VmRSS:")[1].split()[0]) > 5 << 20:
         gc.collect()
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
