@@ -14,6 +14,15 @@ def checked_count(value, name):
     return int(value)
 
 
+def checked_choice(value, choices, name):
+    """One of `choices` itself; a ValueError for another."""
+    if value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(choices)}. Received: {shorten(value)}"
+        )
+    return value
+
+
 def listed(texts, name):
     """Texts as a list; a TypeError for one str, whose letters would pass for texts, or none."""
     if isinstance(texts, str | bytes | Mapping) or not hasattr(texts, "__iter__"):

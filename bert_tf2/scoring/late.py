@@ -5,8 +5,8 @@ Plain NumPy. Letters: n and m texts, T tokens of one, W width.
 
 import numpy as np
 
-from bert_tf2.messages import shorten
 from bert_tf2.scoring import vectors
+from bert_tf2.scoring.arrays import checked_choice
 
 AT_ONCE = 1 << 24  # products of tokens that are held at a time, 64 MB
 SIMILARITIES = ("maxsim", "meanmaxsim")
@@ -14,12 +14,7 @@ SIMILARITIES = ("maxsim", "meanmaxsim")
 
 def checked_similarity(name):
     """The name itself; ValueError for one that is none of `SIMILARITIES`."""
-    if name not in SIMILARITIES:
-        raise ValueError(
-            f"`similarity_fn_name` must be one of {', '.join(SIMILARITIES)}. Received: "
-            f"{shorten(name)}"
-        )
-    return name
+    return checked_choice(name, SIMILARITIES, "similarity_fn_name")
 
 
 def similarity(a, b, name="maxsim"):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bert_tf2.messages import shorten
+from bert_tf2.scoring.arrays import checked_choice
 
 
 class SparseVectors(NamedTuple):
@@ -163,12 +163,7 @@ def similarity_pairwise(a, b, name="dot"):
 
 def checked_similarity(name):
     """The name itself; ValueError for one that is none of `SIMILARITIES`."""
-    if name not in SIMILARITIES:
-        raise ValueError(
-            f"`similarity_fn_name` must be one of {', '.join(SIMILARITIES)}. Received: "
-            f"{shorten(name)}"
-        )
-    return name
+    return checked_choice(name, SIMILARITIES, "similarity_fn_name")
 
 
 def _check_pair(a, b):

@@ -7,6 +7,7 @@ util/quantization.py.
 import numpy as np
 
 from bert_tf2.messages import shorten
+from bert_tf2.scoring.arrays import checked_choice
 
 PRECISIONS = ("float32", "int8", "uint8", "binary", "ubinary")
 AT_ONCE = 1 << 24  # differences that are held at a time, 64 MB
@@ -63,11 +64,7 @@ SIMILARITIES = {
 
 def checked_similarity(name, argument="similarity_fn_name"):
     """The name itself; ValueError for one that is none of `SIMILARITIES`."""
-    if name not in SIMILARITIES:
-        raise ValueError(
-            f"`{argument}` must be one of {', '.join(SIMILARITIES)}. Received: {shorten(name)}"
-        )
-    return name
+    return checked_choice(name, SIMILARITIES, argument)
 
 
 def similarity(a, b, name="cosine"):

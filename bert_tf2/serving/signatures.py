@@ -43,13 +43,13 @@ def _examples(graph, strings):
 
     def examples(examples):
         found = tf.io.parse_example(examples, features)
-        return graph(**{name: _even(name, column) for name, column in found.items()})
+        return graph(**{name: even(name, column) for name, column in found.items()})
 
     spec = {"examples": tf.TensorSpec([None], tf.string, name="examples")}
     return tf.function(examples, autograph=False).get_concrete_function(**spec)
 
 
-def _even(name, column):
+def even(name, column):
     """A ragged column as a tensor; an error where rows have more of it than others."""
     if not isinstance(column, tf.RaggedTensor):
         return column

@@ -123,7 +123,7 @@ def _fill(task, checkpoint, given, reinit_layers):
     report.begin_anew(begin_anew(task, reinit_layers))
     wants_eyes = report.missing or report.nonfinite or report.warnings
     LOGGER.log(logging.WARNING if wants_eyes else logging.INFO, "%s", report)
-    trained_heads.check_labels(task, checkpoint, given)
+    trained_heads.check_loaded(task, checkpoint, given)
 
 
 def from_config(cls, config, custom_objects=None):

@@ -4,9 +4,8 @@ import keras
 import numpy as np
 
 from bert_tf2.data import columns
-from bert_tf2.messages import shorten
 from bert_tf2.modeling.sentences import ACTIVATIONS
-from bert_tf2.scoring.arrays import listed
+from bert_tf2.scoring.arrays import checked_choice, listed
 from bert_tf2.scoring.ranked import checked_top, ranked
 from bert_tf2.tasks import encoding, process
 from bert_tf2.tasks.text_regressor import TextRegressor
@@ -43,6 +42,7 @@ class Reranker(TextRegressor):
     """
 
     problem_types = ()
+    trained_as = "a TextRegressor of pairs"
     settings = (*TextRegressor.settings, "activation")
 
     def __init__(
@@ -59,26 +59,10 @@ class Reranker(TextRegressor):
         super().__init__(encoder, preprocessor, labels, dropout, pooling, drop_padding, name)
         if activation is None:
             activation = "sigmoid" if len(self.labels) == 1 else "linear"
-        if activation not in ACTIVATIONS:
-            raise ValueError(
-                f"`activation` must be one of {', '.join(ACTIVATIONS)}. Received: "
-                f"{shorten(activation)}"
-            )
+        checked_choice(activation, ACTIVATIONS, "activation")
         self.activation, self.takes_pairs = activation, True
         if len(self.labels) > 1:
             self.problem_type = "single_label_classification"
-
-    @classmethod
-    def from_preset(cls, preset, *args, load_weights=True, **kwargs):
-        task = super().from_preset(preset, *args, load_weights=load_weights, **kwargs)
-        if load_weights and any(n.startswith("classifier/") for n in task.load_report.missing):
-            raise ValueError(
-                f"{preset} has no head of scores, without which its order means nothing. Train "
-                "one (a `TextRegressor` of pairs), or name a checkpoint that has it."
-            )
-        return task
-
-    from_preset.__func__.__doc__ = TextRegressor.from_preset.__doc__
 
     def prepare(self, columns):
         if "text" in columns and "text_pair" not in columns:

@@ -43,6 +43,7 @@ class SparseEncoder(Prompted):
     """
 
     head_kind = "masked_lm"
+    trained_as = "a MaskedLM"
     settings = (
         *("pooling_strategy", "activation_function", "max_active_dims"),
         *(*Prompted.settings, "similarity_fn_name"),
@@ -76,18 +77,6 @@ class SparseEncoder(Prompted):
         self.max_active_dims = _checked_limit(max_active_dims)
         self.similarity_fn_name = sparse.checked_similarity(similarity_fn_name)
         self.keep_prompts(prompts, default_prompt_name)
-
-    @classmethod
-    def from_preset(cls, preset, *args, load_weights=True, **kwargs):
-        task = super().from_preset(preset, *args, load_weights=load_weights, **kwargs)
-        if load_weights and any(name.startswith("mlm/") for name in task.load_report.missing):
-            raise ValueError(
-                f"{preset} has no masked-word head, without which its weights would mean nothing. "
-                "Train one (`MaskedLM`), or name a checkpoint that has it."
-            )
-        return task
-
-    from_preset.__func__.__doc__ = Prompted.from_preset.__doc__
 
     # === The protocol =============================================================================
 

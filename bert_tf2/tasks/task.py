@@ -43,6 +43,7 @@ class Task(opening.Kept, one_batch.OneBatch, not_cloned.NotCloned, StepModel):
     settings: tuple[str, ...] = ()  # arguments of the task itself, in their order
     wanted = "labels"  # what y is
     head_kind: str | None = None  # what its head is for: one of `weights.units.HEADS`
+    trained_as: str | None = None  # the task that trains its head, where it does not itself
     problem_types: tuple[str, ...] = ()  # Hugging Face's words for what its head may answer
     raw_names: tuple[str, ...] = columns.TEXT_NAMES  # the columns of raw text, the first needed
     row_types: tuple[type, ...] = (str, bytes)  # what a generator may give for one row
@@ -58,8 +59,7 @@ class Task(opening.Kept, one_batch.OneBatch, not_cloned.NotCloned, StepModel):
         self.encoder, self.preprocessor = encoder, preprocessor
         self.drop_padding, self.takes_pairs, self.load_report = drop_padding, False, None
         self.seeds_separated = self.said_what_is_cut = False
-        self.largest_sample = 0  # in which unknown tokens were looked for
-        self.graphs, self.traced_for = {}, None  # see `feeding.graphs_of`
+        self.largest_sample, self.graphs, self.traced_for = 0, {}, None  # of `feeding`
 
     # === The protocol =============================================================================
 

@@ -38,6 +38,23 @@ def check_vectors(cls, checkpoint):
         )
 
 
+def check_loaded(task, checkpoint, given):
+    """Raises for, or says, what is wrong with the head that a task has of a checkpoint."""
+    _check_trained(task, checkpoint)
+    _check_labels(task, checkpoint, given)
+
+
+def _check_trained(task, checkpoint):
+    """Raises for a new head of a task that is not trained itself, and would answer at random."""
+    heads = HEADS.get(task.head_kind, ())
+    if task.trained_as and any(n.split("/")[0] in heads for n in task.load_report.missing):
+        raise ValueError(
+            f"{checkpoint.path} has no head of {task.head_kind}, without which what a "
+            f"{type(task).__name__} answers means nothing. Train one ({task.trained_as}), or name "
+            "a checkpoint that has it."
+        )
+
+
 def say_other_head(cls, checkpoint):
     """Says that a file was fine-tuned for another task, whose head is left out."""
     if other := weights.other_head(checkpoint, cls.head_kind):
@@ -47,7 +64,7 @@ def say_other_head(cls, checkpoint):
         )
 
 
-def check_labels(task, checkpoint, given):
+def _check_labels(task, checkpoint, given):
     """Says, or refuses, that a trained head's classes are given other names than its file has.
 
     Raises:

@@ -119,7 +119,7 @@ WRONG = {
     "blank": (["search", " "], 2, "give questions"),
     "another model": (["search", "--preset={other}", "tea"], 1, "by another model"),
     "output": (["search", "--output_file=a.txt", "tea"], 1, "ends in .csv, .tsv"),
-    "no reranker": (["search", "--reranker={p}", "tea"], 1, "has no head of scores"),
+    "no reranker": (["search", "--reranker={p}", "tea"], 1, "has no head of classes"),
     "length": (["index", "--append", "--passage_length=8", "{n}/a.md"], 2, "is for a new index"),
     "no index": (["search", "--index_dir={n}", "tea"], 1, "no file"),
     "none to add to": (["index", "--index_dir={n}", "--append", "{n}/a.md"], 1, "no index"),

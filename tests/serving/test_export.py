@@ -11,6 +11,7 @@ import tensorflow as tf
 from closeness import FORWARD, assert_near
 
 from bert_tf2 import QuestionAnswerer, export_saved_model
+from bert_tf2.serving import signatures
 
 TEXTS = ["The kettle hums.", "", "stone, rain & tea", "ＦＵＬＬ ｗｉｄｔｈ 雨", "x" * 100_000]
 
@@ -126,6 +127,27 @@ def test_weights_are_written_once(exported):
     model, folder = exported
     data = sum(path.stat().st_size for path in (folder / "variables").iterdir())
     assert data < 1.2 * 4 * model.count_params() + 20_000  # float32, and the index
+
+
+def test_what_lies_beside_it_for_servers(exported):
+    """TensorFlow Serving's own message takes the settings; the model has the folder's name."""
+    from google.protobuf import text_format
+    from tensorflow_serving.config import model_server_config_pb2
+
+    _, folder = exported
+    text = (folder / "assets.extra" / "models.config").read_text("utf-8")
+    (model,) = text_format.Parse(
+        text, model_server_config_pb2.ModelServerConfig()
+    ).model_config_list.config
+    assert (model.name, model.base_path) == ("clf", "/models/clf")
+    assert model.model_version_policy.latest.num_versions == 1
+
+
+def test_examples_have_as_many_choices_each():
+    even = tf.ragged.constant([["a", "b"], ["c", "d"]])
+    assert signatures.even("choices", even).shape == (2, 2)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`choices` must have the same number"):
+        signatures.even("choices", tf.ragged.constant([["a", "b"], ["c"]]))
 
 
 def test_class_names_lie_beside_the_graph(exported):

@@ -113,7 +113,7 @@ def test_a_checkpoint_without_a_head_is_refused(task, tmp_path):
     folder = bert_tf2.SentenceEncoder(task.encoder, task.preprocessor).save_to_preset(
         tmp_path / "a"
     )
-    with pytest.raises(ValueError, match="has no head of scores"):
+    with pytest.raises(ValueError, match="has no head of classes"):
         bert_tf2.Reranker.from_preset(folder)
     bert_tf2.Reranker.from_preset(folder, load_weights=False)
 
