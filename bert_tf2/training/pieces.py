@@ -73,3 +73,33 @@ def _rows(tensor, start, size):
         others = tensor.shape.rank - 1
         return tf.slice(tensor, [start, *[0] * others], [size, *[-1] * others])
     return tensor[start : start + size]
+
+
+def added_up(find, rows, size, variables):
+    """A number and gradients of one micro-batch after another, in the memory of one.
+
+    Args:
+        find: function of where a micro-batch begins -> a scalar, and a gradient per variable or
+            None.
+        rows, size: of the batch, and of a micro-batch.
+        variables: whose gradients they are.
+
+    Returns:
+        the sums of all; None where a variable has no gradient.
+    """
+    reached = [False] * len(variables)
+
+    def body(start, number, *sums):
+        more, found = find(start)
+        reached[:] = [g is not None for g in found]
+        added = [s if g is None else s + g for s, g in zip(sums, found, strict=True)]
+        return start + size, number + more, *added
+
+    zeros = [tf.zeros(v.shape, v.dtype) for v in variables]
+    _, number, *sums = tf.while_loop(
+        lambda start, *_: start < rows,
+        body,
+        (tf.constant(0), tf.constant(0.0), *zeros),
+        parallel_iterations=1,
+    )
+    return number, [s if found else None for s, found in zip(sums, reached, strict=True)]

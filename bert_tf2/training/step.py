@@ -14,7 +14,7 @@ import functools
 import tensorflow as tf
 
 from bert_tf2.training import keras_hooks, losses, whole_batch
-from bert_tf2.training.pieces import part_of, part_size, rows_of, sum_replicas
+from bert_tf2.training.pieces import added_up, part_of, part_size, rows_of, sum_replicas
 from bert_tf2.weights import units
 
 
@@ -205,21 +205,8 @@ def _gradients_in_parts(task, batch, moved=None):
     totals = total_sizes(parts)
     rows = tf.shape(tf.nest.flatten(inputs)[0])[0]
     size = part_size(task, inputs)
-    variables = task.stepped_variables
-    reached = [False] * len(variables)
 
-    def body(start, loss, *sums):
-        part = part_of(tuple(batch), start, size)
-        more, found = _gradients(task, part, totals, moved)
-        reached[:] = [g is not None for g in found]
-        added = [s if g is None else s + g for s, g in zip(sums, found, strict=True)]
-        return start + size, loss + more, *added
+    def find(start):
+        return _gradients(task, part_of(tuple(batch), start, size), totals, moved)
 
-    zeros = [tf.zeros(v.shape, v.dtype) for v in variables]
-    _, loss, *sums = tf.while_loop(
-        lambda start, *_: start < rows,
-        body,
-        (tf.constant(0), tf.constant(0.0), *zeros),
-        parallel_iterations=1,
-    )
-    return loss, [s if found else None for s, found in zip(sums, reached, strict=True)]
+    return added_up(find, rows, size, task.stepped_variables)

@@ -9,7 +9,14 @@ batch takes the memory of a part, and of its outputs.
 
 import tensorflow as tf
 
-from bert_tf2.training.pieces import of_all_replicas, part_of, part_size, rows_of, sum_replicas
+from bert_tf2.training.pieces import (
+    added_up,
+    of_all_replicas,
+    part_of,
+    part_size,
+    rows_of,
+    sum_replicas,
+)
 from bert_tf2.weights import units
 
 
@@ -97,9 +104,8 @@ def _handed_on(task, inputs, slope, sources, share, moved):
     """The gradients of the loss, of one micro-batch after another, in the memory of one."""
     rows, size = tf.shape(slope)[0], part_size(task, inputs)
     (all_rows,) = sum_replicas([tf.cast(rows, tf.float32)])
-    reached = [False] * len(sources)
 
-    def body(start, penalties, *sums):
+    def find(start):
         with tf.GradientTape() as tape:
             if moved is not None:
                 tape.watch(moved[1])
@@ -107,19 +113,10 @@ def _handed_on(task, inputs, slope, sources, share, moved):
             penalty = _penalty(task, tf.cast(tf.shape(outputs)[0], tf.float32), all_rows)
         upstream = [part_of(slope, start, size), tf.ones([])]
         upstream = [task.optimizer.scale_loss(x) for x in upstream]
-        found = tape.gradient([outputs, penalty], sources, upstream)
-        reached[:] = [g is not None for g in found]
-        added = [s if g is None else s + g for s, g in zip(sums, found, strict=True)]
-        return start + size, penalties + penalty, *added
+        return penalty, tape.gradient([outputs, penalty], sources, upstream)
 
-    zeros = [tf.zeros(v.shape, v.dtype) for v in sources]
-    _, penalties, *sums = tf.while_loop(
-        lambda start, *_: start < rows,
-        body,
-        (tf.constant(0), tf.constant(0.0), *zeros),
-        parallel_iterations=1,
-    )
-    return share + penalties, [s if found else None for s, found in zip(sums, reached, strict=True)]
+    penalties, gradients = added_up(find, rows, size, sources)
+    return share + penalties, gradients
 
 
 def _penalty(task, rows, all_rows=None):
