@@ -1,7 +1,7 @@
 # Everything a newcomer or a contributor runs. Needs Python 3.11 or later, pip and make.
 PYTHON ?= python3
 CHECKPOINT ?= all-MiniLM-L6-v2
-QUESTIONS ?= "How does a training go on after it was killed?" \
+QUESTIONS ?= "How does a run go on after a kill?" \
   "Which file formats can checkpoints have?" "How do I add a task of my own?"
 VENV := .venv
 BIN := $(VENV)/bin

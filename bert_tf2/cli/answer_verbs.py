@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bert_tf2.cli import rows, scores, showing, task_files
+from bert_tf2.cli import console, rows, scores, showing, task_files
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.cli.opened import open_model, which
 from bert_tf2.files import read_json, write_json
@@ -78,9 +78,9 @@ def export(flags):
     place = folder.parent.absolute()
     print(f"written: {folder}")
     x86 = " on an x86 processor" if flags.precision == "int8" else ""
+    print(f"try it in a browser: bert_tf2 serve '{place}'")
     print(f"serve it, with TensorFlow Serving{x86}:")
-    print(f"  docker run -p 8501:8501 -v '{place}:/models/{place.name}' \\")
-    print(f"    -e MODEL_NAME={place.name} tensorflow/serving")
+    print(console.tf_serving(place))
 
 
 def _about(model):

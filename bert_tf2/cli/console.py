@@ -49,3 +49,12 @@ def table(rows, right=()):
         for row in rows
     )
     return "\n".join(line.rstrip() for line in lines)
+
+
+def tf_serving(place):
+    """The command that serves a folder of versions by TensorFlow Serving."""
+    name = place.name
+    return (
+        f"  docker run -p 8501:8501 -v '{place}:/models/{name}' \\\n"
+        f"    -e MODEL_NAME={name} tensorflow/serving"
+    )

@@ -175,7 +175,10 @@ see which classes are mixed up, by the exported model this time:
 train on your own files, with the columns text and label:
   bert_tf2 finetune --init_checkpoint=all-MiniLM-L6-v2 --pooling=mean \\
     --learning_rate={SMALL_RATE} --train_file=TRAIN.csv --dev_file=DEV.csv --output_dir=runs/mine
-serve it over HTTP, and ask it:
+serve it, with a page to try it in at http://localhost:8501, and ask it from another shell:
+  bert_tf2 serve {served.parent}
+  bert_tf2 request http://localhost:8501 "where is my parcel?"
+or serve it by TensorFlow Serving:
   docker run -p 8501:8501 -v "{place}:/models/support" -e MODEL_NAME=support tensorflow/serving
   curl -d '{{"inputs": {{"text": ["where is my parcel?"]}}}}' \\
     localhost:8501/v1/models/support:predict

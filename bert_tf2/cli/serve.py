@@ -48,8 +48,7 @@ def _say(url, service):
     print(f"serving {', '.join(names)} on {url}, where there is a page to try them in")
     print("This server is for development and small deployments. Large ones belong on TensorFlow")
     print("Serving or Triton, which read the same folders:")
-    print(f"  docker run -p 8501:8501 -v '{place}:/models/{place.name}' \\")
-    print(f"    -e MODEL_NAME={place.name} tensorflow/serving", flush=True)
+    print(console.tf_serving(place), flush=True)
 
 
 def request(flags):
