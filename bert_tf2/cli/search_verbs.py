@@ -7,9 +7,10 @@ import sys
 import textwrap
 from pathlib import Path
 
-from bert_tf2.cli import console, task_files
+from bert_tf2.cli import console, task_files, task_table
 from bert_tf2.cli.flags import UsageError
 
+TASK = task_table.TASKS["sentence_similarity"]  # of what is indexed with
 OPENED = ("init_checkpoint", "bert_config_file", "max_seq_length")  # noted in an index
 
 
@@ -73,10 +74,8 @@ def _begun(flags, folder):
 
 
 def _encoder(given):
-    from bert_tf2.tasks.sentence_encoder import SentenceEncoder
-
     checkpoint, config, length = (given.get(name) for name in OPENED)
-    return SentenceEncoder.from_preset(checkpoint, config_file=config, max_length=length)
+    return TASK.load().from_preset(checkpoint, config_file=config, max_length=length)
 
 
 def _opened(flags, folder):
