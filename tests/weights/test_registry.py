@@ -163,6 +163,7 @@ def test_nothing_heavy_is_needed_to_find_a_name():
 
 def test_what_is_in_any_place_is_not_fetched_again(tmp_path, monkeypatch):
     """In the user's cache, beside the working folder, in the clone; or only where one says."""
+    monkeypatch.delenv("BERT_TF2_CACHE", raising=False)
     monkeypatch.delenv("BERT_TF2_CHECKPOINTS", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     clone = tmp_path / "clone"
