@@ -141,7 +141,8 @@ def train_ours(name, row, data, seed, scored, flags):
         materials.minilm_folder(), max_length=row.max_length, **settings, **row.settings
     )
     loss = {} if row.loss is None else {"loss": row.loss}
-    task.compile({"learning_rate": row.learning_rate}, **loss)
+    how = {"learning_rate": row.learning_rate, "bias_correction": row.bias_correction}
+    task.compile(how, **loss)
     folder, epochs = PLACE / f"{name}-{seed}", []
 
     def on_epoch_end(epoch, logs):
@@ -227,7 +228,8 @@ def table(results):
         lines += ["", f"## {row.about}", ""]
         few_of_each = f"{row.samples} texts of each class, by the seed; " if row.samples else ""
         recipe = f"`{name}`: {few_of_each}{row.epochs} epoch{'s'[: row.epochs - 1]}, learning rate "
-        lines += [f"{recipe}{row.learning_rate:g}, batches of {row.batch_size}.", ""]
+        corrected = ", moments corrected" * row.bias_correction
+        lines += [f"{recipe}{row.learning_rate:g}, batches of {row.batch_size}{corrected}.", ""]
         runs = {who: [figures] for who, figures in found["plain"].items()} | _runs(found)
         figures = next(iter(runs.values()))[0]
         rows = [[who, *(_mean(run, name) for name in figures)] for who, run in runs.items()]

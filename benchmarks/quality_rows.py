@@ -205,6 +205,7 @@ class Row(NamedTuple):
         samples: texts of each class that are learnt from, chosen by the seed; None: all rows.
         epochs, learning_rate, batch_size, max_length: the recipe; the rest of it is the default.
         loss: of vectors.
+        bias_correction: of Adam's moments, which the peer always has.
     """
 
     about: str
@@ -221,6 +222,7 @@ class Row(NamedTuple):
     batch_size: int = 32
     max_length: int = 128
     loss: object = None
+    bias_correction: bool = False
 
 
 MAJORITY, TFIDF = {"majority": _commonest}, {"TF-IDF, logistic regression": _logistic}
@@ -266,8 +268,8 @@ ROWS = {
         "the cosine of two vectors, CoSENT of their first numbers as well",
         {"kind": "matryoshka", "loss": "cosent", "matryoshka_dims": [384, 256, SHORT, 64]},
     ),
-    "mrpc": _of_glue("MRPC", "paraphrases"),
-    "rte": _of_glue("RTE", "what follows from a text"),
+    "mrpc": _of_glue("MRPC", "paraphrases", bias_correction=True),
+    "rte": _of_glue("RTE", "what follows from a text", bias_correction=True),
     "cola": _of_glue("CoLA", "acceptable sentences", MAJORITY | TFIDF),
     "ag_news": Row(
         "AG News, 5000 texts: four topics",
