@@ -194,7 +194,7 @@ def train_peer(name, row, data, seed, scored, flags):
         "settings": dict(row.settings),
         "loss": row.loss,
         "seed": seed,
-        "threads": os.cpu_count(),
+        "threads": len(os.sched_getaffinity(0)),
         "model": materials.minilm_folder(),
         "data": str(place),
         "given": str(given),
