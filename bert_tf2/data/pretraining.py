@@ -5,7 +5,7 @@ Letters: L length, P predictions a row.
 
 import tensorflow as tf
 
-from bert_tf2.data import columns, pipeline
+from bert_tf2.data import columns, pipeline, segment_pairs
 from bert_tf2.text.masking import mask_words
 
 TEXTS_AT_ONCE = 256  # enough to hide the cost of a call of the tokenizer
@@ -120,8 +120,12 @@ def masked_texts(
     rate=0.15,
     max_predictions=None,
     whole_words=False,
+    second_task=None,
 ):
     """Texts -> batches, of dicts of columns: `full_rows` in the preprocessor's length, masked.
+
+    With a `second_task`, "nsp" or "sop", texts are documents of a sentence a line, and rows pairs
+    of segments of these, with `next_sentence_labels` (`segment_pairs.rows_of_pairs`).
 
     Args:
         texts: see `full_rows`.
@@ -133,11 +137,14 @@ def masked_texts(
             as the rate asks for in a full row.
     """
     tokenizer, length = preprocessor.tokenizer, preprocessor.max_length
-    rows = full_rows(texts, tokenizer, length)
     in_memory = not isinstance(texts, tf.data.Dataset)
-    if in_memory and sampling.shuffle:
+    if second_task:
+        rows = segment_pairs.rows_of_pairs(texts, preprocessor, sampling, second_task)
+    elif in_memory and sampling.shuffle:
+        rows = full_rows(texts, tokenizer, length)
         rows = _in_order(rows, sampling._replace(drop_remainder=False))
     else:
+        rows = full_rows(texts, tokenizer, length)
         rows = rows.repeat() if in_memory and sampling.endless else rows
         rows = rows.batch(ROWS_AT_ONCE)
     masking = {

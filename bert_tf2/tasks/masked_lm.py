@@ -48,7 +48,9 @@ class MaskedLM(Task):
             time or in batches. They are joined into rows of the preprocessor's `max_length`, with
             no padding between (`pretraining.full_rows`), and masked: anew on each epoch (Liu et
             al. 2019, sections 4.1 and 4.2), the same way by each `evaluate`. There is no y.
-            To be shuffled, texts in memory are all kept as ids.
+            To be shuffled, texts in memory are all kept as ids. With a second task each text is a
+            document, a sentence a line, of which pairs of segments are drawn anew on each epoch
+            (`segment_pairs.rows_of_pairs`).
         records: a batched `tf.data.Dataset` of (inputs, targets), as `data.records.read_records`
             gives, or the two dicts of arrays as x and y: inputs as above; targets `masked_ids`
             (B, P), `masked_weights` (B, P), and `next_sentence_labels` (B,) for a second task.
@@ -58,8 +60,7 @@ class MaskedLM(Task):
     Args:
         encoder: an `Encoder`.
         preprocessor: a `Preprocessor`.
-        second_task: None, "nsp" (BERT's next sentence) or "sop" (ALBERT's sentence order); with one
-            of these it is trained on records.
+        second_task: None, "nsp" (BERT's next sentence) or "sop" (ALBERT's sentence order).
         rate, max_predictions, whole_words: how texts are masked, see `masking.mask_words`;
             `max_predictions` is by default as many as `rate` asks for in a full row.
         drop_padding: compute no padding: same answers, less work. False for XLA and TPUs.
@@ -213,18 +214,17 @@ class MaskedLM(Task):
                 "of a text counts the same."
             )
         if kwargs.get("labelled", True) and columns.holds_texts(x):
-            if y is not None or self.second_task:
+            if y is not None:
                 raise ValueError(
-                    "Texts bring their words to predict along, and nothing else: leave out `y`, "
-                    "and train a second task on records (`data.records.read_records`). "
-                    f"Received: second_task={self.second_task!r}, y of type {type(y).__name__}"
+                    "Texts bring what is to be predicted along: leave out `y`. Received: y of type "
+                    f"{type(y).__name__}"
                 )
             x = self._masked(x, batch_size or 32, sampling)
         return super().dataset(x, y, sample_weight, batch_size, sampling, **kwargs)
 
     def _masked(self, texts, batch_size, sampling):
         """Texts -> a dataset of columns; without an order as in every `evaluate`."""
-        masking = {name: getattr(self, name) for name in MASKING}
+        masking = {name: getattr(self, name) for name in (*MASKING, "second_task")}
         in_memory = not isinstance(texts, tf.data.Dataset)
         if in_memory:
             found = columns.text_columns(texts, columns.TEXT_NAMES[:1])

@@ -173,6 +173,13 @@ class Preprocessor:
 
     def packed(self, first, second=None):
         """Model inputs of ids, int32 RaggedTensors (B, tokens): see `pack`."""
+        return self._packed(first, second, self.pad_to_max_length, self.length_buckets)
+
+    def padded(self, first, second=None):
+        """As `packed`, with L the longest in any case."""
+        return self._packed(first, second, True, ())
+
+    def _packed(self, first, second, pad_to_max_length, length_buckets):
         return pack(
             first,
             second,
@@ -184,8 +191,8 @@ class Preprocessor:
                 self.tokenizer.pad_token_id,
             ],
             max_length=self.max_length,
-            pad_to_max_length=self.pad_to_max_length,
-            length_buckets=self.length_buckets,
+            pad_to_max_length=pad_to_max_length,
+            length_buckets=length_buckets,
         )
 
     def lengths(self, texts):

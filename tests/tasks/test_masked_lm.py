@@ -218,7 +218,7 @@ def test_fit_in_fewer_bits():
     ("x", "y", "second", "error", "message"),
     [
         (TEXTS, TEXTS, None, ValueError, "leave out `y`"),
-        (TEXTS, None, "nsp", ValueError, r"read_records.*second_task='nsp'"),
+        (TEXTS, None, "sop", ValueError, "a document of two sentences"),
         ((TEXTS, TEXTS), None, None, TypeError, "no pairs.*tuple"),
         (None, None, None, TypeError, "Received: None"),
         (tiny_masked_lm.records()[0], None, None, ValueError, "`y`.*Received: None"),
