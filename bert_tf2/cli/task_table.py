@@ -112,6 +112,11 @@ def _questions(flags, train):
     return {"handle_impossible_answer": not all(label["text"] for label in train.labels)}
 
 
+def _choices(flags, train):
+    _refuse(flags, "labels")
+    return {"pooling": flags.pooling}
+
+
 def _none(flags, train):
     _refuse(flags, "labels", "pooling")
     return {}
@@ -187,7 +192,7 @@ TASKS = {
         "multiple_choice:MultipleChoice",
         rows.choices,
         kinds.Choices(),
-        _none,
+        _choices,
         "accuracy",
     ),
     "masked_lm": TaskRow(

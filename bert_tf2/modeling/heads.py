@@ -90,18 +90,25 @@ def mean_of_tokens(x, padding_mask):
 
 
 POOLINGS = {"first": pool_first, "mean": pool_mean}
+POOLINGS_OF_CHOICES = {"first": pool_choice, "mean": pool_mean}
+
+
+def pooling_of(name, known=None):
+    """The function of a pooling, one of `POOLINGS`, or of those `known`.
+
+    Raises:
+        ValueError: another name.
+    """
+    known = known or POOLINGS
+    if name not in known:
+        raise ValueError(f"`pooling` must be one of {list(known)}. Received: {name!r}")
+    return known[name]
 
 
 def pooled(encoder, pooling, drop_padding, dropout):
-    """A pooling by its name, one of `POOLINGS`: the model's inputs, and a symbolic (B, D).
-
-    Raises:
-        ValueError: another pooling.
-    """
-    if pooling not in POOLINGS:
-        raise ValueError(f"`pooling` must be one of {list(POOLINGS)}. Received: {pooling!r}")
-    inputs = input_tensors()
-    return inputs, POOLINGS[pooling](encoder, inputs, drop_padding, dropout)
+    """A pooling by its name, as `pooling_of`: the model's inputs, and a symbolic (B, D)."""
+    pool, inputs = pooling_of(pooling), input_tensors()
+    return inputs, pool(encoder, inputs, drop_padding, dropout)
 
 
 # === Logits =======================================================================================

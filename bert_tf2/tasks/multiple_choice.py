@@ -41,6 +41,11 @@ class MultipleChoice(Task):
 
     Args:
         encoder, preprocessor, dropout, drop_padding, name: as of a `TextClassifier`.
+        pooling: what stands for a pair: "first", the pooled first token, as choices are published;
+            or "mean", of all tokens, for encoders whose pooler was never trained.
+
+    Raises:
+        ValueError: another pooling.
 
     Examples:
 
@@ -51,7 +56,7 @@ class MultipleChoice(Task):
     """
 
     head_kind = "choice"
-    settings = ("dropout",)
+    settings = ("dropout", "pooling")
     raw_names = ("text", "choices")
     ids_rank = 3
     marks = ("choices",)
@@ -59,15 +64,24 @@ class MultipleChoice(Task):
     softens = True
     wanted = "the numbers of the right choices"
 
-    def __init__(self, encoder, preprocessor, dropout=None, drop_padding=True, name=None):
+    def __init__(
+        self,
+        encoder,
+        preprocessor,
+        dropout=None,
+        pooling="first",
+        drop_padding=True,
+        name=None,
+    ):
         dropout = encoder.config.classifier_dropout if dropout is None else dropout
         inputs = {n: keras.Input((None, None), dtype="int32", name=n) for n in INPUT_NAMES}
         rows = {n: heads.Fold()(x) for n, x in inputs.items()}  # (B N, L)
-        pooled = heads.pool_choice(encoder, rows, drop_padding)  # (B N, D)
+        pool = heads.pooling_of(pooling, heads.POOLINGS_OF_CHOICES)
+        pooled = pool(encoder, rows, drop_padding)  # (B N, D)
         scores = heads.choices(pooled, encoder.config, dropout)  # (B N, 1)
         outputs = heads.Unfold()(scores, inputs["token_ids"])  # (B, N)
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
-        self.dropout = dropout
+        self.dropout, self.pooling = dropout, pooling
 
     def predict_choices(self, x, batch_size=32, verbose=0):
         """The likeliest choices with probabilities.

@@ -120,9 +120,9 @@ def lost(contents: Contents, to: str) -> list[str]:
     if kind in ("tokens", "choice") and to == "google":
         said.append(f"google has one name for every classifier, and no word for one of {kind}")
     pooling = (contents.task or {}).get("settings", {}).get("pooling", "first")
-    if pooling != "first" and to != "bert_tf2" and "classifier/kernel" in contents.arrays:
+    if pooling != "first" and to != "bert_tf2" and kind in ("classes", "choice"):
         said.append(
-            f"{to} has no word for the classifier's pooling={pooling!r}: whoever opens it must "
+            f"{to} has no word for the head's pooling={pooling!r}: whoever opens it must "
             "give it again, or its answers are wrong"
         )
     if sentence_transformers_writing.settings_of(contents) and to not in (

@@ -92,6 +92,25 @@ def test_a_choice_that_is_none(chooser):
         chooser.evaluate((TEXTS, CHOICES), [0, 3], verbose=0)
 
 
+def test_the_mean_of_a_pair(tmp_path):
+    """Of each choice the mean of its tokens, which a preset keeps."""
+    task = oracle.tiny_task(bert_tf2.MultipleChoice, pooling="mean")
+    arrays = {name: v.numpy() for name, v in task.named_variables().items()}
+    pairs = [[text] * 3 for text in TEXTS], CHOICES
+    inputs = task.preprocessor(tuple([x for row in side for x in row] for side in pairs))
+    inputs = {name: x.numpy() for name, x in inputs.items()}
+    states = oracle.forward(task.encoder.config, arrays, inputs)["layer_outputs"][-1]
+    mask = inputs["padding_mask"][..., np.newaxis]
+    mean = (states * mask).sum(1) / mask.sum(1)
+    want = (mean @ arrays["choice/kernel"] + arrays["choice/bias"]).reshape(-1, 3)
+    assert_near(task.predict((TEXTS, CHOICES), verbose=0), want, FORWARD)
+    task.save_to_preset(tmp_path / "ours", "bert_tf2")
+    again = bert_tf2.MultipleChoice.from_preset(tmp_path / "ours")
+    assert_near(again.predict((TEXTS, CHOICES), verbose=0), want, FORWARD)
+    with pytest.raises(ValueError, match="`pooling` must be one of"):
+        oracle.tiny_task(bert_tf2.MultipleChoice, pooling="max")
+
+
 @pytest.mark.full
 def test_validation_split_and_length_buckets():
     task = oracle.tiny_task(bert_tf2.MultipleChoice)

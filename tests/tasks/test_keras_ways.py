@@ -230,7 +230,7 @@ def test_settings_in_other_formats_are_kept_or_lost_with_a_word(tmp_path, caplog
     task = made(pooling="mean")
     task.dropout, task.preprocessor.max_length = 0.37, 16
     task.save_to_preset(tmp_path / "out", format)
-    assert f"{format} has no word for the classifier's pooling='mean'" in caplog.text
+    assert f"{format} has no word for the head's pooling='mean'" in caplog.text
     again = TextClassifier.from_preset(tmp_path / "out", task.labels, pooling="mean")
     assert again.dropout == 0.37
     assert again.preprocessor.max_length == {"huggingface": 16}.get(format, 20)

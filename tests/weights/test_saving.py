@@ -261,7 +261,7 @@ def test_classes_without_names_are_counted_and_lost_names_are_said(classifier, t
     report = bert_tf2.convert(ours, tmp_path / "lost", to="google")
     names, pooling = report.warnings
     assert names == "google has no place for class names: tea, stone, rain"
-    assert pooling.startswith("google has no word for the classifier's pooling='mean'")
+    assert pooling.startswith("google has no word for the head's pooling='mean'")
 
 
 def test_case_is_written_as_the_vocabulary_shows_it(tmp_path):
