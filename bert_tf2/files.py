@@ -7,6 +7,7 @@ end. Errors say which file, what was expected and what came.
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -66,13 +67,20 @@ def check_tree(folder, error=FileError):
             check_regular(path, error=error)
 
 
-def read_bytes(path, at_most=LARGE, error=FileError):
-    """The bytes of a regular file. Arguments and errors as in `check_regular`."""
+@contextlib.contextmanager
+def open_bytes(path, at_most=LARGE, error=FileError):
+    """Yields a regular file, open to be read in bytes. Arguments and errors: `check_regular`."""
     check_regular(path, at_most, error)
     # What was there a moment ago may be another thing now: never wait for it.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(handle, "rb") as file:
         check_regular(handle, at_most, error)
+        yield file
+
+
+def read_bytes(path, at_most=LARGE, error=FileError):
+    """The bytes of a regular file. Arguments and errors as in `check_regular`."""
+    with open_bytes(path, at_most, error) as file:
         content = file.read(-1 if at_most is None else at_most + 1)
     if at_most is not None and len(content) > at_most:
         raise error(f"{path} must have at most {at_most:,} bytes. It grew while it was read")
@@ -91,6 +99,15 @@ def read_text(path, at_most=LARGE, error=FileError):
 def read_json(path, schema=None, at_most=SMALL, error=FileError):
     """The object in a JSON file. -> dict. See `parse_json`, and `check_regular` for the errors."""
     return parse_json(read_bytes(path, at_most, error), path, schema, error)
+
+
+def digest(paths):
+    """The sha256 of regular files, one after another, in hexadecimal digits."""
+    found = hashlib.sha256()
+    for path in paths:
+        with open_bytes(path, at_most=None) as file:
+            found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()
 
 
 # === Writing ===
@@ -135,9 +152,9 @@ def write_file(path, content, durable=False):
         draft.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
-def write_json(path, values, **options):
+def write_json(path, values, durable=False, **options):
     """Writes what JSON can say, indented, as `new_file` does; options as `json.dumps` has them."""
-    write_file(path, json.dumps(values, indent=2, **options) + "\n")
+    write_file(path, json.dumps(values, indent=2, **options) + "\n", durable)
 
 
 def check_is_new(folder):

@@ -46,26 +46,38 @@ def predict(flags):
 
 def answer_rows(flags, model):
     """Answers a file's rows or the texts given as arguments, with a model that is open."""
+    from bert_tf2.cli.answered import Job, answered
     from bert_tf2.data.examples import write_predictions
 
     official = "output_dir" in flags and flags.output_dir
-    if flags.input_file:
-        examples = model.read(flags, flags.input_file, labelled=False)
-    else:
-        examples = rows.of_arguments(model, flags.arguments)
-    kind, answers = model.row.kind, list(model.answers(examples, flags.predict_batch_size))
-    cells = [kind.cells(model, found) for found in answers]
     if official:
-        task_files.write_official(flags, model, examples, answers)
-    columns = [dict(zip(examples.columns, row, strict=True)) for row in examples]
+        tables = [_official(flags, model)]
+    elif flags.input_file:
+        job = Job(flags, model)
+        if flags.output_file:
+            job.to_file()
+            return
+        tables = job.windows()
+    else:
+        given = rows.of_arguments(model, flags.arguments)
+        tables = [answered(model, given, flags.predict_batch_size)]
     if flags.output_file:
-        table = [row | found for row, found in zip(columns, cells, strict=True)]
+        table = [row | cells for row, cells in tables[0]]
         write_predictions(flags.output_file, table, overwrite=flags.overwrite)
         print(f"written: {len(table)} rows to {flags.output_file}")
-    if flags.output_file or official:
-        return
-    for row, found in zip(columns, cells, strict=True):
-        print(f"{kind.line(found)}\t{next(iter(row.values()))}")
+    elif not official:
+        for row, cells in (pair for table in tables for pair in table):
+            print(f"{model.row.kind.line(cells)}\t{next(iter(row.values()))}")
+
+
+def _official(flags, model):
+    """Writes a task's official files, which are of all rows at once. -> as `answered`."""
+    examples = model.read(flags, flags.input_file, labelled=False)
+    answers = list(model.answers(examples, flags.predict_batch_size))
+    task_files.write_official(flags, model, examples, answers)
+    columns = (dict(zip(examples.columns, row, strict=True)) for row in examples)
+    cells = (model.row.kind.cells(model, found) for found in answers)
+    return list(zip(columns, cells, strict=True))
 
 
 def export(flags):

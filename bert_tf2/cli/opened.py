@@ -1,5 +1,7 @@
 """Trained models, whatever they were saved as: .keras file, exported SavedModel, checkpoint."""
 
+import contextlib
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +11,7 @@ from tqdm import tqdm
 
 from bert_tf2.cli import console, task_table
 from bert_tf2.cli.flags import UsageError, one_of
-from bert_tf2.files import check_tree
+from bert_tf2.files import check_tree, digest
 
 ASKED = ("candidate_labels", "hypothesis_template", "multi_label")  # of zero-shot, when asked
 STEPS = 16  # batches that are given to a model at a time
@@ -26,6 +28,7 @@ class Opened(NamedTuple):
         classes: the names of a classifier's classes or of a regressor's numbers, or None.
         thresholds: of several labels, a number or one a class.
         task: the Keras model; None for a SavedModel.
+        fingerprint: () -> a str that tells it from others, with their weights and settings.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Opened(NamedTuple):
     classes: list[str] | None
     thresholds: object = 0.5
     task: object | None = None
+    fingerprint: Callable = str
 
     def read(self, flags, path, labelled=True):
         """The rows of a file, as this model's task reads them; says how many there are."""
@@ -43,8 +47,8 @@ class Opened(NamedTuple):
         print(f"{path}: {found.about}")
         return found
 
-    def answers(self, rows, batch_size):
-        """The answers to each row, a dict, with a progress bar."""
+    def answers(self, rows, batch_size, bar=None):
+        """The answers to each row, a dict, with a progress bar, which may be a longer one's."""
         words = set(rows.columns) == {"words"} and "scheme" in getattr(self.task, "settings", ())
         if set(rows.columns) != set(self.columns) and not words:
             kind = "pairs of texts" if "text_pair" in self.columns else "single texts"
@@ -54,7 +58,8 @@ class Opened(NamedTuple):
                 f"{', '.join(rows.columns)}; see --text_pair_column"
             )
         size = STEPS * batch_size
-        with tqdm(total=len(rows), unit="row", disable=None, mininterval=0.5) as bar:
+        own = tqdm(total=len(rows), unit="row", disable=None, mininterval=0.5)
+        with own if bar is None else contextlib.nullcontext(bar) as bar:
             for start in range(0, len(rows), size):
                 part = rows.take(range(start, min(start + size, len(rows))))
                 for found in self.answer(part.x, batch_size):
@@ -65,6 +70,8 @@ class Opened(NamedTuple):
 
 def opened(name, task):
     """A task in memory as an `Opened`."""
+    from bert_tf2.tasks import to_file
+
     raw = task.raw_names
     columns = raw[:1] if raw[1:] == ("text_pair",) and not task.takes_pairs else raw
     thresholds = getattr(task, "thresholds", None)
@@ -76,6 +83,7 @@ def opened(name, task):
         getattr(task, "labels", None),
         0.5 if thresholds is None else thresholds,
         task,
+        lambda: to_file.fingerprint(task),
     )
 
 
@@ -204,7 +212,9 @@ def _saved_model(folder, flags):
     thresholds = 0.5
     if (beside / "thresholds.txt").is_file():
         thresholds = [float(line) for line in _lines(beside, "thresholds.txt")]
-    return Opened(str(folder), row, answer, tuple(names), classes, thresholds)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    tells = functools.partial(digest, paths)
+    return Opened(str(folder), row, answer, tuple(names), classes, thresholds, None, tells)
 
 
 def _lines(folder, name):

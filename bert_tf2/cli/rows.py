@@ -14,6 +14,7 @@ from bert_tf2.data.class_names import has_letter, some
 from bert_tf2.data.examples import read_examples
 from bert_tf2.data.examples import rows as rows_of
 from bert_tf2.data.label_cells import LabelReader
+from bert_tf2.data.text_files import TextFile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +68,7 @@ def texts(kind):
         if "glue" in flags and flags.glue:
             return _glue(flags, path, labelled)
         if not labelled and str(path).lower().endswith(".txt"):
-            lines = tables.lines(tables.decode(Path(path), flags.encoding))
+            lines = tables.lines(TextFile(path, flags.encoding))
             return of_texts([line for _, line in lines if line.strip()])
         label = flags.label_column if labelled else None
         several = label and kind in ("number", "several") and label.split(",")
@@ -134,7 +135,7 @@ def _to_learn_from(flags, path, sides, kind):
 def label_names(given):
     """--labels: the names themselves, or the one file that has them, a line each; or None."""
     if given and len(given) == 1 and Path(given[0]).is_file():
-        return [line for _, line in tables.lines(tables.decode(Path(given[0])))]
+        return [line for _, line in tables.lines(TextFile(given[0]))]
     return given
 
 
@@ -214,7 +215,7 @@ def tagged(flags, path, labelled, names=None):
     Without labels also texts, as for classes: a .txt file has columns if all its lines have as many
     words, and some are blank.
     """
-    form = _form_of_tags(flags, path, labelled)
+    form = form_of_tags(flags, path, labelled)
     if form == "texts":
         return texts(None)(flags, path, False)
     if form == "entities":
@@ -247,10 +248,10 @@ def kind_of(tag):
     return tag[2:] if has_letter(tag) else tag
 
 
-def _form_of_tags(flags, path, labelled):
+def form_of_tags(flags, path, labelled):
     """What is in a file: "words", "entities" or, only without labels, "texts"."""
     suffix = Path(path).suffix.lower()
-    content = tables.decode(Path(path), flags.encoding)
+    content = TextFile(path, flags.encoding)
     if suffix == ".jsonl":
         _, first = next(json_lines.rows(path, content))
         if flags.text_column not in first:
@@ -258,8 +259,20 @@ def _form_of_tags(flags, path, labelled):
         return "entities" if labelled else "texts"
     if labelled or suffix not in (".txt", ".csv", ".tsv"):
         return "words"
-    lines = [line.split() for line in content.strip().split("\n")]
-    return "words" if [] in lines and len({len(x) for x in lines if x}) == 1 else "texts"
+    return "words" if _has_columns(content) else "texts"
+
+
+def _has_columns(lines):
+    """Whether all lines have as many words, and some between them are blank."""
+    widths, blank, between = set(), False, False
+    for line in lines:
+        if width := len(line.split()):
+            between = between or (blank and bool(widths))
+            widths.add(width)
+        if len(widths) > 1:
+            return False
+        blank = not width
+    return between
 
 
 def _counted(labels):

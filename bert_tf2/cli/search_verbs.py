@@ -144,9 +144,10 @@ def _queries(flags):
     given = list(flags.arguments)
     if flags.input_file:
         from bert_tf2.data import tables
+        from bert_tf2.data.text_files import TextFile
 
         task_files.check_input(flags.input_file)
-        lines = tables.lines(tables.decode(Path(flags.input_file), flags.encoding))
+        lines = tables.lines(TextFile(flags.input_file, flags.encoding))
         given += [line for _, line in lines if line.strip()]
     if not given or not all(query.strip() for query in given):
         raise UsageError(

@@ -1,6 +1,7 @@
 """`bert_tf2 serve` and `bert_tf2 request`: exported models over HTTP, and asking them."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 from bert_tf2.cli import console, task_files, task_table
@@ -91,4 +92,8 @@ def _opened(client, flags):
     def answer(x, batch_size):
         yield client.answer(x, **shared)
 
-    return Opened(client.url, row, answer, tuple(names), about["labels"])
+    def fingerprint():
+        return json.dumps(about, sort_keys=True)
+
+    columns = tuple(names)
+    return Opened(client.url, row, answer, columns, about["labels"], 0.5, None, fingerprint)

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bert_tf2.cli import kinds, kinds_in_texts, kinds_of_vectors, rows
+from bert_tf2.cli import kinds, kinds_in_texts, kinds_of_vectors, row_streams, rows
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.data.class_names import names_of
 
@@ -22,6 +22,7 @@ class TaskRow(NamedTuple):
         labelled: whether rows of its files have a label.
         problem: the `problem_type`, where tasks of one class differ in it.
         answers: a name among its answers, where tasks of one class differ in them.
+        stream: as `read`, of `row_streams.py`, for files of any size.
     """
 
     about: str
@@ -33,6 +34,7 @@ class TaskRow(NamedTuple):
     labelled: bool = True
     problem: str | None = None
     answers: str | None = None
+    stream: Callable = row_streams.texts
 
     @property
     def cls(self):
@@ -178,6 +180,7 @@ TASKS = {
         kinds_in_texts.Tags(),
         _tags,
         "f1",
+        stream=row_streams.tagged,
     ),
     "question_answering": TaskRow(
         "answers to questions, in a text",
@@ -186,6 +189,7 @@ TASKS = {
         kinds_in_texts.Answers(),
         _questions,
         "f1",
+        stream=row_streams.questions,
     ),
     "multiple_choice": TaskRow(
         "one of several endings",
@@ -194,6 +198,7 @@ TASKS = {
         kinds.Choices(),
         _choices,
         "accuracy",
+        stream=row_streams.choices,
     ),
     "masked_lm": TaskRow(
         "the words that are hidden in texts",

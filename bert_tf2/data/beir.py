@@ -10,6 +10,7 @@ import logging
 from pathlib import Path
 
 from bert_tf2.data import json_lines, tables
+from bert_tf2.data.text_files import TextFile
 from bert_tf2.messages import shorten
 
 LOGGER = logging.getLogger("bert_tf2")
@@ -79,7 +80,7 @@ def read_beir(folder, split="test"):
 def _texts(path, title=None):
     """id -> text, perhaps with what stands before it."""
     found = {}
-    for number, row in json_lines.rows(path, tables.decode(path), ("_id", "text")):
+    for number, row in json_lines.rows(path, TextFile(path), ("_id", "text")):
         where = f"{path}, line {number}"
         name, text = (json_lines.text(where, key, row[key]) for key in ("_id", "text"))
         if row.get(title):
@@ -93,7 +94,7 @@ def _texts(path, title=None):
 def _relevant(path, queries):
     """id of a query -> {id of a text: grade}."""
     found = {}
-    for number, row in tables.rows(path, tables.decode(path), COLUMNS, True, "\t"):
+    for number, row in tables.rows(path, TextFile(path), COLUMNS, True, "\t"):
         query, text, score = (row[name].strip() for name in COLUMNS)
         where = f"{path}, line {number}"
         if query not in queries:

@@ -9,7 +9,8 @@ import string
 from pathlib import Path
 
 from bert_tf2 import files
-from bert_tf2.data import examples, json_lines, tables
+from bert_tf2.data import examples, json_lines
+from bert_tf2.data.text_files import TextFile
 from bert_tf2.messages import shorten
 
 SWAG = ("sent1", "sent2", *(f"ending{i}" for i in range(4)))  # Zellers et al. 2018
@@ -58,28 +59,33 @@ def read_choices(path, labelled=True, encoding=None):
             that is none of them, or that could be two.
         OSError: the file cannot be read.
     """
-    path = Path(path)
+    columns = map(list, zip(*each(path, labelled, encoding), strict=True))
+    contexts, choices, labels, places = columns
+    return Choices(contexts, choices, labels if labelled else None, places)
+
+
+def each(path, labelled=False, encoding=None):
+    """Each row of a file in turn: its context, choices, label (None unlabelled) and place.
+
+    Arguments and errors are those of `read_choices`.
+    """
+    path, none = Path(path), True
     suffix = "" if path.is_dir() else path.suffix.lower()
     if suffix not in READERS:
         raise ValueError(
             "Expected SWAG's .csv, RACE's .json or .txt or a folder of them, or .jsonl. Received: "
             f"{path}"
         )
-    contexts, choices, labels, places = [], [], [], []
     for where, context, options, names, answer in READERS[suffix](path, labelled, encoding):
+        none = False
         for name, text in (("context", context), *(("choice", option) for option in options)):
             if not json_lines.text(where, name, text).strip():
                 raise ValueError(f"{where}: a {name} has no text")
         if len(options) < 2:
             raise ValueError(f"{where}: expected two choices or more. Received: {shorten(options)}")
-        contexts.append(context)
-        choices.append(options)
-        if labelled:
-            labels.append(_number(where, answer, names))
-        places.append(where)
-    if not contexts:
+        yield context, options, _number(where, answer, names) if labelled else None, where
+    if none:
         raise ValueError(f"{path}: expected contexts with choices. Received: none")
-    return Choices(contexts, choices, labels if labelled else None, places)
 
 
 def _number(where, answer, names):
@@ -134,7 +140,7 @@ def _race(path, labelled, encoding):
 
 
 def _json_lines(path, labelled, encoding):
-    for number, row in json_lines.rows(path, tables.decode(path, encoding), ("question",)):
+    for number, row in json_lines.rows(path, TextFile(path, encoding), ("question",)):
         where, question = f"{path}, line {number}", row["question"]
         if isinstance(question, dict):  # CommonsenseQA as its authors publish it
             row = row | {"choices": question.get("choices"), "question": question.get("stem")}

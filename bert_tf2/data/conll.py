@@ -5,11 +5,13 @@ spaces. A line `-DOCSTART-` ends a sequence, and is none of its words.
 """
 
 import dataclasses
+import itertools
 import logging
 from pathlib import Path
 
 from bert_tf2 import files
-from bert_tf2.data import json_lines, tables
+from bert_tf2.data import json_lines
+from bert_tf2.data.text_files import TextFile
 from bert_tf2.messages import shorten
 from bert_tf2.scoring import entities
 
@@ -64,18 +66,9 @@ def read_conll(
             is none, or, if `strict`, one out of place.
         OSError: the file cannot be read.
     """
-    path = Path(path)
-    content = tables.decode(path, encoding)
-    if path.suffix.lower() == ".jsonl":
-        found = _of_json(path, content, word or "words", "tags" if tag == -1 else tag)
-    else:
-        found = _of_columns(path, content, word, tag, comment)
-    places, words, tags = [], [], []
-    for row in found:
-        for column, value in zip((places, words, tags), row, strict=True):
-            column.append(value)
-    if not words:
-        raise ValueError(f"{path}: expected words. Received: none")
+    places, words, tags = map(
+        list, zip(*sequences(path, word, tag, comment, encoding), strict=True)
+    )
     lines = [place(0) for place in places]
     if tag is None:
         return TaggedWords(words, None, lines)
@@ -89,10 +82,29 @@ def read_conll(
 # === Files ========================================================================================
 
 
+def sequences(path, word=0, tag=None, comment=None, encoding=None):
+    """Each sequence of a file in turn: a function of an index to its line, words, and tags or None.
+
+    Arguments and errors are those of `read_conll`.
+    """
+    path = Path(path)
+    content = TextFile(path, encoding)
+    if path.suffix.lower() == ".jsonl":
+        found = _of_json(path, content, word or "words", "tags" if tag == -1 else tag)
+    else:
+        found = _of_columns(path, content, word, tag, comment)
+    none = True
+    for row in found:
+        none = False
+        yield row
+    if none:
+        raise ValueError(f"{path}: expected words. Received: none")
+
+
 def _of_columns(path, content, word, tag, comment):
     """(a function of an index to its line, words, tags) of each sequence."""
     rows, width = [], None
-    for number, line in enumerate([*content.split("\n"), ""], 1):
+    for number, line in enumerate(itertools.chain(content, [""]), 1):
         line = line.removesuffix("\r")
         cells = line.split("\t") if "\t" in line else line.split(" ")
         cells = [cell for cell in cells if cell]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bert_tf2 import files
-from bert_tf2.data import examples, json_lines, tables
+from bert_tf2.data import examples, json_lines, text_files
 
 SUFFIXES = (".txt", ".md", ".markdown", ".rst")  # a file is one document
 BLANK = b" \t\r\n\v\f\xef\xbb\xbf"  # and the mark of UTF-8
@@ -56,7 +56,7 @@ def read_documents(paths, text="text", name=None, header=True, delimiter=None, e
             if path.is_dir() and _is_blank(file):
                 blank += 1
                 continue
-            texts.append(tables.decode(file, encoding))
+            texts.append(text_files.decode(file, encoding))
             names.append(str(file))
     if not texts:
         raise ValueError(

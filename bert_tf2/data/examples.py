@@ -5,12 +5,14 @@ A `.jsonl` file has one JSON object a line. Blank lines are skipped.
 
 import csv
 import dataclasses
+import io
 import json
 from pathlib import Path
 
 from bert_tf2 import files
 from bert_tf2.data import json_lines, tables
 from bert_tf2.data.label_cells import LabelReader
+from bert_tf2.data.text_files import TextFile
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 
@@ -106,7 +108,7 @@ def rows(path, wanted, header=True, delimiter=None, encoding=None):
     """
     path = Path(path)
     suffix = _suffix(path)
-    content = tables.decode(path, encoding)
+    content = TextFile(path, encoding)
     if suffix != ".jsonl":
         found = tables.rows(path, content, wanted, header, delimiter)
     elif delimiter is None:
@@ -148,25 +150,29 @@ def write_predictions(path, rows, overwrite=False):
         raise FileExistsError(f"{path} exists: give another name or ask to overwrite it")
     if not rows:
         raise ValueError(f"{path}: expected at least one row to write. Received: none")
+    check_rows(path, rows, list(rows[0]))
+    files.write_file(path, formatted(rows, suffix))
+
+
+def check_rows(path, rows, keys):
+    """Raises a ValueError unless all rows have these keys, in their order."""
     for number, row in enumerate(rows):
-        if list(row) != list(rows[0]):
-            raise ValueError(
-                f"{path}: row {number} must have the keys {list(rows[0])}. Received: {list(row)}"
-            )
-    with files.new_file(path) as draft, open(draft, "w", encoding="utf-8", newline="") as file:
-        _write_rows(file, rows, suffix)
+        if list(row) != keys:
+            raise ValueError(f"{path}: row {number} must have the keys {keys}. Received: {[*row]}")
 
 
-def _write_rows(file, rows, suffix):
+def formatted(rows, suffix, header=True):
+    """Rows as the text of a file of that suffix, with the names of columns before them or not."""
     if suffix == ".jsonl":
-        file.writelines(_json(row) + "\n" for row in rows)
-        return
-    table = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+        return "".join(_json(row) + "\n" for row in rows)
+    table = [list(rows[0])] if header else []
+    table += [[_cell(value) for value in row.values()] for row in rows]
     if suffix == ".csv":
-        csv.writer(file, lineterminator="\n").writerows(table)
-    else:
-        blanks = str.maketrans("\t\r\n", "   ")
-        file.writelines("\t".join(cell.translate(blanks) for cell in row) + "\n" for row in table)
+        content = io.StringIO(newline="")
+        csv.writer(content, lineterminator="\n").writerows(table)
+        return content.getvalue()
+    blanks = str.maketrans("\t\r\n", "   ")
+    return "".join("\t".join(cell.translate(blanks) for cell in row) + "\n" for row in table)
 
 
 def _json(value):

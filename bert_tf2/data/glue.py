@@ -8,6 +8,7 @@ from bert_tf2 import files
 from bert_tf2.data import json_lines, tables
 from bert_tf2.data.examples import Examples
 from bert_tf2.data.label_cells import LabelReader
+from bert_tf2.data.text_files import TextFile
 from bert_tf2.scoring import classification, regression
 
 LOGGER = logging.getLogger("bert_tf2")
@@ -105,8 +106,7 @@ def read_glue(folder, name, split="train"):
     left_out = [] if split == "train" else None
     reader = None if label is None else _reader(task, wanted[-1])
     found, lines = [], []
-    content = tables.decode(path)
-    for number, row in tables.rows(path, content, wanted, not places, "\t", left_out):
+    for number, row in tables.rows(path, TextFile(path), wanted, not places, "\t", left_out):
         where = f"{path}, line {number}"
         texts = wanted if label is None else wanted[:-1]
         cells = [json_lines.text(where, column, row[column]) for column in texts]

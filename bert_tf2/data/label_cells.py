@@ -8,6 +8,7 @@ import numpy as np
 
 from bert_tf2.data import json_lines, tables
 from bert_tf2.data.class_names import some
+from bert_tf2.data.text_files import TextFile
 from bert_tf2.messages import shorten
 
 KINDS = ("class", "number", "several")
@@ -43,7 +44,7 @@ class LabelReader:
                 "`names` are of classes or of labels in one column, and none of numbers"
             )
         if isinstance(names, str | Path):
-            names = [line for _, line in tables.lines(tables.decode(Path(names)))]
+            names = [line for _, line in tables.lines(TextFile(Path(names)))]
         self.kind, self.names, self.separator = kind, names, separator
 
     def __call__(self, where, row):

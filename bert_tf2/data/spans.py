@@ -9,6 +9,7 @@ import itertools
 from pathlib import Path
 
 from bert_tf2.data import json_lines, tables
+from bert_tf2.data.text_files import TextFile
 from bert_tf2.messages import shorten
 
 LISTS = ("entities", "spans", "label", "labels")
@@ -53,7 +54,7 @@ def read_spans(path, text="text", spans=None, encoding=None):
     """
     path = Path(path)
     found = Spans([], [], [])
-    for number, row in json_lines.rows(path, tables.decode(path, encoding), (text,)):
+    for number, row in json_lines.rows(path, TextFile(path, encoding), (text,)):
         where = f"{path}, line {number}"
         known = [key for key in (LISTS if spans is None else (spans,)) if key in row]
         if len(known) != 1 or not isinstance(row[known[0]], list):

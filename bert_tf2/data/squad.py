@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 
 from bert_tf2 import files
-from bert_tf2.data import json_lines, tables
+from bert_tf2.data import json_lines
+from bert_tf2.data.text_files import TextFile
 from bert_tf2.messages import shorten
 
 ANSWER = {"text": str, "answer_start": int}
@@ -69,23 +70,32 @@ def read_squad(path, labelled=True):
             of a question that has none; or JSON of another form.
         OSError: the file cannot be read.
     """
-    path = Path(path)
-    of_lines = path.suffix.lower() == ".jsonl"
     rows, seen = [], set()
-    for where, context, question in (_of_lines if of_lines else _of_file)(path):
-        key = str(question["id"])
-        where = f"{where}, question {shorten(key, 60)}"
-        if key in seen:
+    for where, *row in each(path, labelled):
+        if row[0] in seen:
             raise ValueError(f"{where}: its id is there twice")
-        seen.add(key)
+        seen.add(row[0])
+        rows.append(row)
+    return Questions(*map(list, zip(*rows, strict=True)))
+
+
+def each(path, labelled=False):
+    """Each question in turn: its place, id, text and context, and where labelled its answers.
+
+    Arguments and errors are those of `read_squad`, but that ids may be there twice.
+    """
+    path, none = Path(path), True
+    of_lines = path.suffix.lower() == ".jsonl"
+    for where, context, question in (_of_lines if of_lines else _of_file)(path):
+        none, key = False, str(question["id"])
+        where = f"{where}, question {shorten(key, 60)}"
         for name, text in (("question", question["question"]), ("context", context)):
             if not json_lines.text(where, name, text).strip():
                 raise ValueError(f"{where}: the {name} has no text")
         answers = _answers(where, context, question) if labelled else ()
-        rows.append((key, question["question"], context, *answers))
-    if not rows:
+        yield where, key, question["question"], context, *answers
+    if none:
         raise ValueError(f"{path}: expected questions. Received: none")
-    return Questions(*map(list, zip(*rows, strict=True)))
 
 
 def _of_file(path):
@@ -99,7 +109,7 @@ def _of_file(path):
 
 def _of_lines(path):
     wanted = ("id", "question", "context")
-    for number, row in json_lines.rows(path, tables.decode(path), wanted):
+    for number, row in json_lines.rows(path, TextFile(path), wanted):
         where = f"{path}, line {number}"
         answers = row.get("answers", {})
         if isinstance(answers, dict):  # columns, as Hugging Face's datasets have them

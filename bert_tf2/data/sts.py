@@ -9,6 +9,7 @@ from pathlib import Path
 from bert_tf2.data import tables
 from bert_tf2.data.examples import Examples
 from bert_tf2.data.label_cells import LabelReader
+from bert_tf2.data.text_files import TextFile
 
 NAMES = {f"sts-{split}{end}" for split in ("train", "dev", "test") for end in (".csv", ".tsv")}
 SCORE, FIRST, SECOND = 4, 5, 6
@@ -21,7 +22,7 @@ def is_sts(path):
 
 
 def _first(path):
-    return next(tables.lines(tables.decode(path)))[1].split("\t")
+    return next(tables.lines(TextFile(path)))[1].split("\t")
 
 
 def read_sts(path):
@@ -36,7 +37,7 @@ def read_sts(path):
     """
     path, found = Path(path), []
     reader = LabelReader("number", SCORE, None)
-    for number, line in tables.lines(tables.decode(path)):
+    for number, line in tables.lines(TextFile(path)):
         where, cells = f"{path}, line {number}", line.split("\t")
         if line.strip() and len(cells) <= SECOND:
             raise ValueError(

@@ -1,71 +1,33 @@
-"""The bytes of a CSV or TSV file -> rows.
+"""The text of a CSV or TSV file -> rows.
 
 * `.csv`: quoted as in RFC 4180, and so is a `.tsv` that is separated by anything but tabs.
 * `.tsv`: no quoting, a tab always ends a field: the way GLUE's files are written.
 
-Nothing is guessed that could be read in two ways: an encoding is told by a byte order mark, and
-another delimiter by a header that has the columns asked for with that one alone.
+Nothing is guessed that could be read in two ways: another delimiter is told by a header that has
+the columns asked for with that one alone.
+
+Content is a str, or a `TextFile`, of which a line is in memory at a time.
 """
 
-import codecs
 import contextlib
 import csv
 import io
+import itertools
 import sys
 
-from bert_tf2 import files
-
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-MARKS = {  # the longer first: UTF-32's begins as UTF-16's does
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-
-
-def decode(path, encoding=None):
-    """The text of a file, without a byte order mark.
-
-    Raises:
-        ValueError: bytes that are not in this encoding, no such encoding, or nothing at all.
-        OSError: the file cannot be read.
-    """
-    data = files.read_bytes(path, at_most=None)
-    marked = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8-sig")
-    try:
-        content = data.decode(encoding or marked).removeprefix("\ufeff")
-    except LookupError as error:
-        raise ValueError(
-            f"`encoding` must be one that Python knows, such as utf-8, utf-16 or cp1252. "
-            f"Received: {encoding!r}"
-        ) from error
-    except UnicodeError as error:
-        start = getattr(error, "start", 0)
-        line = data.count(b"\n", 0, start) + 1
-        what = {"utf-8-sig": "UTF-8"}.get(encoding or marked, encoding or marked)
-        raise ValueError(
-            f"{path}, line {line}: invalid {what} (byte 0x{data[start]:02x}): save the file "
-            "as UTF-8, or give its `encoding` (from Windows often cp1252)"
-        ) from error
-    if content.count("\0") > len(content) // 4:
-        raise ValueError(
-            f"{path}: expected UTF-8. Received every other byte as 0, as UTF-16 has it without a "
-            "byte order mark: give `encoding` as utf-16-le or utf-16-be"
-        )
-    if not content.strip():
-        raise ValueError(f"{path}: the file is empty")
-    return content
 
 
 def lines(content):
-    """(line number from 1, line) of the lines that are not blank.
-
-    Only line feeds end a line: `str.splitlines` would also cut at U+2028 and its like.
-    """
-    for number, line in enumerate(content.split("\n"), 1):
+    """(line number from 1, line) of the lines that are not blank."""
+    for number, line in enumerate(split(content), 1):
         if line := line.removesuffix("\r"):
             yield number, line
+
+
+def split(content):
+    """All lines of a content, without the line feeds that end them."""
+    return content.split("\n") if isinstance(content, str) else content
 
 
 def rows(path, content, wanted, header=True, delimiter=None, left_out=None):
@@ -73,7 +35,7 @@ def rows(path, content, wanted, header=True, delimiter=None, left_out=None):
 
     Args:
         path: of the file, whose suffix says whether cells are quoted.
-        content: its text.
+        content: its text, see above.
         wanted: the columns to read, by name or, without a header, by number.
         header: whether the first row names the columns.
         delimiter: see `read_examples`.
@@ -92,7 +54,7 @@ def rows(path, content, wanted, header=True, delimiter=None, left_out=None):
     names = first[1] if header else list(range(len(first[1])))
     advice = _advice(content, delimiter, quoted, names)
     places = {column: _place(path, names, column, header, advice) for column in wanted}
-    for number, row in found if header else (first, *found):
+    for number, row in found if header else itertools.chain([first], found):
         if len(row) != len(names):
             quotes = ": is a text that has one not in quotes?" if quoted else ""
             wrong = (
@@ -109,24 +71,40 @@ def rows(path, content, wanted, header=True, delimiter=None, left_out=None):
 def _cells(path, content, delimiter, quoted):
     """(number of the first line, list of cells) of each row."""
     if quoted:
-        return iter(_csv_rows(path, content, delimiter))
+        return _csv_rows(path, content, delimiter)
     return ((number, line.split(delimiter)) for number, line in lines(content))
 
 
 def _csv_rows(path, content, delimiter):
-    old_limit = csv.field_size_limit(sys.maxsize)  # the default refuses texts above 131 072
+    reader = csv.reader(_ended(content), delimiter=delimiter, strict=True)
+    start = 1
+    while True:
+        try:
+            with _any_length():
+                row = next(reader, None)
+        except csv.Error as error:
+            raise ValueError(f"{path}, line {start}: invalid CSV: {error}") from error
+        if row is None:
+            return
+        if row:
+            yield start, row
+        start = reader.line_num + 1
+
+
+def _ended(content):
+    """Lines with what ends them, which may be a lone carriage return, too."""
+    for line in split(content):
+        yield from io.StringIO(line + "\n", newline="") if "\r" in line else (line + "\n",)
+
+
+@contextlib.contextmanager
+def _any_length():
+    """Has the module csv take cells of any length: it refuses texts above 131 072."""
+    usual = csv.field_size_limit(sys.maxsize)
     try:
-        reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-        found, start = [], 1
-        for row in reader:
-            if row:
-                found.append((start, row))
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise ValueError(f"{path}, line {start}: invalid CSV: {error}") from error
+        yield
     finally:
-        csv.field_size_limit(old_limit)
-    return found
+        csv.field_size_limit(usual)
 
 
 def _checked_delimiter(delimiter):

@@ -4,15 +4,13 @@ Letters: n texts, E what a vector has in its precision.
 """
 
 import hashlib
-import os
 from pathlib import Path
 
 import keras
 import numpy as np
 from tqdm import tqdm
 
-from bert_tf2 import files
-from bert_tf2.locks import locked
+from bert_tf2 import drafts, files
 from bert_tf2.messages import shorten
 from bert_tf2.tasks import encoding
 
@@ -43,7 +41,8 @@ def encode_to_file(
     Raises:
         FileExistsError: the file is there already.
         locks.InUse: another process is writing it.
-        ValueError: an interrupted run was of another model, settings or texts; or as `encode`.
+        ValueError: an interrupted run was of another model, settings or texts; no text; or as
+            `encode`.
         TypeError: one str.
     """
     file, how = Path(file), encoding.How.of(task, **how)
@@ -58,9 +57,12 @@ def encode_to_file(
             f"`sentences` must be a list of str, or a Path. Received: {shorten(sentences)}, a str"
         )
     texts = _Lines(sentences) if isinstance(sentences, Path) else sentences
-    with locked(file.parent, f".{file.stem}.lock"):
-        draft = _Draft(file, fingerprint(task, how), texts)
-        for array, some in draft.to_fill(task, how, texts, show_progress_bar):
+    if not len(texts):
+        what = f"{sentences}, an empty file" if isinstance(sentences, Path) else "none"
+        raise ValueError(f"There must be at least one text. Received: {what}")
+    said = {"model": fingerprint(task, how), "rows": len(texts)}
+    with drafts.draft(file, said) as draft:
+        for array, some in _Vectors(draft, texts).to_fill(task, how, show_progress_bar):
             array[:] = how.finished(encoding.computed(task, some, how, batch_size))
         draft.publish()
     return file
@@ -85,68 +87,41 @@ def fingerprint(task, how=None):
     return found.hexdigest()
 
 
-class _Draft:
-    """What there is of a file, and how far it is.
+class _Vectors:
+    """The rows of a draft: of what is done already the texts are compared, the rest is filled.
 
     Args:
-        file: the file that it will be.
-        fingerprint: of what makes it.
-        texts: of which it is.
+        draft: a `Draft`. texts: of which it is.
     """
 
-    def __init__(self, file, fingerprint, texts):
-        self.file, self.rows = file, len(texts)
-        self.draft = file.with_name(f".{file.stem}.part.npy")
-        self.notes = self.draft.with_suffix(".json")
-        self.said = {"model": fingerprint, "rows": self.rows}
-        self.done, self.digest = 0, ""
-        if not (self.notes.is_file() and self.draft.is_file()):
-            return
-        schema = {"model": str, "rows": int, "done": int, "texts": str}
-        found = files.read_json(self.notes, schema)
-        for start in range(0, found["done"], AT_ONCE):
-            some = texts[start : min(start + AT_ONCE, found["done"])]
-            self.digest = _digest(self.digest, some)
-        same = {name: found[name] for name in self.said} == self.said
-        if not same or self.digest != found["texts"]:
-            raise ValueError(
-                f"{self.draft} was begun by another model, with other settings or of other texts. "
-                "Remove it to begin anew."
-            )
-        self.done = found["done"]
+    def __init__(self, draft, texts):
+        self.draft, self.texts, self.digest = draft, texts, ""
+        for start in range(0, draft.done, AT_ONCE):
+            self.digest = _digest(self.digest, texts[start : min(start + AT_ONCE, draft.done)])
+        draft.check(["texts"] if self.digest != draft.more.get("texts", "") else ())
 
     def array(self, like):
         """The rows in the file, of the kind of `like`."""
-        self.draft.parent.mkdir(parents=True, exist_ok=True)
-        shape = (self.rows, like.shape[1])
-        if self.done:
-            found = np.lib.format.open_memmap(self.draft, "r+")
+        part, shape = self.draft.part, (len(self.texts), like.shape[1])
+        if self.draft.done:
+            found = np.lib.format.open_memmap(part, "r+")
             if (found.shape, found.dtype) == (shape, like.dtype):
                 return found
-            raise ValueError(f"{self.draft} must be of shape {shape}. Received: {found.shape}")
-        return np.lib.format.open_memmap(self.draft, "w+", like.dtype, shape)
+            raise ValueError(f"{part} must be of shape {shape}. Received: {found.shape}")
+        return np.lib.format.open_memmap(part, "w+", like.dtype, shape)
 
-    def to_fill(self, task, how, texts, verbose):
+    def to_fill(self, task, how, verbose):
         """Yields what is left: rows of the file, to be written, and the texts that they are of."""
         array = self.array(how.finished(np.zeros((2, how.truncate_dim or task.width), "float32")))
-        hidden = None if verbose is None else not verbose
-        with tqdm(total=len(texts), initial=self.done, unit="text", disable=hidden) as bar:
-            while self.done < len(texts):
-                some = list(texts[self.done : self.done + AT_ONCE])
-                yield array[self.done : self.done + len(some)], some
+        draft, texts, hidden = self.draft, self.texts, None if verbose is None else not verbose
+        with tqdm(total=len(texts), initial=draft.done, unit="text", disable=hidden) as bar:
+            while draft.done < len(texts):
+                some = list(texts[draft.done : draft.done + AT_ONCE])
+                yield array[draft.done : draft.done + len(some)], some
                 array.flush()
-                self.note(some)
+                self.digest = _digest(self.digest, some)
+                draft.note(draft.done + len(some), texts=self.digest)
                 bar.update(len(some))
-
-    def note(self, texts):
-        """Notes that the next rows, those of these texts, are written."""
-        self.done, self.digest = self.done + len(texts), _digest(self.digest, texts)
-        files.write_json(self.notes, self.said | {"done": self.done, "texts": self.digest})
-
-    def publish(self):
-        """Gives the file its name."""
-        os.replace(self.draft, self.file)
-        self.notes.unlink(missing_ok=True)
 
 
 def _digest(before, texts):

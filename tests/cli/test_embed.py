@@ -1,6 +1,7 @@
 """`bert_tf2 embed`: the rows of a file, or what is wrong with it."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,12 +65,15 @@ WRONG = {
     "width": (["--truncate_dim=17"], 1, "from 1 to 16"),
     "suffix": (["--output_file=a.bin"], 1, "ends in .npy"),
     "file": (["--input_file=b.txt"], 1, "no file b.txt"),
+    "texts": (["--input_file=empty.txt"], 1, "at least one text. Received: empty.txt"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_said(checkpoint, tmp_path, name, capsys):
+def test_what_is_wrong_is_said(checkpoint, tmp_path, monkeypatch, name, capsys):
     (tmp_path / "a.txt").write_text(FILES["a.txt"])
+    monkeypatch.chdir(tmp_path)
+    Path("empty.txt").touch()
     given, status, words = WRONG[name]
     how = [f"--init_checkpoint={checkpoint}", f"--input_file={tmp_path / 'a.txt'}"]
     shell.fails(

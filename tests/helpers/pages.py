@@ -82,7 +82,7 @@ def prepare(folder, reference):
         "rows.csv": "id,text\n1,late coffee\n",
         **dict.fromkeys(("train.tsv", "dev.tsv"), signs),
         **{f"SST-2/{name}": signs.replace("positive", "1") for name in ("train.tsv", "dev.tsv")},
-        **dict.fromkeys(("train.jsonl", "dev.jsonl"), several),
+        **dict.fromkeys(("train.jsonl", "dev.jsonl", "big.jsonl"), several),
         **{f"eng.{name}": CONLL for name in ("train", "testa", "testb")},
         **{f"{name}-v2.0.json": json.dumps({"data": SQUAD}) for name in ("train", "dev")},
         **{f"glue/STS-B/{name}.tsv": SIMILAR for name in ("train", "dev")},

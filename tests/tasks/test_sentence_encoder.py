@@ -271,7 +271,7 @@ def test_to_a_file(task, tmp_path, monkeypatch):
 def test_a_file_that_is_being_written(task, tmp_path):
     """By another process: a lock of ours stands for its."""
     with (
-        locks.locked(tmp_path, ".a.lock"),
+        locks.locked(tmp_path, ".a.npy.lock"),
         pytest.raises(locks.InUse, match="in use by another run"),
     ):
         task.encode_to_file(TEXTS, tmp_path / "a.npy", show_progress_bar=False)
