@@ -35,6 +35,7 @@ _HOMES = {
     "MultipleChoice": "bert_tf2.tasks.multiple_choice",
     "ZeroShotClassifier": "bert_tf2.tasks.zero_shot",
     "MaskedLM": "bert_tf2.tasks.masked_lm",
+    "ReplacedWords": "bert_tf2.tasks.replaced_words",
     "SentenceEncoder": "bert_tf2.tasks.sentence_encoder",
     "SparseEncoder": "bert_tf2.tasks.sparse_encoder",
     "MultiVectorEncoder": "bert_tf2.tasks.multi_vector_encoder",

@@ -121,6 +121,7 @@ def masked_texts(
     max_predictions=None,
     whole_words=False,
     second_task=None,
+    shares=(0.8, 0.1),
 ):
     """Texts -> batches, of dicts of columns: `full_rows` in the preprocessor's length, masked.
 
@@ -133,8 +134,8 @@ def masked_texts(
         sampling: a `pipeline.Sampling` with an order, in which words are hidden and, if it
             shuffles, rows come, all kept in memory. A dataset of texts has its own order and end.
         batch_size: see `masked_batches`.
-        rate, max_predictions, whole_words: see `mask_words`; by default at most as many predictions
-            as the rate asks for in a full row.
+        rate, max_predictions, whole_words, shares: see `mask_words`; by default at most as
+            many predictions as the rate asks for in a full row.
     """
     tokenizer, length = preprocessor.tokenizer, preprocessor.max_length
     in_memory = not isinstance(texts, tf.data.Dataset)
@@ -151,6 +152,7 @@ def masked_texts(
         "rate": rate,
         "max_predictions": max_predictions or max(1, round(rate * length)),
         "whole_words": whole_words,
+        "shares": shares,
     }
     order, drop_remainder = sampling.order, sampling.drop_remainder
     return masked_batches(rows, tokenizer, order, batch_size, drop_remainder, **masking)

@@ -23,11 +23,19 @@ class Embeddings(TokenLayer):
 
     With one segment the segment ids do not matter, with none there is no such table. Where the
     config says so, a dense layer leads from E to D (Lan et al. 2019, section 3.1).
+
+    Args:
+        config, initializer, **kwargs: as in `TokenLayer`.
+        lender: built `Embeddings` of the same sizes, whose tables and norm are read in the place of
+            own ones (ELECTRA's generator: Clark et al. 2020, section 3.2). It trains and keeps
+            them: this layer has none, and cannot be copied alone.
     """
 
-    def __init__(self, config, initializer=None, **kwargs):
+    def __init__(self, config, initializer=None, lender=None, **kwargs):
         super().__init__(config, initializer, **kwargs)
-        self.normalize = self.norm()
+        # A function, since Keras would count and save the lender's variables here a second time.
+        self.lender = None if lender is None else lambda: lender
+        self.normalize = self.norm() if lender is None else None
         self.seeds = keras.random.SeedGenerator()
         self.other_table = None
         projects = self.config.has_projection
@@ -35,6 +43,11 @@ class Embeddings(TokenLayer):
 
     def build(self, *shapes):
         config, width = self.config, self.config.embedding_width
+        if self.project:
+            self.project.build((None, width))
+        if self.lender:
+            self.tables = {}
+            return
         rows = {
             "token": config.vocab_size,
             "position": config.max_position_embeddings,
@@ -53,26 +66,28 @@ class Embeddings(TokenLayer):
             if count
         }
         self.normalize.build((None, width))
-        if self.project:
-            self.project.build((None, width))
 
     def call(self, token_ids, segment_ids, layout, training=False):
         """token_ids, segment_ids (B, L) int32 -> (T, D)."""
-        config, layout = self.config, Layout(**layout)
+        config, layout, source = self.config, Layout(**layout), self.source()
         if isinstance(layout.length, int) and layout.length > config.max_length:
             raise ValueError(
                 f"Sequences can have at most {config.max_length} tokens. Received: {layout.length}"
             )
         rows = positions.rows_of(config, token_ids, layout)
         x = self._look_up_given(self.token_table(), layout.flat(token_ids))
-        x = x + self._look_up(self.tables["position"], rows)
+        x = x + self._look_up(source.tables["position"], rows)
         if config.type_vocab_size == 1:
-            x = x + ops.cast(self.tables["segment"], self.compute_dtype)  # (1, D)
+            x = x + ops.cast(source.tables["segment"], self.compute_dtype)  # (1, D)
         elif config.type_vocab_size:
-            x = x + self._look_up_given(self.tables["segment"], layout.flat(segment_ids))
+            x = x + self._look_up_given(source.tables["segment"], layout.flat(segment_ids))
         seed = self.seeds.next() if training else None
-        x = dropout(self.normalize(x, training=training), config.hidden_dropout_prob, seed)
+        x = dropout(source.normalize(x, training=training), config.hidden_dropout_prob, seed)
         return self.project(x) if self.project else x
+
+    def source(self):
+        """The embeddings whose tables and norm are read: these, or those that lend theirs."""
+        return self.lender() if self.lender else self
 
     def _look_up_given(self, table, ids):
         # `take` would count a negative id from the end; beyond the end, a CPU refuses it.
@@ -83,7 +98,8 @@ class Embeddings(TokenLayer):
 
     def token_table(self):
         """What words are looked up in, (V, E): the variable, or what `reading` has put there."""
-        return self.tables["token"] if self.other_table is None else self.other_table
+        source = self.source()
+        return source.tables["token"] if source.other_table is None else source.other_table
 
     @contextlib.contextmanager
     def reading(self, table):

@@ -33,6 +33,8 @@ class Encoder(keras.Model):
         recompute: keep less for the gradient and compute each layer twice in training: a fraction
             of the memory, a third more time, equal results. It takes a graph: with
             `run_eagerly=True` it saves nothing.
+        shares_with: another encoder, whose embeddings it reads in the place of own ones, as the
+            generator of ELECTRA does. It is then a part of that one's task, and not copied alone.
         name: of the model; by default "encoder", and "encoder_1", … for further ones.
 
     Examples:
@@ -42,7 +44,15 @@ class Encoder(keras.Model):
     TensorShape([1, 512])
     """
 
-    def __init__(self, config, initializer=None, dtype=None, recompute=False, name=None):
+    def __init__(
+        self,
+        config,
+        initializer=None,
+        dtype=None,
+        recompute=False,
+        shares_with=None,
+        name=None,
+    ):
         if isinstance(config, dict):
             config = EncoderConfig(**config)
         if not isinstance(config, EncoderConfig):
@@ -50,7 +60,8 @@ class Encoder(keras.Model):
         if initializer is None:
             initializer = published_initializer(config)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        parts = _make_layers(config, initializer, policy, recompute)
+        lender = None if shares_with is None else shares_with.parts["embeddings"]
+        parts = _make_layers(config, initializer, policy, recompute, lender)
         inputs = input_tensors()
         outputs = _encode(config, parts, inputs)
         del outputs["attention_scores"]  # large; on request only
@@ -221,7 +232,7 @@ class Encoder(keras.Model):
         return encoder
 
 
-def _make_layers(config, initializer, policy, recompute):
+def _make_layers(config, initializer, policy, recompute, lender=None):
     """The layers of an encoder by role."""
     common = {"config": config, "initializer": initializer, "dtype": policy}
     names = config.block_names()  # with a name again where layers share their weights
@@ -234,7 +245,7 @@ def _make_layers(config, initializer, policy, recompute):
         dtype=policy,
     )
     return {
-        "embeddings": Embeddings(name="embeddings", **common),
+        "embeddings": Embeddings(lender=lender, name="embeddings", **common),
         "positions": config.relative_buckets and RelativePositions(name="positions", **common),
         "blocks": [blocks[name] for name in names],
         "pooler": pooler if config.pooler else None,

@@ -232,6 +232,37 @@ def tokens_at(x, positions):
     return ops.take(ops.reshape(x, (-1, width)), places, axis=0)
 
 
+# === Words in the place of others ================================================================
+
+
+class ReplacedWords(TokenLayer):
+    """Of each token, whether another stood in its place: (B, L, D) -> logits (B, L), float32.
+
+    Source: google-research/electra `run_pretraining.py`, `_get_discriminator_output`.
+    """
+
+    def __init__(self, config, initializer=None, **kwargs):
+        super().__init__(config, initializer, **kwargs)
+        self.transform = self.dense(self.config.hidden_size, "dense")
+        self.score = keras.layers.Dense(
+            1, kernel_initializer=self.initializer, name="logits", dtype="float32"
+        )
+
+    def build(self, *shapes):
+        for layer in (self.transform, self.score):
+            layer.build((None, self.config.hidden_size))
+
+    def call(self, x, training=False):
+        """x (B, L, D) -> (B, L)."""
+        rows, length, width = ops.shape(x)
+        x = self.transform(ops.reshape(x, (-1, width)))
+        logits = self.score(activate(self.config.hidden_act, x, training))
+        return ops.reshape(logits, (rows, length))
+
+    def compute_output_spec(self, x, training=False):
+        return keras.KerasTensor(x.shape[:2], "float32")
+
+
 # === Choices ======================================================================================
 
 

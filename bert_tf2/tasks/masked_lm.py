@@ -84,6 +84,7 @@ class MaskedLM(Task):
     wanted = TARGETS
     weighs_metrics = True  # where a row has fewer predictions, they count nothing
     length_input = "masked_positions"
+    shares = (0.8, 0.1)  # of hidden words: those that become masks, and any word
 
     def __init__(
         self,
@@ -224,7 +225,7 @@ class MaskedLM(Task):
 
     def _masked(self, texts, batch_size, sampling):
         """Texts -> a dataset of columns; without an order as in every `evaluate`."""
-        masking = {name: getattr(self, name) for name in (*MASKING, "second_task")}
+        masking = {name: getattr(self, name) for name in (*MASKING, "second_task", "shares")}
         in_memory = not isinstance(texts, tf.data.Dataset)
         if in_memory:
             found = columns.text_columns(texts, columns.TEXT_NAMES[:1])

@@ -15,12 +15,20 @@ from bert_tf2.text.packing import pack
 CONTINUES = "##"  # how a WordPiece begins that goes on with a word
 
 
-def mask_words(packed, seed, tokenizer, rate=0.15, max_predictions=None, whole_words=False):
+def mask_words(
+    packed,
+    seed,
+    tokenizer,
+    rate=0.15,
+    max_predictions=None,
+    whole_words=False,
+    shares=(0.8, 0.1),
+):
     """Hides some words of each row, to be predicted.
 
     Of a row of n tokens, "[CLS]" and "[SEP]" counted, `max(1, round(rate * n))` are chosen, never
     these two or padding. 80 % of them become "[MASK]", 10 % any piece of the vocabulary, and 10 %
-    stay. All randomness comes from `seed`.
+    stay; or as `shares` says. All randomness comes from `seed`.
 
     Args:
         packed: dict of int32 (B, L) `token_ids`, `segment_ids`, `padding_mask`.
@@ -32,6 +40,7 @@ def mask_words(packed, seed, tokenizer, rate=0.15, max_predictions=None, whole_w
         whole_words: choose words, not pieces: what begins with "##" goes with the piece before
             it. Words are tried in random order, and one that would exceed the row's number is
             passed over; so a row may have fewer.
+        shares: of the chosen ones that become "[MASK]", and any piece; the rest stays.
 
     Returns:
         inputs, `packed` with the new `token_ids` and with
@@ -64,7 +73,8 @@ def mask_words(packed, seed, tokenizer, rate=0.15, max_predictions=None, whole_w
     other = tf.random.stateless_uniform(
         tf.shape(ids), seeds[2], 0, tokenizer.vocabulary_size, ids.dtype
     )
-    shown = tf.where(kind < 0.8, tokenizer.mask_token_id, tf.where(kind < 0.9, other, ids))
+    other = tf.where(kind < sum(shares), other, ids)
+    shown = tf.where(kind < shares[0], tokenizer.mask_token_id, other)
     new = {"token_ids": tf.where(chosen, shown, ids), "masked_positions": positions}
     return packed | new, targets
 

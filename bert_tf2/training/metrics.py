@@ -82,3 +82,35 @@ class PairPearson(Pearson):
         cosines = keras.ops.sum(x[:, 0] * x[:, 1], -1)
         columns = (keras.ops.reshape(values, (-1, 1)) for values in (y_true, cosines))
         super().update_state(*columns, sample_weight)
+
+
+class _OfReplaced:
+    """Of outputs (B, L, 2), logits and what they should be, which the model made itself."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch; weights (B, L). What `y_true` holds is not read."""
+        super().update_state(y_pred[..., 1], y_pred[..., 0], sample_weight)
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class ReplacedAccuracy(_OfReplaced, keras.metrics.BinaryAccuracy):
+    """The share of tokens that were told rightly to be replaced or not."""
+
+    def __init__(self, name="accuracy", dtype=None, threshold=0.0):
+        super().__init__(name=name, dtype=dtype, threshold=threshold)
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class ReplacedPrecision(_OfReplaced, keras.metrics.Precision):
+    """Of the tokens that were told to be replaced, the share that is."""
+
+    def __init__(self, name="precision", dtype=None, thresholds=(0.0,), **kwargs):
+        super().__init__([*thresholds], name=name, dtype=dtype, **kwargs)
+
+
+@keras.saving.register_keras_serializable("bert_tf2")
+class ReplacedRecall(_OfReplaced, keras.metrics.Recall):
+    """Of the replaced tokens, the share that was told to be."""
+
+    def __init__(self, name="recall", dtype=None, thresholds=(0.0,), **kwargs):
+        super().__init__([*thresholds], name=name, dtype=dtype, **kwargs)

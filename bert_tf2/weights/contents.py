@@ -25,6 +25,8 @@ class Contents:
         labels: a classifier's class names.
         task: what a preset of ours keeps of a task besides: class name and settings.
         problem_type: what a classifier answers, as in `Checkpoint`.
+        generator: of ELECTRA's pretraining, the contents of the generator, whose embeddings are the
+            same; Google's format has both in one file, the others a folder of this name.
     """
 
     config: EncoderConfig
@@ -33,6 +35,7 @@ class Contents:
     labels: tuple[str, ...] | None = None
     task: Mapping | None = None
     problem_type: str | None = None
+    generator: "Contents | None" = None
 
 
 def contents_of(checkpoint: Checkpoint) -> tuple[Contents, Report]:

@@ -16,6 +16,7 @@ from bert_tf2.weights.tokenizer_words import unsaid
 
 DTYPES = ("float32", "float16", "bfloat16")
 _IN_SAFETENSORS = ("bert_tf2", "huggingface")
+GENERATOR = "generator"  # the folder of ELECTRA's, beside the files of its discriminator
 WRITERS = {name: p for name, p in PUBLISHERS.items() if hasattr(p, "write_folder")}
 
 
@@ -52,10 +53,15 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
     publisher = WRITERS[format]
     publisher.check(contents)
     stored = to_format(contents.arrays, contents.config, format, dtype)
+    other = contents.generator
+    if other is not None and format == "google":
+        stored |= to_format(other.arrays, other.config, format, dtype)
     with files.new_folder(folder) as partial:
         publisher.write_folder(partial, contents, stored)
         for name, content in contents.tokenizer.files.items():
             (partial / publisher.TOKENIZER_PLACES.get(name, name)).write_bytes(content)
+        if other is not None and format != "google":
+            save(partial / GENERATOR, other, format, dtype)
     return folder
 
 

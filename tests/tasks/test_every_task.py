@@ -120,6 +120,9 @@ TASKS = {
         tiny_masked_lm.records(),
         ["the [MASK] hums."],
     ),
+    "ReplacedWords": Row(
+        tiny(bert_tf2.ReplacedWords, temperature=0, rate=0.3), (TEXTS * 6,), TEXTS, 1e-3
+    ),
     "SparseEncoder": Row(tiny(bert_tf2.SparseEncoder, max_active_dims=6), None, TEXTS),
     "MultiVectorEncoder": Row(
         tiny(bert_tf2.MultiVectorEncoder, document_length=9, skiplist_words=["."]), None, TEXTS
@@ -139,7 +142,7 @@ TASKS = {
 ALIKE = ("pairs", "several numbers", "a task of tests", "MaskedLM", "TokenClassifier")
 ALIKE += ("NextSentenceClassifier", "ZeroShotClassifier", "TextClassifier", "TextRegressor")
 ALIKE += ("MultipleChoice", "several labels", "SparseEncoder", "MultiVectorEncoder")
-ALIKE += ("vectors by numbers",)
+ALIKE += ("vectors by numbers", "ReplacedWords")
 STEPS = ("TokenClassifier with CRF",)
 ON_BOTH = ("MaskedLM with nsp",)
 
@@ -204,6 +207,7 @@ def test_it_learns_and_is_scored(fitted):
         "QuestionAnswerer": {"answers", "scores", "starts", "ends"},
         "ZeroShotClassifier": {"labels", "scores"},
         "MaskedLM": {"words", "probabilities", "masks"},
+        "ReplacedWords": {"probabilities", "token_ids"},
         "TokenClassifier": TAG_ANSWERS,
         "SparseEncoder": {"indices", "values"},
         "MultiVectorEncoder": {"token_embeddings", "mask"},
