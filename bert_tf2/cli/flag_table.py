@@ -199,6 +199,9 @@ FLAGS = {
     # Of servers.
     "host": text("what to listen on; 0.0.0.0: for all that reach this machine", "127.0.0.1"),
     "port": whole("0: any that is free", 8501),
+    "grpc_port": whole(
+        "speak TensorFlow Serving's gRPC, too, on this port (8500 is its own; 0: any that is free)"
+    ),
     "api_key": text("what requests must bring: a word, or @FILE with it inside"),
     "keep_versions": count("how many versions of each model answer, the newest", 1),
     "log_requests": switch("write a line of JSON for each request to standard error", True),

@@ -27,7 +27,7 @@ def serve(flags):
     names = {field.name for field in dataclasses.fields(Limits)}
     limits = {n: flags[n].value for n in names if n in flags and flags[n].value is not None}
     how = (flags.host, flags.port, _key(flags), flags.keep_versions, Limits(**limits))
-    serve(folder, *how, ready=_say)
+    serve(folder, *how, ready=_say, grpc_port=flags.grpc_port)
 
 
 def _key(flags):
@@ -47,6 +47,8 @@ def _say(url, service):
     version = service.repository.version(min(models))
     place = version.folder.parent
     print(f"serving {', '.join(names)} on {url}, where there is a page to try them in")
+    if url.grpc:
+        print(f"and, as TensorFlow Serving, on {url.grpc}")
     print("This server is for development and small deployments. Large ones belong on TensorFlow")
     print("Serving or Triton, which read the same folders:")
     print(console.tf_serving(place), flush=True)

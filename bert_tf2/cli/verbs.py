@@ -174,8 +174,8 @@ VERBS = {
         "deployments: large ones belong on TensorFlow Serving or Triton",
         "serve:serve",
         _flags(
-            "host port api_key keep_versions log_requests max_body_mb max_rows max_text_bytes "
-            "max_queue timeout max_batch_rows max_batch_tokens batch_window_ms"
+            "host port grpc_port api_key keep_versions log_requests max_body_mb max_rows "
+            "max_text_bytes max_queue timeout max_batch_rows max_batch_tokens batch_window_ms"
         ),
         arguments="FOLDER",
     ),

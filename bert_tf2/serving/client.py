@@ -1,32 +1,27 @@
-"""A client of a server of exported models: `bert_tf2 serve`, or TensorFlow Serving's REST API.
+"""A client of a server of exported models: `bert_tf2 serve`, or TensorFlow Serving's APIs.
 
 Letters: n rows in memory.
 """
 
 import asyncio
 import concurrent.futures
-import json
+import importlib
 import math
 
 import numpy as np
-import urllib3
 
 from bert_tf2.messages import shorten
-from bert_tf2.serving.client_columns import columns_of, of_json, to_json
+from bert_tf2.serving.client_columns import columns_of
+from bert_tf2.serving.client_errors import TooMuch
 from bert_tf2.serving.client_tasks import TaskMethods
 from bert_tf2.serving.padded import joined
 
-AGAIN = (429, 502, 503)  # of HTTP: busy, or not there at the moment
 BYTES = 4 << 20  # of texts in a request, at most
-RISES = 0.2  # seconds before the second try; twice as much before each further one
-
-
-class NotThere(ValueError):
-    """The server has no such model, version, signature or route."""
-
-
-class TooMuch(ValueError):
-    """The server does not take so much at once."""
+WIRES = {  # how a URL begins -> its module, and the class there
+    "http": ("client_rest", "Rest"),
+    "https": ("client_rest", "Rest"),
+    "grpc": ("client_grpc", "Grpc"),
+}
 
 
 class Client(TaskMethods):
@@ -37,13 +32,14 @@ class Client(TaskMethods):
     from several threads at once.
 
     Args:
-        url: of the server, such as "http://127.0.0.1:8501".
-        model: its name there; None for the only one.
+        url: of the server, such as "http://127.0.0.1:8501"; or "grpc://127.0.0.1:8500", which needs
+            the extra `grpc`.
+        model: its name there; None for the only one, which TensorFlow Serving does not tell.
         version: int; None for the newest.
         api_key: str that the server wants.
         timeout: seconds for a request.
         retries: how often to ask again when the server is busy, starts again or is not there;
-            after 0.2 s, then twice as long each time, or as the server says.
+            after 0.2 s, then twice as long each time, or as the server says. gRPC: 4 at most.
         batch_size: rows of a request.
         concurrency: requests at the same time.
 
@@ -69,27 +65,20 @@ class Client(TaskMethods):
         batch_size=128,
         concurrency=4,
     ):
+        kind = url.partition("://")[0]
+        if kind not in WIRES:
+            raise ValueError(f"`url` must begin with http:// or grpc://. Received: {shorten(url)}")
+        home, name = WIRES[kind]
+        wire = getattr(importlib.import_module(f"bert_tf2.serving.{home}"), name)
         self.url, self.version, self.batch_size = url.rstrip("/"), version, batch_size
-        self.headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        retry = urllib3.Retry(
-            total=retries,
-            read=min(retries, 1),  # which may be a server that does not bear more
-            status_forcelist=AGAIN,
-            allowed_methods=None,  # to ask a model changes nothing: POST, too
-            backoff_factor=RISES,
-            backoff_jitter=RISES / 2,
-            raise_on_status=False,
-        )
-        self.pool = urllib3.PoolManager(
-            maxsize=concurrency, timeout=urllib3.Timeout(timeout), retries=retry
-        )
+        self.wire = wire(self.url, api_key, timeout, retries, concurrency)
         self.workers = concurrent.futures.ThreadPoolExecutor(concurrency, "client")
         self.model, self.known = model, None
 
     def close(self):
         """Lets go of connections and threads; so does a `with` block at its end."""
         self.workers.shutdown()
-        self.pool.clear()
+        self.wire.close()
 
     def __enter__(self):
         return self
@@ -100,36 +89,16 @@ class Client(TaskMethods):
     # === What there is ============================================================================
 
     def models(self):
-        """What the server says of its models: a list of dicts."""
-        return self._ask("GET", "/models")[0]["models"]
+        """What the server says of its models: a list of dicts. NotThere: it has no such list."""
+        return self.wire.models()
 
     @property
     def about(self):
         """What is known of the model: `task`, `labels` and `signatures`, and the `version`."""
         if self.known is None:
-            self.known = self._about()
+            self.known = self.wire.about(self.model, self.version)
+            self.model = self.known["name"]
         return self.known
-
-    def _about(self):
-        listed = {}
-        try:
-            listed = {x["name"]: x for x in self.models()}
-        except NotThere:  # TensorFlow Serving has no such list
-            if self.model is None:
-                raise ValueError(f"{self.url} lists no models: give `model`, its name") from None
-        if self.model is None:
-            if len(listed) != 1:
-                raise ValueError(f"`model` must be one of {', '.join(listed)}. Received: None")
-            (self.model,) = listed
-        found = self._ask("GET", f"{self._place()}/metadata")[0]
-        definitions = found["metadata"]["signature_def"]["signature_def"]
-        about = listed.get(self.model, {"task": None, "labels": None, "versions": []})
-        version = found["model_spec"]["version"]
-        return about | {"version": version, "signatures": definitions}
-
-    def _place(self):
-        version = "" if self.version is None else f"/versions/{self.version}"
-        return f"/v1/models/{self.model}{version}"
 
     # === Answers ==================================================================================
 
@@ -162,10 +131,11 @@ class Client(TaskMethods):
     def _predict(self, columns, shared, rows, signature_name):
         """[(rows, outputs)]: the answer to some rows; of halves where they are too much at once."""
         inputs = {name: [side[i] for i in rows] for name, side in columns.items()} | shared
-        body = {"inputs": {name: to_json(side) for name, side in inputs.items()}}
-        body["signature_name"] = signature_name
+        about = self.about
         try:
-            found, headers = self._ask("POST", f"{self._place()}:predict", body)
+            found, version = self.wire.predict(
+                self.model, self.version, signature_name, inputs, about
+            )
         except TooMuch:
             if len(rows) == 1:
                 raise
@@ -173,46 +143,9 @@ class Client(TaskMethods):
             lots = (rows[:half], rows[half:])
             asked = (self._predict(columns, shared, lot, signature_name) for lot in lots)
             return [part for lot in asked for part in lot]
-        if headers.get("Model-Version", self.about["version"]) != self.about["version"]:
+        if version != about["version"]:
             self.known = None  # a new one answers, whose labels may be others
-        specs = self.about["signatures"][signature_name]["outputs"]
-        return [(np.array(rows), of_json(found["outputs"], specs))]
-
-    def _ask(self, method, path, body=None):
-        """The JSON of an answer, and its headers."""
-        content = None if body is None else json.dumps(body).encode("utf-8")
-        headers = self.headers | ({"Content-Type": "application/json"} if content else {})
-        try:
-            answer = self.pool.request(method, self.url + path, body=content, headers=headers)
-        except urllib3.exceptions.MaxRetryError as error:
-            raise _unreachable(self.url, error.reason) from error
-        except urllib3.exceptions.HTTPError as error:
-            raise _unreachable(self.url, error) from error
-        try:
-            found = json.loads(answer.data)
-        except ValueError:
-            found = None
-        if answer.status == 200 and isinstance(found, dict):
-            return found, answer.headers
-        said = found.get("error") if isinstance(found, dict) else None
-        raise _error(answer.status, f"{self.url}{path}: {said or shorten(answer.data)}")
-
-
-def _unreachable(url, reason):
-    late = isinstance(reason, urllib3.exceptions.TimeoutError)
-    refused = isinstance(reason, urllib3.exceptions.NewConnectionError)  # which is one, too
-    kind = TimeoutError if late and not refused else ConnectionError
-    return kind(f"{url} does not answer: {reason}. Is the server running there?")
-
-
-ERRORS = {401: PermissionError, 403: PermissionError, 404: NotThere, 405: NotThere}
-ERRORS |= {413: TooMuch, 504: TimeoutError}
-
-
-def _error(status, message):
-    if status in ERRORS:
-        return ERRORS[status](message)
-    return (ValueError if 400 <= status < 500 and status not in AGAIN else ConnectionError)(message)
+        return [(np.array(rows), found)]
 
 
 def _lots(columns, batch_size):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import socket
 import threading
 
@@ -13,7 +14,16 @@ from bert_tf2.serving.server.service import Service
 GRACE = 30  # seconds that requests have to be answered after a signal
 
 
-def serve(folder, host="127.0.0.1", port=8501, api_key=None, keep=1, limits=None, ready=None):
+def serve(
+    folder,
+    host="127.0.0.1",
+    port=8501,
+    api_key=None,
+    keep=1,
+    limits=None,
+    ready=None,
+    grpc_port=None,
+):
     """Serves the models of a folder until SIGTERM or SIGINT; what was taken is answered first.
 
     Args:
@@ -23,31 +33,37 @@ def serve(folder, host="127.0.0.1", port=8501, api_key=None, keep=1, limits=None
         api_key: see `app`.
         keep: how many versions of each model answer, the newest.
         limits: `Limits`.
-        ready: called with the URL and the `Service` when it listens.
+        ready: called with the `Url` and the `Service` when it listens.
+        grpc_port: where TensorFlow Serving's gRPC is spoken, too; 8500 is its own, 0 any that is
+            free, None (default) none. It needs the extra `grpc`.
 
     Raises:
         FileNotFoundError: there is no model in the folder.
-        OSError: the port is taken.
+        OSError: a port is taken.
+        ImportError: there is no gRPC.
     """
     service = Service(folder, keep, limits)
     _check(service, folder)
-    server = _Server(_config(service, host, port, api_key), service, ready)
+    grpc = _grpc(service, host, grpc_port, api_key)
+    server = _Server(_config(service, host, port, api_key), service, ready, grpc)
     with _listening(host, port) as listener:
         server.run(sockets=[listener])
 
 
 @contextlib.contextmanager
-def running(folder, api_key=None, keep=1, limits=None, poll_seconds=1.0):
-    """Serves a folder from a thread, on a free port of this machine; yields its URL."""
+def running(folder, api_key=None, keep=1, limits=None, poll_seconds=1.0, grpc_port=None):
+    """Serves a folder from a thread, on a free port of this machine; yields its `Url`."""
     service = Service(folder, keep, limits)
     _check(service, folder)
+    grpc = _grpc(service, "127.0.0.1", grpc_port, api_key)
     listens, url = threading.Event(), []
 
     def ready(address, _):
         url.append(address)
         listens.set()
 
-    server = _Server(_config(service, "127.0.0.1", 0, api_key, poll_seconds), service, ready)
+    config = _config(service, "127.0.0.1", 0, api_key, poll_seconds)
+    server = _Server(config, service, ready, grpc)
     with _listening("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=lambda: _run(server, listener, listens), daemon=True)
         thread.start()
@@ -107,16 +123,51 @@ def _listening(host, port):
     return listener
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's, which says when it listens."""
+def _grpc(service, host, port, api_key):
+    """What opens a gRPC server in the loop that runs it; None where none is wanted."""
+    if port is None:
+        return None
+    from bert_tf2.serving.server.grpc_server import new_server
 
-    def __init__(self, config, service, ready):
+    return functools.partial(new_server, service, host, port, api_key)
+
+
+class Url(str):
+    """The URL of a server; `grpc` is that of its gRPC, or None."""
+
+    grpc = None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which says when it listens, and a gRPC server beside it.
+
+    Args:
+        grpc: function that opens it and gives it and its port; None for none.
+    """
+
+    def __init__(self, config, service, ready, grpc=None):
         super().__init__(config)
-        self.service, self.ready = service, ready
+        self.service, self.ready, self.open_grpc, self.grpc = service, ready, grpc, None
 
     async def startup(self, sockets=None):
+        if self.open_grpc:
+            self.grpc, grpc_port = self.open_grpc()  # raises where it cannot, before all else
         await super().startup(sockets)
-        if self.ready and not self.should_exit:
+        if self.should_exit:
+            return
+        if self.grpc:
+            await self.grpc.start()
+        if self.ready:
             host, port = sockets[0].getsockname()[:2]
             host = f"[{host}]" if ":" in host else host
-            self.ready(f"http://{host}:{port}", self.service)
+            url = Url(f"http://{host}:{port}")
+            url.grpc = f"grpc://{host}:{grpc_port}" if self.grpc else None
+            self.ready(url, self.service)
+
+    async def shutdown(self, sockets=None):
+        """Takes nothing new, of either kind, and answers what was taken."""
+        self.service.serving = False
+        ends = [super().shutdown(sockets)]
+        if self.grpc:
+            ends.append(self.grpc.stop(GRACE))
+        await asyncio.gather(*ends)

@@ -109,22 +109,28 @@ def _only(specs):
 
 
 def _status(asked, found):
-    repository = asked.service.repository
-    name, number = found["model"], found["version"]
+    number = found["version"] and int(found["version"])
+    return {"model_version_status": states(asked.service.repository, found["model"], number)}
+
+
+def states(repository, name, number=None):
+    """What is known of each version of a model that answers: a list of dicts, the newest first.
+
+    Args:
+        number: of the only one to tell of; None for all.
+    """
     states = dict.fromkeys(repository.models[name], ("AVAILABLE", "OK", ""))
     for failed, message in repository.failed.get(name, {}).items():
         states.setdefault(failed, ("END", "INTERNAL", message))
-    return {
-        "model_version_status": [
-            {
-                "version": str(x),
-                "state": states[x][0],
-                "status": {"error_code": states[x][1], "error_message": states[x][2]},
-            }
-            for x in sorted(states, reverse=True)
-            if number is None or x == int(number)
-        ]
-    }
+    return [
+        {
+            "version": str(x),
+            "state": states[x][0],
+            "status": {"error_code": states[x][1], "error_message": states[x][2]},
+        }
+        for x in sorted(states, reverse=True)
+        if number in (None, x)
+    ]
 
 
 def _metadata(version):
