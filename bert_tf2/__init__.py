@@ -17,6 +17,7 @@ _HOMES = {
     "BytePairTokenizer": "bert_tf2.text.bytepair",
     "Tokenizer": "bert_tf2.text.tokenizer",
     "Preprocessor": "bert_tf2.text.packing",
+    "make_pretraining_data": "bert_tf2.data.corpus.making",
     "Encoder": "bert_tf2.modeling.encoder",
     "AdamW": "bert_tf2.training.optimizers",
     "LAMB": "bert_tf2.training.optimizers",

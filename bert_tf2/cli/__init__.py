@@ -30,6 +30,7 @@ def main(argv):
         print(_versions())
         return 0
     try:
+        argv = [argv[0].replace("_", "-"), *argv[1:]]
         if argv[0] not in VERBS:
             near = difflib.get_close_matches(argv[0], VERBS, n=1)
             raise flags.UsageError(
@@ -101,7 +102,8 @@ def _before_dashes(argv):
 
 
 def _overview():
-    rows = "\n".join(f"  {name:<12}{verb.about}" for name, verb in VERBS.items())
+    width = max(map(len, VERBS)) + 2
+    rows = "\n".join(f"  {name:<{width}}{verb.about}" for name, verb in VERBS.items())
     return (
         "BERT for Keras 3 on TensorFlow: text in, answers out.\n\n"
         f"usage: bert_tf2 VERB [flags]\n\n{rows}\n\n"

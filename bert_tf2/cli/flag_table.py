@@ -175,6 +175,32 @@ FLAGS = {
         lower_bound=0,
     ),
     "r_drop": number("train two dropouts to agree, with this weight; 1 to 5", 0.0, lower_bound=0),
+    # Of corpora.
+    "corpus_file": words(
+        "text files, patterns and folders, a,b,c: a sentence a line and a blank line between "
+        "documents; .jsonl: a document a line"
+    ),
+    "recipe": choice(
+        ["bert", "albert", "roberta", "electra", "distilbert"],
+        "whose records: pairs with next sentences; sentence order and n-grams; full rows; one "
+        "text or two; chunks of documents",
+    ),
+    "reproduce": choice(
+        [None, "google"], "the very records of google-research/bert's script, by one process"
+    ),
+    "max_predictions_per_seq": count("most hidden tokens of a row", 20),
+    "masked_lm_prob": number("share of the tokens that is hidden", 0.15),
+    "dupe_factor": count("go so often through the corpus, hiding other words", 10),
+    "short_seq_prob": number("share of the rows made shorter (default: the recipe's, mostly 0.1)"),
+    "do_whole_word_mask": switch("hide whole words (default: as the recipe has it)", None),
+    "random_seed": whole("where all randomness comes from", 12345),
+    "document_per_file": switch("each text file is one document, blank lines or not"),
+    "part_mb": number(
+        "MB of text that a process makes at once, and that random second texts are from", 4.0
+    ),
+    "line_mb": number("most MB of one line", 16.0),
+    "max_unknown": number("greatest share of unknown pieces", 0.25),
+    "processes": count("how many work at once; the files are the same", 1),
     # Of single verbs.
     "device": choice([None, "cpu", "gpu"], "what trains (default: gpu where nvidia-smi lists one)"),
     "memory_gb": number("GiB that the device has (default: what this machine has)", lower_bound=0),

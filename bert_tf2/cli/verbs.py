@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from bert_tf2.cli.flag_table import FLAGS
-from bert_tf2.cli.flags import Flag, choice, count, switch, text
+from bert_tf2.cli.flags import Flag, choice, count, switch, text, words
 
 
 def _flags(names, **own):
@@ -65,6 +65,24 @@ VERBS = {
         ),
         ("output_dir",),
         "--init_checkpoint=… --train_file=… | --resume",
+    ),
+    "make-pretraining-data": Verb(
+        "make pretraining records of raw text: TFRecords with Google's features, and a data card",
+        "corpus_verbs:make_pretraining_data",
+        _flags(
+            "recipe reproduce input_file output_file vocab_file init_checkpoint do_lower_case "
+            "max_seq_length max_predictions_per_seq masked_lm_prob dupe_factor short_seq_prob "
+            "do_whole_word_mask random_seed text_column encoding document_per_file part_mb line_mb "
+            "max_unknown processes overwrite",
+            input_file=FLAGS["corpus_file"],
+            output_file=words("the TFRecord file to write, or several, a,b,c"),
+            vocab_file=text("a vocab.txt, ALBERT's spiece.model or a vocab.json"),
+            init_checkpoint=text("or the checkpoint or folder whose tokenizer it is"),
+            do_lower_case=switch("lower-case the text (default: as the vocabulary looks)", None),
+            max_seq_length=count("tokens of a row", 128),
+            text_column=FLAGS["text_column"]._replace(about="key of the text in JSON Lines"),
+        ),
+        ("input_file", "output_file"),
     ),
     "plan": Verb(
         "predict a training step's memory, and what makes it fit",

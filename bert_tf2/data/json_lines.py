@@ -5,18 +5,19 @@ import json
 from bert_tf2.data import tables
 
 
-def rows(path, content, wanted=()):
+def rows(path, content, wanted=(), first=1):
     """(line number, object) of each line.
 
     Args:
         path: of the file, for messages.
         content: its text.
         wanted: the keys that every object must have.
+        first: the number of its first line.
 
     Raises:
         ValueError: with file and line: invalid JSON, no object, or a key that is not there.
     """
-    for number, line in tables.lines(content):
+    for number, line in tables.lines(content, first):
         if line.isspace():
             continue
         try:

@@ -18,9 +18,9 @@ import sys
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
-def lines(content):
-    """(line number from 1, line) of the lines that are not blank."""
-    for number, line in enumerate(split(content), 1):
+def lines(content, first=1):
+    """(line number from `first`, line) of the lines that are not blank."""
+    for number, line in enumerate(split(content), first):
         if line := line.removesuffix("\r"):
             yield number, line
 

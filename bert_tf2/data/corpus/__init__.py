@@ -1,0 +1,1 @@
+"""A corpus of raw text -> pretraining records, and vocabularies."""

@@ -1,0 +1,286 @@
+"""A corpus -> TFRecords and a card that tells of them, by many processes, going on after a kill."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from bert_tf2 import files
+from bert_tf2.data.corpus import cards, parts, workers
+from bert_tf2.data.corpus.example_bytes import examples
+from bert_tf2.data.corpus.googles import Reference, documents_of
+from bert_tf2.data.corpus.maker import Maker
+from bert_tf2.data.corpus.recipes import Settings
+from bert_tf2.locks import locked
+
+MAX_UNKNOWN = 0.25
+_COPIED = 1 << 22  # bytes at once
+_TOLD_EARLY = 1000  # documents after which a corpus without pairs is refused at once
+
+
+class Job(NamedTuple):
+    """What every process knows of a run; it can be sent to one.
+
+    Attributes:
+        kind, config, assets: class of the tokenizer, its settings, its files' contents.
+        settings: `recipes.Settings`.
+        corpus: `parts.Corpus`.
+        max_unknown: as of `make_pretraining_data`.
+    """
+
+    kind: type
+    config: dict
+    assets: tuple[bytes, ...]
+    settings: Settings
+    corpus: parts.Corpus
+    max_unknown: float
+
+    @classmethod
+    def of(cls, tokenizer, settings, corpus, max_unknown):
+        given = tuple(tokenizer.files().values())
+        return cls(type(tokenizer), tokenizer.get_config(), given, settings, corpus, max_unknown)
+
+    def maker(self):
+        """A `Maker` of it."""
+        tokenizer = self.kind(*self.assets, **self.config)
+        return Maker(tokenizer, self.settings, self.corpus, self.max_unknown)
+
+    def fingerprint(self):
+        """str: another one where other records would be made."""
+        said = {
+            "tokenizer": [self.kind.__name__, self.config],
+            "assets": [hashlib.sha256(content).hexdigest() for content in self.assets],
+            "settings": self.settings.to_dict(),
+            "corpus": self.corpus._asdict(),
+            "max_unknown": self.max_unknown,
+            "files": [[path, *_stamp(path)] for path in self.corpus.files()],
+        }
+        text = json.dumps(said, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _stamp(path):
+    found = os.stat(path)
+    return found.st_size, found.st_mtime_ns
+
+
+def make_pretraining_data(
+    inputs,
+    outputs,
+    tokenizer,
+    settings=None,
+    *,
+    reproduce=None,
+    processes=1,
+    overwrite=False,
+    max_unknown=MAX_UNKNOWN,
+    show_progress_bar=None,
+    **corpus,
+):
+    """Makes pretraining records of raw text: TFRecords with the features of Google's BERT.
+
+    The corpus is cut into parts of some megabytes at the ends of documents; each is made by itself,
+    with random numbers of its own, so the files are the same however many processes make them.
+    Random second texts are of the same part. A run that was killed goes on, when it is called again
+    with the same arguments, with the parts that are missing.
+
+    Args:
+        inputs: files, patterns and folders, a path or a list of them, see `parts.Corpus`.
+        outputs: a path, or a list: part n goes to file n modulo their number. Beside the first
+            stands the data card, with `.card.json` after its name.
+        tokenizer: a tokenizer of this package, with a mask token.
+        settings: a `Settings`, or None for BERT's.
+        reproduce: "google" gives the records of google-research/bert's script with these
+            settings, bit for bit, as slowly as one process makes them and all in memory; records
+            are dealt to several files in turns, as there.
+        processes: int, how many work at once. A script of yours that asks for more than one must
+            have `if __name__ == "__main__":`, as Python starts it again in each.
+        overwrite: replace outputs that are there.
+        max_unknown: float, the greatest share of unknown pieces that a part may have.
+        show_progress_bar: None shows it on a terminal.
+        **corpus: `text`, `encoding`, `whole_files`, `part_bytes`, `line_bytes` of `parts.Corpus`.
+
+    Returns:
+        dict, the data card: settings, inputs and outputs with digests, counts and shares.
+
+    Raises:
+        FileExistsError: an output is there.
+        FileNotFoundError: an input is not.
+        ValueError: by file and line, what `parts.plan` and `parts.read` refuse; a corpus of one
+            document or of documents of one sentence, where the recipe asks what follows what; more
+            outputs than parts; a vocabulary that does not know the text. Nothing is written then.
+        locks.InUse: another run writes there.
+    """
+    settings = settings or Settings()
+    given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    outputs = [outputs] if isinstance(outputs, str | os.PathLike) else list(outputs)
+    outputs = [Path(output) for output in outputs]
+    if not given or not outputs or len(set(outputs)) < len(outputs):
+        raise ValueError(f"Expected inputs and different outputs. Received: {given}, {outputs}")
+    for output in [*outputs, cards.place(outputs[0])]:
+        if output.exists() and not overwrite:
+            raise FileExistsError(f"{output} exists: give another name, or ask to overwrite it")
+    corpus = parts.Corpus(tuple(map(os.fspath, given)), **corpus)
+    job = Job.of(tokenizer, settings, corpus, max_unknown)
+    _check(job, reproduce)
+    hidden = show_progress_bar is False or (show_progress_bar is None and not sys.stderr.isatty())
+    total = sum(_stamp(path)[0] for path in corpus.files())
+    with locked(outputs[0].absolute().parent, f".{outputs[0].name}.lock"):
+        bar = tqdm(total=total, unit="B", unit_scale=True, disable=hidden)
+        with bar:
+            if reproduce:
+                return _reproduced(job, tokenizer, outputs, bar)
+            return _made(job, outputs, processes, bar)
+
+
+def _check(job, reproduce):
+    if reproduce not in (None, "google"):
+        raise ValueError(f'`reproduce` must be None or "google". Received: {reproduce!r}')
+    if reproduce and (job.settings.recipe != "bert" or job.kind.asset_names != (("vocab.txt",),)):
+        raise ValueError(
+            'reproduce="google" is for the recipe "bert" and a WordPiece vocabulary. Received: '
+            f"{job.settings.recipe!r} and a {job.kind.__name__}"
+        )
+
+
+# === By parts =====================================================================================
+
+
+def _made(job, outputs, processes, bar):
+    work = outputs[0].absolute().parent / f".{outputs[0].name}.parts-{job.fingerprint()[:16]}"
+    for old in work.parent.glob(f".{outputs[0].name}.parts-*"):
+        if old != work:
+            shutil.rmtree(old)
+    work.mkdir(parents=True, exist_ok=True)
+    processes = min(processes, max(1, bar.total // job.corpus.part_bytes))
+    try:
+        card = _from_parts(job, outputs, work, processes, bar)
+    except ValueError:  # of the input: what was made of it is of no use
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    cards.write(outputs[0], card)
+    shutil.rmtree(work)
+    return card
+
+
+def _from_parts(job, outputs, work, processes, bar):
+    seen, counts, total = {}, [], Counter()
+    for part, found in workers.run(job, parts.plan(job.corpus, seen), work, processes):
+        counts.append(found)
+        total.update(found)
+        bar.update(part.size)
+        check_corpus(job.settings, total, total["documents"] >= _TOLD_EARLY)
+    check_corpus(job.settings, total, True)
+    if len(outputs) > len(counts):
+        raise ValueError(
+            f"Expected at most {len(counts)} outputs, as the corpus has so many parts of "
+            f"{job.corpus.part_bytes:,} bytes. Received: {len(outputs)}; or give `part_bytes`"
+        )
+
+    def join(number, draft):
+        chosen = range(number, len(counts), len(outputs))
+        with open(draft, "wb") as file:
+            for i in chosen:
+                with open(work / f"{i}.tfrecord", "rb") as source:
+                    shutil.copyfileobj(source, file, _COPIED)
+        return sum(counts[i]["records"] for i in chosen)
+
+    return cards.card(job, seen, total, _write_all(outputs, join), len(counts))
+
+
+def check_corpus(settings, counts, enough):
+    """Raises a ValueError where there is nothing to learn: no text, or no text after another.
+
+    Args:
+        settings: `recipes.Settings`.
+        counts: those of all parts until now.
+        enough: whether they tell of the whole corpus.
+    """
+    if not enough:
+        return
+    if not counts["records"]:
+        raise ValueError(
+            f"Expected text to make records of. Received: {counts['documents']} documents with "
+            f"{counts['tokens']} pieces, none of them long enough for recipe {settings.recipe!r}"
+        )
+    order = settings.row.order
+    if order and counts["sentences"] == counts["documents"]:
+        raise ValueError(
+            "Expected documents of several sentences, one a line, as the recipe asks whether one "
+            f"text follows another. Received: {counts['documents']} documents of one line each. "
+            'The recipe "roberta" asks nothing of the kind'
+        )
+    if order == "next" and counts["documents"] < 2:
+        raise ValueError(
+            "Expected two documents at least, with a blank line between, as the recipe takes "
+            "random second texts from other documents. Received: one document"
+        )
+
+
+def _write_all(outputs, write):
+    """Writes all outputs, or none. -> what the card says of each.
+
+    Args:
+        outputs: list of Path.
+        write: function of (number, draft), that writes one and returns how many records it has.
+    """
+    said = []
+    with contextlib.ExitStack() as drafts:
+        for number, output in enumerate(outputs):
+            draft = drafts.enter_context(files.new_file(output))
+            records = write(number, draft)
+            with open(draft, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            said.append({"file": output.name, "records": records, "bytes": draft.stat().st_size})
+            said[-1]["sha256"] = digest
+    return said
+
+
+# === As Google does ===============================================================================
+
+
+def _reproduced(job, tokenizer, outputs, bar):
+    seen = {}
+    documents = documents_of(job.corpus, tokenizer, seen)
+    counts = Counter(
+        documents=len(documents),
+        sentences=sum(map(len, documents)),
+        tokens=sum(len(ids) for document in documents for ids in document),
+    )
+    if not documents:
+        check_corpus(job.settings, counts, True)
+    rows = Reference(tokenizer, job.settings).rows(documents)
+
+    def write(number, draft):
+        dealt = rows[number :: len(outputs)]
+        with tf.io.TFRecordWriter(str(draft)) as writer:
+            for row in dealt:
+                writer.write(examples(as_arrays(row))[0])
+        return len(dealt)
+
+    written = _write_all(outputs, write)
+    counts.update(
+        records=len(rows),
+        record_tokens=sum(sum(row["padding_mask"]) for row in rows),
+        predictions=int(sum(sum(row["masked_weights"]) for row in rows)),
+        labelled_1=sum(row["next_sentence_labels"] for row in rows),
+    )
+    bar.update(bar.total)
+    card = cards.card(job, seen, counts, written, 1, "google")
+    cards.write(outputs[0], card)
+    return card
+
+
+def as_arrays(row):
+    """A row of `Reference` as `examples` takes rows: arrays of one row each."""
+    types = {"masked_weights": np.float32}
+    return {name: np.array([value], types.get(name, np.int32)) for name, value in row.items()}

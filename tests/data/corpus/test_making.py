@@ -1,0 +1,167 @@
+"""Records of corpora: equal however they are made, whole or absent, and what the card says."""
+
+import json
+
+import corpora
+import numpy as np
+import pytest
+
+from bert_tf2.data.corpus import cards, making, parts, workers
+from bert_tf2.data.corpus.making import Job, make_pretraining_data
+from bert_tf2.data.corpus.recipes import RECIPES, Settings
+from bert_tf2.data.records import read_records
+
+LENGTH, MOST = 32, 5
+SMALL = {"max_seq_length": LENGTH, "max_predictions_per_seq": MOST, "dupe_factor": 2}
+PART = 400  # bytes
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "corpus.txt"
+    path.write_text(corpora.as_text(corpora.sentences(7, 40)))
+    return path
+
+
+def make(text, output, tokenizer, recipe="bert", **how):
+    how = {"part_bytes": PART, "max_unknown": 0.5} | how
+    return make_pretraining_data(text, output, tokenizer, Settings(recipe, **SMALL), **how)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_records_of_every_recipe(text, tokenizer, tmp_path, recipe):
+    """Read by `read_records`; what is hidden is told; the card counts what is there."""
+    file = tmp_path / "a.tfrecord"
+    card = make(text, file, tokenizer, recipe)
+    rows = corpora.records(file)
+    counts = card["counts"]
+    assert counts["records"] == len(rows) == card["outputs"][0]["records"] > 50
+    assert counts["record_tokens"] == sum(sum(row["padding_mask"]) for row in rows)
+    assert counts["predictions"] == sum(sum(row["masked_weights"]) for row in rows)
+    assert counts["labelled_1"] == sum(row["next_sentence_labels"][0] for row in rows)
+    assert sum(n for name, n in counts.items() if name.startswith("rows_to")) == len(rows)
+    for row in rows:
+        length = sum(row["padding_mask"])
+        ids = list(row["token_ids"])
+        for at, was, on in zip(
+            row["masked_positions"], row["masked_ids"], row["masked_weights"], strict=True
+        ):
+            ids[at] = was if on else ids[at]
+        assert (ids[0], ids[length - 1], ids[length:]) == (2, 3, [0] * (LENGTH - length))
+        assert 1 <= sum(row["masked_weights"]) == min(MOST, max(1, round(0.15 * length)))
+        assert row["segment_ids"][:1] + row["segment_ids"][length:] == [0] * (1 + LENGTH - length)
+        pair = 1 in row["segment_ids"]
+        assert pair or recipe not in ("bert", "albert")
+        if pair:
+            assert ids[row["segment_ids"].index(1) - 1] == 3
+    asks = bool(RECIPES[recipe].order)
+    assert (0 < counts["labelled_1"] < len(rows)) if asks else not counts["labelled_1"]
+    inputs, targets = next(iter(read_records(file, 4, shuffle=False)))
+    assert inputs["token_ids"].shape == (4, LENGTH)
+    assert targets["masked_ids"].shape == (4, MOST)
+    assert json.loads(cards.place(file).read_text()) == json.loads(json.dumps(card))
+
+
+def test_all_text_is_in_the_rows(text, tokenizer, tmp_path):
+    """RoBERTa's full rows hold each piece as often as the corpus is gone through."""
+    file = tmp_path / "a.tfrecord"
+    make(text, file, tokenizer, "roberta")
+    found = []
+    for row in corpora.records(file):
+        ids = list(row["token_ids"])
+        for at, was, on in zip(
+            row["masked_positions"], row["masked_ids"], row["masked_weights"], strict=True
+        ):
+            ids[at] = was if on else ids[at]
+        found += [id for id in ids if id > 4]
+    sentences = [s for document in corpora.sentences(7, 40) for s in document]
+    want = np.bincount(tokenizer(sentences).values.numpy()) * SMALL["dupe_factor"]
+    np.testing.assert_array_equal(np.bincount(found), want)
+
+
+def test_parts_made_in_any_order_are_the_same(text, tokenizer, tmp_path):
+    """And those that an interrupted run has left are not made again."""
+    whole = tmp_path / "whole.tfrecord"
+    make(text, whole, tokenizer)
+    file = tmp_path / "a.tfrecord"
+    corpus = parts.Corpus((str(text),), part_bytes=PART)
+    job = Job.of(tokenizer, Settings("bert", **SMALL), corpus, 0.5)
+    work = tmp_path / f".a.tfrecord.parts-{job.fingerprint()[:16]}"
+    work.mkdir()
+    (tmp_path / ".a.tfrecord.parts-0123").mkdir()  # of other settings
+    maker = job.maker()
+    planned = [*parts.plan(corpus)]
+    assert len(planned) > 5
+    for part in planned[:1:-1]:
+        workers.make(maker, part, work)
+    (work / "1.tfrecord").write_bytes(b"half")  # was being written
+    again = []
+    maker.make, usual = lambda part: again.append(part.number) or usual(part), maker.make
+    job_maker, Job.maker = Job.maker, lambda self: maker
+    try:
+        make(text, file, tokenizer)
+    finally:
+        Job.maker = job_maker
+    assert again == [0, 1]
+    assert file.read_bytes() == whole.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {
+        name + end for name in ("a.tfrecord", "whole.tfrecord") for end in ("", ".card.json")
+    }
+
+
+def test_several_files_and_other_seeds(text, tokenizer, tmp_path):
+    one = tmp_path / "one"
+    made = make(text, one, tokenizer)
+    several = [tmp_path / f"{i}" for i in range(3)]
+    card = make(text, several, tokenizer)
+    assert sum(output["records"] for output in card["outputs"]) == made["counts"]["records"]
+    rows = [json.dumps(row, sort_keys=True) for row in corpora.records(*several)]
+    assert sorted(rows) == sorted(json.dumps(row, sort_keys=True) for row in corpora.records(one))
+    settings = Settings("bert", **SMALL, random_seed=1)
+    make_pretraining_data(text, tmp_path / "other", tokenizer, settings, part_bytes=PART)
+    assert one.read_bytes() != (tmp_path / "other").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "how"),
+    [
+        ("", "Expected text to make records of", {}),
+        ("\n \n\t\n", "Expected text to make records of", {}),
+        ("a b\n\nc\n\nd e\n", "Expected documents of several sentences", {}),
+        ("a b c", "Expected documents of several sentences", {}),
+        ("a b\nc\nd\n", "Expected two documents at least", {}),
+        ("a b\nc\n\nx y\nz ö\n", r"t\.txt, from line 1: expected at most 25% unknown .* 57%", {}),
+        ("a\nb\n\nc\nd\n" + "a\xe9\n", "line 6: invalid UTF-8", {}),
+        ("a\nb\n\nc\nd\n", "Expected at most 1 outputs", {"count": 2}),
+    ],
+)  # fmt: skip
+def test_nothing_is_written_of_what_is_refused(put, tokenizer, tmp_path, content, said, how):
+    text = put("text/t.txt", content.encode("latin-1"))
+    if "unknown" in said:
+        text.write_text(content, "utf-8")
+    outputs = [tmp_path / "out" / f"{i}" for i in range(how.get("count", 1))]
+    with pytest.raises(ValueError, match=said):
+        make(text, outputs, tokenizer, part_bytes=1 << 20, max_unknown=0.25)
+    assert not any((tmp_path / "out").iterdir())
+
+
+def test_what_is_there_stays(text, tokenizer, tmp_path):
+    file = tmp_path / "a"
+    file.write_text("mine")
+    with pytest.raises(FileExistsError, match="exists"):
+        make(text, file, tokenizer)
+    assert file.read_text() == "mine"
+    make(text, file, tokenizer, overwrite=True)
+    assert corpora.records(file)
+    with pytest.raises(ValueError, match="different outputs"):
+        make(text, [tmp_path / "b", tmp_path / "b"], tokenizer)
+    with pytest.raises(ValueError, match="`reproduce` must be"):
+        make(text, tmp_path / "b", tokenizer, reproduce="albert")
+
+
+def test_one_run_at_a_time(text, tokenizer, tmp_path):
+    with (
+        making.locked(tmp_path, ".a.lock"),
+        pytest.raises(OSError, match="in use by another run"),
+    ):
+        make(text, tmp_path / "a", tokenizer)
