@@ -63,6 +63,27 @@ def contrastive_pairs(texts, labels, num_iterations=20, seed=1):
     return first, second, np.tile(np.float32([1, 0]), len(first) // 2)
 
 
+def templated(names, template, sample_size=4):
+    """Texts that say what a class is about, as SetFit's `get_templated_dataset` makes them.
+
+    Args:
+        names: list of str, the classes. template: str with one {}, where the name is put.
+        sample_size: texts of each class, all alike.
+
+    Returns:
+        texts and labels, two lists.
+
+    Raises:
+        ValueError: a template without {} or with more, or a size below one.
+    """
+    if not isinstance(template, str) or template.count("{}") != 1:
+        raise ValueError(f"`template` must be a str with one {{}}. Received: {shorten(template)}")
+    if not isinstance(sample_size, int) or sample_size < 1:
+        raise ValueError(f"`sample_size` must be an int from 1. Received: {shorten(sample_size)}")
+    labels = [name for name in names for _ in range(sample_size)]
+    return [template.replace("{}", name) for name in labels], labels
+
+
 def _by_class(texts, labels):
     """dict of class to the places of its texts."""
     if len(texts) != len(labels) or not len(texts):

@@ -75,6 +75,8 @@ class FewShotClassifier:
         learning_rate=2e-5,
         loss="cosine_similarity",
         C=1.0,
+        template=None,
+        sample_size=4,
         seed=1,
         verbose=0,
     ):
@@ -87,6 +89,10 @@ class FewShotClassifier:
             epochs, batch_size: of the pairs. learning_rate: of the encoder, SetFit's.
             loss: of the encoder, one that takes pairs with 1 and 0, see `SentenceEncoder.compile`.
             C: of the head, scikit-learn's: what the data count beside small weights.
+            template: str with {}, where a class's name is put: such texts are learnt from as well,
+                as SetFit's templated data sets are. They help where names say what classes are
+                about: "This text is about {}."
+            sample_size: how many of them there are of each class, alike.
             seed: of the pairs.
             verbose: of Keras's `fit`.
 
@@ -95,7 +101,7 @@ class FewShotClassifier:
 
         Raises:
             ValueError: other lengths, fewer than two classes, a label that is none of `labels` or
-                neither str nor int, or a `C` that is not above 0.
+                neither str nor int, a `C` that is not above 0, or a template without {}.
             TypeError: texts that are one str.
         """
         texts, y = listed(texts, "texts"), _names(y)
@@ -108,6 +114,9 @@ class FewShotClassifier:
             raise ValueError(f"`y` must be of {shorten(names)}. Received: {shorten(min(strange))}")
         if not C > 0:
             raise ValueError(f"`C` must be above 0. Received: {shorten(C)}")
+        if template is not None:
+            told, classes = few_shot.templated(names, template, sample_size)
+            texts, y = [*texts, *told], [*y, *classes]
         if num_iterations:
             *sides, alike = few_shot.contrastive_pairs(texts, y, num_iterations, seed)
             self.encoder.compile({"learning_rate": learning_rate}, loss=loss)

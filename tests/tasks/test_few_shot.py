@@ -58,7 +58,18 @@ def test_pairs_bring_classes_together():
     assert classifier.predict(TEXTS) == LABELS
 
 
+def test_a_template_is_texts_like_others():
+    """Names of classes in a sentence are learnt from, as if they had been given."""
+    told = [f"about {name}" for name in ("hard", "hot", "wet") for _ in range(2)]
+    names = ["hard", "hard", "hot", "hot", "wet", "wet"]
+    want = made().fit([*TEXTS, *told], [*LABELS, *names], num_iterations=0)
+    got = made().fit(TEXTS, LABELS, num_iterations=0, template="about {}", sample_size=2)
+    np.testing.assert_array_equal(got.predict_proba(TEXTS), want.predict_proba(TEXTS))
+
+
 BAD = {
+    "template": (lambda: made().fit(TEXTS, LABELS, template="about"), "one {}.*'about'"),
+    "sample_size": (lambda: made().fit(TEXTS, LABELS, template="{}", sample_size=0), "from 1"),
     "label": (lambda: made(["wet", "hot"]).fit(TEXTS, LABELS), "must be of.*Received: 'hard'"),
     "one class": (lambda: made().fit(TEXTS[:2], LABELS[:2]), "labels"),
     "lengths": (lambda: made().fit(TEXTS, LABELS[:4]), "6 and 4"),
