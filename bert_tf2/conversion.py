@@ -6,6 +6,8 @@ It stands above weights/, whose files are tables of arrays, as a SavedModel is a
 import dataclasses
 from pathlib import Path
 
+import numpy as np
+
 from bert_tf2 import weights
 
 
@@ -35,6 +37,50 @@ def convert(source, folder, to, dtype="float32", config_file=None):
     report.skipped += [(name, f"{to} has no place for it") for name in left_out]
     report.warnings += weights.lost(contents, to)
     return report
+
+
+def average(sources, folder, to, dtype="float32", config_file=None):
+    """Writes the mean of checkpoints of one model, such as the last ones of a run.
+
+    Args:
+        sources: two or more, as `convert` takes one. folder, to, dtype, config_file: see `convert`.
+
+    Returns:
+        our names of what the format has no place for.
+
+    Raises:
+        ValueError: fewer than two, or checkpoints of other sizes or with other heads.
+        weights.CheckpointError, FileExistsError, OSError: as `convert`.
+    """
+    if len(sources) < 2:
+        raise ValueError(f"There must be two checkpoints or more. Received: {len(sources)}")
+    first, sums = None, {}
+    for source in sources:
+        checkpoint = weights.open_checkpoint(weights.resolve(source), config_file=config_file)
+        contents, _ = weights.contents_of(checkpoint)
+        if first is None:
+            first, sums = contents, {n: np.zeros(x.shape) for n, x in contents.arrays.items()}
+        shapes = {name: x.shape for name, x in contents.arrays.items()}
+        if contents.config != first.config or shapes != {n: x.shape for n, x in sums.items()}:
+            raise ValueError(
+                f"{source} must be of the same model as {sources[0]}, with the same heads. Other "
+                f"are: {', '.join(_differing(contents, first)) or 'fields of the config'}"
+            )
+        for name, array in contents.arrays.items():
+            sums[name] += array
+    means = {name: (x / len(sources)).astype("float32") for name, x in sums.items()}
+    return write(dataclasses.replace(first, arrays=means), folder, to, dtype)
+
+
+def _differing(one, other):
+    """Names of the fields and arrays in which two models differ."""
+    a, b = one.config.to_dict(), other.config.to_dict()
+    arrays = [
+        name
+        for name in sorted(one.arrays.keys() | other.arrays.keys())
+        if np.shape(one.arrays.get(name)) != np.shape(other.arrays.get(name))
+    ]
+    return [*(name for name in a if a[name] != b[name]), *arrays][:5]
 
 
 def write(contents, folder, to, dtype="float32"):

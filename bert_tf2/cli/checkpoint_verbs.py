@@ -37,6 +37,23 @@ def convert(flags):
         print("that bert_tf2 reads and Google's own code, which only has tanh GELU, refuses.")
 
 
+def average(flags):
+    """Writes the mean of the weights of several checkpoints."""
+    from bert_tf2 import weights
+    from bert_tf2.cli.task_files import check_output
+    from bert_tf2.conversion import average as mean_of
+
+    check_output(flags.output_dir)
+    console.import_tensorflow()
+    left_out = mean_of(flags.arguments, flags.output_dir, flags.to, flags.dtype)
+    about = weights.FORMATS[flags.to].about
+    print(
+        f"written: the mean of {len(flags.arguments)} checkpoints, as {about}: {flags.output_dir}"
+    )
+    if left_out:
+        print(f"warning: left out, as that format has no place for them: {', '.join(left_out)}")
+
+
 def inspect(flags):
     """Prints what a checkpoint, or a .keras file, holds."""
     given = flags[one_of(flags, "init_checkpoint", "model")].value

@@ -1,20 +1,16 @@
 """`bert_tf2 finetune`: a checkpoint and files of a task in, a trained model out."""
 
-import contextlib
 import re
 from pathlib import Path
 
-from bert_tf2.cli import console, run_flags, run_report, scores, task_files
-from bert_tf2.cli.flags import ALIASES, require
+from bert_tf2.cli import console, run_flags, run_report, scores, task_files, training_runs
+from bert_tf2.cli.flags import require
 from bert_tf2.cli.rows import label_names
 from bert_tf2.cli.showing import number
 from bert_tf2.cli.task_table import TASKS, own_settings
 from bert_tf2.cli.vector_losses import loss_of
 from bert_tf2.files import new_file, write_json
-from bert_tf2.locks import locked
 from bert_tf2.scoring.spread import spread
-
-NOT_OF_A_RUN = ("help", "resume", "overwrite", "output_dir", "arguments", "command", *ALIASES)
 
 
 def finetune(flags):
@@ -34,7 +30,7 @@ def finetune(flags):
         try:
             results.append(_train(flags, seed, epochs, part, settings, place / name))
         except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(_how_to_go_on(flags)) from error
+            raise KeyboardInterrupt(training_runs.how_to_go_on(flags)) from error
         results[-1]["name"] = name
     if flags.seeds or flags.folds:
         figures = results[0].get("dev")
@@ -56,19 +52,6 @@ def _read(flags):
     return data, settings
 
 
-@contextlib.contextmanager
-def _held(folder, strategy):
-    """The folder is this run's alone until it ends; the chief of several workers sees to that."""
-    from bert_tf2.training import strategies
-
-    try:
-        with locked(folder) if strategies.is_chief(strategy) else contextlib.nullcontext():
-            yield
-    finally:
-        with contextlib.suppress(OSError):
-            folder.rmdir()  # where nothing was written
-
-
 def _train(flags, seed, epochs, data, own, folder):
     """One training run into one folder, locked meanwhile. -> what `metrics.json` says."""
     console.import_tensorflow()
@@ -77,8 +60,8 @@ def _train(flags, seed, epochs, data, own, folder):
     keras.utils.clear_session()
     classes = f"{len(own['labels'])} classes, " if "labels" in own else ""
     print(f"\nseed {seed}, {classes}{epochs} epoch{'s'[: epochs - 1]}", flush=True)
-    strategy = _strategy(flags)
-    with _held(folder, strategy):
+    strategy = training_runs.strategy(flags)
+    with training_runs.held(folder, strategy):
         return _train_under(strategy, flags, seed, epochs, data, own, folder)
 
 
@@ -88,9 +71,9 @@ def _train_under(strategy, flags, seed, epochs, data, own, folder):
     from bert_tf2.training import strategies
     from bert_tf2.training.runlog import RunLog, versions
 
-    settings = {flag: flags[flag].value for flag in flags if flag not in NOT_OF_A_RUN}
+    settings = {flag: flags[flag].value for flag in flags if flag not in training_runs.NOT_OF_A_RUN}
     log = RunLog(folder, every=flags.save_summary_steps, settings=settings)
-    saved = _checkpoints(flags, seed, folder, strategy)
+    saved = training_runs.checkpoints(flags, seed, folder, strategy)
     with strategy.scope():
         keras.utils.set_random_seed(seed)
         loss, sampler = loss_of(flags, data["train"])
@@ -157,46 +140,6 @@ def _finish(flags, model, data, metrics, folder):
     run_report.write(folder, flags, metrics, judged)
 
 
-def _checkpoints(flags, seed, folder, strategy):
-    """The callback that saves the run and goes on with it; without --resume none are left."""
-    from bert_tf2.training import strategies
-    from bert_tf2.training.checkpoints import Checkpoints
-
-    saved = Checkpoints(
-        folder / "checkpoints",
-        every=flags.save_checkpoints_steps,
-        keep=flags.keep_checkpoint_max,
-        monitor=flags.monitor,
-        settings={"seed": seed},
-    )
-    if flags.resume and not saved.found():
-        print(f"no checkpoint in {saved.folder}: the run starts anew", flush=True)
-    if not flags.resume and strategies.is_chief(strategy):
-        saved.clear()  # before the variables, at which workers wait for each other
-    return saved
-
-
-def _how_to_go_on(flags):
-    """What to say to somebody who has interrupted a run."""
-    command = f"bert_tf2 finetune --output_dir={flags.output_dir} --resume"
-    if any(Path(flags.output_dir).glob("**/checkpoints/epoch-*")):
-        return f". To go on with the run: {command}"
-    if flags.save_checkpoints_steps:
-        return ", before a checkpoint was saved"
-    return f". Nothing was saved; with --save_checkpoints_steps=500, {command} goes on"
-
-
-def _strategy(flags):
-    """Where the model is trained; TensorFlow's default where nothing is asked for."""
-    import tensorflow as tf
-
-    from bert_tf2.training import strategies
-
-    if flags.strategy is None and strategies.workers() == 1:
-        return tf.distribute.get_strategy()
-    return strategies.strategy(flags.strategy or "multi_worker")
-
-
 def _is_like(dev, train):
     """Whether the loss of the rows to train on is one of these, too: vectors have other figures."""
     return dev is not None and (
@@ -214,21 +157,14 @@ def _model(flags, own, loss):
         lowercase=flags.do_lower_case,
         vocab_file=flags.vocab_file,
         config_file=flags.bert_config_file,
-        dtype={"bfloat16": "mixed_bfloat16"}.get(flags.precision, flags.precision),
+        dtype=training_runs.precision(flags),
         recompute=flags.recompute,
         trainable_layers=flags.trainable_layers,
         reinit_layers=flags.reinit_layers,
         **own | own_settings(flags, cls),
     )
     model.compile(
-        {
-            "learning_rate": flags.learning_rate,
-            "warmup_proportion": flags.warmup_proportion,
-            "schedule": flags.schedule,
-            "optimizer": flags.optimizer,
-            "layer_decay": flags.layer_decay,
-            "bias_correction": flags.bias_correction,
-        },
+        training_runs.recipe(flags),
         micro_batches=flags.micro_batches,
         nonfinite=flags.nonfinite,
         fgm=flags.fgm,

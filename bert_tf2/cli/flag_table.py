@@ -201,6 +201,16 @@ FLAGS = {
     "line_mb": number("most MB of one line", 16.0),
     "max_unknown": number("greatest share of unknown pieces", 0.25),
     "processes": count("how many work at once; the files are the same", 1),
+    # Of pretraining.
+    "objective": choice(
+        ["mlm", "nsp", "sop", "rtd"],
+        "masked words; these and next sentences (BERT) or sentence order (ALBERT), of documents of "
+        "a sentence a line; or replaced words (ELECTRA)",
+    ),
+    "num_train_steps": words("steps, of each stage: 900,100 (default: --num_train_epochs)"),
+    "dropout": number("of the encoder (default: as its config says)", lower_bound=0),
+    "clip_norm": number("the largest norm of a step's gradients", 1.0, lower_bound=0),
+    "save_optimizer": switch("of google: with Adam's slots, as run_pretraining.py has them"),
     # Of single verbs.
     "device": choice([None, "cpu", "gpu"], "what trains (default: gpu where nvidia-smi lists one)"),
     "memory_gb": number("GiB that the device has (default: what this machine has)", lower_bound=0),

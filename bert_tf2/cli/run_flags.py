@@ -9,6 +9,7 @@ from bert_tf2.cli.flags import UsageError
 from bert_tf2.cli.task_table import glue_task
 
 PATHS = ("init_checkpoint", "bert_config_file", "vocab_file", "train_file", "dev_file")
+MANY = ("seed_*", "fold_*", "stage_*")  # folders of a run in several parts
 FALLING = ("loss", "rmse", "mlm_perplexity")  # figures of which less is better
 PATHS += ("test_file", "data_dir")
 
@@ -43,9 +44,9 @@ def recall(flags):
     from bert_tf2.training.runlog import read_run
 
     place = Path(flags.output_dir)
-    places = [place, *place.glob("seed_*"), *place.glob("fold_*")]
+    places = [place, *(p for many in MANY for p in place.glob(many))]
     runs = [run for run in map(read_run, places) if run]
-    if not runs and not flags.train_file:
+    if not runs and not ("train_file" in flags and flags.train_file):
         raise FileNotFoundError(
             f"{place} must hold a run to go on with: there is no run.json in it"
         )
@@ -57,7 +58,7 @@ def recall(flags):
 
 def make_absolute(flags):
     """Paths as they are from any folder, so that a run can be gone on with from another one."""
-    for name in PATHS:
+    for name in filter(lambda name: name in flags, PATHS):
         given = flags[name].value
         path = Path(given or "").expanduser()
         if given and (path.exists() or path.with_name(path.name + ".index").is_file()):

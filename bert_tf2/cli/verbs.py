@@ -84,6 +84,55 @@ VERBS = {
         ),
         ("input_file", "output_file"),
     ),
+    "pretrain": Verb(
+        "pretrain an encoder, or pretrain one further, on text or records",
+        "pretrain:pretrain",
+        _flags(
+            _CHECKPOINT
+            + "vocab_file do_lower_case objective recipe input_file text_column encoding dev_file "
+            "output_dir overwrite to save_optimizer max_seq_length max_predictions_per_seq "
+            "masked_lm_prob do_whole_word_mask dropout precision recompute "
+            "train_batch_size eval_batch_size learning_rate num_train_steps num_train_epochs "
+            "warmup_proportion schedule optimizer clip_norm seed strategy micro_batches "
+            "save_checkpoints_steps keep_checkpoint_max monitor resume save_summary_steps "
+            "nonfinite",
+            bert_config_file=text(
+                "the JSON config; with --vocab_file and without --init_checkpoint, training begins "
+                "anew"
+            ),
+            input_file=words(
+                "files of documents, a blank line between, or JSONL, CSV, TSV of a document a row; "
+                "or patterns of TFRecords, of each stage one"
+            ),
+            dev_file=text("file of the same kinds, to evaluate on"),
+            recipe=choice(
+                [None, "bert", "albert", "electra", "cramming"],
+                "what flags that are left out mean, as published; cramming: 25 % masked, no "
+                "dropout, a triangle of rates",
+            ),
+            max_predictions_per_seq=count(
+                "words hidden in a row (default: as many as --masked_lm_prob asks for)"
+            ),
+            do_whole_word_mask=switch("hide whole words, not pieces of them"),
+            to=words("formats to write besides model.keras: google,huggingface,…"),
+            max_seq_length=words(
+                "tokens of a row; 128,512: two stages, each with a warm-up of its own (default: "
+                "all that the encoder has positions for)"
+            ),
+            learning_rate=words("where the warm-up aims, in each stage: 6e-3,4e-3")._replace(
+                default=["1e-4"]
+            ),
+        ),
+        ("output_dir",),
+        "--init_checkpoint=… --input_file=… | --resume",
+    ),
+    "average": Verb(
+        "write the mean of checkpoints of one model",
+        "checkpoint_verbs:average",
+        _flags("to dtype output_dir", output_dir=text("a new folder")),
+        ("output_dir",),
+        arguments="NAME_OR_FOLDER NAME_OR_FOLDER …",
+    ),
     "plan": Verb(
         "predict a training step's memory, and what makes it fit",
         "plan:plan",

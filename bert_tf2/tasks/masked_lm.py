@@ -12,6 +12,7 @@ from bert_tf2.modeling.heads import MaskedWords
 from bert_tf2.modeling.inputs import check_ids, input_tensors
 from bert_tf2.modeling.layers import published_initializer
 from bert_tf2.tasks import feeding
+from bert_tf2.tasks.slots import KeepsSlots
 from bert_tf2.tasks.task import Task
 from bert_tf2.text.masking import check_masks, masked_inputs
 from bert_tf2.training.losses import cross_entropy
@@ -32,7 +33,7 @@ class Filling(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
-class MaskedLM(Task):
+class MaskedLM(KeepsSlots, Task):
     """Finds the words that are hidden in a text, and is so trained on text alone.
 
     The model maps int32 `token_ids`, `segment_ids`, `padding_mask` (B, L) and `masked_positions`

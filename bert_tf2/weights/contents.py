@@ -27,6 +27,8 @@ class Contents:
         problem_type: what a classifier answers, as in `Checkpoint`.
         generator: of ELECTRA's pretraining, the contents of the generator, whose embeddings are the
             same; Google's format has both in one file, the others a folder of this name.
+        slots: of an optimizer, "adam_m" and "adam_v" -> arrays as `arrays`, for Google's format.
+        steps: that it has taken.
     """
 
     config: EncoderConfig
@@ -36,6 +38,8 @@ class Contents:
     task: Mapping | None = None
     problem_type: str | None = None
     generator: "Contents | None" = None
+    slots: Mapping[str, Mapping[str, np.ndarray]] = dataclasses.field(default_factory=dict)
+    steps: int = 0
 
 
 def contents_of(checkpoint: Checkpoint) -> tuple[Contents, Report]:

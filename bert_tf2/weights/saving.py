@@ -54,8 +54,10 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
     publisher.check(contents)
     stored = to_format(contents.arrays, contents.config, format, dtype)
     other = contents.generator
+    if format == "google":
+        stored |= _slots(contents)
     if other is not None and format == "google":
-        stored |= to_format(other.arrays, other.config, format, dtype)
+        stored |= to_format(other.arrays, other.config, format, dtype) | _slots(other)
     with files.new_folder(folder) as partial:
         publisher.write_folder(partial, contents, stored)
         for name, content in contents.tokenizer.files.items():
@@ -63,6 +65,16 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
         if other is not None and format != "google":
             save(partial / GENERATOR, other, format, dtype)
     return folder
+
+
+def _slots(contents: Contents) -> dict[str, np.ndarray]:
+    """Google's names of an optimizer's slots and steps; nothing where there are none."""
+    found = {
+        f"{name}/{slot}": array
+        for slot, arrays in contents.slots.items()
+        for name, array in to_format(arrays, contents.config, "google").items()
+    }
+    return found | ({"global_step": np.int64(contents.steps)} if contents.steps else {})
 
 
 def to_format(
