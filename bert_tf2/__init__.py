@@ -50,6 +50,11 @@ _HOMES = {
     "FewShotClassifier": "bert_tf2.tasks.few_shot",
     "cross_validate": "bert_tf2.tasks.repeated",
     "over_seeds": "bert_tf2.tasks.repeated",
+    "attention": "bert_tf2.analysis.attention",
+    "integrated_gradients": "bert_tf2.analysis.attribution",
+    "head_view": "bert_tf2.analysis.views",
+    "model_view": "bert_tf2.analysis.views",
+    "measures_view": "bert_tf2.analysis.views",
     "export_saved_model": "bert_tf2.serving.export",
     "export_text_encoder": "bert_tf2.serving.hub",
 }

@@ -232,6 +232,13 @@ FLAGS = {
     "candidates": count("how many passages are fused and reranked", 100),
     "exactly": switch("look at all passages, although there is a graph", None),
     "json_lines": switch("print a JSON object a line instead of a page for people"),
+    # Of pictures.
+    "target": text(
+        "the answer to explain: a class, a number's name, a piece at the first mask; of tags "
+        "POSITION,TAG; of answers FIRST,LAST position (default: what the model answers)"
+    ),
+    "layers": words("the layers in the page, from 0 (default: all)"),
+    "heads": words("the heads in the page, from 0 (default: all)"),
     # Of servers.
     "host": text("what to listen on; 0.0.0.0: for all that reach this machine", "127.0.0.1"),
     "port": whole("0: any that is free", 8501),

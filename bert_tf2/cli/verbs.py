@@ -174,6 +174,17 @@ VERBS = {
         ),
         arguments="[TEXT …]",
     ),
+    "explain": Verb(
+        "show what speaks for an answer to a text or a pair, and what each head looks at",
+        "explain:explain",
+        _flags(
+            _TRAINED + "target layers heads output_file overwrite",
+            output_file=text(
+                "the page to write, .html (default: print what speaks for the answer)"
+            ),
+        ),
+        arguments="TEXT [TEXT]",
+    ),
     "embed": Verb(
         "write the vectors of texts, a row each, as a NumPy file",
         "embed:embed",

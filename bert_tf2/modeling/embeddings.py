@@ -37,7 +37,7 @@ class Embeddings(TokenLayer):
         self.lender = None if lender is None else lambda: lender
         self.normalize = self.norm() if lender is None else None
         self.seeds = keras.random.SeedGenerator()
-        self.other_table = None
+        self.other_table = self.other_words = None
         projects = self.config.has_projection
         self.project = self.dense(self.config.hidden_size, "projection") if projects else None
 
@@ -75,7 +75,7 @@ class Embeddings(TokenLayer):
                 f"Sequences can have at most {config.max_length} tokens. Received: {layout.length}"
             )
         rows = positions.rows_of(config, token_ids, layout)
-        x = self._look_up_given(self.token_table(), layout.flat(token_ids))
+        x = self._words(token_ids, layout)
         x = x + self._look_up(source.tables["position"], rows)
         if config.type_vocab_size == 1:
             x = x + ops.cast(source.tables["segment"], self.compute_dtype)  # (1, D)
@@ -88,6 +88,14 @@ class Embeddings(TokenLayer):
     def source(self):
         """The embeddings whose tables and norm are read: these, or those that lend theirs."""
         return self.lender() if self.lender else self
+
+    def _words(self, token_ids, layout):
+        """The row of the token table of each token, (T, E); or what `showing` has put there."""
+        if self.other_words is None:
+            return self._look_up_given(self.token_table(), layout.flat(token_ids))
+        words = ops.reshape(self.other_words, (-1, self.config.embedding_width))
+        words = words if layout.source is None else ops.take(words, layout.source, axis=0)
+        return ops.cast(words, self.compute_dtype)
 
     def _look_up_given(self, table, ids):
         # `take` would count a negative id from the end; beyond the end, a CPU refuses it.
@@ -109,6 +117,15 @@ class Embeddings(TokenLayer):
             yield
         finally:
             self.other_table = None
+
+    @contextlib.contextmanager
+    def showing(self, words):
+        """Within it, a tensor (B, L, E) stands in place of the words that are looked up."""
+        self.other_words = words
+        try:
+            yield
+        finally:
+            self.other_words = None
 
     def compute_output_spec(self, token_ids, segment_ids, layout, training=False):
         return keras.KerasTensor((None, self.config.hidden_size), self.compute_dtype)

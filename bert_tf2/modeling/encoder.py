@@ -140,8 +140,11 @@ class Encoder(keras.Model):
         """
         if self._scores_model is None:
             symbolic = input_tensors()
-            self._scores_model = keras.Model(symbolic, self.encode(symbolic)["attention_scores"])
-        return self._scores_model(rename_inputs(inputs, self.config))
+            scores = self.encode(symbolic)["attention_scores"]
+            self._scores_model = keras.Model(
+                symbolic, {"scores": scores}
+            )  # Keras unwraps one of one
+        return self._scores_model(rename_inputs(inputs, self.config))["scores"]
 
     def named_variables(self):
         """dict of our names (`layer_0/attention/query/kernel`) to variables, as in weights/."""
