@@ -56,6 +56,7 @@ class Draft:
         os.replace(self.part, self.file)
         files.flush(self.file.parent)
         self.notes.unlink(missing_ok=True)
+        files.remove_drafts(self.notes.parent, self.notes.stem)  # of killed ones
 
 
 @contextlib.contextmanager

@@ -1,20 +1,25 @@
 """`bert_tf2 serve` and `bert_tf2 request`: exported models over HTTP, and asking them."""
 
+import contextlib
 import dataclasses
 import json
+import tempfile
 from pathlib import Path
 
 from bert_tf2.cli import console, task_files, task_table
-from bert_tf2.cli.flags import UsageError
+from bert_tf2.cli.flags import UsageError, parse
+from bert_tf2.cli.opened import open_model
+from bert_tf2.cli.verbs import VERBS
+from bert_tf2.weights.discovery import locate
 
 
 def serve(flags):
     """Serves the exported models of a folder until it is told to stop."""
     if len(flags.arguments) != 1:
         raise UsageError("give one folder of exported models", flags.command)
-    (folder,) = flags.arguments
-    if not Path(folder).expanduser().is_dir():
-        raise FileNotFoundError(f"No folder {folder}: expected one that bert_tf2 export wrote")
+    (given,) = flags.arguments
+    if not Path(given).expanduser().exists():
+        raise FileNotFoundError(f"No folder {given}: expected one that bert_tf2 export wrote")
     import bert_tf2.serving.server  # noqa: F401  says what to install, before TensorFlow is awaited
 
     console.import_tensorflow()
@@ -22,12 +27,40 @@ def serve(flags):
     from bert_tf2.serving.server.batching import Limits
     from bert_tf2.serving.server.running import serve
 
-    if flags.log_requests:
-        logs.to_stderr()
     names = {field.name for field in dataclasses.fields(Limits)}
     limits = {n: flags[n].value for n in names if n in flags and flags[n].value is not None}
     how = (flags.host, flags.port, _key(flags), flags.keep_versions, Limits(**limits))
-    serve(folder, *how, ready=_say, grpc_port=flags.grpc_port)
+    with exported_for_now(given) as folder:
+        if flags.log_requests:
+            logs.to_stderr()
+        serve(folder, *how, ready=_say, grpc_port=flags.grpc_port)
+
+
+@contextlib.contextmanager
+def exported_for_now(given):
+    """The folder of exported models: that which is given, or a temporary one with the export of a
+    trained model, a `.keras` file or a checkpoint."""
+    from bert_tf2.serving.export import export_saved_model
+    from bert_tf2.serving.server import repository
+
+    place = Path(given).expanduser().absolute()
+    if place.is_dir() and (repository.find(place) or not _is_checkpoint(place)):
+        yield given  # where there is nothing to serve, the server says what it expects
+        return
+    task = open_model(parse("bert_tf2 serve", VERBS["export"].flags, [f"--model={given}"])).task
+    named = place.parent if place.name == "model.keras" else place
+    with tempfile.TemporaryDirectory(prefix="bert_tf2-") as folder:
+        print(f"{given} is exported into {folder}, for as long as it is served. To keep what is")
+        print(f"served: bert_tf2 export --model='{given}' --export_dir=FOLDER", flush=True)
+        export_saved_model(task, Path(folder, named.stem, "1"))
+        yield folder
+
+
+def _is_checkpoint(folder):
+    try:
+        return bool(locate(folder))
+    except (OSError, ValueError):
+        return False
 
 
 def _key(flags):

@@ -255,7 +255,7 @@ VERBS = {
             "host port grpc_port api_key keep_versions log_requests max_body_mb max_rows "
             "max_text_bytes max_queue timeout max_batch_rows max_batch_tokens batch_window_ms"
         ),
-        arguments="FOLDER",
+        arguments="FOLDER_OR_MODEL",
     ),
     "request": Verb(
         "ask a model on a server: the rows of a file, or texts given as arguments",

@@ -186,3 +186,4 @@ def test_killed_at_random_moments(models, tmp_path, rows, kills):
             assert json.loads(answer)["text"] == json.loads(row)["text"]
             count += 1
     assert count == rows
+    assert {x.name for x in tmp_path.iterdir()} <= {"in.jsonl", "out.jsonl"}

@@ -5,9 +5,16 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import oracle
+import pytest
 import shell
-from served import ask, exported
+from served import ask, exported, running
+
+import bert_tf2
+from bert_tf2.cli.serve import exported_for_now
+from bert_tf2.serving import Client
 
 ROWS = 400
 
@@ -42,7 +49,25 @@ def test_serve_until_it_is_told_to_stop(tmp_path):
     assert lines[0]["event"] == "loaded" and not any("stone" in str(x) for x in lines)
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_trained_model_is_exported_and_served(tmp_path, kind, capsys):
+    """A `.keras` file or a preset, into a folder that goes with the server."""
+    task = oracle.tiny_task(bert_tf2.TextClassifier, labels=["tea", "rain"])
+    place = tmp_path / "mine" / "model.keras" if kind == "file" else tmp_path / "mine"
+    place.parent.mkdir(exist_ok=True)
+    task.save(place) if kind == "file" else task.save_to_preset(place)
+    with exported_for_now(str(place)) as folder, running(folder) as url, Client(url) as client:
+        assert client.predict(["a cup"]) == pytest.approx(task.predict(["a cup"]), abs=1e-5)
+        assert client.model == "mine" and Path(folder).is_dir()
+    assert not Path(folder).exists()
+    assert f"bert_tf2 export --model='{place}'" in capsys.readouterr().out
+
+
 def test_what_is_wrong_is_said(tmp_path, capsys):
     shell.fails(capsys, 2, ["serve"], "one folder")
     shell.fails(capsys, 1, ["serve", tmp_path / "nix"], "No folder")
+    (tmp_path / "a.txt").write_text("tea")
+    shell.fails(capsys, 1, ["serve", tmp_path / "a.txt"], "a.txt")
+    (tmp_path / "a.txt").unlink()
     shell.fails(capsys, 1, ["serve", tmp_path], "No exported model", "bert_tf2 export")

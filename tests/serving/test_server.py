@@ -101,6 +101,8 @@ def test_vectors_of_tei_and_openai(url, tasks):
     want = encoder.encode(TEXTS, normalize_embeddings=True)
     assert_near(good(ask(f"{url}/embed", {"inputs": TEXTS})), want, FORWARD)
     assert_near(good(ask(f"{url}/", {"inputs": TEXTS[0], "model": "vec"})), want[:1], FORWARD)
+    alike = {"inputs": {"source_sentence": TEXTS[0], "sentences": TEXTS}}
+    assert_near(good(ask(f"{url}/similarity", alike)), want @ want[0], FORWARD)
     plain = {"inputs": TEXTS, "normalize": False, "prompt_name": "query"}
     plain = good(ask(f"{url}/embed", plain))
     assert_near(plain, encoder.encode(TEXTS, prompt_name="query"), 10 * FORWARD)

@@ -8,6 +8,7 @@ import numpy as np
 import oracle
 import peers
 import pytest
+import served
 import tensorflow as tf
 from by_default import by_default
 from closeness import FORWARD
@@ -98,6 +99,34 @@ def test_signatures(tmp_path, name, where):
     folder = task.export(tmp_path / "served")
     pairs = {"text": TEXTS, "text_pair": TEXTS[::-1]}
     compare(where(folder, name, pairs if name == "rerank" else NAMED), task)
+
+
+@pytest.mark.full
+def test_sparse_vectors_and_those_of_tokens_over_http(tmp_path):
+    """text-embeddings-inference's routes, with a prompt of the model's and without."""
+    sparse = oracle.tiny_task(bert_tf2.SparseEncoder, prompts=PROMPTS)
+    late = SIGNATURES["embed_tokens"]
+    late = oracle.tiny_task(late[0], **late[1])
+    sparse.export(tmp_path / "models" / "sparse")
+    late.export(tmp_path / "models" / "late")
+    with served.running(tmp_path / "models") as url:
+        for prompt in ({}, {"prompt_name": "query"}):
+            status, found = served.ask(f"{url}/embed_sparse", {"inputs": TEXTS} | prompt)
+            assert status == 200
+            want = sparse.encode(TEXTS, **prompt).toarray()
+            for row, vector in zip(found, want, strict=True):
+                pairs = {x["index"]: x["value"] for x in row}
+                assert [*pairs] == np.flatnonzero(vector)[np.argsort(-vector[vector > 0])].tolist()
+                np.testing.assert_allclose([*pairs.values()], vector[[*pairs]], atol=2 * FORWARD)
+            status, found = served.ask(f"{url}/embed_all", {"inputs": TEXTS} | prompt)
+            assert status == 200
+            want = late.encode_query(TEXTS) if prompt else late.encode(TEXTS)
+            for tokens, vectors in zip(found, want, strict=True):
+                np.testing.assert_allclose(tokens, vectors, atol=2 * FORWARD)
+        assert served.ask(f"{url}/embed_all", {"inputs": TEXTS, "prompt_name": "nix"})[0] == 422
+        assert served.ask(f"{url}/embed_all", {"inputs": TEXTS, "model": "sparse"})[0] == 422
+        pair = {"source_sentence": "tea", "sentences": ["rain"]}
+        assert served.ask(f"{url}/similarity", {"inputs": pair})[0] == 404  # no SentenceEncoder
 
 
 @pytest.fixture(scope="module")

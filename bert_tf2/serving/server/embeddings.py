@@ -3,6 +3,7 @@
 import numpy as np
 
 from bert_tf2.messages import shorten
+from bert_tf2.serving.server.asked import texts as texts_of
 from bert_tf2.serving.server.errors import Refused
 from bert_tf2.serving.server.models import DEFAULT
 from bert_tf2.serving.server.pipelines import ENCODERS
@@ -37,6 +38,23 @@ async def embed(asked, texts, name=None, prompt_name=None, normalize=True, dimen
         lengths = np.linalg.norm(found, axis=1, keepdims=True)
         found = np.divide(found, lengths, out=found, where=lengths > 0)
     return found, version
+
+
+async def similar(asked, inputs, name=None, prompt_name=None):
+    """How alike a text, `source_sentence`, is to each of some `sentences`: cosines, a list.
+
+    Args:
+        inputs: dict with these fields.
+        name, prompt_name: see `embed`.
+
+    Raises:
+        Refused: as `embed`; 422 other fields.
+    """
+    source, sentences = texts_of(inputs, "source_sentence")[0], texts_of(inputs, "sentences")[0]
+    if len(source) != 1:
+        raise Refused(422, f"'source_sentence' must be one text. Received: {shorten(source)}")
+    found, _ = await embed(asked, [*sentences, *source], name, prompt_name)
+    return (found[:-1] @ found[-1]).tolist()
 
 
 def prompted(version, texts, name, signature):

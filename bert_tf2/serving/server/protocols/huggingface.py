@@ -3,7 +3,7 @@
 from bert_tf2.messages import shorten
 from bert_tf2.serving.server import pipelines
 from bert_tf2.serving.server.asked import field, texts
-from bert_tf2.serving.server.embeddings import embed
+from bert_tf2.serving.server.embeddings import embed, similar
 from bert_tf2.serving.server.errors import Refused
 from bert_tf2.serving.server.service import strings
 
@@ -24,7 +24,7 @@ async def post(asked):
         if inputs.keys() == {"question", "context"}:
             return await _question(asked, name, inputs, parameters)
         if inputs.keys() == {"source_sentence", "sentences"}:
-            return await _similar(asked, name, inputs)
+            return await similar(asked, inputs, name)
         raise Refused(422, f"'inputs' must be of a known form. Received: {shorten(inputs)}")
     version = asked.service.repository.one_for(_tasks(parameters), name)
     given, one = texts(body, "inputs")
@@ -71,12 +71,6 @@ async def _question(asked, name, inputs, parameters):
     (found,) = pipelines.spans(version, outputs)
     top = field(parameters, "top_k", int, 1)
     return found[0] if top == 1 else found[:top]
-
-
-async def _similar(asked, name, inputs):
-    given = [*texts(inputs, "sentences")[0], *texts(inputs, "source_sentence")[0]]
-    found, _ = await embed(asked, given, name)
-    return (found[:-1] @ found[-1]).tolist()
 
 
 ROUTES = [(("POST",), "/", post)]

@@ -4,7 +4,7 @@ import bert_tf2
 from bert_tf2.messages import shorten
 from bert_tf2.serving.server import pipelines
 from bert_tf2.serving.server.asked import field, texts
-from bert_tf2.serving.server.embeddings import count_tokens, embed, prompted
+from bert_tf2.serving.server.embeddings import count_tokens, embed, prompted, similar
 from bert_tf2.serving.server.errors import Refused
 from bert_tf2.serving.server.service import strings
 
@@ -43,6 +43,29 @@ async def embed_sparse(asked):
     rows = zip(found["indices"].tolist(), found["values"].tolist(), strict=True)
     pairs = (zip(*row, strict=True) for row in rows)
     return [[{"index": i, "value": x} for i, x in row if x] for row in pairs]
+
+
+async def embed_all(asked):
+    """{"inputs", "prompt_name", "model"} -> for each text a list of vectors, one a token."""
+    body = asked.body
+    given, _ = texts(body, "inputs")
+    name, prompt = field(body, "model", str), field(body, "prompt_name", str)
+    version = asked.service.repository.one_for(("MultiVectorEncoder",), name)
+    inputs, signature = prompted(version, given, prompt, "embed_tokens")
+    found = await asked.answer(version, inputs, signature)
+    await _check_length(asked, version, given)
+    rows = zip(found["token_embeddings"], found["mask"] > 0, strict=True)
+    return [vectors[real].tolist() for vectors, real in rows]
+
+
+async def similarity(asked):
+    """{"inputs": {"source_sentence", "sentences"}, "parameters": {"prompt_name"}, "model"} -> the
+    cosine of each sentence."""
+    body = asked.body
+    parameters = field(body, "parameters", dict, {})
+    inputs = field(body, "inputs", dict, {})
+    how = (field(body, "model", str), field(parameters, "prompt_name", str))
+    return await similar(asked, inputs, *how)
 
 
 async def rerank(asked):
@@ -195,7 +218,9 @@ def _kind(version):
 
 ROUTES = [
     (("POST",), "/embed", embed_route),
+    (("POST",), "/embed_all", embed_all),
     (("POST",), "/embed_sparse", embed_sparse),
+    (("POST",), "/similarity", similarity),
     (("POST",), "/rerank", rerank),
     (("POST",), "/predict", predict),
     (("POST",), "/tokenize", tokenize),
