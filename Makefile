@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: docs peers help quickstart search test test-full test-soak bench bench-quick check format notebooks clean
+.PHONY: docs types peers help quickstart search test test-full test-soak bench bench-quick check format notebooks clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ notebooks: $(VENV)/installed ## execute the notebooks that have changed; the net
 
 docs: $(VENV)/installed ## build the site of all pages into site/
 	@$(BIN)/python -m docs
+
+types: $(VENV)/installed ## write bert_tf2/__init__.pyi, the types of all public names
+	@$(BIN)/python -m docs.stubs
 
 check: $(VENV)/installed ## formatter and linter
 	@$(BIN)/ruff format --check .
