@@ -13,7 +13,6 @@ try:
     from tensorflow_serving.apis import (
         get_model_metadata_pb2,
         get_model_status_pb2,
-        model_service_pb2_grpc,
         predict_pb2,
         prediction_service_pb2_grpc,
     )
@@ -28,10 +27,9 @@ SIGNATURES = "signature_def"
 AS_IT_IS = {"preserving_proto_field_name": True, "always_print_fields_with_no_presence": True}
 
 prediction_stub = prediction_service_pb2_grpc.PredictionServiceStub
-PredictionService = prediction_service_pb2_grpc.PredictionServiceServicer
-add_prediction_service = prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server
-ModelService = model_service_pb2_grpc.ModelServiceServicer
-add_model_service = model_service_pb2_grpc.add_ModelServiceServicer_to_server
+PredictRequest = predict_pb2.PredictRequest
+MetadataRequest = get_model_metadata_pb2.GetModelMetadataRequest
+StatusRequest = get_model_status_pb2.GetModelStatusRequest
 
 
 def kind_of(dtype):

@@ -18,7 +18,7 @@ BUDGETS = {
     "cli": 95,
     "data": 35,
     "modeling": 55,
-    "planning": 5,
+    "planning": 10,
     "published": 15,
     "reports": 5,
     "scoring": 5,
@@ -26,7 +26,7 @@ BUDGETS = {
     "serving": 95,
     "tasks": 320,
     "text": 70,
-    "training": 175,
+    "training": 170,
     "weights": 75,
 }
 

@@ -1,11 +1,9 @@
 """Every task over HTTP: odd texts, real clients, fuzz, and many clients at once."""
 
-import concurrent.futures
 import json
-import os
 import random
-import time
 
+import load
 import numpy as np
 import pytest
 from closeness import FORWARD, assert_near
@@ -43,16 +41,17 @@ def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tasks") / "models"
     tasks = exported(folder, *TASKS)
     tasks["zero"].set_candidates(["tea", "rain"])
-    with running(folder) as url:
+    with running(folder, grpc_port=0) as url:
         yield url, tasks, folder
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("wire", ["http", "grpc"])
 @pytest.mark.parametrize("name", TASKS)
-def test_answers_are_those_of_this_process(served, name):
+def test_answers_are_those_of_this_process(served, name, wire):
     url, tasks, _ = served
     x = asked(name, [*TEXTS, *LONG, *odd_texts(190)])
-    with Client(url, name, batch_size=64) as client:
+    with Client(url if wire == "http" else url.grpc, name, batch_size=64) as client:
         shared = {"candidate_labels": ["tea", "rain"]} if name == "zero" else {}
         found = client.answer(x, **shared)
     rows = len(next(iter(found.values())))
@@ -197,42 +196,8 @@ def test_ten_thousand_fuzzed_requests(served):
     fuzz(served[0], 10_000, seed=2)
 
 
-def resident():
-    """MiB of memory that this process has."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def load(url, tasks, seconds):
-    """32 clients with texts of all lengths; -> requests, and what memory grew by, MiB."""
-    texts = [f"{'stone and tea ' * (i % 40)}{i}" for i in range(64)]
-    want = {"clf": tasks["clf"].predict(texts, verbose=0), "vec": tasks["vec"].encode(texts)}
-    until, halves = time.monotonic() + seconds, []
-
-    def client(number):
-        count, name = 0, ("clf", "vec")[number % 2]
-        with Client(url, name, concurrency=1) as one:
-            while time.monotonic() < until:
-                rows = [(number * 7 + count * 3 + i) % 64 for i in range(1 + count % 3)]
-                assert_near(one.predict([texts[i] for i in rows]), want[name][rows], FORWARD)
-                count += 1
-                if number == 0 and not halves and time.monotonic() > until - seconds / 2:
-                    halves.append(resident())
-        return count
-
-    with concurrent.futures.ThreadPoolExecutor(32) as pool:
-        counts = list(pool.map(client, range(32)))
-    return sum(counts), resident() - halves[0]
-
-
 @pytest.mark.full
 def test_thirty_two_clients_get_their_own_answers(served):
-    requests, _ = load(*served[:2], seconds=4)
-    assert requests > 100
-
-
-@pytest.mark.soak
-def test_thirty_two_clients_for_a_minute(served):
-    requests, grown = load(*served[:2], seconds=60)
-    print(f"{requests} requests; {grown:.1f} MiB more in the second half")
-    assert requests > 1000 and grown < 50
+    url, tasks, _ = served
+    found = load.run([url], {name: tasks[name] for name in ("clf", "vec")}, seconds=4)
+    assert len(found.seconds) > 100

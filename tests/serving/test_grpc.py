@@ -161,6 +161,11 @@ WRONG = {
     "signature": (lambda: changed(asked(), signature_name="x"), CODE.NOT_FOUND, "signature 'x'"),
     "label": (lambda: changed(asked(), version_label="x"), CODE.INVALID_ARGUMENT, "numbers"),
     "names": (lambda: asked(txt=["a"]), CODE.INVALID_ARGUMENT, "takes the inputs text"),
+    "one too many": (
+        lambda: asked(text=["a"], more=["b"]),
+        CODE.INVALID_ARGUMENT,
+        "takes the inputs text. Received: more, text",
+    ),
     "kind": (lambda: asked(text=[1, 2]), CODE.INVALID_ARGUMENT, "must be of string"),
     "rank": (lambda: asked(text=[["a"]]), CODE.INVALID_ARGUMENT, "must have the shape"),
     "rows": (lambda: asked(text=["a"] * 17), CODE.RESOURCE_EXHAUSTED, "16 rows"),

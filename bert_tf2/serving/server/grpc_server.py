@@ -4,12 +4,14 @@ The same models, batches, limits and key. It needs the extra `grpc`.
 """
 
 import asyncio
+import functools
 import hmac
 import logging
 import math
 import time
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from bert_tf2.messages import cut, shorten
 from bert_tf2.serving import grpc_messages
@@ -46,14 +48,29 @@ def new_server(service, host, port, api_key=None):
     most = service.limits.max_body_mb << 20
     options = [("grpc.max_receive_message_length", most), ("grpc.max_send_message_length", -1)]
     server = grpc.aio.server(options=[*options, ("grpc.so_reuseport", 0)])
-    watched = Watched(service, api_key)
-    grpc_messages.add_prediction_service(Prediction(service, watched), server)
-    grpc_messages.add_model_service(Models(service, watched), server)
+    server.add_generic_rpc_handlers(_handlers(service, api_key))
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         return server, server.add_insecure_port(place)
     except RuntimeError as error:
         raise OSError(f"Cannot listen on {place} for gRPC. See --grpc_port.") from error
+
+
+def _handlers(service, api_key):
+    """What gRPC is to call for each method of each service.
+
+    Messages come as bytes and are read here: gRPC itself would answer INTERNAL to what is none.
+    """
+    watched, found = Watched(service, api_key), []
+    for name, methods in SERVICES.items():
+        handlers = {
+            method: grpc.unary_unary_rpc_method_handler(
+                functools.partial(watched.answer, method, kind, function)
+            )
+            for method, (kind, function) in methods.items()
+        }
+        found.append(grpc.method_handlers_generic_handler(name, handlers))
+    return found
 
 
 class Watched:
@@ -62,13 +79,20 @@ class Watched:
     def __init__(self, service, api_key):
         self.service, self.key = service, api_key.encode("utf-8") if api_key else None
 
-    async def __call__(self, context, name, answer):
-        """The message that the coroutine `answer` gives, or the refusal that it raises."""
+    async def answer(self, name, kind, function, content, context):
+        """The bytes that answer a request.
+
+        Args:
+            name: of the method. kind: the class of its requests.
+            function: async, of the service and a request -> a message.
+            content: bytes of the request. context: gRPC's.
+        """
         started, metrics, code = time.perf_counter(), self.service.metrics, CODE.CANCELLED
         metrics.add("in_flight_requests")
         try:
             self._check_key(context)
-            found, code = await answer(), CODE.OK
+            answer = await function(self.service, _read(kind, content))
+            found, code = answer.SerializeToString(), CODE.OK
             return found
         except Refused as error:
             code = CODES.get(error.status, CODE.INVALID_ARGUMENT)
@@ -95,75 +119,64 @@ class Watched:
             raise Refused(401, "This server wants a key: the metadata authorization: Bearer KEY")
 
 
-class Prediction(grpc_messages.PredictionService):
-    """`Predict` and `GetModelMetadata`; what else the service has is unimplemented."""
-
-    def __init__(self, service, watched):
-        self.service, self.watched = service, watched
-
-    async def Predict(self, request, context):
-        return await self.watched(context, "Predict", lambda: self._predict(request))
-
-    async def GetModelMetadata(self, request, context):
-        return await self.watched(context, "GetModelMetadata", lambda: self._metadata(request))
-
-    async def _predict(self, request):
-        version = _version(self.service, request.model_spec)
-        name = request.model_spec.signature_name or DEFAULT
-        signature = self.service.signature(version, name)
-        inputs = self._inputs(request.inputs, signature)
-        wanted = [*request.output_filter] or [*signature.outputs]
-        if unknown := {*wanted} - {*signature.outputs}:
-            known = ", ".join(signature.outputs)
-            raise Refused(400, f"output_filter must be of {known}. Received: {sorted(unknown)}")
-        found = await self.service.answer(version, inputs, name)
-        found = {output: found[output] for output in wanted}
-        return grpc_messages.predict_response(version.name, version.number, name, found)
-
-    def _inputs(self, tensors, signature):
-        """Arrays of the kinds that a signature takes, which are no larger than a request may be."""
-        most = self.service.limits.max_body_mb << 20
-        for name, tensor in tensors.items():
-            spec = signature.inputs.get(name)
-            if spec is None:
-                continue  # which is refused with all names, later
-            given = grpc_messages.name_of(tensor.dtype)
-            if given != spec.dtype:
-                raise Refused(400, f"{name!r} must be of {spec.dtype}. Received: {given}")
-            sizes = [size.size for size in tensor.tensor_shape.dim]
-            # One value may stand for all of a tensor, however large.
-            if tensor.tensor_shape.unknown_rank or min(sizes, default=0) < 0:
-                raise Refused(400, f"{name!r} must have a shape.")
-            if math.prod(sizes) * LARGEST > most:
-                raise Refused(413, f"{name!r} may have {most // LARGEST:,} values: {sizes}")
-        try:
-            return grpc_messages.arrays(tensors)
-        except (ValueError, TypeError) as error:
-            raise Refused(400, f"A tensor's values do not fit: {shorten(str(error))}") from error
-
-    async def _metadata(self, request):
-        if [*request.metadata_field] != [grpc_messages.SIGNATURES]:
-            raise Refused(400, f"metadata_field must be {grpc_messages.SIGNATURES!r} alone.")
-        version = _version(self.service, request.model_spec)
-        about = {"task": version.task, "labels": version.labels}
-        names = (version.name, version.number)
-        return grpc_messages.metadata_response(*names, version.definitions, about)
+def _read(kind, content):
+    try:
+        return kind.FromString(content)
+    except DecodeError as error:
+        raise Refused(400, f"The bytes are no {kind.__name__}: {error}") from error
 
 
-class Models(grpc_messages.ModelService):
-    """`GetModelStatus`."""
+async def predict(service, request):
+    """A signature's answers to a `PredictRequest`."""
+    version = _version(service, request.model_spec)
+    name = request.model_spec.signature_name or DEFAULT
+    signature = service.signature(version, name)
+    inputs = _inputs(service, request.inputs, signature)
+    wanted = [*request.output_filter] or [*signature.outputs]
+    if unknown := {*wanted} - {*signature.outputs}:
+        known = ", ".join(signature.outputs)
+        raise Refused(400, f"output_filter must be of {known}. Received: {sorted(unknown)}")
+    found = await service.answer(version, inputs, name)
+    found = {output: found[output] for output in wanted}
+    return grpc_messages.predict_response(version.name, version.number, name, found)
 
-    def __init__(self, service, watched):
-        self.service, self.watched = service, watched
 
-    async def GetModelStatus(self, request, context):
-        return await self.watched(context, "GetModelStatus", lambda: self._status(request))
+def _inputs(service, tensors, signature):
+    """Arrays of the kinds that a signature takes, which are no larger than a request may be."""
+    most = service.limits.max_body_mb << 20
+    service.check_names(signature, tensors)
+    for name, tensor in tensors.items():
+        spec = signature.inputs[name]
+        given = grpc_messages.name_of(tensor.dtype)
+        if given != spec.dtype:
+            raise Refused(400, f"{name!r} must be of {spec.dtype}. Received: {given}")
+        sizes = [size.size for size in tensor.tensor_shape.dim]
+        if tensor.tensor_shape.unknown_rank or min(sizes, default=0) < 0:
+            raise Refused(400, f"{name!r} must have a shape.")
+        # One value may stand for all of a tensor, however large.
+        if math.prod(sizes) * LARGEST > most:
+            raise Refused(413, f"{name!r} may have {most // LARGEST:,} values: {sizes}")
+    try:
+        return grpc_messages.arrays(tensors)
+    except (ValueError, TypeError) as error:
+        raise Refused(400, f"A tensor's values do not fit: {shorten(str(error))}") from error
 
-    async def _status(self, request):
-        version = _version(self.service, request.model_spec)
-        wanted = request.model_spec.HasField("version")
-        number = version.number if wanted else None
-        return grpc_messages.status_response(states(self.service.repository, version.name, number))
+
+async def metadata(service, request):
+    """A model's signatures, in answer to a `GetModelMetadataRequest`."""
+    if [*request.metadata_field] != [grpc_messages.SIGNATURES]:
+        raise Refused(400, f"metadata_field must be {grpc_messages.SIGNATURES!r} alone.")
+    version = _version(service, request.model_spec)
+    about = {"task": version.task, "labels": version.labels}
+    names = (version.name, version.number)
+    return grpc_messages.metadata_response(*names, version.definitions, about)
+
+
+async def status(service, request):
+    """The state of a model's versions, in answer to a `GetModelStatusRequest`."""
+    version = _version(service, request.model_spec)
+    number = version.number if request.model_spec.HasField("version") else None
+    return grpc_messages.status_response(states(service.repository, version.name, number))
 
 
 def _version(service, spec):
@@ -175,3 +188,14 @@ def _version(service, spec):
         raise Refused(400, f"model_spec.name must be one of {', '.join(known)}. Received: none")
     number = spec.version.value if spec.HasField("version") else None
     return service.repository.version(spec.name or known[0], number)
+
+
+SERVICES = {  # of TensorFlow Serving -> method -> what it is asked with, and what answers
+    "tensorflow.serving.PredictionService": {
+        "Predict": (grpc_messages.PredictRequest, predict),
+        "GetModelMetadata": (grpc_messages.MetadataRequest, metadata),
+    },
+    "tensorflow.serving.ModelService": {
+        "GetModelStatus": (grpc_messages.StatusRequest, status),
+    },
+}

@@ -80,13 +80,17 @@ class Service:
             raise Refused(404, f"{version.name} has no signature {shorten(name)}. It has: {known}")
         return version.signatures[name]
 
-    def _check(self, signature, inputs):
-        if inputs.keys() != signature.inputs.keys():
+    def check_names(self, signature, inputs):
+        """Raises, 400, unless a mapping has just the inputs of a signature."""
+        if {*inputs} != {*signature.inputs}:
             raise Refused(
                 400,
                 f"{signature.name} takes the inputs {', '.join(sorted(signature.inputs))}. "
                 f"Received: {', '.join(sorted(inputs)) or 'none'}",
             )
+
+    def _check(self, signature, inputs):
+        self.check_names(signature, inputs)
         for name, array in inputs.items():
             check_shape(name, array.shape, signature.inputs[name])
             if array.dtype == object and array.size:
