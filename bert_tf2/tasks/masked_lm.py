@@ -221,10 +221,10 @@ class MaskedLM(KeepsSlots, Task):
                     "Texts bring what is to be predicted along: leave out `y`. Received: y of type "
                     f"{type(y).__name__}"
                 )
-            x = self._masked(x, batch_size or 32, sampling)
+            x = self.masked(x, batch_size or 32, sampling)
         return super().dataset(x, y, sample_weight, batch_size, sampling, **kwargs)
 
-    def _masked(self, texts, batch_size, sampling):
+    def masked(self, texts, batch_size, sampling):
         """Texts -> a dataset of columns; without an order as in every `evaluate`."""
         masking = {name: getattr(self, name) for name in (*MASKING, "second_task", "shares")}
         in_memory = not isinstance(texts, tf.data.Dataset)
