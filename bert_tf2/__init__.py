@@ -12,6 +12,8 @@ __version__ = "0.2.0"
 _HOMES = {
     "EncoderConfig": "bert_tf2.config",
     "convert": "bert_tf2.conversion",
+    "extend_vocabulary": "bert_tf2.vocabularies.resizing",
+    "prune_vocabulary": "bert_tf2.vocabularies.resizing",
     "WordPieceTokenizer": "bert_tf2.text.wordpiece",
     "SentencePieceTokenizer": "bert_tf2.text.sentencepiece",
     "BytePairTokenizer": "bert_tf2.text.bytepair",

@@ -200,6 +200,14 @@ FLAGS = {
     ),
     "line_mb": number("most MB of one line", 16.0),
     "max_unknown": number("greatest share of unknown pieces", 0.25),
+    "kind": choice(["wordpiece", "sentencepiece"], "of BERT, ELECTRA and DistilBERT; or of ALBERT"),
+    "vocab_size": count("the most pieces", 30_000),
+    "alphabet": count("the most letters; words with rarer ones are unknown", 1000),
+    "unused": count("keep so many places for other words: [unused0] …", None),
+    "new_words": count("of --input_file the so many words that spare most pieces", 1000),
+    "min_count": count("how often a word must stand in --input_file", 5),
+    "new_words_file": text("write the new pieces here, too, one a line"),
+    "keep_letters": switch("keep single letters, so that no word becomes unknown", True),
     "processes": count("how many work at once; the files are the same", 1),
     # Of pretraining.
     "objective": choice(

@@ -1,27 +1,10 @@
 """The verbs, as a table: what each says of itself, and the flags it takes."""
 
-from typing import NamedTuple
-
+from bert_tf2.cli.corpus_table import CORPUS_VERBS
 from bert_tf2.cli.flag_table import FLAGS
-from bert_tf2.cli.flags import Flag, choice, count, switch, text, words
-
-
-def _flags(names, **own):
-    """Flags of the table by name, in order; `own`: what else a verb has, or says otherwise."""
-    table = {name: own.pop(name, None) or FLAGS[name] for name in names.split()}
-    return table | own
-
-
-class Verb(NamedTuple):
-    """One verb: what it says of itself, where its function is, and the flags it takes."""
-
-    about: str
-    function: str  # "module:function" in cli/, imported when the verb runs
-    flags: dict[str, Flag]
-    required: tuple[str, ...] = ()
-    arguments: str = ""  # what may follow the flags
-    place: str | None = None  # the flag that one argument may stand for
-
+from bert_tf2.cli.flags import choice, count, switch, text, words
+from bert_tf2.cli.verb import Verb
+from bert_tf2.cli.verb import flags_of as _flags
 
 _CHECKPOINT = "init_checkpoint bert_config_file "
 _ASKED = "candidate_labels hypothesis_template multi_label "
@@ -66,24 +49,7 @@ VERBS = {
         ("output_dir",),
         "--init_checkpoint=… --train_file=… | --resume",
     ),
-    "make-pretraining-data": Verb(
-        "make pretraining records of raw text: TFRecords with Google's features, and a data card",
-        "corpus_verbs:make_pretraining_data",
-        _flags(
-            "recipe reproduce input_file output_file vocab_file init_checkpoint do_lower_case "
-            "max_seq_length max_predictions_per_seq masked_lm_prob dupe_factor short_seq_prob "
-            "do_whole_word_mask random_seed text_column encoding document_per_file part_mb line_mb "
-            "max_unknown processes overwrite",
-            input_file=FLAGS["corpus_file"],
-            output_file=words("the TFRecord file to write, or several, a,b,c"),
-            vocab_file=text("a vocab.txt, ALBERT's spiece.model or a vocab.json"),
-            init_checkpoint=text("or the checkpoint or folder whose tokenizer it is"),
-            do_lower_case=switch("lower-case the text (default: as the vocabulary looks)", None),
-            max_seq_length=count("tokens of a row", 128),
-            text_column=FLAGS["text_column"]._replace(about="key of the text in JSON Lines"),
-        ),
-        ("input_file", "output_file"),
-    ),
+    **CORPUS_VERBS,
     "pretrain": Verb(
         "pretrain an encoder, or pretrain one further, on text or records",
         "pretrain:pretrain",

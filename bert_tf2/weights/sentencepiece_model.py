@@ -36,20 +36,16 @@ def write(pieces: list[tuple[str, float, int]], charsmap: bytes = b"") -> bytes:
         pieces: (piece, score, type) by id.
         charsmap: the normalizer's `precompiled_charsmap`; none leaves text as it is.
     """
-    content = b"".join(
-        _field(
-            1,
-            _field(1, piece.encode())
-            + b"\x15"
-            + struct.pack("<f", score)
-            + b"\x18"
-            + _number(kind),
-        )
-        for piece, score, kind in pieces
-    )
+    content = b"".join(map(_piece, pieces))
     unknown = next(index for index, (_, _, kind) in enumerate(pieces) if kind == _UNKNOWN)
     trainer = b"\x18\x01" + b"\xc0\x02" + _number(unknown)  # model_type UNIGRAM, and unk_id
     return content + _field(2, trainer) + _field(3, _field(1, b"given") + _field(2, charsmap))
+
+
+def _piece(row: tuple[str, float, int]) -> bytes:
+    piece, score, kind = row
+    score = b"\x15" + struct.pack("<f", score)
+    return _field(1, _field(1, piece.encode()) + score + b"\x18" + _number(kind))
 
 
 def _number(value: int) -> bytes:
@@ -61,3 +57,72 @@ def _number(value: int) -> bytes:
 def _field(number: int, content: bytes) -> bytes:
     """A field of bytes."""
     return bytes([number << 3 | 2]) + _number(len(content)) + content
+
+
+# === A file that is there, with other pieces ======================================================
+
+
+def read(content: bytes) -> tuple[list[tuple[str, float, int]], bytes]:
+    """The (piece, score, type) of a model file by id, and the bytes of all else in it."""
+    pieces, rest = [], b""
+    for number, start, at, end in _fields(content):
+        if number != 1:
+            rest += content[start:end]
+            continue
+        row = [b"", 0.0, _NORMAL]
+        for inner, _, begin, stop in _fields(content[at:end]):
+            value = content[at + begin : at + stop]
+            if inner == 1:
+                row[0] = value
+            elif inner == 2:
+                (row[1],) = struct.unpack("<f", value)
+            elif inner == 3:
+                row[2] = _read_number(value, 0)[0]
+        pieces.append((row[0].decode(), row[1], row[2]))
+    return pieces, rest
+
+
+def replaced(content: bytes, pieces: list[tuple[str, float, int]]) -> bytes:
+    """A model file with these (piece, score, type) in the place of its own."""
+    return b"".join(map(_piece, pieces)) + read(content)[1]
+
+
+def is_unigram(content: bytes) -> bool:
+    """Whether a model file's pieces are chosen by their scores."""
+    for number, _, at, end in _fields(content):
+        if number == 2:  # trainer_spec: model_type is its field 3, UNIGRAM by default
+            kinds = [
+                _read_number(content, at + begin)[0]
+                for inner, _, begin, _ in _fields(content[at:end])
+                if inner == 3
+            ]
+            return not kinds or kinds[-1] == 1
+    return True
+
+
+def _fields(content: bytes):
+    """(number, where it starts, where its value does, its end) of each field of a message."""
+    at = 0
+    while at < len(content):
+        start = at
+        key, at = _read_number(content, at)
+        kind = key & 7
+        if kind == 2:
+            size, at = _read_number(content, at)
+        elif kind == 0:
+            size = _read_number(content, at)[1] - at
+        else:
+            size = {1: 8, 5: 4}[kind]
+        yield key >> 3, start, at, at + size
+        at += size
+
+
+def _read_number(content: bytes, at: int) -> tuple[int, int]:
+    """A varint -> it, and what comes after."""
+    value = shift = 0
+    while True:
+        byte = content[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at

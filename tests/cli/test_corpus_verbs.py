@@ -39,3 +39,40 @@ def test_what_is_said_of_mistakes(folder, capsys):
     (folder / "text.txt").write_bytes(b"a\n\nb\xff\n")
     shell.fails(capsys, 1, [*verb, "--vocab_file=vocab.txt"], "text.txt, line 3", "encoding")
     assert not (folder / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "size"), [("wordpiece", "v.txt", 40), ("sentencepiece", "v.model", 45)]
+)
+def test_a_vocabulary_is_learnt_and_used(folder, capsys, kind, file, size):
+    how = (f"--kind={kind}", "--input_file=text.txt", f"--output_file={file}")
+    shell.runs("train-vocabulary", *how, f"--vocab_size={size}")
+    assert "pieces" in capsys.readouterr().out
+    shell.fails(capsys, 1, ["train-vocabulary", *how], "exists")
+    records = (INPUTS[0], f"--vocab_file={file}", "--output_file=a", *SMALL)
+    shell.runs("make-pretraining-data", *records)
+    assert corpora.records("a")
+
+
+def test_a_checkpoint_with_other_words(folder, capsys, reference):
+    checkpoint = shell.tiny_checkpoint(folder / "tiny", reference)
+    (folder / "words.txt").write_text("kettlestone\n\nlateletter\n")
+    given = ("extend-vocabulary", f"--init_checkpoint={checkpoint}")
+    shell.runs(*given, "--words=words.txt", "--output_dir=one", "--new_words_file=new.txt")
+    said = capsys.readouterr().out
+    assert "876 pieces; there were 874" in said and "lateletter" in said
+    assert (folder / "new.txt").read_text() == "kettlestone\nlateletter\n"
+    (folder / "domain.txt").write_text("kettlestone hums. " * 6 + "lateletter")
+    shell.runs(*given, "--input_file=domain.txt", "--output_dir=two", "--new_words=5")
+    assert "875 pieces; there were 874" in capsys.readouterr().out
+    pruned = ("prune-vocabulary", "--init_checkpoint=two", "--input_file=domain.txt")
+    shell.runs(*pruned, "--output_dir=three", "--to=huggingface")
+    assert "there were 875" in capsys.readouterr().out
+    assert "kettlestone" in (folder / "three" / "vocab.txt").read_text().split("\n")
+    shell.fails(
+        capsys,
+        1,
+        [*given, "--input_file=text.txt", "--min_count=9999", "--output_dir=x"],
+        "nothing to add",
+    )
+    shell.fails(capsys, 2, [*given, "--output_dir=x"], "--words or --input_file")

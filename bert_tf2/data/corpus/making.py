@@ -174,7 +174,8 @@ def _made(job, outputs, processes, bar):
 
 def _from_parts(job, outputs, work, processes, bar):
     seen, counts, total = {}, [], Counter()
-    for part, found in workers.run(job, parts.plan(job.corpus, seen), work, processes):
+    planned = parts.plan(job.corpus, seen)
+    for part, found in workers.ordered(workers.Recording, (job, work), planned, processes):
         counts.append(found)
         total.update(found)
         bar.update(part.size)

@@ -1,4 +1,4 @@
-"""Parts of a corpus, each made once, by one process or several."""
+"""Parts of a corpus, each worked on once, by one process or several."""
 
 import json
 import multiprocessing
@@ -11,72 +11,90 @@ import tensorflow as tf
 from bert_tf2 import files
 
 AHEAD = 2  # parts that wait for each process
-_maker = None  # of a worker's process
+_work = None  # of a process: what it does with a part
 
 
-def run(job, planned, work, processes):
-    """Yields (part, its counts) in order, of parts that are made now or were made before.
+def ordered(begin, given, planned, processes):
+    """Yields (part, what is made of it) in order.
 
     Args:
-        job: `making.Job`.
+        begin: function of `given`, to be called once in each process, that gives a function of a
+            part; both can be sent to a process, and so can what it gives.
+        given: tuple.
         planned: iterable of `parts.Part`.
-        work: the folder of finished parts: N.tfrecord, and N.json once that is whole.
         processes: int; 1 works here.
 
     Raises:
         OSError: a process was killed, such as by a machine without memory left.
-        and what `Maker.make` raises.
+        and what that function raises.
     """
     if processes == 1:
-        maker = None
+        work = begin(*given)
         for part in planned:
-            found = done(part, work)
-            if found is None:
-                maker = maker or job.maker()
-                found = make(maker, part, work)
-            yield part, found
+            yield part, work(part)
         return
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-    pool = ProcessPoolExecutor(processes, context, _begin, (job,))
+    pool = ProcessPoolExecutor(processes, context, _begin, (begin, given))
     try:
         waiting = deque()
         for part in planned:
-            found = done(part, work)
-            waiting.append((part, found or pool.submit(_make, part, work)))
+            waiting.append((part, pool.submit(_do, part)))
             while len(waiting) > AHEAD * processes:
-                yield _result(*waiting.popleft())
-        while waiting:
-            yield _result(*waiting.popleft())
+                part, made = waiting.popleft()
+                yield part, made.result()
+        for part, made in waiting:
+            yield part, made.result()
     except BrokenProcessPool as error:
         raise OSError(
             "A process was killed, perhaps for want of memory: ask for fewer, or for a smaller "
-            "`part_bytes`. The same call goes on with the parts that are missing"
+            "`part_bytes`"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _result(part, found):
-    return part, found if isinstance(found, Counter) else found.result()
+def _begin(begin, given):
+    """A process of its own computes with one thread: there are as many as there are processors."""
+    global _work
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    _work = begin(*given)
 
 
-def done(part, work):
-    """The counts of a part that was made before, or None."""
-    note = work / f"{part.number}.json"
-    if not note.exists():
-        return None
-    said = json.loads(note.read_bytes())
-    if said.pop("blocks") != json.loads(json.dumps(part.blocks)):  # never, as plans are equal
-        return None
-    return Counter(said)
+def _do(part):
+    return _work(part)
 
 
-def make(maker, part, work):
-    """Makes a part, and notes that it is whole. -> its counts."""
-    with files.new_file(work / f"{part.number}.tfrecord") as draft:
-        write(maker, part, draft)
-    files.write_json(work / f"{part.number}.json", dict(maker.counts) | {"blocks": part.blocks})
-    return maker.counts
+# === Records ======================================================================================
+
+
+class Recording:
+    """Makes the records of parts, but for those that were made before.
+
+    Args:
+        job: `making.Job`.
+        work: the folder of finished parts: N.tfrecord, and N.json once that is whole.
+    """
+
+    def __init__(self, job, work):
+        self.maker, self.work = job.maker(), work
+
+    def __call__(self, part):
+        """-> Counter of a part."""
+        found = self.done(part)
+        return self.make(part) if found is None else found
+
+    def done(self, part):
+        """The counts of a part that is there, or None."""
+        note = self.work / f"{part.number}.json"
+        return Counter(json.loads(note.read_bytes())) if note.exists() else None
+
+    def make(self, part):
+        """Makes a part, and notes that it is whole. -> its counts."""
+        with files.new_file(self.work / f"{part.number}.tfrecord") as draft:
+            write(self.maker, part, draft)
+        files.write_json(self.work / f"{part.number}.json", dict(self.maker.counts))
+        return self.maker.counts
 
 
 def write(maker, part, file):
@@ -85,15 +103,3 @@ def write(maker, part, file):
         for batch in maker.make(part):
             for example in batch:
                 writer.write(example)
-
-
-def _begin(job):
-    """A process of its own computes with one thread: there are as many as there are processors."""
-    global _maker
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    _maker = job.maker()
-
-
-def _make(part, work):
-    return make(_maker, part, work)

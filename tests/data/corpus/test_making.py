@@ -1,6 +1,9 @@
 """Records of corpora: equal however they are made, whole or absent, and what the card says."""
 
 import json
+import subprocess
+import sys
+import time
 
 import corpora
 import numpy as np
@@ -79,7 +82,7 @@ def test_all_text_is_in_the_rows(text, tokenizer, tmp_path):
     np.testing.assert_array_equal(np.bincount(found), want)
 
 
-def test_parts_made_in_any_order_are_the_same(text, tokenizer, tmp_path):
+def test_parts_made_in_any_order_are_the_same(text, tokenizer, tmp_path, monkeypatch):
     """And those that an interrupted run has left are not made again."""
     whole = tmp_path / "whole.tfrecord"
     make(text, whole, tokenizer)
@@ -89,19 +92,21 @@ def test_parts_made_in_any_order_are_the_same(text, tokenizer, tmp_path):
     work = tmp_path / f".a.tfrecord.parts-{job.fingerprint()[:16]}"
     work.mkdir()
     (tmp_path / ".a.tfrecord.parts-0123").mkdir()  # of other settings
-    maker = job.maker()
+    recording = workers.Recording(job, work)
     planned = [*parts.plan(corpus)]
     assert len(planned) > 5
     for part in planned[:1:-1]:
-        workers.make(maker, part, work)
+        recording(part)
     (work / "1.tfrecord").write_bytes(b"half")  # was being written
     again = []
-    maker.make, usual = lambda part: again.append(part.number) or usual(part), maker.make
-    job_maker, Job.maker = Job.maker, lambda self: maker
-    try:
-        make(text, file, tokenizer)
-    finally:
-        Job.maker = job_maker
+    monkeypatch.setattr(
+        workers.Recording,
+        "make",
+        lambda self, part, usual=workers.Recording.make: (
+            again.append(part.number) or usual(self, part)
+        ),
+    )
+    make(text, file, tokenizer)
     assert again == [0, 1]
     assert file.read_bytes() == whole.read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -165,3 +170,34 @@ def test_one_run_at_a_time(text, tokenizer, tmp_path):
         pytest.raises(OSError, match="in use by another run"),
     ):
         make(text, tmp_path / "a", tokenizer)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("processes", [2, pytest.param(8, marks=pytest.mark.soak)])
+def test_any_number_of_processes(text, tokenizer, tmp_path, processes):
+    one, several = tmp_path / "1", tmp_path / "2"
+    make(text, one, tokenizer)
+    make(text, several, tokenizer, processes=processes)
+    assert one.read_bytes() == several.read_bytes()
+
+
+@pytest.mark.full
+def test_a_run_goes_on_after_a_kill(tokenizer, tmp_path):
+    """Killed with SIGKILL while it works; started again, it makes what is missing."""
+    text, names = tmp_path / "t.txt", [tmp_path / "whole", tmp_path / "a"]
+    text.write_text(corpora.as_text(corpora.sentences(3, 2000)))
+    (tmp_path / "vocab.txt").write_text("\n".join(corpora.PIECES))
+    how = ["--max_seq_length=32", "--max_predictions_per_seq=5", "--part_mb=0.02"]
+    command = [sys.executable, "-m", "bert_tf2", "make-pretraining-data", *how]
+    command += [f"--input_file={text}", f"--vocab_file={tmp_path / 'vocab.txt'}"]
+    subprocess.run([*command, f"--output_file={names[0]}"], check=True, capture_output=True)
+    process = subprocess.Popen([*command, f"--output_file={names[1]}"], stdout=subprocess.DEVNULL)
+    while process.poll() is None and len([*tmp_path.glob(".a.parts-*/*.json")]) < 3:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    left = {path: path.stat().st_mtime_ns for path in tmp_path.glob(".a.parts-*/*.json")}
+    assert left and not names[1].exists()
+    subprocess.run([*command, f"--output_file={names[1]}"], check=True, capture_output=True)
+    assert names[0].read_bytes() == names[1].read_bytes()
+    assert not [*tmp_path.glob(".a*")]

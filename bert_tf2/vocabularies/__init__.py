@@ -1,0 +1,1 @@
+"""Checkpoints with other words: vocabularies extended and pruned."""
