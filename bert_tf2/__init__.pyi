@@ -3,7 +3,7 @@
 # mypy: disable-error-code="override"
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Self
 
 import keras
@@ -1142,6 +1142,23 @@ def convert(
     to: str,
     dtype: str | None = ...,
     config_file: str | os.PathLike[str] | None = ...,
+) -> Any: ...
+def extend_vocabulary(
+    source: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    words: str | Sequence[str],
+    to: str | None = ...,
+    config_file: str | os.PathLike[str] | None = ...,
+    dtype: str | None = ...,
+) -> Any: ...
+def prune_vocabulary(
+    source: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    keep: Iterable[str],
+    letters: Any = ...,
+    to: str | None = ...,
+    config_file: str | os.PathLike[str] | None = ...,
+    dtype: str | None = ...,
 ) -> Any: ...
 def make_pretraining_data(
     inputs: Any,

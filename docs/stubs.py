@@ -21,7 +21,7 @@ HEAD = '''"""Written by `make types`: the types of all public names, for editors
 # mypy: disable-error-code="override"
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Self
 
 import keras
