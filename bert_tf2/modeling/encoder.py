@@ -11,6 +11,7 @@ from bert_tf2.modeling.inputs import input_tensors, rename_inputs
 from bert_tf2.modeling.layers import Block, published_initializer
 from bert_tf2.modeling.layout import Arrange, Sequences
 from bert_tf2.modeling.positions import RelativePositions
+from bert_tf2.modeling.worn import Dense
 from bert_tf2.weights.filling import Unfilled, load_variables
 from bert_tf2.weights.units import is_state
 
@@ -154,11 +155,11 @@ class Encoder(keras.Model):
     def dense_layers(self):
         """dict of units (`layer_0/attention/query`) to dense layers: those of blocks, each once."""
         return {
-            f"{name}/{part}/{layer.name}": layer
+            f"{name}/{part}/{unit}": layer
             for name, block in zip(self.config.block_names(), self.parts["blocks"], strict=True)
             for part in ("attention", "ffn")
-            for layer in vars(getattr(block, part)).values()
-            if isinstance(layer, keras.layers.Dense)
+            for unit, layer in getattr(block, part).units().items()
+            if isinstance(layer, Dense)
         }
 
     def unread(self, model):
@@ -202,6 +203,8 @@ class Encoder(keras.Model):
         encoder.load_report = load_variables(checkpoint, encoder.named_variables(), True)
         if said := checkpoint.task:  # of an encoder that was saved by itself
             freeze(encoder, said.get("frozen", ()) if said.get("class") == cls.__name__ else ())
+            left = (said.get("adapters") or {"made": ()})["made"]
+            encoder.load_report.warnings += [f"adapter {name} was left out" for name in left]
         return encoder
 
     def contents(self):
@@ -240,7 +243,7 @@ def _make_layers(config, initializer, policy, recompute, lender=None):
     common = {"config": config, "initializer": initializer, "dtype": policy}
     names = config.block_names()  # with a name again where layers share their weights
     blocks = {n: Block(recompute=recompute, name=n, **common) for n in dict.fromkeys(names)}
-    pooler = keras.layers.Dense(
+    pooler = Dense(
         config.hidden_size,
         activation="tanh",
         kernel_initializer=initializer,

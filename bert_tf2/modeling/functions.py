@@ -11,6 +11,8 @@ import math
 import keras
 from keras import ops
 
+from bert_tf2.modeling.worn import part_of
+
 register = keras.saving.register_keras_serializable("bert_tf2")
 
 _SQRT_HALF = 0.70710678  # sqrt(1/2)
@@ -105,10 +107,12 @@ class Norm(keras.layers.LayerNormalization):
     """
 
     def call(self, x, training=False):
-        if not training:
+        part = part_of(self)
+        if not training and part is None:
             return super().call(x)
         dtype = keras.backend.result_type(x.dtype, "float32")
-        values = [x, ops.copy(self.gamma), ops.copy(self.beta), self.epsilon]  # no variables
+        beta = self.beta if part is None else part.bias
+        values = [x, ops.copy(self.gamma), ops.copy(beta), self.epsilon]  # no variables
         out = _normalize_trained(*(ops.cast(value, dtype) for value in values))
         return ops.cast(out, self.compute_dtype)
 

@@ -13,6 +13,7 @@ from keras import ops
 from bert_tf2.modeling.functions import ACTIVATION_FUNCTIONS, activate
 from bert_tf2.modeling.inputs import input_tensors
 from bert_tf2.modeling.layers import TokenLayer, published_initializer
+from bert_tf2.modeling.worn import Dense
 
 # As the tables of names know them, for a `MaskedWords` called "mlm".
 MASKED_WORDS_VARIABLES = (
@@ -68,7 +69,7 @@ def pool_choice(encoder, inputs, drop_padding=False):
 
 def _own_dense(x, encoder, name):
     """(B, D) -> (B, D): the dense layer of a head where others have the pooler."""
-    return keras.layers.Dense(
+    return Dense(
         encoder.config.hidden_size,
         activation=ACTIVATION_FUNCTIONS[encoder.config.classifier_act or "tanh"],
         kernel_initializer=published_initializer(encoder.config),
@@ -160,7 +161,7 @@ def next_sentence(pooled, config, name="nsp"):
 
 def _logits(x, config, count, name):
     initializer = published_initializer(config)
-    return keras.layers.Dense(count, kernel_initializer=initializer, name=name, dtype="float32")(x)
+    return Dense(count, kernel_initializer=initializer, name=name, dtype="float32")(x)
 
 
 # === Words at masked positions ====================================================================

@@ -14,7 +14,8 @@ from keras import ops
 from bert_tf2.config import EncoderConfig
 from bert_tf2.modeling.files_of_0_1 import with_config
 from bert_tf2.modeling.functions import Norm, activate, dropout
-from bert_tf2.modeling.layout import Layout
+from bert_tf2.modeling.layout import Firsts, Layout
+from bert_tf2.modeling.worn import Dense, on, part_of, wearing, with_seeds
 
 register = keras.saving.register_keras_serializable("bert_tf2")
 
@@ -39,12 +40,14 @@ class TokenLayer(keras.layers.Layer):
         self.initializer = keras.initializers.get(initializer) or published_initializer(self.config)
 
     def dense(self, units, name):
-        return keras.layers.Dense(
-            units, kernel_initializer=self.initializer, name=name, dtype=self.dtype_policy
-        )
+        return Dense(units, kernel_initializer=self.initializer, name=name, dtype=self.dtype_policy)
 
     def norm(self):
         return Norm(epsilon=self.config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
+
+    def units(self):
+        """dict of the last words of units (`query`, `norm`) to the layers inside that are these."""
+        return {x.name: x for x in vars(self).values() if isinstance(x, Dense | Norm)}
 
     def get_config(self):
         initializer = keras.initializers.serialize(self.initializer)
@@ -83,7 +86,8 @@ class SelfAttention(TokenLayer):
             query = ops.reshape(query, (-1, heads, 1, size))
         else:
             query = layout.heads(query, heads)  # (B, N, L, H)
-        key, value = layout.heads(self.key(x), heads), layout.heads(self.value(x), heads)
+        with on(layout):
+            key, value = layout.heads(self.key(x), heads), layout.heads(self.value(x), heads)
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # (B, N, L, L)
         scores = ops.softmax(scores * size**-0.5 + layout.bias_of(first_only))
         dropped = dropout(scores, self.config.attention_probs_dropout_prob, seed)
@@ -140,16 +144,20 @@ class Block(TokenLayer):
         after_attention, after_ffn = self.config.output_dropouts
         # Drawn here, since a block that is computed again must drop the same values again.
         seeds = [self.seeds.next() if training else None for _ in range(3)]
+        worn = with_seeds([*attention.units().values(), *ffn.units().values()], training)
+
+        def join(part, out, x, rate, seed):
+            out, adapter = dropout(out, rate, seed), part_of(part)
+            out = out if adapter is None else adapter.join(part, out, x, training)
+            return part.normalize(out + x, training=training)
 
         def run(x, bias):
             here = Layout(**layout | {"bias": bias})
             asking = here.first_tokens(x) if first_only else x  # (B, D) or (T, D)
-            out, scores = attention.call(x, asking, here, first_only, seeds[0])
-            x = attention.normalize(
-                dropout(out, after_attention, seeds[1]) + asking, training=training
-            )
-            out = ffn.call(x, training)
-            return ffn.normalize(dropout(out, after_ffn, seeds[2]) + x, training=training), scores
+            with wearing(worn), on(Firsts() if first_only else here):
+                out, scores = attention.call(x, asking, here, first_only, seeds[0])
+                x = join(attention, out, asking, after_attention, seeds[1])
+                return join(ffn, ffn.call(x, training), x, after_ffn, seeds[2]), scores
 
         if not (self.recompute and training):
             return run(x, bias)

@@ -131,6 +131,11 @@ class Layout:
 
         return show(x)
 
+    def flat_sequences(self, x):
+        """(B, L, D) -> (T, D), the way back from `sequences`."""
+        x = ops.reshape(x, (-1, x.shape[-1]))
+        return x if self.source is None else ops.take(x, self.source, axis=0)
+
     def heads(self, x, num_heads):
         """(T, D) -> (B, N, L, H), whatever at dropped positions."""
         size = x.shape[-1] // num_heads
@@ -178,6 +183,18 @@ class Layout:
         width = x.shape[1] * x.shape[-1]
         rows = ops.reshape(x, (-1, x.shape[-1]))  # (B N L, H)
         return ops.reshape(ops.take(rows, self.head_source, axis=0), (-1, width))
+
+
+class Firsts:
+    """Where first tokens stand: (B, D) are sequences of one each."""
+
+    def sequences(self, x):
+        """(B, D) -> (B, 1, D)."""
+        return ops.expand_dims(x, 1)
+
+    def flat_sequences(self, x):
+        """(B, 1, D) -> (B, D)."""
+        return ops.squeeze(x, 1)
 
 
 @keras.saving.register_keras_serializable("bert_tf2")

@@ -12,7 +12,7 @@ def check_precision(precision):
 
 
 def at_precision(task, precision):
-    """The task that computes so; the one given is left alone.
+    """The task that computes so, with its active adapter merged; the one given is left alone.
 
     Args:
         task: a task model.
@@ -28,6 +28,8 @@ def at_precision(task, precision):
         ValueError: another precision.
     """
     check_precision(precision)
+    if task.active_adapter is not None and task.adapters[task.active_adapter].can_merge:
+        task = task.merge_and_unload()
     if precision in (None, task.encoder.policy.name):
         return task
     copy = _copy(task, "bfloat16" if precision == "bfloat16" else "float32")
@@ -45,4 +47,6 @@ def _copy(task, policy):
     variables = copy.named_variables()
     for name, variable in task.named_variables().items():
         variables[name].assign(variable.value)
+    for name, adapter in task.adapters.items():
+        copy.adapters[name].set_weights(adapter.get_weights())
     return copy

@@ -67,7 +67,7 @@ def _graph(task, layers, pooling):
     mask = inputs["padding_mask"]
     chosen = [keras.ops.cast(states[i], "float32") for i in layers]
     parts = [POOLINGS[name](x, mask) for x in chosen for name in pooling]
-    model = keras.Model(inputs, keras.ops.concatenate(parts, -1))
+    model = task.dressed(keras.Model(inputs, keras.ops.concatenate(parts, -1)))
 
     def answers(text):
         return {"features": model(task.preprocessor(text))}

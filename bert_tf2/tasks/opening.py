@@ -11,14 +11,13 @@ from bert_tf2 import weights
 from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.modeling.frozen import freeze, frozen
 from bert_tf2.modeling.top_layers import begin_anew, top_blocks, train_top
-from bert_tf2.tasks import trained_heads
+from bert_tf2.tasks import adapter_folders, trained_heads
+from bert_tf2.tasks.contents import LENGTHS, contents_of, head_variables
 from bert_tf2.text.packing import Preprocessor
 from bert_tf2.text.tokenizer import Tokenizer
 from bert_tf2.weights.filling import Unfilled, load_variables
-from bert_tf2.weights.units import is_state
 
 LOGGER = logging.getLogger("bert_tf2")
-LENGTHS = ("max_length", "pad_to_max_length", "length_buckets")
 
 
 def open_task(
@@ -92,6 +91,8 @@ def open_task(
         train_top(task, trainable_layers)
     elif said.get("class") == cls.__name__:
         freeze(task, said.get("frozen", ()))
+    if load_weights and said.get("adapters"):
+        adapter_folders.open_adapters(task, checkpoint, said)
     return task
 
 
@@ -135,10 +136,12 @@ def from_config(cls, config, custom_objects=None):
         for key, value in config.items()
     }
     takes_pairs, paths = config.pop("takes_pairs"), config.pop("frozen", ())
+    adapters = config.pop("adapters", None)
     said = {name: config.pop(name) for name in ("recipe", "step", "trained") if name in config}
     task = cls(**config)
     task.takes_pairs, task.compiled_as = takes_pairs, said
     freeze(task, paths)
+    task.make_adapters(adapters)
     return task
 
 
@@ -175,43 +178,6 @@ def _settings(task, checkpoint):
     return settings
 
 
-def head_variables(task):
-    """dict of our names to the variables of a task that are not its encoder's."""
-    inner = {id(v) for v in task.encoder.variables}
-    found = [v for v in task.variables if id(v) not in inner]
-    return {v.path: v for v in found if not is_state(v.path)}
-
-
-def contents_of(task):
-    """All that a checkpoint of a task holds: a `weights.Contents`."""
-    preprocessor = task.preprocessor.get_config()
-    found, config = task.encoder.contents(), task.encoder.config
-    dropout = getattr(task, "dropout", config.classifier_dropout)
-    if dropout != config.classifier_dropout:  # a word that other formats have, too
-        config = dataclasses.replace(config, classifier_dropout_prob=dropout)
-    return dataclasses.replace(
-        found,
-        config=config,
-        arrays={n: keras.ops.convert_to_numpy(v) for n, v in task.named_variables().items()},
-        tokenizer=task.preprocessor.tokenizer.source(),
-        labels=getattr(task, "labels", None) if "labels" in task.settings else None,
-        problem_type=_problem_of(task),
-        task={
-            "class": type(task).__name__,
-            "settings": {name: getattr(task, name) for name in task.settings},
-            "preprocessor": {name: preprocessor[name] for name in LENGTHS},
-            "takes_pairs": task.takes_pairs,
-            "frozen": frozen(task),
-        },
-    )
-
-
-def _problem_of(task):
-    """What a task's head answers, in Hugging Face's word; None for what its config implies."""
-    said = getattr(task, "problem_type", None)
-    return None if said == "single_label_classification" else said
-
-
 def check_fit(config, preprocessor):
     """Raises if the preprocessor would make ids or positions that the encoder has no row for."""
     positions, tokenizer = config.max_length, preprocessor.tokenizer
@@ -246,10 +212,12 @@ class Kept:
         """Writes weights, config and vocabulary for `from_preset`, or for another library.
 
         Args, returns and errors are those of `weights.save`. Only the format "bert_tf2" holds all
-        the task's settings; what another has no words for is said. None holds the optimizer: `save`
-        does.
+        the task's settings, and its adapters, each in its own two files; in others the active one
+        is merged. What a format has no words for is said. None holds the optimizer: `save` does.
         """
         contents = self.contents()
+        if format != "bert_tf2":
+            contents = dataclasses.replace(contents, arrays=self.merged_arrays())
         folder = weights.save(folder, contents, format, dtype)
         for sentence in weights.lost(contents, format):
             LOGGER.warning("%s: %s", folder, sentence)
@@ -271,6 +239,7 @@ class Kept:
             "drop_padding": self.drop_padding,
             "takes_pairs": self.takes_pairs,
             "frozen": frozen(self),
+            "adapters": self.spoken_adapters(),
             "name": self.name,
             **self.how_compiled(),
             **{name: getattr(self, name) for name in self.settings},

@@ -68,6 +68,7 @@ class ReplacedWords(MaskedLM):
     own_loss = None
     shares = (0.85, 0.0)
     second_task = None
+    takes_adapters = False  # two encoders with one table learn here
     length_input = "token_ids"
 
     def __init__(

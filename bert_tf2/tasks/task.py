@@ -21,12 +21,12 @@ from bert_tf2.data import columns, labels, pipeline
 from bert_tf2.data.columns import EXTRAS
 from bert_tf2.data.sample_weights import sample_weights, sample_weights_in_graph
 from bert_tf2.modeling import inputs as named
-from bert_tf2.tasks import answering, feeding, not_cloned, one_batch, opening, process
+from bert_tf2.tasks import adapted, answering, feeding, not_cloned, one_batch, opening, process
 from bert_tf2.training.model import StepModel
 from bert_tf2.training.run import Run
 
 
-class Task(opening.Kept, one_batch.OneBatch, not_cloned.NotCloned, StepModel):
+class Task(adapted.Adapted, opening.Kept, one_batch.OneBatch, not_cloned.NotCloned, StepModel):
     """A functional model on int32 ids that also takes raw text wherever Keras takes data.
 
     Wherever a method takes `x`, it may be

@@ -81,7 +81,7 @@ def fingerprint(task, how=None):
     if how and how.ranges is not None:
         kept["ranges"] = how.ranges.tolist()  # NumPy shortens what is long
     found.update(repr(sorted(kept.items())).encode())
-    for name, variable in sorted(task.named_variables().items()):
+    for name, variable in sorted((task.named_variables() | task.adapter_variables()).items()):
         found.update(name.encode())
         found.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).data)
     return found.hexdigest()

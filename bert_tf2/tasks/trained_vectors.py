@@ -81,8 +81,7 @@ class TrainedVectors(VectorRows):
         ids = {name: inputs[name] for name in INPUT_NAMES}
         states = self.encoder.encode(ids, self.drop_padding)["layer_outputs"]
         vectors = keras.ops.stack([head(state, counted) for state in states], 1)
-        model = keras.Model(inputs, vectors)
-        return lambda *args, **kwargs: model(*args, **kwargs)  # not to be tracked twice
+        return self.dressed(keras.Model(inputs, vectors))  # a function, not to be tracked twice
 
     def get_compile_config(self):
         found = super().get_compile_config()

@@ -65,6 +65,7 @@ class Run:
             "shuffle": bool(shuffle),
             "recipe": task.recipe,
             "unfreezing": unfreezing and [unfreezing.start, unfreezing.every],
+            "adapters": task.spoken_adapters(),
         } | task.of_run()
 
     def train(self, dataset, **kwargs):

@@ -42,6 +42,12 @@ class GradualUnfreezing(keras.callbacks.Callback):
                 "not: leave it out, or train the head first with `trainable_layers=0`."
             )
 
+        if self.model.active_adapter is not None:
+            raise ValueError(
+                "`GradualUnfreezing` is for the encoder's own layers, which do not train beside an "
+                f"adapter: leave it out. Received: adapter {self.model.active_adapter!r}"
+            )
+
     def on_epoch_begin(self, epoch, logs=None):
         task, layers = self.model, self.start + epoch // self.every
         config, variables = task.encoder.config, task.named_variables()

@@ -7,6 +7,7 @@ import numpy as np
 
 from bert_tf2.config import EncoderConfig
 from bert_tf2.weights import names
+from bert_tf2.weights.adapter_files import Stored
 from bert_tf2.weights.checkpoint import Checkpoint
 from bert_tf2.weights.loading import load, match
 from bert_tf2.weights.report import Report
@@ -29,6 +30,7 @@ class Contents:
             same; Google's format has both in one file, the others a folder of this name.
         slots: of an optimizer, "adam_m" and "adam_v" -> arrays as `arrays`, for Google's format.
         steps: that it has taken.
+        adapters: name -> `adapter_files.Stored`, which only presets of ours hold.
     """
 
     config: EncoderConfig
@@ -40,6 +42,7 @@ class Contents:
     generator: "Contents | None" = None
     slots: Mapping[str, Mapping[str, np.ndarray]] = dataclasses.field(default_factory=dict)
     steps: int = 0
+    adapters: Mapping[str, Stored] = dataclasses.field(default_factory=dict)
 
 
 def contents_of(checkpoint: Checkpoint) -> tuple[Contents, Report]:
@@ -53,6 +56,11 @@ def contents_of(checkpoint: Checkpoint) -> tuple[Contents, Report]:
     if tokenizer.refused:
         report.warnings.append(f"the tokenizer was left out. {tokenizer.refused}")
         tokenizer = TokenizerSource()
+    task = dict(checkpoint.task) if checkpoint.task else None
+    if made := task and task.pop("adapters", None):
+        report.warnings.append(
+            f"its adapters {', '.join(made['made'])} were left out: open it as the task that it is"
+        )
     has_classes = any(name.endswith("classifier/bias") for name in arrays)
     contents = Contents(
         config=checkpoint.config,
@@ -60,7 +68,7 @@ def contents_of(checkpoint: Checkpoint) -> tuple[Contents, Report]:
         tokenizer=tokenizer,
         labels=checkpoint.labels if has_classes else None,
         problem_type=checkpoint.problem_type if has_classes else None,
-        task=checkpoint.task,
+        task=task,
     )
     return contents, report
 

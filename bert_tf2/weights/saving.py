@@ -8,7 +8,7 @@ import numpy as np
 
 from bert_tf2 import files
 from bert_tf2.config import EncoderConfig
-from bert_tf2.weights import names
+from bert_tf2.weights import adapter_files, names
 from bert_tf2.weights.contents import Contents
 from bert_tf2.weights.publishers import PUBLISHERS, sentence_transformers_writing
 from bert_tf2.weights.report import fold
@@ -60,6 +60,9 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
         stored |= to_format(other.arrays, other.config, format, dtype) | _slots(other)
     with files.new_folder(folder) as partial:
         publisher.write_folder(partial, contents, stored)
+        for name, adapter in contents.adapters.items() if format == "bert_tf2" else ():
+            place = partial / adapter_files.IN_PRESETS / name
+            adapter_files.write(place, adapter, contents.config, None, "bert_tf2")
         for name, content in contents.tokenizer.files.items():
             (partial / publisher.TOKENIZER_PLACES.get(name, name)).write_bytes(content)
         if other is not None and format != "google":
@@ -151,6 +154,11 @@ def lost(contents: Contents, to: str) -> list[str]:
     words = unsaid(contents.tokenizer, to)
     if words:
         said.append(f"{to} has no place for these settings of the tokenizer: {', '.join(words)}")
+    if contents.adapters and to != "bert_tf2":
+        said.append(
+            f"{to} has no place for adapters ({', '.join(contents.adapters)}): the active one was "
+            "merged into the weights, others were left out"
+        )
     if not contents.tokenizer.files:
         said.append("no vocabulary lies beside the weights, so none was written")
     return said

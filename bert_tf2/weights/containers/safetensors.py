@@ -67,8 +67,23 @@ def read(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def write(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def said(file: Path) -> dict[str, str]:
+    """The words that stand beside the tensors of one file.
+
+    Raises:
+        CheckpointError: as `list_variables`.
+    """
+    with _open(file) as tensors:
+        return dict(tensors.metadata() or {})
+
+
+def write(
+    file: Path, arrays: Mapping[str, np.ndarray], words: Mapping[str, str] | None = None
+) -> None:
     """Writes one file, not atomically: into a folder that nobody sees yet.
+
+    Args:
+        words: what is to stand beside the tensors.
 
     Raises:
         OSError: it cannot be written.
@@ -78,7 +93,7 @@ def write(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
     try:
         # transformers refuses a file that does not say whose tensors they are.
-        save_file(dict(arrays), file, metadata={"format": "pt"})
+        save_file(dict(arrays), file, metadata={"format": "pt"} | dict(words or {}))
     except safetensors.SafetensorError as error:
         raise OSError(f"{file} cannot be written. safetensors says: {error}") from error
 

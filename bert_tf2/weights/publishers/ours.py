@@ -40,6 +40,7 @@ _SCHEMA = {
             "preprocessor?": dict,
             "tokenizer?": (dict, None),
             "refused?": str,
+            "adapters?": ({"active": (str, None), "made": {str: dict}}, None),
         },
         None,
     ),
