@@ -62,6 +62,8 @@ PARAMETERS = {
         "lowercase multi_label handle_impossible_answer strip_accents pad_to_max_length exactly "
         "query_expansion drop_remainder",
     ),
+    **_all(TEXT, "save_adapter.format save_adapter.name save_adapter.base_name set_adapter.name")
+    | _all("str", "add_adapter.name load_adapter.name delete_adapter.name known_adapter.kind"),
     **_all("bool", "drop_padding show_progress_bar optimizer_too"),
     **_all("float | Any", "learning_rate"),
     **_all("str | Sequence[str]", "AverageWeights.every prompts_of"),
@@ -110,7 +112,15 @@ RETURNS = {
         "Checkpoints.save Index.save on_epoch_begin on_epoch_end on_train_batch_end on_train_begin "
         "on_train_end _Task.save fill_generator",
     ),
-    **_all("Self", "from_preset from_config load from_checkpoint"),
+    **_all(
+        "Self",
+        "from_preset from_config load from_checkpoint add_adapter load_adapter merge_and_unload",
+    ),
+    **_all("None", "set_adapter delete_adapter merge_adapter unmerge_adapter make_adapters"),
+    **_all("pathlib.Path", "save_adapter"),
+    **_all("tuple[int, int]", "trained_share"),
+    **_all("dict[str, Any]", "merged_arrays base_arrays adapter_variables head_variables"),
+    **_all("Any", "wearing disable_adapter"),
     **_all("dict[str, Any]", "get_config to_dict evaluate named_variables get_compile_config"),
     **_all("Any", "extend_vocabulary prune_vocabulary"),
     **_all("pathlib.Path", "export_saved_model export_text_encoder encode_to_file"),

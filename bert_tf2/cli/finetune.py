@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from bert_tf2.cli import console, run_flags, run_report, scores, task_files, training_runs
+from bert_tf2.cli import adapters, console, run_flags, run_report, scores, task_files, training_runs
 from bert_tf2.cli.flags import require
 from bert_tf2.cli.rows import label_names
 from bert_tf2.cli.showing import number
@@ -22,6 +22,7 @@ def finetune(flags):
     run_flags.files_of_glue(flags)
     run_flags.make_absolute(flags)
     require(flags, "init_checkpoint", "train_file")
+    adapters.check(flags)
     seeds, epochs = run_flags.seeds(flags), run_flags.whole_epochs(flags)
     task_files.check_output(flags.output_dir, flags.overwrite or flags.resume)
     data, settings = _read(flags)
@@ -125,6 +126,7 @@ def _finish(flags, model, data, metrics, folder):
         metrics["remark"] = said
     with new_file(folder / "model.keras") as draft:
         model.save(draft)
+    adapters.save(flags, model, folder)
     known = opened(flags.output_dir, model)
     for split in [split for split in ("dev", "test") if split in data]:
         answers = row.kind.for_scores(known, data[split], flags.eval_batch_size)
@@ -163,6 +165,7 @@ def _model(flags, own, loss):
         reinit_layers=flags.reinit_layers,
         **own | own_settings(flags, cls),
     )
+    adapters.add(flags, model)
     model.compile(
         training_runs.recipe(flags),
         micro_batches=flags.micro_batches,

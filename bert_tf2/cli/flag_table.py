@@ -132,6 +132,18 @@ FLAGS = {
         [None, "balanced"], "each class counts as much as the others, however many rows it has"
     ),
     "trainable_layers": whole("train so many of the top layers alone, and the head (default: all)"),
+    "adapter": choice(
+        [None, "lora", "houlsby", "pfeiffer", "bias"],
+        "train a small adapter and the head, not the encoder; OUTPUT_DIR/adapter is it alone",
+    ),
+    "adapter_rank": count("of a lora (default: 8)"),
+    "adapter_alpha": number("of a lora, whose product counts alpha / rank (default: 8)"),
+    "adapter_dropout": number("of what goes into a lora's product (default: 0)"),
+    "adapter_targets": words(
+        "the dense layers that a lora lies at, or the biases that train, by the ends of their "
+        "names: query,value (default of a lora), dense, all-linear, …"
+    ),
+    "adapter_size": count("of bottlenecks (default: a sixteenth of the encoder's width)"),
     "reinit_layers": whole("have so many of the top layers and the pooler begin anew", 0),
     "tune_thresholds": switch("of several labels: choose thresholds on --dev_file", True),
     "seed": whole("of the head, the order and dropout", 1),

@@ -42,7 +42,8 @@ VERBS = {
             "train_batch_size eval_batch_size learning_rate num_train_epochs warmup_proportion "
             "schedule optimizer layer_decay bias_correction label_smoothing focal_gamma "
             "loss matryoshka_dims batch_sampler "
-            "class_weight trainable_layers reinit_layers tune_thresholds seed seeds folds "
+            "class_weight trainable_layers reinit_layers adapter adapter_rank adapter_alpha "
+            "adapter_dropout adapter_targets adapter_size tune_thresholds seed seeds folds "
             "early_stopping patience strategy micro_batches save_checkpoints_steps "
             "keep_checkpoint_max monitor resume save_summary_steps nonfinite fgm r_drop"
         ),

@@ -96,13 +96,20 @@ ACTIVATIONS = {
 }
 
 
-def forward(config, weights, inputs):
-    """-> dict of layer_outputs (list of (B, L, D)), pooled_output (B, D) if there is a pooler,
+def forward(config, weights, inputs, between=None):
+    """`between(place, out, x)` is what stands between a half of a block and its sum with x.
+
+    -> dict of layer_outputs (list of (B, L, D)), pooled_output (B, D) if there is a pooler,
     first_output (B, D) and attention_scores (list of (B, N, L, L)).
     """
     w = {name: np.asarray(value, "float64") for name, value in weights.items()}
     rows = [
-        _sentence(config, w, *(inputs[k][b] for k in ("token_ids", "segment_ids", "padding_mask")))
+        _sentence(
+            config,
+            w,
+            *(inputs[k][b] for k in ("token_ids", "segment_ids", "padding_mask")),
+            between or (lambda place, out, x: out),
+        )
         for b in range(len(inputs["token_ids"]))
     ]
     layers = [np.stack(layer) for layer in zip(*(states for states, _ in rows), strict=True)]
@@ -123,7 +130,7 @@ def classifier_logits(config, weights, inputs):
     return _dense(w, "classifier", ACTIVATIONS[act.get(config.family, "tanh")](x))
 
 
-def _sentence(config, w, ids, segments, mask):
+def _sentence(config, w, ids, segments, mask, between):
     x = w["embeddings/token"][ids] + w["embeddings/position"][_positions(config, ids)]
     if config.type_vocab_size:
         x = x + w["embeddings/segment"][segments if config.type_vocab_size > 1 else 0]
@@ -133,9 +140,11 @@ def _sentence(config, w, ids, segments, mask):
     states, scores = [], []
     for block in _blocks(config):
         context, probabilities = _attention(config, w, f"{block}/attention", x, mask)
+        context = between(f"{block}/attention", context, x)
         x = _norm(config, w, f"{block}/attention/norm", context + x)
         inner = ACTIVATIONS[config.hidden_act](_dense(w, f"{block}/ffn/intermediate", x))
-        x = _norm(config, w, f"{block}/ffn/norm", _dense(w, f"{block}/ffn/output", inner) + x)
+        out = between(f"{block}/ffn", _dense(w, f"{block}/ffn/output", inner), x)
+        x = _norm(config, w, f"{block}/ffn/norm", out + x)
         states.append(x)
         scores.append(probabilities)
     return states, scores
@@ -199,6 +208,13 @@ def _relative(table, length):
 
 def _dense(w, path, x):
     return x @ w[f"{path}/kernel"] + w[f"{path}/bias"]
+
+
+def norm(config, weights, path, x):
+    """A norm of the model's, by its name."""
+    return _norm(
+        config, {n: np.asarray(weights[n]) for n in weights if n.startswith(path)}, path, x
+    )
 
 
 def _norm(config, w, path, x):

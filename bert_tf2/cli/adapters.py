@@ -1,0 +1,45 @@
+"""`--adapter` and its settings: what is trained in the encoder's place, and its own folder."""
+
+import shutil
+
+from bert_tf2.cli.flags import UsageError
+
+# Settings of `modeling.adapter_kinds` by the ends of their flags, and the kinds that have them.
+SETTINGS = {
+    "rank": ("lora",),
+    "alpha": ("lora",),
+    "dropout": ("lora",),
+    "targets": ("lora", "bias"),
+    "size": ("houlsby", "pfeiffer"),
+}
+
+
+def check(flags):
+    """Raises UsageError for a setting that the chosen kind has not, before anything is read."""
+    for name, kinds in SETTINGS.items():
+        if flags[f"adapter_{name}"].value is not None and flags.adapter not in kinds:
+            raise UsageError(
+                f"--adapter_{name} is for --adapter={' or '.join(kinds)}. Received: "
+                f"--adapter={flags.adapter}",
+                flags.command,
+            )
+
+
+def add(flags, model):
+    """Gives a model the adapter that flags describe, if any, and says what is then trained."""
+    if flags.adapter is None:
+        return
+    given = {name: flags[f"adapter_{name}"].value for name in SETTINGS}
+    given = {name: value for name, value in given.items() if value is not None}
+    model.add_adapter(flags.adapter, **given)
+    trained, everything = model.trained_share()
+    share = f"{trained / everything:.2%}"
+    print(f"adapter {flags.adapter}: trains {trained:,} of {everything:,} numbers, {share}")
+
+
+def save(flags, model, folder):
+    """Writes the adapter alone into the folder of a run; what an earlier run left is replaced."""
+    if flags.adapter is not None:
+        place = folder / "adapter"
+        shutil.rmtree(place, ignore_errors=True)
+        model.save_adapter(place, base_name=flags.init_checkpoint)
