@@ -62,8 +62,9 @@ PARAMETERS = {
         "lowercase multi_label handle_impossible_answer strip_accents pad_to_max_length exactly "
         "query_expansion drop_remainder",
     ),
-    **_all(TEXT, "save_adapter.format save_adapter.name save_adapter.base_name set_adapter.name")
-    | _all("str", "add_adapter.name load_adapter.name delete_adapter.name known_adapter.kind"),
+    **_all(TEXT, "_Task.save_adapter.format base_name _Task.set_adapter.name"),
+    **_all("str", "_Task.add_adapter.name _Task.load_adapter.name _Task.delete_adapter.name"),
+    **_all("Any", "spoken"),
     **_all("bool", "drop_padding show_progress_bar optimizer_too"),
     **_all("float | Any", "learning_rate"),
     **_all("str | Sequence[str]", "AverageWeights.every prompts_of"),
