@@ -31,7 +31,11 @@ def convert(source, folder, to, dtype="float32", config_file=None):
         weights.CheckpointError: the checkpoint is damaged, or holds what nothing here knows.
         ValueError, FileExistsError, OSError: as `weights.save`.
     """
-    checkpoint = weights.open_checkpoint(weights.resolve(source), config_file=config_file)
+    path = weights.resolve(source)
+    checkpoint = weights.open_checkpoint(path, config_file=config_file)
+    if checkpoint.task is None:  # what its folder lost, and the registry knows
+        known = weights.known_sentences(path, checkpoint.config.max_length)
+        checkpoint = dataclasses.replace(checkpoint, task=known)
     contents, report = weights.contents_of(checkpoint)
     left_out = write(contents, folder, to, dtype)
     report.skipped += [(name, f"{to} has no place for it") for name in left_out]

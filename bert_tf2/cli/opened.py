@@ -28,6 +28,7 @@ class Opened(NamedTuple):
         classes: the names of a classifier's classes or of a regressor's numbers, or None.
         thresholds: of several labels, a number or one a class.
         task: the Keras model; None for a SavedModel.
+        words: whether it also reads rows of words, the column `words`.
         fingerprint: () -> a str that tells it from others, with their weights and settings.
     """
 
@@ -39,6 +40,7 @@ class Opened(NamedTuple):
     thresholds: object = 0.5
     task: object | None = None
     fingerprint: Callable = str
+    words: bool = False
 
     def read(self, flags, path, labelled=True):
         """The rows of a file, as this model's task reads them; says how many there are."""
@@ -49,7 +51,7 @@ class Opened(NamedTuple):
 
     def answers(self, rows, batch_size, bar=None):
         """The answers to each row, a dict, with a progress bar, which may be a longer one's."""
-        words = set(rows.columns) == {"words"} and "scheme" in getattr(self.task, "settings", ())
+        words = self.words and set(rows.columns) == {"words"}
         if set(rows.columns) != set(self.columns) and not words:
             kind = "pairs of texts" if "text_pair" in self.columns else "single texts"
             raise ValueError(
@@ -84,6 +86,7 @@ def opened(name, task):
         0.5 if thresholds is None else thresholds,
         task,
         lambda: to_file.fingerprint(task),
+        "words" in task.signatures(),
     )
 
 
@@ -180,6 +183,8 @@ def _saved_model(folder, flags):
     import tensorflow as tf
     import tensorflow_text  # noqa: F401  its operations are in the graph
 
+    from bert_tf2.serving.client_columns import filled_up
+
     check_tree(folder)
     note = "runs its own graph, which may read and write files: open none that you do not trust."
     print(f"{folder} {note}", file=sys.stderr)
@@ -205,16 +210,20 @@ def _saved_model(folder, flags):
 
     def answer(x, batch_size, keep_alive=loaded):  # a signature alone does not hold its variables
         sides = x if isinstance(x, dict) else {names[0]: x}
-        for start in range(0, len(sides[names[0]]), batch_size):
-            part = {n: tf.constant(side[start : start + batch_size]) for n, side in sides.items()}
-            yield {name: value.numpy() for name, value in serve(**part, **fixed).items()}
+        ask = loaded.signatures["words"] if "words" in sides else serve
+        for start in range(0, len(next(iter(sides.values()))), batch_size):
+            part = {n: side[start : start + batch_size] for n, side in sides.items()}
+            part = {n: filled_up(side) if n == "words" else side for n, side in part.items()}
+            part = {n: tf.constant(side) for n, side in part.items()}
+            yield {name: value.numpy() for name, value in ask(**part, **fixed).items()}
 
     thresholds = 0.5
     if (beside / "thresholds.txt").is_file():
         thresholds = [float(line) for line in _lines(beside, "thresholds.txt")]
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     tells = functools.partial(digest, paths)
-    return Opened(str(folder), row, answer, tuple(names), classes, thresholds, None, tells)
+    words = "words" in loaded.signatures
+    return Opened(str(folder), row, answer, tuple(names), classes, thresholds, None, tells, words)
 
 
 def _lines(folder, name):

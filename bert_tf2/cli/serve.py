@@ -111,6 +111,7 @@ def request(flags):
 def _opened(client, flags):
     """A served model as the other verbs know models."""
     from bert_tf2.cli.opened import Opened
+    from bert_tf2.serving.client_columns import filled_up
 
     about = client.about
     if not about["task"]:
@@ -125,10 +126,13 @@ def _opened(client, flags):
         shared["candidate_labels"] = flags.candidate_labels
 
     def answer(x, batch_size):
-        yield client.answer(x, **shared)
+        if isinstance(x, dict) and "words" in x:
+            yield client.answer({"words": filled_up(x["words"])}, "words")
+        else:
+            yield client.answer(x, **shared)
 
     def fingerprint():
         return json.dumps(about, sort_keys=True)
 
-    columns = tuple(names)
-    return Opened(client.url, row, answer, columns, about["labels"], 0.5, None, fingerprint)
+    words, columns = "words" in about["signatures"], tuple(names)
+    return Opened(client.url, row, answer, columns, about["labels"], 0.5, None, fingerprint, words)

@@ -105,6 +105,20 @@ def read_texts(x):
     return {WORDS: words}
 
 
+def tags_of_ids(y, shape):
+    """A tag for each token, in memory -> an array of that shape; ValueError: of another."""
+    try:
+        found = np.asarray(y)
+    except ValueError:  # rows of different length
+        found = np.empty(0)
+    if found.shape != shape:
+        raise ValueError(
+            f"`y` must have a tag for each token, {shape}, -100 for what is not learnt. "
+            f"Received: {shown(y)}"
+        )
+    return found
+
+
 def numbers_of_tags(y, names, counts):
     """Tags of words -> int32 (all words,).
 

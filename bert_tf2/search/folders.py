@@ -90,6 +90,24 @@ def _read_graph(index, name):
     index.graph_file = name
 
 
+def check_encoder(index, wholly=False):
+    """Raises for an encoder that was trained since the index was made.
+
+    Args:
+        wholly: look at all of its numbers, which takes as long as reading them; else at some of
+            each variable's.
+    """
+    encoder = index.encoder
+    if encoder is None:
+        return
+    now = encoder.fingerprint() if wholly else encoder.glance()
+    if now != (index.model if wholly else index.glance):
+        raise ValueError(
+            "The encoder has changed, by `fit` or otherwise, since the index was made, so that its "
+            "vectors cannot be compared with new ones: make a new index."
+        )
+
+
 def save(index, folder=None):
     """Writes the index into a new folder; or what was added into the folder it came from.
 
@@ -110,11 +128,7 @@ def save(index, folder=None):
     if folder is None or not len(index):
         wrong = "`folder` must be given for a new index" if len(index) else "The index is empty"
         raise ValueError(f"{wrong}: nothing can be saved.")
-    if index.encoder is not None and index.encoder.fingerprint() != index.model:
-        raise ValueError(
-            "The encoder has changed, by `fit` or otherwise, since the index was made, so that its "
-            "vectors cannot be compared with new ones: make a new index."
-        )
+    check_encoder(index, wholly=True)
     if index.folder is None or folder.resolve() != index.folder.resolve():
         files.check_is_new(folder)
         index.rows.parts = [part._replace(name=None) for part in index.rows.parts]

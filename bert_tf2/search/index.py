@@ -52,6 +52,7 @@ class Index:
             raise ValueError(f"`dtype` must be float32 or float16. Received: {shorten(dtype)}")
         self.encoder, self.dtype, self.notes = encoder, dtype, {}
         self.model = encoder.fingerprint() if encoder else None
+        self.glance = encoder.glance() if encoder else None
         self.passage_length = self._checked_length(passage_length) if encoder else None
         self.width = encoder.width if encoder else None
         self.rows, self.graph = parts.Rows(), None
@@ -120,6 +121,7 @@ class Index:
         """Vectors of the passages of texts, and their places."""
         if self.encoder is None or texts is None:
             raise ValueError("An index without an encoder takes `vectors`. Received: None")
+        folders.check_encoder(self)
         cuts = passages(self.encoder.preprocessor.tokenizer, texts, self._room)
         places = [(row, *cut) for row, some in enumerate(cuts) for cut in some]
         if not places:
@@ -232,6 +234,7 @@ class Index:
         elif self.encoder is None:
             raise ValueError("An index without an encoder is asked by vectors. Received: str")
         else:
+            folders.check_encoder(self)
             self.encoder.said_what_is_cut = False  # each time that a query is
             found = self.encoder.encode_query(texts, batch_size=batch_size, **prompts)
         if found.shape[1] != self.width:

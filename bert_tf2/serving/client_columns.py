@@ -67,6 +67,12 @@ def _list(side):
     return side.tolist() if hasattr(side, "tolist") else list(side)
 
 
+def filled_up(rows):
+    """Lists of words, all as long as the longest: with "" behind."""
+    longest = max(map(len, rows))
+    return [[*row, *[""] * (longest - len(row))] for row in rows]
+
+
 def to_json(value):
     """Values of columns as JSON has them; bytes that are no UTF-8 become `{"b64": …}`."""
     if isinstance(value, list | tuple):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from bert_tf2.serving.client_columns import filled_up
+
 LOGITS = ("logits", "scores", "embedding")  # what `predict` gives of a task that has it
 
 
@@ -68,13 +70,13 @@ class TaskMethods:
         """As a `TokenClassifier`'s: for each text a list of dicts."""
         from bert_tf2.tasks.tagging import rows_of_entities
 
-        return list(rows_of_entities(self._asked("entity_group", x)))
+        return list(rows_of_entities(self._asked("entity_group", *_of_words(x))))
 
     def predict_tags(self, x):
         """As a `TokenClassifier`'s: a list of `TaggedWords`, with the model's own strategy."""
         from bert_tf2.tasks.tagging import rows_of_words
 
-        return list(rows_of_words(self._asked("tag_scores", x)))
+        return list(rows_of_words(self._asked("tag_scores", *_of_words(x))))
 
     def answer_question(self, question, context):
         """As a `QuestionAnswerer`'s: a dict for each question, or a list of the best ones."""
@@ -146,6 +148,13 @@ class TaskMethods:
             | ({"text": documents[i]} if return_documents else {})
             for i in np.argsort(-scores, kind="stable")[:top_k]
         ]
+
+
+def _of_words(x):
+    """Texts as they are; rows of words filled up, with the signature that takes them."""
+    if not (isinstance(x, list | tuple) and len(x) and isinstance(x[0], list)):
+        return x, "serving_default"
+    return {"words": filled_up(x)}, "words"
 
 
 def _text(value):

@@ -175,7 +175,7 @@ class SentenceEncoder(TrainedVectors, Prompted):
 
     encode = encoding.encode
     encode_to_file = to_file.encode_to_file
-    fingerprint = to_file.fingerprint
+    fingerprint, glance = to_file.fingerprint, to_file.glance
     features = features.features
 
     def similarity(self, a, b):

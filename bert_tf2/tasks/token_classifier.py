@@ -17,7 +17,6 @@ from bert_tf2.modeling.crf import CRF
 from bert_tf2.modeling.inputs import input_tensors
 from bert_tf2.tasks import tagging
 from bert_tf2.tasks.task import Task
-from bert_tf2.text.forms import shown
 from bert_tf2.text.offsets import before
 from bert_tf2.text.words import Words, in_windows, words_found, words_given
 from bert_tf2.training.losses import cross_entropy
@@ -142,7 +141,7 @@ class TokenClassifier(Task):
         elif "words" in found:
             lengths = found["words"].row_lengths()
         else:  # ids, and a tag for each
-            return found | {"labels": self._tags_of_ids(y, next(iter(found.values())).shape)}
+            return found | {"labels": tags.tags_of_ids(y, next(iter(found.values())).shape)}
         numbers = tags.numbers_of_tags(y, self.labels, lengths.numpy().tolist())
         return found | {"labels": tf.RaggedTensor.from_row_lengths(numbers, lengths)}
 
@@ -160,19 +159,6 @@ class TokenClassifier(Task):
             LOGGER.warning("%d entities begin or end within a word, and become the words'", uneven)
         return found
 
-    def _tags_of_ids(self, y, shape):
-        """A tag for each token, in memory -> an array of that shape."""
-        try:
-            found = np.asarray(y)
-        except ValueError:  # rows of different length
-            found = np.empty(0)
-        if found.shape != shape:
-            raise ValueError(
-                f"`y` must have a tag for each token, {shape}, -100 for what is not learnt. "
-                f"Received: {shown(y)}"
-            )
-        return found
-
     def batch_columns(self, x, y=None, sample_weight=None):
         if not tags.holds_words(x):
             return super().batch_columns(x, y, sample_weight)
@@ -183,7 +169,7 @@ class TokenClassifier(Task):
         tokenizer = self.preprocessor.tokenizer
         pieces = (aggregation_strategy or self.aggregation_strategy) in ("none", "simple")
         if "words" in columns:
-            words = words_given(columns["words"], tokenizer)
+            words = words_given(tags.words_of(columns["words"]), tokenizer)
         elif "text" in columns:
             pieces &= "labels" not in columns  # which are words'
             words = words_found(columns["text"], tokenizer, pieces)
@@ -251,6 +237,10 @@ class TokenClassifier(Task):
 
     def default_metrics(self):
         return ["accuracy"]
+
+    def signatures(self):
+        """`words`: `words` (B, U), those of each text, with "" behind its last one."""
+        return {tags.WORDS: {tags.WORDS: tf.TensorSpec([None, None], tf.string, tags.WORDS)}}
 
     def class_weights(self, by_class):
         if self.crf:

@@ -40,7 +40,11 @@ def words_given(words, tokenizer):
     A word without a piece, such as a control character, stays a word.
     """
     words = words.with_row_splits_dtype(tf.int32)
-    texts = tf.strings.reduce_join(words, axis=-1, separator=" ")
+    # Each word with its space, for `reduce_join` has no separator behind empty words at the start.
+    spaced = words.with_values(tf.strings.join([words.values, " "]))
+    texts = tf.strings.reduce_join(spaced, axis=-1)
+    long = tf.maximum(tf.strings.length(texts) - 1, 0)
+    texts = tf.strings.substr(texts, tf.zeros_like(long), long)
     pieces = tokenizer.pieces(texts)
     codes = tf.strings.unicode_decode(words.values, "UTF-8")
     lengths = tf.cast(codes.row_lengths(), tf.int32)  # (U,)

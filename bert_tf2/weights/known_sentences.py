@@ -6,6 +6,9 @@ from bert_tf2.files import read_json
 from bert_tf2.weights import registry
 from bert_tf2.weights.report import CheckpointError
 
+# What is not said in the registry, where it is as everywhere; in full, to be written elsewhere.
+USUAL = {"include_prompt": True, "prompts": {}, "similarity_fn_name": "cosine"}
+
 
 def known_sentences(path: str | Path, longest: int) -> dict | None:
     """What the registry says, for a folder that it downloaded or that has a published name.
@@ -24,6 +27,7 @@ def known_sentences(path: str | Path, longest: int) -> dict | None:
     entry = next((entry for entry in registry.entries() if name in entry.names), None)
     if entry is None or not entry.sentences:
         return None
-    said = dict(entry.sentences)
+    said = USUAL | entry.sentences
+    said["modules"] = [x if isinstance(x, dict) else {"kind": x} for x in said["modules"]]
     lengths = {"max_length": min(said.pop("max_seq_length"), longest)}
     return {"class": "SentenceEncoder", "settings": said, "preprocessor": lengths}

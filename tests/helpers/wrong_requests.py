@@ -60,6 +60,7 @@ WRONG = [  # path, body, status, words of the reason
     ("/v1/embeddings", {"input": "a", "model": "nix"}, 404, "no model 'nix'"),
     ("/v1/embeddings", {"input": [[1, 2]], "model": "vec"}, 400, "list of texts"),
     ("/v1/embeddings", {"input": "a", "encoding_format": "hex"}, 400, "base64"),
+    ("/v1/embeddings", {"input": "a", "encoding_format": "\ud800"}, 400, "base64"),
     ("/v2/models/nix/infer", {"inputs": [TENSOR]}, 404, "no model"),
     ("/v2/models/clf/versions/x", None, 404, "number"),
     (INFER, {"inputs": []}, 400, "takes the inputs text"),

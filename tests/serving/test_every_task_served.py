@@ -6,6 +6,7 @@ import random
 import load
 import numpy as np
 import pytest
+import shell
 from closeness import FORWARD, assert_near
 from served import TASKS, TEXTS, ask, exported, running
 
@@ -63,6 +64,27 @@ def test_answers_are_those_of_this_process(served, name, wire):
             assert same > 0.99, (key, same)  # of two that are equally likely either may be first
         elif np.issubdtype(value.dtype, np.floating):
             assert_near(found[key], value, FORWARD)
+
+
+@pytest.mark.full
+def test_rows_of_words(served, tmp_path):
+    """By the signature `words`: over both wires, and of a file in a shell."""
+    url, tasks, folder = served
+    rows = [["stone", "and", "tea"], ["rain"], ["", "tea"]]
+    want = tasks["ner"].predict_tags(rows)
+    for wire in (url, url.grpc):
+        with Client(wire, "ner") as client:
+            assert [row.tags for row in client.predict_tags(rows)] == [row.tags for row in want]
+            found, whole = client.predict_entities(rows), tasks["ner"].predict_entities(rows)
+            assert [[x["word"] for x in row] for row in found] == [
+                [x["word"] for x in row] for row in whole
+            ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"words": x}) + "\n" for x in rows))
+    given = [f"--input_file={tmp_path}/a.jsonl", f"--output_file={tmp_path}/out.jsonl"]
+    for verb in (["predict", f"--model={folder}/ner"], ["request", url, "--model=ner"]):
+        shell.runs(*verb, *given, "--overwrite")
+        lines = (tmp_path / "out.jsonl").read_text().splitlines()
+        assert [json.loads(x)["tags"] for x in lines] == [row.tags for row in want]
 
 
 # === Clients that nobody here wrote ===============================================================

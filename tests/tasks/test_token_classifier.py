@@ -91,6 +91,18 @@ def test_tags_of_words(task):
         np.testing.assert_allclose(found.scores, scores, atol=1e-5)
 
 
+@pytest.mark.parametrize("row", [["", "tea"], ["", "", "tea"], ["tea", "", ""], ["", ""], []])
+def test_empty_words(task, row):
+    """Wherever they stand they are "O", and the others are tagged as without their spaces."""
+    rows = [["stone"], row, ["rain", "tea"]]
+    found = task.predict_tags(rows)
+    assert [len(one.tags) for one in found] == [1, len(row), 2]
+    assert all(tag == "O" for tag, word in zip(found[1].tags, row, strict=True) if not word)
+    alone = task.predict_tags([[word for word in row if word] or ["x"]])[0].tags
+    if any(row):
+        assert [tag for tag, word in zip(found[1].tags, row, strict=True) if word] == alone
+
+
 def test_entities_of_words_are_those_that_conlleval_reads(task):
     for words, found in zip(WORDS, task.predict_entities(WORDS), strict=True):
         have = [bool(task.preprocessor.tokenizer([w])[0].shape[0]) for w in words]

@@ -304,3 +304,19 @@ def test_a_pickle_stays_closed_without_torch(folder):
 
 def test_the_names_of_a_format_and_the_units_agree():
     assert sum(name.startswith("vector/") for name in units.UNITS) == 3 * units.MODULES
+
+
+def test_what_the_registry_knows_goes_along(tmp_path):
+    """A folder of a published name that lost its modules: converted, it makes the same vectors."""
+    folder = tmp_path / "all-MiniLM-L6-v2"
+    oracle.tiny_task(bert_tf2.NextSentenceClassifier).save_to_preset(tmp_path / "whole")
+    bert_tf2.convert(tmp_path / "whole", folder, to="google")
+    want = bert_tf2.SentenceEncoder.from_preset(folder).encode(["tea", "stone and rain"])
+    assert np.linalg.norm(want, axis=1) == pytest.approx(1)  # as the registry has it
+    report = bert_tf2.convert(folder, tmp_path / "hf", to="huggingface")
+    assert report.warnings == []
+    found = bert_tf2.SentenceEncoder.from_preset(tmp_path / "hf")
+    assert (*found.pooling, *(x["kind"] for x in found.modules)) == ("mean", "normalize")
+    np.testing.assert_allclose(found.encode(["tea", "stone and rain"]), want, atol=1e-6)
+    report = bert_tf2.convert(folder, tmp_path / "tfhub", to="keras_hub")
+    assert any("how vectors of texts are made" in said for said in report.warnings)

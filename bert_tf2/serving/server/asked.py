@@ -117,4 +117,6 @@ def texts(body, name, status=422):
 def reply(value, status=200, headers=None):
     """A response of JSON. ValueError: a number in it is not finite, which JSON has no word for."""
     content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Response(content.encode("utf-8"), status, headers, "application/json")
+    # Half of a surrogate pair, which a refusal may quote, becomes JSON's own escape.
+    content = content.encode("utf-8", "backslashreplace")
+    return Response(content, status, headers, "application/json")

@@ -2,6 +2,7 @@
 
 import base64
 
+from bert_tf2.messages import shorten
 from bert_tf2.serving.server.asked import field, texts
 from bert_tf2.serving.server.embeddings import count_tokens, embed
 from bert_tf2.serving.server.errors import Refused
@@ -22,7 +23,7 @@ async def embeddings(asked):
     given, _ = texts(body, "input", 400)
     form = field(body, "encoding_format", str, "float", 400)
     if form not in ("float", "base64"):
-        raise Refused(400, f"'encoding_format' must be float or base64. Received: {form}")
+        raise Refused(400, f"'encoding_format' must be float or base64. Received: {shorten(form)}")
     name = field(body, "model", str, None, 400)
     dimensions = field(body, "dimensions", int, None, 400)
     found, version = await embed(asked, given, name, dimensions=dimensions)
