@@ -44,7 +44,7 @@ PARAMETERS = {
         "max_active_dims max_predictions corpus_chunk_size document_length query_length "
         "passage_length embedding_size num_hidden_groups position_padding_id relative_buckets "
         "project_embeddings steps steps_per_epoch batch_size range_max layer every "
-        "trainable_layers pair_separators second_segment max_position_embeddings",
+        "trainable_layers pair_separators second_segment max_position_embeddings relation_heads",
     ),
     **_all(
         "int",
@@ -53,18 +53,19 @@ PARAMETERS = {
     ),
     **_all(
         NUMBER,
-        "dropout absolute_margin relative_margin max_score min_score layer_decay clip_norm "
+        "soft hard cosine dropout absolute_margin relative_margin max_score min_score layer_decay "
+        "clip_norm "
         "attention_output_dropout_prob classifier_dropout_prob",
     ),
     **_all("float", "threshold rate epsilon beta_1 beta_2 decay"),
     **_all(
         FLAG,
         "lowercase multi_label handle_impossible_answer strip_accents pad_to_max_length exactly "
-        "query_expansion drop_remainder",
+        "query_expansion drop_remainder bare",
     ),
     **_all(TEXT, "_Task.save_adapter.format base_name _Task.set_adapter.name"),
     **_all("str", "_Task.add_adapter.name _Task.load_adapter.name _Task.delete_adapter.name"),
-    **_all("Any", "spoken export_saved_model.task export_onnx.task export_litert.task"),
+    **_all("Any", "spoken"),
     **_all("bool", "drop_padding show_progress_bar optimizer_too"),
     **_all("float | Any", "learning_rate"),
     **_all("str | Sequence[str]", "AverageWeights.every prompts_of"),
@@ -73,6 +74,7 @@ PARAMETERS = {
     **_all("Sequence[str]", "pieces skiplist_words skiplist_tasks"),
     **_all("Sequence[str] | None", "candidate_labels names exclude_from_layer_adaptation outputs"),
     **_all("Sequence[int] | None", "layers heads length_buckets"),
+    **_all("Sequence[int] | int | None", "student_of.layers"),
     **_all("Mapping[str, str] | None", "prompts special_pieces"),
     **_all("Sequence[float] | Mapping[str, float] | float | None", "thresholds"),
     **_all("Mapping[Any, float] | Sequence[float] | None", "class_weight"),
@@ -100,8 +102,9 @@ PARAMETERS = {
         "corpus_embeddings counted cross_encoder custom_objects cut data dataset default "
         "discriminator embeddings first found g generator grads how ids initializer inputs letters "
         "logits logs loss loss_weights m mask merges model optimizer query_embeddings reranker "
-        "sample_weight sampling scale second shape shares_with tags targets texts trainable_"
-        "variables units v validation_data vectors vocabulary w weights width x y state",
+        "sample_weight sampling scale second shape y_pred student teacher shares_with tags targets "
+        "texts trainable_variables units v validation_data vectors vocabulary w weights width x y "
+        "state",
     ),
 }
 
@@ -124,11 +127,8 @@ RETURNS = {
     **_all("Any", "wearing disable_adapter"),
     **_all("dict[str, Any]", "get_config to_dict evaluate named_variables get_compile_config"),
     **_all("Any", "extend_vocabulary prune_vocabulary"),
-    **_all(
-        "pathlib.Path",
-        "export_saved_model export_onnx export_litert export_text_encoder encode_to_file",
-    ),
-    **_all("keras.callbacks.History", "_Task.fit SentenceEncoder.fit"),
+    **_all("pathlib.Path", "export_saved_model export_text_encoder encode_to_file"),
+    **_all("keras.callbacks.History", "_Task.fit SentenceEncoder.fit Distiller.fit"),
     **_all("FewShotClassifier", "FewShotClassifier.fit"),
     **_all("NoReturn", "MultiVectorEncoder.fit Reranker.fit"),
     **_all(
@@ -147,6 +147,8 @@ RETURNS = {
     **_all("str", "id_to_token prompt_of prompt_of_documents prompt_of_queries fingerprint"),
     **_all("list[Any]", "attention_scores"),
     **_all("Attention", "attention"),
+    **_all("keras.Model", "bilstm_of"),
+    **_all("Any", "student_of"),
     **_all("Attribution", "integrated_gradients"),
     **_all("View", "head_view model_view measures_view"),
     **_all("Report", "Encoder.save_to_preset"),

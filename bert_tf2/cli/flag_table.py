@@ -231,6 +231,27 @@ FLAGS = {
     "dropout": number("of the encoder (default: as its config says)", lower_bound=0),
     "clip_norm": number("the largest norm of a step's gradients", 1.0, lower_bound=0),
     "save_optimizer": switch("of google: with Adam's slots, as run_pretraining.py has them"),
+    # Of distillation.
+    "student": choice(
+        ["layers", "bilstm"], "some of the teacher's layers, or an LSTM in both directions"
+    ),
+    "bare": switch("without pooler and segments (default: for masked_lm, as DistilBERT)", None),
+    "temperature": number("what logits are divided by", 2.0, lower_bound=0),
+    "soft_weight": number(
+        "of the teacher's answers (default: masked_lm 5, vectors 1, else 0.5)", lower_bound=0
+    ),
+    "hard_weight": number(
+        "of labels, or hidden words (default: masked_lm 2, vectors 0, else 0.5)", lower_bound=0
+    ),
+    "cosine_weight": number(
+        "of the cosine of last vectors (default: masked_lm 1, else 0)", lower_bound=0
+    ),
+    "hidden_weight": number("of the vectors of all layers (TinyBERT)", 0.0, lower_bound=0),
+    "attention_weight": number("of attention's scores (TinyBERT)", 0.0, lower_bound=0),
+    "relations_weight": number(
+        "of how queries, keys and values relate (MiniLM)", 0.0, lower_bound=0
+    ),
+    "int8": switch("measure both in 8-bit integers, too", True),
     # Of single verbs.
     "device": choice([None, "cpu", "gpu"], "what trains (default: gpu where nvidia-smi lists one)"),
     "memory_gb": number("GiB that the device has (default: what this machine has)", lower_bound=0),
@@ -278,21 +299,7 @@ FLAGS = {
     "batch_window_ms": number(
         "how long rows wait for others where several clients take turns", 2.0, lower_bound=0
     ),
-    "export_dir": text(
-        "where to write: a SavedModel as the next free version below, if that is no number; others "
-        "into a new folder"
-    ),
-    "format": choice(
-        ["saved_model", "onnx", "litert"],
-        "SavedModel, of raw strings; or ONNX or LiteRT, of ids, with the tokenizer beside it",
-    ),
-    "calibrate": text(
-        "labelled file: print size, speed and the task's figure on it at each precision"
-    ),
-    "max_accuracy_drop": number(
-        "with --calibrate: write nothing if that figure is lower by more than float32's",
-        lower_bound=0,
-    ),
+    "export_dir": text("where to write; if not a number, the next free version below"),
     "to": choice(
         ["google", "huggingface", "keras_hub", "tfhub", "bert_tf2"], "whose format to write"
     ),

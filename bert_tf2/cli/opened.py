@@ -117,8 +117,8 @@ def open_model(flags, servable=True):
                     f"--{name} is for checkpoints: {given} has its own setting", flags.command
                 )
     if flag == "saved_model" or (served and servable):
-        return _saved_model(served or place, flags)
-    task = load_task(given) if place.suffix == ".keras" else _of_checkpoint(flags, given)
+        return saved_model(served or place, flags)
+    task = load_task(given) if place.suffix == ".keras" else of_checkpoint(flags, given)
     asked = {name: flags[name].value for name in ASKED if flags[name].value is not None}
     if asked and not hasattr(task, "set_candidates"):
         raise UsageError(f"--{next(iter(asked))} is for --task=zero_shot", flags.command)
@@ -147,7 +147,7 @@ def load_task(path):
     return model
 
 
-def _of_checkpoint(flags, given):
+def of_checkpoint(flags, given):
     """The task that a checkpoint holds; its head must be there."""
     console.import_tensorflow()
     from bert_tf2 import weights
@@ -175,7 +175,7 @@ def _of_checkpoint(flags, given):
     return task
 
 
-def _saved_model(folder, flags):
+def saved_model(folder, flags):
     """The `serving_default` signature of a SavedModel."""
     if not (folder / "saved_model.pb").is_file():
         raise FileNotFoundError(f"No SavedModel in {folder}: expected a saved_model.pb there")

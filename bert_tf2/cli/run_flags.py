@@ -9,9 +9,9 @@ from bert_tf2.cli.flags import UsageError
 from bert_tf2.cli.task_table import glue_task
 
 PATHS = ("init_checkpoint", "bert_config_file", "vocab_file", "train_file", "dev_file")
-MANY = ("seed_*", "fold_*", "stage_*")  # folders of a run in several parts
+MANY = ("seed_*", "fold_*", "stage_*", "texts", "rows")  # folders of a run in several parts
 FALLING = ("loss", "rmse", "mlm_perplexity")  # figures of which less is better
-PATHS += ("test_file", "data_dir")
+PATHS += ("test_file", "data_dir", "input_file")
 
 
 def task(flags):
@@ -60,9 +60,16 @@ def make_absolute(flags):
     """Paths as they are from any folder, so that a run can be gone on with from another one."""
     for name in filter(lambda name: name in flags, PATHS):
         given = flags[name].value
-        path = Path(given or "").expanduser()
-        if given and (path.exists() or path.with_name(path.name + ".index").is_file()):
-            flags[name].value = os.path.abspath(path)
+        several = isinstance(given, list)
+        found = [_absolute(path) for path in (given if several else [given])]
+        flags[name].value = found if several else found[0]
+
+
+def _absolute(given):
+    """A path that is there, from the root; anything else as it is."""
+    path = Path(given or "").expanduser()
+    there = path.exists() or path.with_name(path.name + ".index").is_file()
+    return os.path.abspath(path) if given and there else given
 
 
 def seeds(flags):

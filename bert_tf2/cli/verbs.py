@@ -93,6 +93,26 @@ VERBS = {
         ("output_dir",),
         "--init_checkpoint=… --input_file=… | --resume",
     ),
+    "distill": Verb(
+        "train a smaller model on what a trained one answers, and print both side by side",
+        "distill:distill",
+        _flags(
+            _CHECKPOINT
+            + "task labels student layers bare train_file input_file dev_file "
+            + _COLUMNS
+            + _QUESTIONS
+            + "output_dir overwrite max_seq_length temperature soft_weight hard_weight "
+            "cosine_weight hidden_weight attention_weight relations_weight int8 train_batch_size "
+            "eval_batch_size learning_rate num_train_epochs warmup_proportion schedule optimizer "
+            "seed strategy micro_batches save_checkpoints_steps keep_checkpoint_max monitor "
+            "resume save_summary_steps nonfinite",
+            init_checkpoint=text("the teacher: a model.keras, or a checkpoint with a trained head"),
+            layers=count("of the student, evenly spread over the teacher's (default: half)"),
+            input_file=text("file of texts without labels, learnt from first"),
+        ),
+        ("output_dir",),
+        "--init_checkpoint=… --train_file=… | --resume",
+    ),
     "average": Verb(
         "write the mean of checkpoints of one model",
         "checkpoint_verbs:average",
@@ -201,20 +221,15 @@ VERBS = {
         "[QUESTION …]",
     ),
     "export": Verb(
-        "write a SavedModel that takes raw strings, for TF Serving; or a model of ids for ONNX "
-        "Runtime or LiteRT",
-        "export:export",
+        "write a SavedModel that takes raw strings, for TF Serving",
+        "answer_verbs:export",
         _flags(
-            _TRAINED
-            + "export_dir format precision calibrate max_accuracy_drop "
-            + _COLUMNS
-            + "eval_batch_size",
+            _TRAINED + "export_dir precision",
             precision=choice(
-                [None, "float32", "bfloat16", "float16", "int8"],
-                "default: as the model computes. Of a SavedModel bfloat16: half the size, quicker "
-                "with AVX512-BF16 or AMX; int8: dense layers in a quarter of the size, for x86 "
-                "alone, quicker with AVX512-VNNI, AVX-VNNI or AMX. Of others float16: half the "
-                "size; int8: a quarter, on any processor",
+                [None, "float32", "bfloat16", "int8"],
+                "default: as the model computes; bfloat16: half the size, quicker with AVX512-BF16 "
+                "or AMX; int8: dense layers in a quarter of the size, for x86 alone, quicker with "
+                "AVX512-VNNI, AVX-VNNI or AMX",
             ),
         ),
         ("export_dir",),

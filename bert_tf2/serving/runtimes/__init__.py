@@ -1,1 +1,0 @@
-"""tasks -> models of other runtimes, ids in: ONNX Runtime, LiteRT; tokenizers beside them."""
