@@ -59,7 +59,7 @@ _HOMES = {
     "integrated_gradients": "bert_tf2.analysis.attribution",
     "head_view": "bert_tf2.analysis.views",
     "model_view": "bert_tf2.analysis.views",
-    "measures_view": "bert_tf2.analysis.views",
+    "measures_view": "bert_tf2.analysis.charts",
     "export_saved_model": "bert_tf2.serving.export",
     "export_text_encoder": "bert_tf2.serving.hub",
 }

@@ -95,6 +95,12 @@ class EncoderConfig:
         ValueError: a size is not a positive whole number, a probability is outside [0, 1), the
             heads do not divide the width, the activation or family is unknown, a number is not
             finite, or values exclude each other.
+
+    Examples:
+
+    >>> config = bert_tf2.EncoderConfig(30522, 256, 4, 4, 1024)
+    >>> bert_tf2.Encoder(config)({"token_ids": [[101, 200, 102]]})["sequence_output"].shape
+    TensorShape([1, 3, 256])
     """
 
     vocab_size: int

@@ -11,11 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bert_tf2.analysis import measures
 from bert_tf2.analysis.reading import SPACE
 from bert_tf2.files import write_file
 from bert_tf2.messages import cut, shorten
-from bert_tf2.reports import svg
 
 HERE = Path(__file__).parent
 MOST = 3_300_000  # bytes of weights in a page, which are a third more as text: 4.4 MB
@@ -32,6 +30,9 @@ class View:
     def __init__(self, html, height=FRAME):
         self.html, self.height = html, height
 
+    def __repr__(self):
+        return f"View({len(self.html) // 1000} kB of HTML; .save(path) writes it)"
+
     def save(self, path):
         """Writes the page to a file, whole or not at all. -> its `Path`"""
         path = Path(path)
@@ -39,9 +40,10 @@ class View:
         return path
 
     def as_frame(self):
-        """str, HTML that shows the page within another."""
+        """str, HTML that shows the page within another, on one line as Markdown wants it."""
+        inside = html.escape(self.html).replace("\n", "&#10;")
         return (
-            f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" '
+            f'<iframe srcdoc="{inside}" sandbox="allow-scripts" '
             f'style="width:100%;height:{self.height}px;border:0"></iframe>'
         )
 
@@ -111,52 +113,6 @@ def coloured_text(found):
     return view(None, found)
 
 
-def measures_view(found):
-    """What the heads of a model do: Clark et al.'s measures of each, and which are alike.
-
-    Args:
-        found: an `Attention`, or a list of several, whose means are taken.
-
-    Returns:
-        a `View` of five charts: by layer each head's entropy and its shares on "[SEP]" and on the
-        next and previous token; and all heads on a plane, near where they look alike.
-    """
-    one = found if hasattr(found, "weights") else found[0]
-    charts = {"entropy of where it looks, in nats": measures.entropy(found)}
-    end = one.pieces[-1]
-    for what, name in {end: f"share on {end}", "next": "on the next token"}.items():
-        charts[name] = measures.share_on(found, what)
-    charts["on the previous token"] = measures.share_on(found, "previous")
-    parts = [
-        _chart(name, svg.points({"head": _by_layer(values)}, "layer"))
-        for name, values in charts.items()
-    ]
-    layers, heads, _, _ = one.weights.shape
-    places = measures.on_a_plane(measures.distances(found)).reshape(layers, heads, 2)
-    alike = {f"layer {i}": list(map(tuple, places[i])) for i in range(layers)}
-    told = f"heads that look alike are near: from blue, layer 0, to red, layer {layers - 1}"
-    parts.append(_chart(told, svg.points(alike, "")))
-    body = f'<style>{_hues(layers)}</style><div class="charts">{"".join(parts)}</div>'
-    return _page("What the heads do", [body], {})
-
-
-def _chart(name, drawn):
-    return f"<figure><figcaption>{html.escape(name)}</figcaption>{drawn}</figure>"
-
-
-def _by_layer(values):
-    """(K, N) -> a list of (layer, value)."""
-    return [(float(i), float(value)) for i, row in enumerate(values) for value in row]
-
-
-def _hues(count):
-    """A colour for each of so many series, from blue by green to red."""
-    hues = [round(220 - 220 * i / max(count - 1, 1)) for i in range(count)]
-    return "".join(
-        f".dot.s{i} {{ fill: hsl({hue} 70% var(--light)); }}" for i, hue in enumerate(hues) if i
-    )
-
-
 def view(
     found=None, attributed=None, layers=None, heads=None, layer=None, maps=True, one_head=False
 ):
@@ -181,7 +137,7 @@ def view(
             f"the right. Point at one to see its own lines. {about}</p>"
             '<div id="lines"></div></section>'
         )
-    return _page(cut(_joined(pieces, (found or attributed).special), 100), parts, data)
+    return page(cut(_joined(pieces, (found or attributed).special), 100), parts, data)
 
 
 def _joined(pieces, special):
@@ -194,7 +150,7 @@ def _joined(pieces, special):
     return "".join(word.removeprefix("##") for word in words).replace(SPACE, " ").strip()
 
 
-def _page(title, parts, data):
+def page(title, parts, data):
     """A `View` of sections of HTML, and of data for the script."""
     script = (HERE / "page.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()

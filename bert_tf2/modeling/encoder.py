@@ -41,7 +41,7 @@ class Encoder(keras.Model):
     Examples:
 
     >>> encoder = bert_tf2.Encoder.from_preset("uncased_L-4_H-512_A-8")
-    >>> encoder({"token_ids": [[101, 7592, 102]]})["pooled_output"].shape
+    >>> encoder({"token_ids": [[101, 200, 102]]})["pooled_output"].shape
     TensorShape([1, 512])
     """
 

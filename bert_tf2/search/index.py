@@ -38,7 +38,7 @@ class Index:
 
     Examples:
 
-    >>> index = bert_tf2.Index(encoder)
+    >>> index = bert_tf2.Index(bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2"))
     >>> index.add(["Ada met Bo in Rome.", "It rained."], names=["a.txt", "b.txt"])
     >>> hit, = index.search("who met Bo?", top_k=1)
     >>> hit["name"]

@@ -93,6 +93,13 @@ def mine_hard_negatives(
     Raises:
         ValueError: no pairs, or ranks that leave fewer than `num_negatives`; or as
             `search.nearest`.
+
+    Examples:
+
+    >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
+    >>> rows = bert_tf2.mine_hard_negatives((questions, passages), vec, num_negatives=1)
+    >>> list(rows)
+    ['anchor', 'positive', 'negative']
     """
     limits = Limits(max_score, min_score, absolute_margin, relative_margin)
     names, anchors, texts = read_pairs(dataset)

@@ -59,6 +59,12 @@ def export_saved_model(task, folder, pairs=None, precision=None, about=None):
     Raises:
         FileExistsError: that version exists; nothing is changed.
         ValueError: another precision.
+
+    Examples:
+
+    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+    >>> bert_tf2.export_saved_model(clf, "serving/clf").name
+    '1'
     """
     check_precision(precision)
     place = _Versions(Path(folder))

@@ -25,7 +25,7 @@ class FewShotClassifier:
         encoder: a `SentenceEncoder`, which `fit` trains further.
         labels: the classes in order; default: those that `fit` meets, sorted.
 
-    Example:
+    Examples:
 
     >>> classifier = bert_tf2.FewShotClassifier.from_preset("all-MiniLM-L6-v2")
     >>> classifier.fit(["we won", "a draw", "shares fell", "a new bank"], ["a", "a", "b", "b"])

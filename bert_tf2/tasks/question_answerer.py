@@ -60,7 +60,7 @@ class QuestionAnswerer(Task):
 
     Examples:
 
-    >>> qa = bert_tf2.QuestionAnswerer.from_preset("bert-large-uncased-whole-word-masking-squad2")
+    >>> qa = bert_tf2.QuestionAnswerer.from_preset("folder/of/squad")
     >>> qa.answer_question("Who met Bo?", "Ada met Bo in Rome.")["answer"]
     'Ada'
     """

@@ -37,7 +37,7 @@ class SparseEncoder(Prompted):
 
     Examples:
 
-    >>> encoder = bert_tf2.SparseEncoder.from_preset("uncased_L-2_H-128_A-2")
+    >>> encoder = bert_tf2.SparseEncoder.from_preset("folder/of/a/splade")
     >>> found = encoder.encode(["a plane takes off"], max_active_dims=8)  # SparseVectors
     >>> encoder.decode(found, top_k=3)  # [[("plane", …), …]]
     """

@@ -39,7 +39,7 @@ class ZeroShotClassifier(TextClassifier):
 
     Examples:
 
-    >>> zero = bert_tf2.ZeroShotClassifier.from_preset("nli-MiniLM2-L6-H768")
+    >>> zero = bert_tf2.ZeroShotClassifier.from_preset("folder/of/nli")
     >>> answer, = zero.classify(["The match ended in a draw."], ["sports", "politics"])
     >>> answer["labels"]  # the likeliest first; `scores` beside them
     ['sports', 'politics']

@@ -45,6 +45,13 @@ class BytePairTokenizer(Tokenizer):
     Raises:
         ValueError: files of other content, or a vocabulary without a byte, a merge's piece or a
             special piece.
+
+    Examples:
+
+    >>> tokenizer = bert_tf2.BytePairTokenizer("vocab.json", "merges.txt")
+    >>> ids = tokenizer(["tea and rain"])  # RaggedTensor (1, pieces)
+    >>> tokenizer.detokenize(ids).numpy()
+    array([b'tea and rain'], dtype=object)
     """
 
     asset_names = (("vocab.json",), ("merges.txt",))

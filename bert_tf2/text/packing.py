@@ -99,11 +99,6 @@ def truncated_lengths(a, b, max_length, separators=1):
 class Preprocessor:
     """Texts, or pairs of texts, to the inputs of a model.
 
-        preprocess = Preprocessor(WordPieceTokenizer("vocab.txt"), max_length=128)
-        preprocess(["one text", "another"])                    # a list of texts
-        preprocess((["a question"], ["an answer"]))            # a tuple of two: pairs
-        preprocess({"text": ["a question"], "text_pair": ["an answer"]})
-
     It works eagerly, in tf.function and tf.data, and in exported SavedModels.
 
     Args:
@@ -119,6 +114,14 @@ class Preprocessor:
     Raises:
         ValueError: `max_length` below 3, buckets that are not below it, or `pad_to_max_length`,
             which leaves one length, together with buckets.
+
+    Examples:
+
+    >>> tokenizer = bert_tf2.WordPieceTokenizer("vocab.txt")
+    >>> preprocess = bert_tf2.Preprocessor(tokenizer, max_length=128)
+    >>> inputs = preprocess(["one text", "another"])  # a list of texts
+    >>> inputs = preprocess((["a question"], ["an answer"]))  # a tuple of two: pairs
+    >>> inputs = preprocess({"text": ["a question"], "text_pair": ["an answer"]})
     """
 
     def __init__(self, tokenizer, max_length=512, pad_to_max_length=False, length_buckets=()):

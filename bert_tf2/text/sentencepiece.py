@@ -60,6 +60,13 @@ class SentencePieceTokenizer(Tokenizer):
     Raises:
         ValueError: no SentencePiece model, one without the family's special pieces, an unknown
             family, or settings that it does not have.
+
+    Examples:
+
+    >>> tokenizer = bert_tf2.SentencePieceTokenizer("spiece.model")
+    >>> ids = tokenizer(["tea and rain"])  # RaggedTensor (1, pieces)
+    >>> tokenizer.detokenize(ids).numpy()
+    array([b'tea and rain'], dtype=object)
     """
 
     asset_names = (("spiece.model", "sentencepiece.bpe.model"),)

@@ -28,9 +28,6 @@ class Tokenizer(FromCheckpoint, Placing):
 
     It works eagerly, in tf.function and tf.data, and in exported SavedModels.
 
-        tokenizer = Tokenizer.from_preset("albert_base_v2")  # of the class that this model needs
-        tokenizer(["a b", "c"])                              # <tf.RaggedTensor [[...], [...]]>
-
     Class attributes, which subclasses replace:
         asset_names: for each file that it is made of, the names of `weights.Checkpoint` that it may
             have there; the first is the one it is saved under.
@@ -47,6 +44,11 @@ class Tokenizer(FromCheckpoint, Placing):
         pair_separators, second_segment: int, as the attributes, where they are not the class's.
         added_tokens: list of str, dict or `added_tokens.AddedToken`: tokens found in text as a
             whole, before it is cut. The vocabulary has those without an `id`. Default: none.
+
+    Examples:
+
+    >>> tokenizer = bert_tf2.Tokenizer.from_preset("all-MiniLM-L6-v2")  # of the class it needs
+    >>> ids = tokenizer(["a b", "c"])  # RaggedTensor (2, pieces)
     """
 
     asset_names: tuple[tuple[str, ...], ...] = ()

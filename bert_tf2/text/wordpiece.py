@@ -37,9 +37,6 @@ class WordPieceTokenizer(Tokenizer):
     It works eagerly, in tf.function and tf.data, and in exported SavedModels, whose readers must
     import tensorflow_text (two of its operations are used).
 
-        tokenizer = WordPieceTokenizer("vocab.txt")
-        tokenizer(["unaffable", "a b"])  # <tf.RaggedTensor [[14477, 20961, 3468], [1037, 1038]]>
-
     Args:
         vocabulary: path of a `vocab.txt`, or list of str whose positions are the ids. `None`
             (default) waits for `load_assets`.
@@ -51,6 +48,12 @@ class WordPieceTokenizer(Tokenizer):
 
     Raises:
         ValueError: bad `max_word_chars`, or a vocabulary without [PAD], [UNK], [CLS] or [SEP].
+
+    Examples:
+
+    >>> tokenizer = bert_tf2.WordPieceTokenizer("vocab.txt")
+    >>> tokenizer(["unaffable", "a b"])  # of BERT's uncased vocabulary
+    <tf.RaggedTensor [[14477, 20961, 3468], [1037, 1038]]>
     """
 
     asset_names = (("vocab.txt",),)

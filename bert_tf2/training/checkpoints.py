@@ -57,6 +57,12 @@ class Checkpoints(keras.callbacks.Callback):
         InUse: in `fit`: another process trains into this folder.
         ValueError: `every` or `keep` below 1, an unknown `mode`; or, in `fit`, a checkpoint of
             another run: of another model, recipe, batch size, or number of batches or epochs.
+
+    Examples:
+
+    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+    >>> saved = bert_tf2.Checkpoints("runs/saved", every=500)
+    >>> clf.fit(texts, labels, callbacks=[saved])  # called again after a kill, it goes on
     """
 
     def __init__(self, folder, every=None, keep=2, monitor=None, mode=None, settings=None):

@@ -67,6 +67,11 @@ class AdamW(keras.optimizers.Optimizer):
     Raises:
         ValueError: an argument is outside its range; or, once variables are known, `layer_decay`
             for a model without layers or with shared ones.
+
+    Examples:
+
+    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+    >>> clf.compile(bert_tf2.AdamW(2e-5, layer_decay=0.9))
     """
 
     next_values = staticmethod(updates.adamw_values)
@@ -260,6 +265,11 @@ class LAMB(AdamW):
 
     Raises:
         ValueError: as AdamW.
+
+    Examples:
+
+    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+    >>> clf.compile(bert_tf2.LAMB(3e-4))
     """
 
     next_values = staticmethod(updates.lamb_values)

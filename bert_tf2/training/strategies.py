@@ -38,6 +38,12 @@ def strategy(name="auto", tpu=""):
         ValueError: an unknown name, a GPU or a TPU that is not there, no `TF_CONFIG`, or a
             parameter server, which Keras 3 cannot train with; `keras.distribution` is set, which
             Keras ignores on TensorFlow.
+
+    Examples:
+
+    >>> with bert_tf2.strategy("cpu").scope():
+    ...     clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+    >>> clf.fit(texts, labels)
     """
     refuse_keras_distribution()
     if isinstance(name, tf.distribute.Strategy):

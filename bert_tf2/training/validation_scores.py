@@ -35,6 +35,7 @@ class Scores(keras.callbacks.Callback):
 
     Examples:
 
+    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
     >>> scores = bert_tf2.Scores(dev_texts, dev_labels, classification.matthews)
     >>> stop = keras.callbacks.EarlyStopping("val_matthews", mode="max", patience=2)
     >>> clf.fit(texts, labels, epochs=20, callbacks=[scores, stop])

@@ -10,7 +10,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from bert_tf2.analysis import views
+from bert_tf2.analysis import charts, views
 from bert_tf2.analysis.attention import Attention
 from bert_tf2.analysis.attribution import Attribution
 
@@ -80,12 +80,13 @@ def test_a_page_is_whole_and_runs_only_what_is_in_it(tmp_path):
     assert '<span class="against" style="--share:0.500" title="-0.500">a</span>' in page.html
     assert "ab c</title>" in page.html
     assert page.save(tmp_path / "page.html").read_text("utf-8") == page.html
+    assert "\n" not in page.as_frame()
     assert page.as_frame().startswith("<iframe srcdoc=") and "<script" not in page.as_frame()
     assert told._repr_html_().startswith("<iframe")
 
 
 def test_measures_are_charts():
-    page = views.measures_view([made(), made(seed=1)])
+    page = charts.measures_view([made(), made(seed=1)])
     assert page.html.count("<svg") == 5 and page.html.count("<circle") == 5 * 6
     assert "share on [SEP]" in page.html
 

@@ -119,6 +119,11 @@ def make_pretraining_data(
             document or of documents of one sentence, where the recipe asks what follows what; more
             outputs than parts; a vocabulary that does not know the text. Nothing is written then.
         locks.InUse: another run writes there.
+
+    Examples:
+
+    >>> tokenizer = bert_tf2.Tokenizer.from_preset("all-MiniLM-L6-v2")
+    >>> card = bert_tf2.make_pretraining_data("corpus.txt", "records.tfrecord", tokenizer)
     """
     settings = settings or Settings()
     given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
