@@ -69,10 +69,10 @@ class Distiller(Task):
 
     Examples:
 
-    >>> student = student_of(teacher, layers=3)
-    >>> Distiller(student, teacher).fit(texts, labels)
-    >>> Distiller(student, teacher, hard=0).fit(more_texts)  # without labels
-    >>> student.predict_labels(texts)
+    >>> teacher = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+    >>> student = bert_tf2.student_of(teacher, layers=3)
+    >>> bert_tf2.Distiller(student, teacher).fit(texts, labels)
+    >>> bert_tf2.Distiller(student, teacher, hard=0).fit(texts)  # without labels
     """
 
     settings = ()
