@@ -1231,18 +1231,19 @@ def prune_vocabulary(
     dtype: str | None = ...,
 ) -> Any: ...
 def make_pretraining_data(
-    inputs: Any,
-    outputs: Sequence[str] | None,
+    inputs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    outputs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     tokenizer: Tokenizer,
-    settings: Mapping[str, Any] | None = ...,
+    settings: Any = ...,
     *,
     reproduce: str | None = ...,
     processes: int = ...,
+    on_beam: Any = ...,
     overwrite: bool = ...,
     max_unknown: float = ...,
-    show_progress_bar: bool = ...,
+    show_progress_bar: bool | None = ...,
     **corpus: Any,
-) -> Any: ...
+) -> dict[str, Any]: ...
 def strategy(name: str | None = ..., tpu: str = ...) -> Any: ...
 def student_of(
     teacher: Any, layers: Sequence[int] | int | None = ..., bare: bool | None = ...

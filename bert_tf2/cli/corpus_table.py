@@ -17,7 +17,9 @@ CORPUS_VERBS = {
         _flags(
             "recipe reproduce input_file output_file vocab_file init_checkpoint do_lower_case "
             "max_seq_length max_predictions_per_seq masked_lm_prob dupe_factor short_seq_prob "
-            "do_whole_word_mask random_seed " + _READING + "max_unknown processes overwrite",
+            "do_whole_word_mask random_seed "
+            + _READING
+            + "max_unknown processes beam_runner overwrite",
             input_file=FLAGS["corpus_file"],
             output_file=words("the TFRecord file to write, or several, a,b,c"),
             vocab_file=text("a vocab.txt, ALBERT's spiece.model or a vocab.json"),
@@ -27,6 +29,7 @@ CORPUS_VERBS = {
             text_column=FLAGS["text_column"]._replace(about=_KEY),
         ),
         ("input_file", "output_file"),
+        "[-- BEAM_FLAGS]",
     ),
     "train-vocabulary": Verb(
         "learn a vocabulary of raw text",

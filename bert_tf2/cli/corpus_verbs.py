@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from bert_tf2.cli import console
-from bert_tf2.cli.flags import one_of
+from bert_tf2.cli.flags import UsageError, one_of
 
 SETTINGS = (
     "recipe",
@@ -24,6 +24,7 @@ SHOWN = 10
 def make_pretraining_data(flags):
     """Writes records and their data card, and says what they are."""
     vocabulary = flags[one_of(flags, "vocab_file", "init_checkpoint")].value
+    on_beam = _pipeline(flags)
     console.import_tensorflow()
     from bert_tf2.data.corpus import making, recipes
     from bert_tf2.data.corpus.tokenizers import open_tokenizer
@@ -40,11 +41,23 @@ def make_pretraining_data(flags):
         settings,
         reproduce=flags.reproduce,
         processes=flags.processes,
+        on_beam=on_beam,
         overwrite=flags.overwrite,
         max_unknown=flags.max_unknown,
         **corpus_of(flags),
     )
     _say(card, time.perf_counter() - begun)
+
+
+def _pipeline(flags):
+    """What makes the parts in the place of processes here, or None."""
+    if not flags.beam_runner:
+        if flags.arguments:
+            raise UsageError(f"unexpected {flags.arguments[0]!r}", flags.command)
+        return None
+    from bert_tf2.data.corpus.on_beam import OnBeam
+
+    return OnBeam([f"--runner={flags.beam_runner}", *flags.arguments])
 
 
 def corpus_of(flags):

@@ -221,6 +221,10 @@ FLAGS = {
     "new_words_file": text("write the new pieces here, too, one a line"),
     "keep_letters": switch("keep single letters, so that no word becomes unknown", True),
     "processes": count("how many work at once; the files are the same", 1),
+    "beam_runner": text(
+        "or an Apache Beam runner, such as DirectRunner or FlinkRunner, whose machines all see the "
+        "corpus and the output's folder; its flags come after --"
+    ),
     # Of pretraining.
     "objective": choice(
         ["mlm", "nsp", "sop", "rtd"],

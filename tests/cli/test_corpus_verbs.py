@@ -33,6 +33,7 @@ def test_what_is_said_of_mistakes(folder, capsys):
     verb = ("make-pretraining-data", "--input_file=text.txt", "--output_file=a")
     shell.fails(capsys, 2, verb, "--vocab_file or --init_checkpoint")
     shell.fails(capsys, 1, [*verb, "--vocab_file=none.txt"], "none.txt")
+    shell.fails(capsys, 2, [*verb, "--vocab_file=vocab.txt", "stray"], "unexpected 'stray'")
     shell.fails(
         capsys, 1, [*verb, "--vocab_file=vocab.txt", "--masked_lm_prob=2"], "`masked_lm_prob` must"
     )

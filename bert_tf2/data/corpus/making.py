@@ -1,6 +1,7 @@
 """A corpus -> TFRecords and a card that tells of them, by many processes, going on after a kill."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -81,6 +82,7 @@ def make_pretraining_data(
     *,
     reproduce=None,
     processes=1,
+    on_beam=None,
     overwrite=False,
     max_unknown=MAX_UNKNOWN,
     show_progress_bar=None,
@@ -104,6 +106,8 @@ def make_pretraining_data(
             are dealt to several files in turns, as there.
         processes: int, how many work at once. A script of yours that asks for more than one must
             have `if __name__ == "__main__":`, as Python starts it again in each.
+        on_beam: an `on_beam.OnBeam`, whose pipeline makes the parts in the place of processes here;
+            all its machines must see the inputs and the outputs' folder.
         overwrite: replace outputs that are there.
         max_unknown: float, the greatest share of unknown pieces that a part may have.
         show_progress_bar: None shows it on a terminal.
@@ -144,7 +148,8 @@ def make_pretraining_data(
         with bar:
             if reproduce:
                 return _reproduced(job, tokenizer, outputs, bar)
-            return _made(job, outputs, processes, bar)
+            processes = min(processes, max(1, total // corpus.part_bytes))
+            return _made(job, outputs, on_beam or functools.partial(_here, processes), bar)
 
 
 def _check(job, reproduce):
@@ -160,15 +165,18 @@ def _check(job, reproduce):
 # === By parts =====================================================================================
 
 
-def _made(job, outputs, processes, bar):
+def _here(processes, job, work, planned):
+    return workers.ordered(workers.Recording, (job, work), planned, processes)
+
+
+def _made(job, outputs, execute, bar):
     work = outputs[0].absolute().parent / f".{outputs[0].name}.parts-{job.fingerprint()[:16]}"
     for old in work.parent.glob(f".{outputs[0].name}.parts-*"):
         if old != work:
             shutil.rmtree(old)
     work.mkdir(parents=True, exist_ok=True)
-    processes = min(processes, max(1, bar.total // job.corpus.part_bytes))
     try:
-        card = _from_parts(job, outputs, work, processes, bar)
+        card = _from_parts(job, outputs, work, execute, bar)
     except ValueError:  # of the input: what was made of it is of no use
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -177,10 +185,9 @@ def _made(job, outputs, processes, bar):
     return card
 
 
-def _from_parts(job, outputs, work, processes, bar):
+def _from_parts(job, outputs, work, execute, bar):
     seen, counts, total = {}, [], Counter()
-    planned = parts.plan(job.corpus, seen)
-    for part, found in workers.ordered(workers.Recording, (job, work), planned, processes):
+    for part, found in execute(job, work, parts.plan(job.corpus, seen)):
         counts.append(found)
         total.update(found)
         bar.update(part.size)

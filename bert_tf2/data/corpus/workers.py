@@ -86,8 +86,7 @@ class Recording:
 
     def done(self, part):
         """The counts of a part that is there, or None."""
-        note = self.work / f"{part.number}.json"
-        return Counter(json.loads(note.read_bytes())) if note.exists() else None
+        return noted(part, self.work)
 
     def make(self, part):
         """Makes a part, and notes that it is whole. -> its counts."""
@@ -95,6 +94,12 @@ class Recording:
             write(self.maker, part, draft)
         files.write_json(self.work / f"{part.number}.json", dict(self.maker.counts))
         return self.maker.counts
+
+
+def noted(part, work):
+    """The counts of a part that was made, or None."""
+    note = work / f"{part.number}.json"
+    return Counter(json.loads(note.read_bytes())) if note.exists() else None
 
 
 def write(maker, part, file):

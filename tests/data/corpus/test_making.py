@@ -7,6 +7,7 @@ import time
 
 import corpora
 import numpy as np
+import peers
 import pytest
 
 from bert_tf2.data.corpus import cards, making, parts, workers
@@ -201,3 +202,16 @@ def test_a_run_goes_on_after_a_kill(tokenizer, tmp_path):
     subprocess.run([*command, f"--output_file={names[1]}"], check=True, capture_output=True)
     assert names[0].read_bytes() == names[1].read_bytes()
     assert not [*tmp_path.glob(".a*")]
+
+
+@pytest.mark.full
+def test_a_pipeline_makes_the_same_file(text, tokenizer, tmp_path):
+    """Apache Beam's local runner."""
+    (tmp_path / "vocab.txt").write_text("\n".join(corpora.PIECES))
+    settings = SMALL | {"recipe": "albert"}
+    given = [str(text), str(tmp_path / "vocab.txt"), str(tmp_path / "beam"), settings, PART]
+    counts = peers.run_here("beam", "records_on_beam.py", given)
+    card = make(text, tmp_path / "here", tokenizer, "albert")
+    assert counts == card["counts"] and card["corpus"]["parts"] > 5
+    assert (tmp_path / "beam").read_bytes() == (tmp_path / "here").read_bytes()
+    assert not [*tmp_path.glob(".beam*")]
