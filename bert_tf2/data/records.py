@@ -3,16 +3,21 @@
 Letters: B batch, L length, P predictions a row.
 """
 
+import mmap
 import os
+import struct
+from pathlib import Path
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from bert_tf2.data import pipeline
-from bert_tf2.files import check_regular
+from bert_tf2.data.corpus import cards
+from bert_tf2.files import check_regular, read_json
 
 FILES_AT_ONCE = 4
 RECORDS_IN_SHUFFLE = 10_000
+LOOKED_THROUGH = 1 << 30  # bytes: of larger files only the data card tells whether they are whole
 
 # google-research/bert, `create_pretraining_data.py`: our name -> theirs, and its type.
 _INPUTS = {
@@ -47,11 +52,14 @@ def read_records(files, batch_size=32, shuffle=True):
 
     Raises:
         FileNotFoundError: a pattern fits no file.
-        ValueError: the first record is none, or lacks a feature; the message names it.
+        ValueError: the first record is none, or lacks a feature; the message names it. A file that
+            ends within a record, or has another size than the data card beside it says.
         tf.errors.InvalidArgumentError: later, a record that lacks a feature, or has other lengths.
     """
     files = _matching(files)
     features = _features_of(files[0])
+    for file in filter(os.path.exists, files):
+        _check_whole(file)
     dataset = tf.data.Dataset.from_tensor_slices(files)
     if shuffle:
         together = min(FILES_AT_ONCE, len(files))
@@ -75,13 +83,37 @@ def _matching(patterns):
     patterns = [patterns] if isinstance(patterns, str | os.PathLike) else list(patterns)
     files = []
     for pattern in map(os.fspath, patterns):
-        found = sorted(tf.io.gfile.glob(pattern))
+        found = [f for f in sorted(tf.io.gfile.glob(pattern)) if not f.endswith(cards.SUFFIX)]
         if not found:
             raise FileNotFoundError(f"No file fits {pattern}: expected TFRecords there.")
         for file in filter(os.path.exists, found):  # not in a bucket
             check_regular(file)  # a FIFO would wait for ever
         files += found
     return files
+
+
+def _check_whole(file):
+    """Raises a ValueError for a file that has lost its end; TensorFlow would not name it."""
+    size = os.path.getsize(file)
+    for card in Path(file).parent.glob(f"*{cards.SUFFIX}"):
+        said = read_json(card).get("outputs", [])
+        want = next((row["bytes"] for row in said if row["file"] == Path(file).name), size)
+        if want != size:
+            raise ValueError(f"{file}: {card} says {want:,} bytes. Received: {size:,}")
+    if not 0 < size <= LOOKED_THROUGH:
+        return
+    at = number = 0
+    with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as all_:
+        while at + 12 <= size:  # a record: its length, a sum of that, itself, a sum of that
+            end = at + struct.unpack_from("<Q", all_, at)[0] + 16
+            if end > size:
+                break
+            at, number = end, number + 1
+    if at != size:
+        raise ValueError(
+            f"{file}: expected whole records. Received: {number} of them, and a part of one that "
+            f"begins at byte {at:,}. Was it copied or written to its end?"
+        )
 
 
 def _features_of(file):

@@ -6,13 +6,14 @@ import bert_tf2
 from bert_tf2 import files
 from bert_tf2.data.corpus.example_bytes import FEATURES
 
+SUFFIX = ".card.json"
 _OF_LENGTH = ("token_ids", "padding_mask", "segment_ids")
 _OF_PREDICTIONS = ("masked_positions", "masked_ids", "masked_weights")
 
 
 def place(output):
     """Where the card of records stands."""
-    return output.with_name(output.name + ".card.json")
+    return output.with_name(output.name + SUFFIX)
 
 
 def write(output, card):
