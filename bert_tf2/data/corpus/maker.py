@@ -79,6 +79,8 @@ class Maker:
         settings, row = self.settings, self.settings.row
         if len(pieces.documents) == 1:  # no piece at all
             return
+        if row.order and len(pieces.documents) == 2:  # its own text stands for a random one
+            self.counts["parts_of_one_document"] += 1
         rng = random.Random(f"{settings.random_seed} {number}")
         arrays = np.random.default_rng([settings.random_seed, number])
         room = settings.max_seq_length - 2 - self.tokenizer.pair_separators

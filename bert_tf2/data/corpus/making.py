@@ -25,7 +25,6 @@ from bert_tf2.locks import locked
 
 MAX_UNKNOWN = 0.25
 _COPIED = 1 << 22  # bytes at once
-_TOLD_EARLY = 1000  # documents after which a corpus without pairs is refused at once
 
 
 class Job(NamedTuple):
@@ -191,8 +190,7 @@ def _from_parts(job, outputs, work, execute, bar):
         counts.append(found)
         total.update(found)
         bar.update(part.size)
-        check_corpus(job.settings, total, total["documents"] >= _TOLD_EARLY)
-    check_corpus(job.settings, total, True)
+    check_corpus(job.settings, total)
     if len(outputs) > len(counts):
         raise ValueError(
             f"Expected at most {len(counts)} outputs, as the corpus has so many parts of "
@@ -210,16 +208,13 @@ def _from_parts(job, outputs, work, execute, bar):
     return cards.card(job, seen, total, _write_all(outputs, join), len(counts))
 
 
-def check_corpus(settings, counts, enough):
+def check_corpus(settings, counts):
     """Raises a ValueError where there is nothing to learn: no text, or no text after another.
 
     Args:
         settings: `recipes.Settings`.
-        counts: those of all parts until now.
-        enough: whether they tell of the whole corpus.
+        counts: those of all parts.
     """
-    if not enough:
-        return
     if not counts["records"]:
         raise ValueError(
             f"Expected text to make records of. Received: {counts['documents']} documents with "
@@ -270,7 +265,7 @@ def _reproduced(job, tokenizer, outputs, bar):
         tokens=sum(len(ids) for document in documents for ids in document),
     )
     if not documents:
-        check_corpus(job.settings, counts, True)
+        check_corpus(job.settings, counts)
     rows = Reference(tokenizer, job.settings).rows(documents)
 
     def write(number, draft):

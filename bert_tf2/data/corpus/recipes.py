@@ -79,6 +79,16 @@ class Settings:
         if self.recipe not in RECIPES:
             raise ValueError(f"`recipe` must be one of {list(RECIPES)}. Received: {self.recipe!r}")
         row = RECIPES[self.recipe]
+        if self.short_seq_prob and not row.short_seq_prob:
+            raise ValueError(
+                f"`short_seq_prob` must be left out, as the rows of {self.recipe!r} are as full as "
+                f"may be. Received: {self.short_seq_prob}"
+            )
+        if self.do_whole_word_mask and row.smoothing:
+            raise ValueError(
+                f"`do_whole_word_mask` must be left out, as {self.recipe!r} hides pieces by how "
+                "rare they are. Received: True"
+            )
         for name, value in (
             ("short_seq_prob", row.short_seq_prob),
             ("do_whole_word_mask", row.whole_words),

@@ -147,3 +147,12 @@ def test_settings_that_cannot_be(wrong):
 
 def test_every_recipe_has_a_plan():
     assert {recipe.plan for recipe in RECIPES.values()} == {*plans.PLANS}
+
+
+@pytest.mark.parametrize(("recipe", "name"), [
+    ("roberta", "short_seq_prob"), ("distilbert", "short_seq_prob"),
+    ("distilbert", "do_whole_word_mask"),
+])  # fmt: skip
+def test_settings_that_a_recipe_has_no_use_for(recipe, name):
+    with pytest.raises(ValueError, match=f"`{name}` must be left out"):
+        Settings(recipe, **{name: True if name.startswith("do") else 0.1})
