@@ -183,8 +183,6 @@ def saved_model(folder, flags):
     import tensorflow as tf
     import tensorflow_text  # noqa: F401  its operations are in the graph
 
-    from bert_tf2.serving.client_columns import filled_up
-
     check_tree(folder)
     note = "runs its own graph, which may read and write files: open none that you do not trust."
     print(f"{folder} {note}", file=sys.stderr)
@@ -208,15 +206,7 @@ def saved_model(folder, flags):
         names.remove("candidate_labels")
         fixed["candidate_labels"] = tf.constant(flags.candidate_labels)
 
-    def answer(x, batch_size, keep_alive=loaded):  # a signature alone does not hold its variables
-        sides = x if isinstance(x, dict) else {names[0]: x}
-        ask = loaded.signatures["words"] if "words" in sides else serve
-        for start in range(0, len(next(iter(sides.values()))), batch_size):
-            part = {n: side[start : start + batch_size] for n, side in sides.items()}
-            part = {n: filled_up(side) if n == "words" else side for n, side in part.items()}
-            part = {n: tf.constant(side) for n, side in part.items()}
-            yield {name: value.numpy() for name, value in ask(**part, **fixed).items()}
-
+    answer = _asking(loaded, names[0], fixed)
     thresholds = 0.5
     if (beside / "thresholds.txt").is_file():
         thresholds = [float(line) for line in _lines(beside, "thresholds.txt")]
@@ -224,6 +214,28 @@ def saved_model(folder, flags):
     tells = functools.partial(digest, paths)
     words = "words" in loaded.signatures
     return Opened(str(folder), row, answer, tuple(names), classes, thresholds, None, tells, words)
+
+
+def _asking(loaded, column, fixed):
+    """A function of rows that asks a SavedModel, see `Opened.answer`.
+
+    Args:
+        column: the name of a lone one. fixed: what all rows share.
+    """
+    import tensorflow as tf
+
+    from bert_tf2.serving.client_columns import filled_up
+
+    def answer(x, batch_size):
+        sides = x if isinstance(x, dict) else {column: x}
+        ask = loaded.signatures["words" if "words" in sides else "serving_default"]
+        for start in range(0, len(next(iter(sides.values()))), batch_size):
+            part = {n: side[start : start + batch_size] for n, side in sides.items()}
+            part = {n: filled_up(side) if n == "words" else side for n, side in part.items()}
+            part = {n: tf.constant(side) for n, side in part.items()}
+            yield {name: value.numpy() for name, value in ask(**part, **fixed).items()}
+
+    return answer
 
 
 def _lines(folder, name):
