@@ -1,8 +1,10 @@
 """`bert_tf2 embed`: the vectors of a file of texts, as a NumPy file."""
 
+import functools
+import itertools
 from pathlib import Path
 
-from bert_tf2.cli import console, opened, task_files, task_table
+from bert_tf2.cli import console, opened, row_streams, task_files, task_table
 from bert_tf2.cli.flags import UsageError
 
 TASK = task_table.TASKS["sentence_similarity"]  # of what is embedded with
@@ -53,8 +55,28 @@ def _say(file):
 
 def _texts(flags, path):
     """The texts of a table; of plain text the file itself, which is read line by line."""
+    if flags.text_pair_column:
+        raise UsageError("--text_pair_column is not for vectors, of single texts", flags.command)
     if path.suffix.lower() == ".txt" and not flags.encoding:
         return path
-    from bert_tf2.cli.rows import texts
+    return _Column(flags, path)
 
-    return texts(None)(flags, path, False).columns["text"]
+
+class _Column:
+    """The texts of a table, which slices read one after another, whatever its size."""
+
+    def __init__(self, flags, path):
+        self.rows = functools.partial(row_streams.texts, flags, path)
+        self.count, _ = row_streams.counted(self.rows())
+        self.place, self.left = 0, self.rows()
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, rows):
+        if rows.start < self.place:
+            self.place, self.left = 0, self.rows()
+        some = itertools.islice(self.left, rows.start - self.place, rows.stop - self.place)
+        found = [row["text"] for row in some]
+        self.place = rows.start + len(found)
+        return found

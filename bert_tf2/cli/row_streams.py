@@ -15,7 +15,7 @@ from bert_tf2.data.text_files import TextFile
 
 def texts(flags, path):
     """Texts or pairs, see `rows.texts`."""
-    if flags.glue:
+    if "glue" in flags and flags.glue:
         found = rows.texts(None)(flags, path, False)
         yield from (dict(zip(found.columns, row, strict=True)) for row in found)
     elif str(path).lower().endswith(".txt"):

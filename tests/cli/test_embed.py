@@ -9,7 +9,7 @@ import shell
 from by_default import by_default
 
 import bert_tf2
-from bert_tf2.tasks import evaluators
+from bert_tf2.tasks import evaluators, to_file
 
 TEXTS = ["rain", "stone and tea", "the kettle hums"]
 FILES = {
@@ -25,7 +25,8 @@ def checkpoint(tmp_path_factory, reference):
 
 
 @pytest.mark.parametrize("name", by_default(FILES, ["a.jsonl"]))
-def test_files_of_texts(checkpoint, tmp_path, name, capsys):
+def test_files_of_texts(checkpoint, tmp_path, monkeypatch, name, capsys):
+    monkeypatch.setattr(to_file, "AT_ONCE", 2)
     (tmp_path / name).write_text(FILES[name])
     out = tmp_path / "out.npy"
     how = [f"--init_checkpoint={checkpoint}", f"--input_file={tmp_path / name}"]
@@ -65,6 +66,7 @@ WRONG = {
     "width": (["--truncate_dim=17"], 1, "from 1 to 16"),
     "suffix": (["--output_file=a.bin"], 1, "ends in .npy"),
     "file": (["--input_file=b.txt"], 1, "no file b.txt"),
+    "pairs": (["--text_pair_column=b"], 2, "single texts"),
     "texts": (["--input_file=empty.txt"], 1, "at least one text. Received: empty.txt"),
 }
 
