@@ -4,37 +4,32 @@ Letters: B rows, L length, C classes, D width.
 """
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from bert_tf2.data import columns, pipeline
-from bert_tf2.modeling.inner import PARTS, Taught, inner_outputs
+from bert_tf2.modeling.inner import Taught, inner_outputs
 from bert_tf2.tasks import feeding
+from bert_tf2.tasks.distillable import (
+    DEFAULTS,
+    INNER,
+    OUTPUTS,
+    OUTPUTS_OF_PROBLEMS,
+    TEACHERS,
+    check,
+    check_inside,
+    encoder_of,
+    layers_compared,
+    same_ids,
+)
+from bert_tf2.tasks.distilled_losses import BY_TOKEN, DistilledLosses
 from bert_tf2.tasks.masked_lm import MaskedLM
 from bert_tf2.tasks.task import Task
 from bert_tf2.training import distillation_losses as of
 
-# What is learnt of a teacher's outputs, by the kind of its head.
-OUTPUTS = {
-    "classes": of.soft_classes,
-    "tokens": of.soft_classes,
-    "masked_lm": of.soft_classes,
-    "next_sentence": of.soft_classes,
-    "choice": of.soft_classes,
-    "spans": of.soft_classes,
-    "sentence": of.squared,
-}
-OUTPUTS_OF_PROBLEMS = {"multi_label_classification": of.soft_labels, "regression": of.squared}
-DEFAULTS = {  # weights that are left out: Sanh et al. 2019, and transformers' distillation
-    "masked_lm": {"soft": 5.0, "hard": 2.0, "cosine": 1.0},
-    "sentence": {"soft": 1.0},
-}
-INNER = ("cosine", "hidden", "attention", "relations")
-TEACHERS = "teacher_"  # before the names of its inputs, where it has another tokenizer
 UNLABELLED = object()
 
 
-class Distiller(Task):
+class Distiller(DistilledLosses, Task):
     """Trains a student on what a teacher answers, beside labels or without them, through `fit`.
 
     Both read the same texts. The student is trained in place: it is saved, evaluated and exported
@@ -98,19 +93,20 @@ class Distiller(Task):
         chosen = {n: usual.get(n, 0.0) if w is None else float(w) for n, w in given.items()}
         # Functions, since Keras would count and save the variables of what is an attribute.
         self.student, self.teacher = (lambda: student), (lambda: teacher)
-        _check(student, teacher, self.reader, chosen, temperature)
+        check(student, teacher, self.reader, chosen, temperature)
         self.shares, self.temperature = chosen, float(temperature)
         self.relation_heads = relation_heads or teacher.encoder.config.num_attention_heads
         self.compares = OUTPUTS_OF_PROBLEMS.get(
             getattr(teacher, "problem_type", None), OUTPUTS[teacher.head_kind]
         )
-        self.same_ids = _same_ids(self.reader, teacher)
-        self.pairs = _layers_compared(student, teacher, chosen) if self._looks_inside() else {}
-        self._check_inside(student, teacher)
+        self.same_ids = same_ids(self.reader, teacher)
+        self.pairs = layers_compared(student, teacher, chosen) if self._looks_inside() else {}
+        if self.pairs:
+            check_inside(student, teacher, chosen, self.relation_heads, self.same_ids)
         inputs, outputs = self._graph(student, teacher)
         drop_padding = getattr(student, "drop_padding", False)
         super().__init__(
-            _encoder_of(student, teacher),
+            encoder_of(student, teacher),
             self.reader.preprocessor,
             inputs,
             outputs,
@@ -131,27 +127,6 @@ class Distiller(Task):
 
     def _looks_inside(self):
         return any(self.shares[name] for name in INNER)
-
-    def _check_inside(self, student, teacher):
-        if not self.pairs:
-            return
-        if not isinstance(student, Task) or not self.same_ids:
-            raise ValueError(
-                f"{', '.join(INNER)} compare the tokens of two encoders, which must be cut by one "
-                "tokenizer to one length. Received: "
-                + ("two of them" if isinstance(student, Task) else "a student without an encoder")
-            )
-        counts = [t.encoder.config.num_attention_heads for t in (student, teacher)]
-        widths = [t.encoder.config.hidden_size for t in (student, teacher)]
-        if self.shares["attention"] and counts[0] != counts[1]:
-            raise ValueError(f"`attention` needs as many heads in both. Received: {counts}")
-        if self.shares["cosine"] and widths[0] != widths[1]:
-            raise ValueError(f"`cosine` needs one width in both. Received: {widths}")
-        if self.shares["relations"] and any(width % self.relation_heads for width in widths):
-            raise ValueError(
-                f"`relation_heads` must divide both widths, {widths}. Received: "
-                f"{self.relation_heads}"
-            )
 
     def _graph(self, student, teacher):
         """Symbolic inputs and outputs: both models' answers, and what is compared inside."""
@@ -202,7 +177,7 @@ class Distiller(Task):
             return inputs, {"tokens": mask}, counts
         if self.shares["hard"]:
             counts["hard"] = weights
-        if self.reader.head_kind in ("tokens", "masked_lm"):  # of which some count nothing
+        if self.reader.head_kind in BY_TOKEN:  # of which some count nothing
             counts["soft"] = weights
         return inputs, {"tokens": mask, "hard": targets}, counts
 
@@ -217,65 +192,6 @@ class Distiller(Task):
 
         inner = {n: zeros(x) for n, x in self.output.items() if n not in ("student", "teacher")}
         return {"student": answer, "teacher": answer} | inner
-
-    def losses(self, targets, outputs, weights):
-        """{name: (sum, size)}, weights within the sums."""
-        found = {}
-        if self.shares["soft"]:
-            found["soft"] = self._soft(outputs, weights["soft"])
-        if self.shares["hard"]:
-            own = self.reader.losses(targets["hard"], outputs["student"], weights["hard"])
-            found |= {f"hard/{name}": part for name, part in own.items()}
-        mask = weights["tokens"]
-        for name in [name for name in INNER if self.shares[name]]:
-            found[name] = getattr(self, f"_{name}")(outputs, mask)
-        return {
-            name: (self.shares[name.split("/")[0]] * total, size)
-            for name, (total, size) in found.items()
-        }
-
-    def _soft(self, outputs, weights):
-        ours, theirs = outputs["student"], outputs["teacher"]
-        if self.reader.head_kind == "spans":  # (B, L, 2): which token, for starts and ends
-            ours, theirs = (tf.transpose(x, [0, 2, 1]) for x in (ours, theirs))
-        values = self.compares(ours, theirs, self.temperature)
-        values = tf.reduce_mean(values, -1) if self.reader.head_kind == "spans" else values
-        by_token = self.reader.head_kind in ("tokens", "masked_lm")
-        size = tf.reduce_sum(weights) if by_token else tf.cast(tf.size(weights), tf.float32)
-        return tf.reduce_sum(values * weights), size
-
-    def _cosine(self, outputs, mask):
-        i, j = self.pairs["states"][-1]
-        ours, theirs = _same_tokens(outputs[f"state_{i}"], outputs[f"taught_state_{j}"])
-        shown = _tokens_of(ours, mask)
-        return tf.reduce_sum(of.cosine(ours, theirs) * shown), tf.reduce_sum(shown)
-
-    def _hidden(self, outputs, mask):
-        """The sum over layers of means over tokens, whose sizes may differ: all by the first."""
-        total, size = 0.0, tf.reduce_sum(mask)
-        for i, j in self.pairs["states"]:
-            ours = outputs.get(f"fitted_{i}", outputs[f"state_{i}"])
-            ours, theirs = _same_tokens(ours, outputs[f"taught_state_{j}"])
-            shown = _tokens_of(ours, mask)
-            share = tf.math.divide_no_nan(size, tf.reduce_sum(shown))
-            total += tf.reduce_sum(of.squared(ours, theirs) * shown) * share
-        return total, size
-
-    def _attention(self, outputs, mask):
-        total, heads = 0.0, self.teacher().encoder.config.num_attention_heads
-        for i, j in self.pairs["heads"]:
-            ours = [outputs[f"{part}_{i}"] for part in PARTS[:2]]
-            theirs = [outputs[f"taught_{part}_{j}"] for part in PARTS[:2]]
-            total += tf.reduce_sum(of.attention(ours, theirs, mask, heads))
-        return total, tf.reduce_sum(tf.reduce_sum(mask, 1) ** 2)
-
-    def _relations(self, outputs, mask):
-        i, j = self.pairs["heads"][-1]
-        total = 0.0
-        for part in PARTS:
-            pair = outputs[f"{part}_{i}"], outputs[f"taught_{part}_{j}"]
-            total += tf.reduce_sum(of.relations(*pair, mask, self.relation_heads))
-        return total, tf.reduce_sum(mask)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Adds a batch to the mean of each loss, and to how often both models agree."""
@@ -323,84 +239,3 @@ class Distiller(Task):
         raise TypeError("A Distiller is not saved: save the student, which it has trained.")
 
     save_to_preset = save
-
-
-class _NoEncoder:
-    """What stands for the encoder of a student that has none."""
-
-    def __init__(self, teacher):
-        self.policy, self.config = keras.dtype_policies.get("float32"), teacher.encoder.config
-
-    def unread(self, model):
-        return {}
-
-
-def _encoder_of(student, teacher):
-    return student.encoder if isinstance(student, Task) else _NoEncoder(teacher)
-
-
-def _same_ids(reader, teacher):
-    """Whether one preparation of texts serves both."""
-    if reader is teacher:
-        return True
-    ours, theirs = (t.preprocessor for t in (reader, teacher))
-    alike = np.array_equal(ours.tokenizer.vocabulary, theirs.tokenizer.vocabulary)
-    return alike and ours.max_length == theirs.max_length and {*reader.input} == {*teacher.input}
-
-
-def _layers_compared(student, teacher, shares):
-    """{"states": [(of the student, of the teacher), …], "heads": …}: which layers meet."""
-    if not isinstance(student, Task):
-        return {"states": []}
-    k, n = (len(t.encoder.parts["blocks"]) for t in (student, teacher))
-    meet = [(i, round(i * n / k)) for i in range(k + 1)]
-    found = {}
-    if shares["hidden"]:
-        found["states"] = meet
-    elif shares["cosine"]:
-        found["states"] = meet[-1:]
-    if shares["attention"]:
-        found["heads"] = meet[1:]
-    elif shares["relations"]:
-        found["heads"] = meet[-1:]
-    return found
-
-
-def _same_tokens(ours, theirs):
-    """(B, L, D) of each, or of both the first tokens where one model has these alone."""
-    if 1 in (ours.shape[1], theirs.shape[1]):
-        return ours[:, :1], theirs[:, :1]
-    return ours, theirs
-
-
-def _tokens_of(x, mask):
-    return mask[:, :1] if x.shape[1] == 1 else mask
-
-
-def _check(student, teacher, reader, shares, temperature):
-    if teacher.head_kind not in OUTPUTS or not isinstance(teacher.output, keras.KerasTensor):
-        raise ValueError(
-            f"A teacher must answer with one tensor, of {', '.join(OUTPUTS)}. Received: a "
-            f"{type(teacher).__name__}"
-        )
-    if reader is student and type(student) is not type(teacher):
-        raise ValueError(
-            f"The student must be a {type(teacher).__name__}, as the teacher. Received: a "
-            f"{type(student).__name__}"
-        )
-    if student.output.shape[-1] != teacher.output.shape[-1]:
-        raise ValueError(
-            "Both must answer with as many numbers; a SentenceEncoder may have a dense module of "
-            f"the teacher's width. Received: {student.output.shape[-1]} and "
-            f"{teacher.output.shape[-1]}"
-        )
-    if min(shares.values()) < 0 or not any(shares.values()) or not temperature > 0:
-        raise ValueError(
-            "Weights must be 0 or more, one above 0, and `temperature` above 0. Received: "
-            f"{shares}, {temperature}"
-        )
-    if shares["hard"] and teacher.head_kind == "sentence":
-        raise ValueError("`hard` must be 0: a SentenceEncoder's own losses are of rows of texts.")
-    for task in (reader, teacher):
-        if task.reads_windows:
-            raise ValueError("Long texts in windows cannot be distilled: make both cut them.")
