@@ -97,10 +97,9 @@ class EncoderConfig:
             finite, or values exclude each other.
 
     Examples:
-
-    >>> config = bert_tf2.EncoderConfig(30522, 256, 4, 4, 1024)
-    >>> bert_tf2.Encoder(config)({"token_ids": [[101, 200, 102]]})["sequence_output"].shape
-    TensorShape([1, 3, 256])
+        >>> config = bert_tf2.EncoderConfig(30522, 256, 4, 4, 1024)
+        >>> bert_tf2.Encoder(config)({"token_ids": [[101, 200, 102]]})["sequence_output"].shape
+        TensorShape([1, 3, 256])
     """
 
     vocab_size: int

@@ -32,9 +32,8 @@ def convert(source, folder, to, dtype="float32", config_file=None):
         ValueError, FileExistsError, OSError: as `weights.save`.
 
     Examples:
-
-    >>> bert_tf2.convert("uncased_L-4_H-512_A-8", "for_torch", to="huggingface").missing
-    []
+        >>> bert_tf2.convert("uncased_L-4_H-512_A-8", "for_torch", to="huggingface").missing
+        []
     """
     path = weights.resolve(source)
     checkpoint = weights.open_checkpoint(path, config_file=config_file)

@@ -96,7 +96,7 @@ def _of_output(output):
         joined = "".join(picture) if isinstance(picture, list) else picture
         return f"![output](data:image/png;base64,{''.join(joined.split())})"
     if html := data.get("text/html"):
-        return "".join(html)
+        return f"<div>{''.join(html)}</div>"  # a block, in which Markdown is not looked for
     text = "".join(output.get("text") or data.get("text/plain") or "").rstrip("\n")
     return text and f"```text\n{text}\n```"
 

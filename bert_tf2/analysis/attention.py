@@ -50,11 +50,10 @@ def attention(model, text, text_pair=None, preprocessor=None):
     Source: Vaswani et al. 2017, section 3.2; ALBERT has a layer for each time its weights are used.
 
     Examples:
-
-    >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
-    >>> found = bert_tf2.attention(vec, "the tea is hot")
-    >>> found.pieces[1:3], found.weights.shape[2:]
-    (['the', 'tea'], (6, 6))
+        >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
+        >>> found = bert_tf2.attention(vec, "the tea is hot")
+        >>> found.pieces[1:3], found.weights.shape[2:]
+        (['the', 'tea'], (6, 6))
     """
     found = read(model, text, text_pair, preprocessor)
     ids = {name: found.inputs[name] for name in ("token_ids", "segment_ids", "padding_mask")}

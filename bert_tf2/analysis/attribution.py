@@ -81,11 +81,10 @@ def integrated_gradients(model, text, text_pair=None, target=None, steps=None, b
     Source: Sundararajan et al. 2017, "Axiomatic Attribution for Deep Networks", section 3.
 
     Examples:
-
-    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> found = bert_tf2.integrated_gradients(clf, "what a film", target="good")
-    >>> found.target, found.scores.shape
-    ('good', (5,))
+        >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+        >>> found = bert_tf2.integrated_gradients(clf, "what a film", target="good")
+        >>> found.target, found.scores.shape
+        ('good', (5,))
     """
     if steps is not None and (isinstance(steps, bool) or not steps >= 1):
         raise ValueError(f"`steps` must be 1 or more. Received: {steps!r}")

@@ -21,10 +21,9 @@ def measures_view(found):
         next and previous token; and all heads on a plane, near where they look alike.
 
     Examples:
-
-    >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
-    >>> found = [bert_tf2.attention(vec, text) for text in texts]
-    >>> page = bert_tf2.measures_view(found)
+        >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
+        >>> found = [bert_tf2.attention(vec, text) for text in texts]
+        >>> page = bert_tf2.measures_view(found)
     """
     one = found if hasattr(found, "weights") else found[0]
     charts = {"entropy of where it looks, in nats": measures.entropy(found)}

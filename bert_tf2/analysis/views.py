@@ -67,11 +67,10 @@ def head_view(found, layers=None, heads=None, layer=None):
         ValueError: a layer or a head that there is not, or none at all.
 
     Examples:
-
-    >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
-    >>> page = bert_tf2.head_view(bert_tf2.attention(vec, "the tea is hot"), layers=[0, 1])
-    >>> page.save("heads.html").name
-    'heads.html'
+        >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
+        >>> page = bert_tf2.head_view(bert_tf2.attention(vec, "the tea is hot"), layers=[0, 1])
+        >>> page.save("heads.html").name
+        'heads.html'
     """
     return view(found, None, layers, heads, layer, maps=False)
 
@@ -92,11 +91,10 @@ def model_view(found, layers=None, heads=None):
         ValueError: a layer or a head that there is not, or none at all.
 
     Examples:
-
-    >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
-    >>> page = bert_tf2.model_view(bert_tf2.attention(vec, "the tea is hot"))
-    >>> len(page.html) < 5_000_000
-    True
+        >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
+        >>> page = bert_tf2.model_view(bert_tf2.attention(vec, "the tea is hot"))
+        >>> len(page.html) < 5_000_000
+        True
     """
     return view(found, None, layers, heads, 0, one_head=True)
 

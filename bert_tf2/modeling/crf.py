@@ -19,11 +19,10 @@ class CRF(keras.layers.Layer):
         transitions (K, K), from the one before to the one after; starts, ends (K,).
 
     Examples:
-
-    >>> crf = CRF(name="crf")
-    >>> logits = crf(logits)  # (B, N, K)
-    >>> loss = -ops.sum(crf.log_likelihood(logits, tags, mask))
-    >>> tags = crf.decode(logits, mask)
+        >>> crf = CRF(name="crf")
+        >>> logits = crf(logits)  # (B, N, K)
+        >>> loss = -ops.sum(crf.log_likelihood(logits, tags, mask))
+        >>> tags = crf.decode(logits, mask)
     """
 
     def build(self, shape):

@@ -39,10 +39,9 @@ class Encoder(keras.Model):
         name: of the model; by default "encoder", and "encoder_1", … for further ones.
 
     Examples:
-
-    >>> encoder = bert_tf2.Encoder.from_preset("uncased_L-4_H-512_A-8")
-    >>> encoder({"token_ids": [[101, 200, 102]]})["pooled_output"].shape
-    TensorShape([1, 512])
+        >>> encoder = bert_tf2.Encoder.from_preset("uncased_L-4_H-512_A-8")
+        >>> encoder({"token_ids": [[101, 200, 102]]})["pooled_output"].shape
+        TensorShape([1, 512])
     """
 
     def __init__(

@@ -43,11 +43,10 @@ def semantic_search(
         ValueError: as `nearest`.
 
     Examples:
-
-    >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
-    >>> found = bert_tf2.semantic_search(vec.encode(["tea?"]), vec.encode(texts), top_k=1)
-    >>> found[0][0]["corpus_id"], found[0][0]["score"]
-    (0, 0.41)
+        >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
+        >>> found = bert_tf2.semantic_search(vec.encode(["tea?"]), vec.encode(texts), top_k=1)
+        >>> found[0][0]["corpus_id"], found[0][0]["score"]
+        (0, 0.41)
     """
     how = {"query_chunk_size": query_chunk_size, "corpus_chunk_size": corpus_chunk_size}
     scores, ids = nearest(query_embeddings, corpus_embeddings, top_k, score_function, **how)

@@ -37,12 +37,11 @@ class Index:
             or has no room for a token.
 
     Examples:
-
-    >>> index = bert_tf2.Index(bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2"))
-    >>> index.add(["Ada met Bo in Rome.", "It rained."], names=["a.txt", "b.txt"])
-    >>> hit, = index.search("who met Bo?", top_k=1)
-    >>> hit["name"]
-    'a.txt'
+        >>> index = bert_tf2.Index(bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2"))
+        >>> index.add(["Ada met Bo in Rome.", "It rained."], names=["a.txt", "b.txt"])
+        >>> hit, = index.search("who met Bo?", top_k=1)
+        >>> hit["name"]
+        'a.txt'
     """
 
     def __init__(self, encoder=None, similarity_fn_name=None, passage_length=None, dtype="float32"):

@@ -95,11 +95,10 @@ def mine_hard_negatives(
             `search.nearest`.
 
     Examples:
-
-    >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
-    >>> rows = bert_tf2.mine_hard_negatives((questions, passages), vec, num_negatives=1)
-    >>> list(rows)
-    ['anchor', 'positive', 'negative']
+        >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
+        >>> rows = bert_tf2.mine_hard_negatives((questions, passages), vec, num_negatives=1)
+        >>> list(rows)
+        ['anchor', 'positive', 'negative']
     """
     limits = Limits(max_score, min_score, absolute_margin, relative_margin)
     names, anchors, texts = read_pairs(dataset)

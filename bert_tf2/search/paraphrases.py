@@ -43,9 +43,8 @@ def paraphrase_mining(
     Returns, raises: as `paraphrase_mining_embeddings`.
 
     Examples:
-
-    >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
-    >>> score, first, second = bert_tf2.paraphrase_mining(vec, texts)[0]
+        >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
+        >>> score, first, second = bert_tf2.paraphrase_mining(vec, texts)[0]
     """
     embeddings = model.encode(
         sentences,
@@ -137,9 +136,8 @@ def find_duplicates(embeddings, threshold=0.9, corpus_chunk_size=None):
         ValueError: as `search.nearest`.
 
     Examples:
-
-    >>> bert_tf2.find_duplicates([[1.0, 0.0], [0.0, 1.0], [0.99, 0.01]])
-    array([0, 1, 0])
+        >>> bert_tf2.find_duplicates([[1.0, 0.0], [0.0, 1.0], [0.99, 0.01]])
+        array([0, 1, 0])
     """
     corpus, how = exact.opened(embeddings, "embeddings"), exact.Scorer.of("cosine")
     kept = np.arange(len(corpus))
@@ -185,10 +183,9 @@ def community_detection(
         ValueError: as `search.nearest`.
 
     Examples:
-
-    >>> vectors = [[1.0, 0.0], [0.0, 1.0], [0.99, 0.01]]
-    >>> bert_tf2.community_detection(vectors, min_community_size=2)
-    [[0, 2]]
+        >>> vectors = [[1.0, 0.0], [0.0, 1.0], [0.99, 0.01]]
+        >>> bert_tf2.community_detection(vectors, min_community_size=2)
+        [[0, 2]]
     """
     least = checked_count(min_community_size, "min_community_size")
     size = checked_count(batch_size, "batch_size")

@@ -61,10 +61,9 @@ def export_saved_model(task, folder, pairs=None, precision=None, about=None):
         ValueError: another precision.
 
     Examples:
-
-    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> bert_tf2.export_saved_model(clf, "serving/clf").name
-    '1'
+        >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+        >>> bert_tf2.export_saved_model(clf, "serving/clf").name
+        '1'
     """
     check_precision(precision)
     place = _Versions(Path(folder))

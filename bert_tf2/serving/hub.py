@@ -56,11 +56,10 @@ def export_text_encoder(model, folder, tokenizer=None):
         FileExistsError: `folder` exists and is not empty; nothing is changed.
 
     Examples:
-
-    >>> encoder = bert_tf2.Encoder.from_preset("uncased_L-4_H-512_A-8")
-    >>> tokenizer = bert_tf2.Tokenizer.from_preset("uncased_L-4_H-512_A-8")
-    >>> bert_tf2.export_text_encoder(encoder, "hub/small", tokenizer).name
-    'small'
+        >>> encoder = bert_tf2.Encoder.from_preset("uncased_L-4_H-512_A-8")
+        >>> tokenizer = bert_tf2.Tokenizer.from_preset("uncased_L-4_H-512_A-8")
+        >>> bert_tf2.export_text_encoder(encoder, "hub/small", tokenizer).name
+        'small'
     """
     contents = model.contents()
     if tokenizer is not None:

@@ -63,11 +63,11 @@ class Distiller(DistilledLosses, Task):
             another tokenizer or number of heads; no weight above 0.
 
     Examples:
-
-    >>> teacher = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> student = bert_tf2.student_of(teacher, layers=3)
-    >>> bert_tf2.Distiller(student, teacher).fit(texts, labels)
-    >>> bert_tf2.Distiller(student, teacher, hard=0).fit(texts)  # without labels
+        >>> preset, labels_of = "all-MiniLM-L6-v2", ["bad", "good"]
+        >>> teacher = bert_tf2.TextClassifier.from_preset(preset, labels=labels_of)
+        >>> student = bert_tf2.student_of(teacher, layers=3)
+        >>> bert_tf2.Distiller(student, teacher).fit(texts, labels)
+        >>> bert_tf2.Distiller(student, teacher, hard=0).fit(texts)  # without labels
     """
 
     settings = ()

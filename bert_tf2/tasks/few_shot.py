@@ -26,11 +26,10 @@ class FewShotClassifier:
         labels: the classes in order; default: those that `fit` meets, sorted.
 
     Examples:
-
-    >>> classifier = bert_tf2.FewShotClassifier.from_preset("all-MiniLM-L6-v2")
-    >>> classifier.fit(["we won", "a draw", "shares fell", "a new bank"], ["a", "a", "b", "b"])
-    >>> classifier.predict(["they lost"])
-    ['a']
+        >>> classifier = bert_tf2.FewShotClassifier.from_preset("all-MiniLM-L6-v2")
+        >>> classifier.fit(["we won", "a draw", "shares fell", "a new bank"], ["a", "a", "b", "b"])
+        >>> classifier.predict(["they lost"])
+        ['a']
     """
 
     def __init__(self, encoder, labels=None):

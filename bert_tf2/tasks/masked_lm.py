@@ -71,12 +71,11 @@ class MaskedLM(KeepsSlots, Task):
         ValueError: another `second_task`, or one for an encoder without a pooler.
 
     Examples:
-
-    >>> mlm = bert_tf2.MaskedLM.from_preset("uncased_L-4_H-512_A-8", max_length=128)
-    >>> mlm.fit(texts)
-    >>> text, = mlm.fill_masks(["the capital of france is [MASK]."])
-    >>> likeliest, *others = text[0]  # of the first mask
-    >>> likeliest.word, likeliest.probability
+        >>> mlm = bert_tf2.MaskedLM.from_preset("uncased_L-4_H-512_A-8", max_length=128)
+        >>> mlm.fit(texts)
+        >>> text, = mlm.fill_masks(["the capital of france is [MASK]."])
+        >>> likeliest, *others = text[0]  # of the first mask
+        >>> likeliest.word, likeliest.probability
     """
 
     head_kind = "masked_lm"

@@ -47,11 +47,10 @@ class MultiVectorEncoder(Prompted):
             that is not there, or a length above `max_length`.
 
     Examples:
-
-    >>> encoder = bert_tf2.MultiVectorEncoder.from_preset("folder/of/a/colbert")
-    >>> best, = encoder.rank("who met Bo?", ["It rained.", "Ada met Bo."], top_k=1)
-    >>> best["corpus_id"]  # and `score`
-    1
+        >>> encoder = bert_tf2.MultiVectorEncoder.from_preset("folder/of/a/colbert")
+        >>> best, = encoder.rank("who met Bo?", ["It rained.", "Ada met Bo."], top_k=1)
+        >>> best["corpus_id"]  # and `score`
+        1
     """
 
     head_kind = "sentence"

@@ -48,11 +48,10 @@ class MultipleChoice(Task):
         ValueError: another pooling.
 
     Examples:
-
-    >>> task = bert_tf2.MultipleChoice.from_preset("uncased_L-12_H-768_A-12")
-    >>> task.fit((["Where do fish live?"], [["in water", "on trees"]]), [0])
-    >>> task.predict_choices((["Where do birds sit?"], [["in water", "on trees"]]))[0].choice
-    'on trees'
+        >>> task = bert_tf2.MultipleChoice.from_preset("uncased_L-12_H-768_A-12")
+        >>> task.fit((["Where do fish live?"], [["in water", "on trees"]]), [0])
+        >>> task.predict_choices((["Where do birds sit?"], [["in water", "on trees"]]))[0].choice
+        'on trees'
     """
 
     head_kind = "choice"

@@ -32,10 +32,9 @@ class NextSentenceClassifier(TextClassifier):
         ValueError: another objective, or an encoder without a pooler.
 
     Examples:
-
-    >>> nsp = bert_tf2.NextSentenceClassifier.from_preset("uncased_L-12_H-768_A-12")
-    >>> nsp.predict_labels((["It rained."], ["So we stayed in."]))[0].label
-    'next'
+        >>> nsp = bert_tf2.NextSentenceClassifier.from_preset("uncased_L-12_H-768_A-12")
+        >>> nsp.predict_labels((["It rained."], ["So we stayed in."]))[0].label
+        'next'
     """
 
     head_kind = "next_sentence"

@@ -59,10 +59,9 @@ class QuestionAnswerer(Task):
             `reproduce`.
 
     Examples:
-
-    >>> qa = bert_tf2.QuestionAnswerer.from_preset("folder/of/squad")
-    >>> qa.answer_question("Who met Bo?", "Ada met Bo in Rome.")["answer"]
-    'Ada'
+        >>> qa = bert_tf2.QuestionAnswerer.from_preset("folder/of/squad")
+        >>> qa.answer_question("Who met Bo?", "Ada met Bo in Rome.")["answer"]
+        'Ada'
     """
 
     head_kind = "spans"

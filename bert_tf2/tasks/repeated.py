@@ -24,13 +24,13 @@ def over_seeds(run, seeds=(1, 2, 3)):
         ValueError: no seeds, or the same twice.
 
     Examples:
-
-    >>> def run(seed):
-    ...     clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    ...     clf.fit(texts, labels)
-    ...     return clf.evaluate(dev_texts, dev_labels, return_dict=True)
-    >>> figures = bert_tf2.over_seeds(run, seeds=[1, 2, 3])
-    >>> figures["mean"], figures["std"]  # each a dict by the names of the figures
+        >>> names = ["bad", "good"]
+        >>> def run(seed):
+        ...     clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=names)
+        ...     clf.fit(texts, labels)
+        ...     return clf.evaluate(dev_texts, dev_labels, return_dict=True)
+        >>> figures = bert_tf2.over_seeds(run, seeds=[1, 2, 3])
+        >>> figures["mean"], figures["std"]  # each a dict by the names of the figures
     """
     seeds = list(seeds)
     if not seeds or len({*seeds}) < len(seeds):
@@ -68,12 +68,12 @@ def cross_validate(make_task, x, y=None, folds=5, seed=0, score=None, callbacks=
             that have no meaning here, or tasks that share an encoder.
 
     Examples:
-
-    >>> def make_task():
-    ...     return bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> found = bert_tf2.cross_validate(make_task, texts, labels, folds=2, epochs=1)
-    >>> found["mean"]["accuracy"]
-    0.75
+        >>> names = ["bad", "good"]
+        >>> def make_task():
+        ...     return bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=names)
+        >>> found = bert_tf2.cross_validate(make_task, texts, labels, folds=2, epochs=1)
+        >>> found["mean"]["accuracy"]
+        0.75
     """
     if callbacks is not None and not callable(callbacks):
         raise ValueError(

@@ -63,9 +63,8 @@ class ReplacedWords(MaskedLM):
         ValueError: a generator with embeddings of other sizes, or numbers out of their range.
 
     Examples:
-
-    >>> rtd = bert_tf2.ReplacedWords.from_preset("electra-small-discriminator")
-    >>> rtd.fit(texts)
+        >>> rtd = bert_tf2.ReplacedWords.from_preset("electra-small-discriminator")
+        >>> rtd.fit(texts)
     """
 
     head_kind = "replaced_tokens"

@@ -34,11 +34,10 @@ class Reranker(TextRegressor):
             what a `TextRegressor` refuses.
 
     Examples:
-
-    >>> reranker = bert_tf2.Reranker.from_preset("folder/of/a/cross-encoder")
-    >>> best, = reranker.rank("who met Bo?", ["It rained.", "Ada met Bo."], top_k=1)
-    >>> best["corpus_id"]  # and `score`
-    1
+        >>> reranker = bert_tf2.Reranker.from_preset("folder/of/a/cross-encoder")
+        >>> best, = reranker.rank("who met Bo?", ["It rained.", "Ada met Bo."], top_k=1)
+        >>> best["corpus_id"]  # and `score`
+        1
     """
 
     problem_types = ()

@@ -49,10 +49,9 @@ class SentenceEncoder(TrainedVectors, Prompted):
             more numbers than a vector has.
 
     Examples:
-
-    >>> encoder = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
-    >>> a = encoder.encode(["a plane takes off", "a cat sleeps"])  # float32 (2, 384)
-    >>> encoder.similarity(a, encoder.encode("an aircraft departs"))  # float32 (2, 1)
+        >>> encoder = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
+        >>> a = encoder.encode(["a plane takes off", "a cat sleeps"])  # float32 (2, 384)
+        >>> encoder.similarity(a, encoder.encode("an aircraft departs"))  # float32 (2, 1)
     """
 
     head_kind = "sentence"

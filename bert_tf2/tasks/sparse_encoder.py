@@ -36,10 +36,9 @@ class SparseEncoder(Prompted):
             prompt that is not there, or an encoder that no words are told from (`from_preset`).
 
     Examples:
-
-    >>> encoder = bert_tf2.SparseEncoder.from_preset("folder/of/a/splade")
-    >>> found = encoder.encode(["a plane takes off"], max_active_dims=8)  # SparseVectors
-    >>> encoder.decode(found, top_k=3)  # [[("plane", …), …]]
+        >>> encoder = bert_tf2.SparseEncoder.from_preset("folder/of/a/splade")
+        >>> found = encoder.encode(["a plane takes off"], max_active_dims=8)  # SparseVectors
+        >>> encoder.decode(found, top_k=3)  # [[("plane", …), …]]
     """
 
     head_kind = "masked_lm"

@@ -26,10 +26,9 @@ def student_of(teacher, layers=None, bare=None):
         ValueError: numbers of layers that are not there.
 
     Examples:
-
-    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> bert_tf2.student_of(clf, layers=2).encoder.config.num_hidden_layers
-    2
+        >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+        >>> bert_tf2.student_of(clf, layers=2).encoder.config.num_hidden_layers
+        2
     """
     bare = teacher.head_kind == "masked_lm" if bare is None else bare
     settings = {name: getattr(teacher, name) for name in teacher.settings}
@@ -63,10 +62,9 @@ def bilstm_of(teacher, width=256, embedding=128, dropout=0.1):
         ValueError: a teacher of another kind.
 
     Examples:
-
-    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> student = bert_tf2.bilstm_of(clf, width=64)
-    >>> bert_tf2.Distiller(student, clf, hard=0).fit(texts)
+        >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+        >>> student = bert_tf2.bilstm_of(clf, width=64)
+        >>> bert_tf2.Distiller(student, clf, hard=0).fit(texts)
     """
     if len(teacher.output.shape) != 2:
         raise ValueError(

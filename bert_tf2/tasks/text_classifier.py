@@ -50,11 +50,10 @@ class TextClassifier(Task):
             pooling or problem, thresholds that are none, or `doc_stride` below 1.
 
     Examples:
-
-    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> clf.fit(["what a film", "what a bore"], ["good", "bad"])
-    >>> clf.predict_labels(["a fine film"])[0].label
-    'good'
+        >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+        >>> clf.fit(["what a film", "what a bore"], ["good", "bad"])
+        >>> clf.predict_labels(["a fine film"])[0].label
+        'good'
     """
 
     problem_types = tuple(PROBLEMS)

@@ -28,10 +28,9 @@ class TextRegressor(Task):
         ValueError: the same name twice, or another pooling.
 
     Examples:
-
-    >>> sts = bert_tf2.TextRegressor.from_preset("all-MiniLM-L6-v2")
-    >>> sts.fit((["a plane", "a cat"], ["an aircraft", "a dog"]), [4.8, 1.5])
-    >>> sts.predict((["a train"], ["a locomotive"]))  # float32 (1, 1)
+        >>> sts = bert_tf2.TextRegressor.from_preset("all-MiniLM-L6-v2")
+        >>> sts.fit((["a plane", "a cat"], ["an aircraft", "a dog"]), [4.8, 1.5])
+        >>> sts.predict((["a train"], ["a locomotive"]))  # float32 (1, 1)
     """
 
     problem_types = ("regression",)

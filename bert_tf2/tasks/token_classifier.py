@@ -60,14 +60,13 @@ class TokenClassifier(Task):
             that a CRF has not, or a stride below 1.
 
     Examples:
-
-    >>> ner = bert_tf2.TokenClassifier.from_preset(
-    ...     "all-MiniLM-L6-v2", labels=["PER", "LOC"], scheme="IOB2"
-    ... )
-    >>> ner.fit([["Ada", "met", "Bo"]], [["B-PER", "O", "B-PER"]])
-    >>> entities, = ner.predict_entities(["Ada lives in Rome"])
-    >>> print(*(entity["entity_group"] for entity in entities))
-    PER LOC
+        >>> ner = bert_tf2.TokenClassifier.from_preset(
+        ...     "all-MiniLM-L6-v2", labels=["PER", "LOC"], scheme="IOB2"
+        ... )
+        >>> ner.fit([["Ada", "met", "Bo"]], [["B-PER", "O", "B-PER"]])
+        >>> entities, = ner.predict_entities(["Ada lives in Rome"])
+        >>> print(*(entity["entity_group"] for entity in entities))
+        PER LOC
     """
 
     head_kind = "tokens"

@@ -38,11 +38,10 @@ class ZeroShotClassifier(TextClassifier):
             contradiction; a template without "{}".
 
     Examples:
-
-    >>> zero = bert_tf2.ZeroShotClassifier.from_preset("folder/of/nli")
-    >>> answer, = zero.classify(["The match ended in a draw."], ["sports", "politics"])
-    >>> answer["labels"]  # the likeliest first; `scores` beside them
-    ['sports', 'politics']
+        >>> zero = bert_tf2.ZeroShotClassifier.from_preset("folder/of/nli")
+        >>> answer, = zero.classify(["The match ended in a draw."], ["sports", "politics"])
+        >>> answer["labels"]  # the likeliest first; `scores` beside them
+        ['sports', 'politics']
     """
 
     problem_types = ("single_label_classification",)

@@ -47,11 +47,10 @@ class BytePairTokenizer(Tokenizer):
             special piece.
 
     Examples:
-
-    >>> tokenizer = bert_tf2.BytePairTokenizer("vocab.json", "merges.txt")
-    >>> ids = tokenizer(["tea and rain"])  # RaggedTensor (1, pieces)
-    >>> tokenizer.detokenize(ids).numpy()
-    array([b'tea and rain'], dtype=object)
+        >>> tokenizer = bert_tf2.BytePairTokenizer("vocab.json", "merges.txt")
+        >>> ids = tokenizer(["tea and rain"])  # RaggedTensor (1, pieces)
+        >>> tokenizer.detokenize(ids).numpy()
+        array([b'tea and rain'], dtype=object)
     """
 
     asset_names = (("vocab.json",), ("merges.txt",))

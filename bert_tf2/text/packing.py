@@ -116,12 +116,11 @@ class Preprocessor:
             which leaves one length, together with buckets.
 
     Examples:
-
-    >>> tokenizer = bert_tf2.WordPieceTokenizer("vocab.txt")
-    >>> preprocess = bert_tf2.Preprocessor(tokenizer, max_length=128)
-    >>> inputs = preprocess(["one text", "another"])  # a list of texts
-    >>> inputs = preprocess((["a question"], ["an answer"]))  # a tuple of two: pairs
-    >>> inputs = preprocess({"text": ["a question"], "text_pair": ["an answer"]})
+        >>> tokenizer = bert_tf2.WordPieceTokenizer("vocab.txt")
+        >>> preprocess = bert_tf2.Preprocessor(tokenizer, max_length=128)
+        >>> inputs = preprocess(["one text", "another"])  # a list of texts
+        >>> inputs = preprocess((["a question"], ["an answer"]))  # a tuple of two: pairs
+        >>> inputs = preprocess({"text": ["a question"], "text_pair": ["an answer"]})
     """
 
     def __init__(self, tokenizer, max_length=512, pad_to_max_length=False, length_buckets=()):

@@ -62,11 +62,10 @@ class SentencePieceTokenizer(Tokenizer):
             family, or settings that it does not have.
 
     Examples:
-
-    >>> tokenizer = bert_tf2.SentencePieceTokenizer("spiece.model")
-    >>> ids = tokenizer(["tea and rain"])  # RaggedTensor (1, pieces)
-    >>> tokenizer.detokenize(ids).numpy()
-    array([b'tea and rain'], dtype=object)
+        >>> tokenizer = bert_tf2.SentencePieceTokenizer("spiece.model")
+        >>> ids = tokenizer(["tea and rain"])  # RaggedTensor (1, pieces)
+        >>> tokenizer.detokenize(ids).numpy()
+        array([b'tea and rain'], dtype=object)
     """
 
     asset_names = (("spiece.model", "sentencepiece.bpe.model"),)

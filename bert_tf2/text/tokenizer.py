@@ -46,9 +46,8 @@ class Tokenizer(FromCheckpoint, Placing):
             whole, before it is cut. The vocabulary has those without an `id`. Default: none.
 
     Examples:
-
-    >>> tokenizer = bert_tf2.Tokenizer.from_preset("all-MiniLM-L6-v2")  # of the class it needs
-    >>> ids = tokenizer(["a b", "c"])  # RaggedTensor (2, pieces)
+        >>> tokenizer = bert_tf2.Tokenizer.from_preset("all-MiniLM-L6-v2")  # of the class it needs
+        >>> ids = tokenizer(["a b", "c"])  # RaggedTensor (2, pieces)
     """
 
     asset_names: tuple[tuple[str, ...], ...] = ()

@@ -50,10 +50,9 @@ class WordPieceTokenizer(Tokenizer):
         ValueError: bad `max_word_chars`, or a vocabulary without [PAD], [UNK], [CLS] or [SEP].
 
     Examples:
-
-    >>> tokenizer = bert_tf2.WordPieceTokenizer("vocab.txt")
-    >>> tokenizer(["unaffable", "a b"])  # of BERT's uncased vocabulary
-    <tf.RaggedTensor [[14477, 20961, 3468], [1037, 1038]]>
+        >>> tokenizer = bert_tf2.WordPieceTokenizer("vocab.txt")
+        >>> tokenizer(["unaffable", "a b"])  # of BERT's uncased vocabulary
+        <tf.RaggedTensor [[14477, 20961, 3468], [1037, 1038]]>
     """
 
     asset_names = (("vocab.txt",),)

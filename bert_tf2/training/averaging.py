@@ -21,9 +21,8 @@ class AverageWeights(keras.callbacks.Callback):
         ValueError: `start_epoch` below 0.
 
     Examples:
-
-    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> clf.fit(texts, labels, callbacks=[bert_tf2.AverageWeights(start_epoch=1)])
+        >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+        >>> clf.fit(texts, labels, callbacks=[bert_tf2.AverageWeights(start_epoch=1)])
     """
 
     def __init__(self, start_epoch=0):

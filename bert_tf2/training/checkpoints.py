@@ -59,10 +59,9 @@ class Checkpoints(keras.callbacks.Callback):
             another run: of another model, recipe, batch size, or number of batches or epochs.
 
     Examples:
-
-    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> saved = bert_tf2.Checkpoints("runs/saved", every=500)
-    >>> clf.fit(texts, labels, callbacks=[saved])  # called again after a kill, it goes on
+        >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+        >>> saved = bert_tf2.Checkpoints("runs/saved", every=500)
+        >>> clf.fit(texts, labels, callbacks=[saved])  # called again after a kill, it goes on
     """
 
     def __init__(self, folder, every=None, keep=2, monitor=None, mode=None, settings=None):

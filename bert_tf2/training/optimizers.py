@@ -69,9 +69,8 @@ class AdamW(keras.optimizers.Optimizer):
             for a model without layers or with shared ones.
 
     Examples:
-
-    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> clf.compile(bert_tf2.AdamW(2e-5, layer_decay=0.9))
+        >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+        >>> clf.compile(bert_tf2.AdamW(2e-5, layer_decay=0.9))
     """
 
     next_values = staticmethod(updates.adamw_values)
@@ -267,9 +266,8 @@ class LAMB(AdamW):
         ValueError: as AdamW.
 
     Examples:
-
-    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> clf.compile(bert_tf2.LAMB(3e-4))
+        >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+        >>> clf.compile(bert_tf2.LAMB(3e-4))
     """
 
     next_values = staticmethod(updates.lamb_values)

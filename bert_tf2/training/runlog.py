@@ -46,9 +46,8 @@ class RunLog(keras.callbacks.Callback):
         ValueError: `every` below 1.
 
     Examples:
-
-    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> clf.fit(texts, labels, callbacks=[bert_tf2.RunLog("runs/log", every=100)])
+        >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+        >>> clf.fit(texts, labels, callbacks=[bert_tf2.RunLog("runs/log", every=100)])
     """
 
     def __init__(self, folder, every=None, settings=None):

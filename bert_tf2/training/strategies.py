@@ -40,10 +40,10 @@ def strategy(name="auto", tpu=""):
             Keras ignores on TensorFlow.
 
     Examples:
-
-    >>> with bert_tf2.strategy("cpu").scope():
-    ...     clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> clf.fit(texts, labels)
+        >>> names = ["bad", "good"]
+        >>> with bert_tf2.strategy("cpu").scope():
+        ...     clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=names)
+        >>> clf.fit(texts, labels)
     """
     refuse_keras_distribution()
     if isinstance(name, tf.distribute.Strategy):

@@ -28,9 +28,8 @@ class GradualUnfreezing(keras.callbacks.Callback):
             (ALBERT), or `fgm` before the embeddings' turn.
 
     Examples:
-
-    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> clf.fit(texts, labels, callbacks=[bert_tf2.GradualUnfreezing()])
+        >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+        >>> clf.fit(texts, labels, callbacks=[bert_tf2.GradualUnfreezing()])
     """
 
     def __init__(self, start=0, every=1):

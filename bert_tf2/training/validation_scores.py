@@ -34,11 +34,10 @@ class Scores(keras.callbacks.Callback):
             logs have a figure of that name. A metric's own errors come as they are.
 
     Examples:
-
-    >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
-    >>> scores = bert_tf2.Scores(dev_texts, dev_labels, classification.matthews)
-    >>> stop = keras.callbacks.EarlyStopping("val_matthews", mode="max", patience=2)
-    >>> clf.fit(texts, labels, epochs=20, callbacks=[scores, stop])
+        >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+        >>> scores = bert_tf2.Scores(dev_texts, dev_labels, classification.matthews)
+        >>> stop = keras.callbacks.EarlyStopping("val_matthews", mode="max", patience=2)
+        >>> clf.fit(texts, labels, epochs=20, callbacks=[scores, stop])
     """
 
     swapping = ()  # callbacks that have other weights stand in for validation; set by the run

@@ -56,12 +56,11 @@ def extend_vocabulary(source, folder, words, to=None, config_file=None, dtype="f
 
     Raises:
         ValueError: no words; one that the tokenizer takes for several, or that is too long; a
-            vocabulary of byte pairs, which new words have no merges for; added tokens.
-        and as `convert`.
+            vocabulary of byte pairs, which new words have no merges for; added tokens; and as
+            `convert`.
 
     Examples:
-
-    >>> found = bert_tf2.extend_vocabulary("uncased_L-4_H-512_A-8", "own/longer", ["samovar"])
+        >>> found = bert_tf2.extend_vocabulary("uncased_L-4_H-512_A-8", "own/longer", ["samovar"])
     """
     opened = _Opened(source, config_file, to)
     words = [words] if isinstance(words, str) else list(words)
@@ -103,9 +102,8 @@ def prune_vocabulary(
         ValueError: a piece that is not there; and as `extend_vocabulary`.
 
     Examples:
-
-    >>> keep = ["the", "tea"]
-    >>> found = bert_tf2.prune_vocabulary("uncased_L-4_H-512_A-8", "own/shorter", keep)
+        >>> keep = ["the", "tea"]
+        >>> found = bert_tf2.prune_vocabulary("uncased_L-4_H-512_A-8", "own/shorter", keep)
     """
     opened = _Opened(source, config_file, to)
     keep = set(keep)

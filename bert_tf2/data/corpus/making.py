@@ -124,9 +124,8 @@ def make_pretraining_data(
         locks.InUse: another run writes there.
 
     Examples:
-
-    >>> tokenizer = bert_tf2.Tokenizer.from_preset("all-MiniLM-L6-v2")
-    >>> card = bert_tf2.make_pretraining_data("corpus.txt", "records.tfrecord", tokenizer)
+        >>> tokenizer = bert_tf2.Tokenizer.from_preset("all-MiniLM-L6-v2")
+        >>> card = bert_tf2.make_pretraining_data("corpus.txt", "records.tfrecord", tokenizer)
     """
     settings = settings or Settings()
     given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
