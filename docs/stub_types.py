@@ -66,6 +66,7 @@ PARAMETERS = {
     **_all(TEXT, "_Task.save_adapter.format base_name _Task.set_adapter.name"),
     **_all("str", "_Task.add_adapter.name _Task.load_adapter.name _Task.delete_adapter.name"),
     **_all("Any", "spoken"),
+    **_all("str | Sequence[str] | None", "export_saved_model.adapters"),
     **_all("bool", "drop_padding show_progress_bar optimizer_too"),
     **_all("float | Any", "learning_rate"),
     **_all("str | Sequence[str]", "AverageWeights.every prompts_of"),

@@ -43,3 +43,23 @@ def save(flags, model, folder):
         place = folder / "adapter"
         shutil.rmtree(place, ignore_errors=True)
         model.save_adapter(place, base_name=flags.init_checkpoint)
+
+
+def opened(flags, task):
+    """Opens the adapters that --adapters names, NAME=FOLDER each, for rows to choose from.
+
+    -> their names; None where none are named.
+    """
+    if not flags.adapters:
+        return None
+    pairs = [each.partition("=") for each in flags.adapters]
+    if wrong := [each for each in flags.adapters if not each.partition("=")[2]]:
+        raise UsageError(
+            f"--adapters must be NAME=FOLDER, separated by commas. Received: {wrong[0]}",
+            flags.command,
+        )
+    for name, _, folder in pairs:
+        if name in task.adapters:  # the one that it was trained with
+            task.delete_adapter(name)
+        task.load_adapter(folder, name)
+    return [name for name, _, _ in pairs]

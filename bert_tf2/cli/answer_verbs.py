@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bert_tf2.cli import console, rows, scores, showing, task_files
+from bert_tf2.cli import adapters, console, rows, scores, showing, task_files
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.cli.opened import open_model, which
 from bert_tf2.files import read_json, write_json
@@ -86,7 +86,8 @@ def export(flags):
     from bert_tf2.serving.export import export_saved_model
 
     about = _about(flags.model)
-    folder = export_saved_model(model.task, flags.export_dir, None, flags.precision, about)
+    chosen = adapters.opened(flags, model.task)
+    folder = export_saved_model(model.task, flags.export_dir, None, flags.precision, about, chosen)
     place = folder.parent.absolute()
     print(f"written: {folder}")
     x86 = " on an x86 processor" if flags.precision == "int8" else ""

@@ -137,6 +137,9 @@ FLAGS = {
         [None, "lora", "houlsby", "pfeiffer", "bias"],
         "train a small adapter and the head, not the encoder; OUTPUT_DIR/adapter is it alone",
     ),
+    "adapters": words(
+        "adapters to have in one SavedModel, NAME=FOLDER,…, of which each row names its own"
+    ),
     "adapter_rank": count("of a lora (default: 8)"),
     "adapter_alpha": number("of a lora, whose product counts alpha / rank (default: 8)"),
     "adapter_dropout": number("of what goes into a lora's product (default: 0)"),

@@ -224,7 +224,7 @@ VERBS = {
         "write a SavedModel that takes raw strings, for TF Serving",
         "answer_verbs:export",
         _flags(
-            _TRAINED + "export_dir precision",
+            _TRAINED + "export_dir precision adapters",
             precision=choice(
                 [None, "float32", "bfloat16", "int8"],
                 "default: as the model computes; bfloat16: half the size, quicker with AVX512-BF16 "

@@ -15,6 +15,7 @@ from bert_tf2.modeling import positions
 from bert_tf2.modeling.functions import dropout
 from bert_tf2.modeling.layers import TokenLayer, register
 from bert_tf2.modeling.layout import Layout
+from bert_tf2.modeling.worn import on
 
 
 @register
@@ -83,7 +84,8 @@ class Embeddings(TokenLayer):
             x = x + self._look_up_given(source.tables["segment"], layout.flat(segment_ids))
         seed = self.seeds.next() if training else None
         x = dropout(source.normalize(x, training=training), config.hidden_dropout_prob, seed)
-        return self.project(x) if self.project else x
+        with on(layout):
+            return self.project(x) if self.project else x
 
     def source(self):
         """The embeddings whose tables and norm are read: these, or those that lend theirs."""

@@ -6,12 +6,13 @@ import tensorflow as tf
 
 from bert_tf2 import files
 from bert_tf2.serving import card, warmup
+from bert_tf2.serving.many_adapters import Many
 from bert_tf2.serving.precision import at_precision, check_precision
 from bert_tf2.serving.signatures import samples, signatures
 from bert_tf2.tasks.task import Task
 
 
-def export_saved_model(task, folder, pairs=None, precision=None, about=None):
+def export_saved_model(task, folder, pairs=None, precision=None, about=None, adapters=None):
     """Writes a SavedModel that needs nothing but tensorflow and tensorflow_text to run.
 
     The vocabulary and the class names are inside the graph: no file beside the model is read.
@@ -52,13 +53,17 @@ def export_saved_model(task, folder, pairs=None, precision=None, about=None):
             processors give the same answers, no quicker. GPUs, and TensorFlow for other
             processors, lack the operation.
         about: dict of what the card is to say besides, such as `data`, `scores` and `license`.
+        adapters: names of the task's LoRAs, or "all": rows then name theirs in a further column
+            `adapter` (B,) string, "" for none, and `serving_default`, `token_ids` and `tokenize`
+            are all there is. Default: the active one, merged.
 
     Returns:
         pathlib.Path of the folder written.
 
     Raises:
         FileExistsError: that version exists; nothing is changed.
-        ValueError: another precision.
+        ValueError: another precision, also than the task's own beside `adapters`; or adapters that
+            cannot be chosen by the row.
 
     Examples:
         >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
@@ -69,15 +74,13 @@ def export_saved_model(task, folder, pairs=None, precision=None, about=None):
     place = _Versions(Path(folder))
     place()  # a version that exists is refused before the work, not after it
     pairs = task.takes_pairs if pairs is None else pairs
-    served = at_precision(task, precision)
-    asked = signatures(served, pairs)
-    requests = samples(served, pairs)
+    served, asked, requests = _asked(task, pairs, precision, adapters)
     # What the graphs read and no more: a float32 kernel has no place beside its int8 codes. Not
     # keras.export.ExportArchive, which writes every weight twice.
     module = tf.Module()
     read = {v.ref(): v for signature in asked.values() for v in signature.variables}
     module.weights = list(read.values())
-    if served.plain_answer:
+    if adapters is None and served.plain_answer:
         module.__call__ = _plain_call(served)
     with files.new_folder(place) as unfinished:
         tf.saved_model.save(module, unfinished, signatures=asked)
@@ -91,6 +94,17 @@ def export_saved_model(task, folder, pairs=None, precision=None, about=None):
         computed = precision or task.encoder.policy.compute_dtype
         card.write(unfinished, name, card.card_of(task, computed, asked, about), requests)
     return place.folder
+
+
+def _asked(task, pairs, precision, adapters):
+    """-> what holds the variables, its signatures, and a request for each."""
+    if adapters is None:
+        served = at_precision(task, precision)
+        return served, signatures(served, pairs), samples(served, pairs)
+    if precision not in (None, task.encoder.policy.name):
+        raise ValueError(f"`precision` must be left out beside `adapters`. Received: {precision!r}")
+    many = Many(task, None if adapters == "all" else adapters)
+    return many, many.signatures(pairs), many.samples(pairs)
 
 
 def _plain_call(task):

@@ -25,7 +25,7 @@ def signatures(task, pairs):
         "serving_default": graph.get_concrete_function(**strings),
         "token_ids": graph.get_concrete_function(**ids),
         **{n: graph.get_concrete_function(**specs) for n, specs in task.signatures().items()},
-        "tokenize": _tokenize(task.preprocessor.tokenizer),
+        "tokenize": tokenize(task.preprocessor.tokenizer),
     }
     if strings.keys() <= {*task.raw_names}:  # and no column that is not of rows
         found["examples"] = _examples(graph, strings)
@@ -60,7 +60,7 @@ def even(name, column):
         return column.to_tensor()
 
 
-def _tokenize(tokenizer):
+def tokenize(tokenizer):
     """text (B,) -> the pieces of each, without special tokens, and where they stand.
 
     `ids` int32, `pieces` string, as the vocabulary has them, `starts` and `ends` int32, characters

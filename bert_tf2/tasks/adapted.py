@@ -200,6 +200,15 @@ class Adapted:
             return wearing(self.rows_wear)
         return wearing(self.adapters[self.active_adapter].worn() if self.active_adapter else None)
 
+    @contextlib.contextmanager
+    def rows_wearing(self, what):
+        """Within it, each row of a batch wears its own: a `Worn` that has `rows`."""
+        self.rows_wear = what
+        try:
+            yield
+        finally:
+            self.rows_wear = None
+
     def dressed(self, model):
         """A function that calls a model on this task's encoder as the task would."""
 

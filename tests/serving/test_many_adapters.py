@@ -1,0 +1,91 @@
+"""Many adapters in one model, of which each row chooses its own."""
+
+import numpy as np
+import oracle
+import pytest
+import tensorflow as tf
+from closeness import FORWARD, assert_near
+
+import bert_tf2
+from bert_tf2.serving.many_adapters import Many
+
+TEXTS = ["The kettle hums.", "rain", "stone, rain & tea", "tea", "", "a stone"]
+CHOSEN = ["a", "", "b", "c", "b", "a"]
+LORAS = {
+    "a": {"rank": 2},
+    "b": {"rank": 3, "targets": "all-linear", "bias": "lora_only"},
+    "c": {"rank": 1, "targets": ("output",), "use_rslora": True, "train_head": False},
+}
+CONFIG = oracle.with_dropout(oracle.SMALL, 0.0)
+
+
+def made(cls=bert_tf2.TextClassifier, config=CONFIG, **settings):
+    """A task with three LoRAs, and its answers with each and without any."""
+    labels = {"labels": ["x", "y", "z"]} if "labels" in cls.settings else {}
+    task, rng = oracle.tiny_task(cls, config, **labels, **settings), np.random.default_rng(0)
+    want = {"": answers(task)}
+    for name, lora in LORAS.items():
+        task.add_adapter("lora", name, **lora)
+        for variable in task.trainable_variables:
+            noise = 0.2 * rng.standard_normal(variable.shape)
+            variable.assign(noise if "lora" in variable.path else variable + noise)
+        want[name] = answers(task)
+    task.set_adapter("b")  # whose head is the one in use
+    return task, want
+
+
+def answers(task):
+    inputs = task.prepare(task.read(TEXTS))[0]
+    found = task.answers(inputs, task(inputs))
+    return (found["logits"] if "logits" in found else found["embedding"]).numpy()
+
+
+def check(got, want):
+    for row, name in enumerate(CHOSEN):
+        assert_near(got[row], want[name][row], FORWARD, err_msg=name)
+    assert np.abs(want["a"] - want["b"]).max() > 0.05
+
+
+@pytest.mark.parametrize("settings", [{}, {"drop_padding": False, "pooling": "mean"}])
+def test_each_row_wears_its_own(settings):
+    task, want = made(**settings)
+    with task.rows_wearing(Many(task).worn(tf.constant(CHOSEN))):
+        check(answers(task), want)
+    np.testing.assert_array_equal(answers(task), want["b"])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("config", ["bert", "albert", "electra"])
+@pytest.mark.parametrize("cls", [bert_tf2.TextClassifier, bert_tf2.SentenceEncoder])
+def test_a_saved_model_of_all(cls, config, tmp_path):
+    task, want = made(cls, oracle.with_dropout(oracle.TINIES[config], 0.0))
+    served = tf.saved_model.load(task.export(tmp_path / "served", adapters="all"))
+    serve = served.signatures["serving_default"]
+    found = serve(text=tf.constant(TEXTS), adapter=tf.constant(CHOSEN))
+    got = found["logits"] if "logits" in found else found["embedding"]
+    for row, name in enumerate(CHOSEN):
+        assert_near(got[row], want[name][row], 10 * FORWARD, err_msg=name)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`adapter` must be one of"):
+        serve(text=tf.constant(["tea"]), adapter=tf.constant(["d"]))
+    inputs = {n: x for n, x in task.prepare(task.read(TEXTS))[0].items() if n not in task.marks}
+    of_ids = served.signatures["token_ids"](**inputs, adapter=tf.constant(CHOSEN))
+    assert_near(of_ids["logits" if "logits" in found else "embedding"], got, FORWARD)
+
+
+def test_what_no_row_can_choose():
+    task, _ = made()
+    with pytest.raises(ValueError, match="no adapter 'd'"):
+        Many(task, ["d"])
+    task.add_adapter("pfeiffer", "d")
+    with pytest.raises(ValueError, match="Adapter 'd' cannot be chosen by the row: only a LoRA"):
+        Many(task)
+    with pytest.raises(ValueError, match="There are no adapters to choose from"):
+        Many(oracle.tiny_classifier())
+    with pytest.raises(ValueError, match="`precision` must be left out beside `adapters`"):
+        task.export("never", precision="int8", adapters=["a"])
+    choice = oracle.tiny_task(bert_tf2.MultipleChoice, CONFIG).add_adapter()
+    with pytest.raises(ValueError, match="A MultipleChoice computes several rows for one"):
+        Many(choice)
+    words = oracle.tiny_task(bert_tf2.MaskedLM, CONFIG)
+    with pytest.raises(ValueError, match="The head of a MaskedLM cannot be chosen by the row: mlm"):
+        Many(words.add_adapter())
