@@ -81,7 +81,7 @@ def measure(name, flags, result, keep):
     def scored(answers):
         return {n: float(value) for n, value in row.score(dev.y, answers, names).items()}
 
-    if row.samples and who != OURS:
+    if (row.samples or row.adapter) and who != OURS:
         print(f"  left out: {who}: it has no such recipe", flush=True)
         return
     if "plain" not in result:
@@ -140,6 +140,12 @@ def train_ours(name, row, data, seed, scored, flags):
     task = getattr(bert_tf2, kind.task).from_preset(
         materials.minilm_folder(), max_length=row.max_length, **settings, **row.settings
     )
+    if row.adapter:
+        task.add_adapter(**row.adapter)
+        trained, everything = task.trained_share()
+        print(
+            f"    trains {trained} of {everything} numbers, {trained / everything:.2%}", flush=True
+        )
     loss = {} if row.loss is None else {"loss": row.loss}
     how = {"learning_rate": row.learning_rate, "bias_correction": row.bias_correction}
     task.compile(how, **loss)

@@ -206,6 +206,7 @@ class Row(NamedTuple):
         epochs, learning_rate, batch_size, max_length: the recipe; the rest of it is the default.
         loss: of vectors.
         bias_correction: of Adam's moments, which the peer always has.
+        adapter: settings of `add_adapter`, where that is trained in place of the encoder.
     """
 
     about: str
@@ -223,10 +224,12 @@ class Row(NamedTuple):
     max_length: int = 128
     loss: object = None
     bias_correction: bool = False
+    adapter: Mapping | None = None
 
 
 MAJORITY, TFIDF = {"majority": _commonest}, {"TF-IDF, logistic regression": _logistic}
 MEAN = {"pooling": "mean"}
+LORA = {"kind": "lora", "rank": 8, "targets": ("query", "value")}
 TAGS = {"each word's commonest tag": _words}
 EACH = {"shares": _share_of_each, "TF-IDF, logistic regression": _logistic_each}
 
@@ -334,4 +337,21 @@ ROWS = {
         batch_size=16,
     ),
     "sst2": _of_glue("SST-2", "good and bad reviews", MAJORITY | TFIDF, epochs=1, aim=0.8895),
+    "mrpc_lora": _of_glue(
+        "MRPC",
+        "paraphrases, by a LoRA of rank 8",
+        bias_correction=True,
+        epochs=6,
+        learning_rate=1e-3,
+        adapter=LORA,
+    ),
+    "sst2_lora": _of_glue(
+        "SST-2",
+        "good and bad reviews, by a LoRA of rank 8",
+        MAJORITY | TFIDF,
+        epochs=1,
+        learning_rate=1e-3,
+        aim=0.8845,
+        adapter=LORA,
+    ),
 }
