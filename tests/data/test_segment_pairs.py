@@ -126,6 +126,7 @@ def test_corpora_that_have_no_pairs(objective, texts):
         rows(objective, texts.split("|"))
 
 
+@pytest.mark.full
 def test_masked_pairs_keep_their_labels():
     sampling = pipeline.Sampling(pipeline.Order(0))
     batches = pretraining.masked_texts(

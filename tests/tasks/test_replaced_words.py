@@ -71,6 +71,7 @@ def test_hidden_words_are_drawn_by_their_probability():
     np.testing.assert_array_equal(Replace(0)(logits, inputs, training=True)[0][:, 1], 0)
 
 
+@pytest.mark.full
 def test_no_gradient_flows_through_the_draw():
     """The generator's own blocks learn from its own loss alone."""
     task, inputs = make(temperature=0), a_batch()
