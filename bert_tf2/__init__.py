@@ -62,6 +62,8 @@ _HOMES = {
     "measures_view": "bert_tf2.analysis.charts",
     "export_saved_model": "bert_tf2.serving.export",
     "export_text_encoder": "bert_tf2.serving.hub",
+    "export_onnx": "bert_tf2.serving.runtimes.export",
+    "export_litert": "bert_tf2.serving.runtimes.export",
 }
 __all__ = [*_HOMES]
 

@@ -493,14 +493,6 @@ class _Task(keras.Model):
         self, x: Any, y: Any = ..., sample_weight: Any = ..., return_dict: bool = ...
     ) -> Any: ...
     def predict_on_batch(self, x: Any) -> Any: ...
-    def exporter(
-        self,
-        folder: str | os.PathLike[str],
-        pairs: Sequence[Any] = ...,
-        precision: str | None = ...,
-        about: Mapping[str, Any] | None = ...,
-        adapters: Any = ...,
-    ) -> Any: ...
     @classmethod
     def from_preset(
         cls,
@@ -1341,7 +1333,7 @@ def model_view(
 ) -> View: ...
 def measures_view(found: Attention | Sequence[Attention]) -> View: ...
 def export_saved_model(
-    task: str | None,
+    task: Any,
     folder: str | os.PathLike[str],
     pairs: Sequence[Any] = ...,
     precision: str | None = ...,
@@ -1350,4 +1342,16 @@ def export_saved_model(
 ) -> pathlib.Path: ...
 def export_text_encoder(
     model: Any, folder: str | os.PathLike[str], tokenizer: Tokenizer = ...
+) -> pathlib.Path: ...
+def export_onnx(
+    task: Any,
+    folder: str | os.PathLike[str],
+    precision: str | None = ...,
+    about: Mapping[str, Any] | None = ...,
+) -> pathlib.Path: ...
+def export_litert(
+    task: Any,
+    folder: str | os.PathLike[str],
+    precision: str | None = ...,
+    about: Mapping[str, Any] | None = ...,
 ) -> pathlib.Path: ...

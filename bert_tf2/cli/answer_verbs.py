@@ -1,11 +1,9 @@
-"""Verbs about trained models: evaluate, predict, export."""
+"""Verbs about trained models: evaluate, predict."""
 
-from pathlib import Path
-
-from bert_tf2.cli import adapters, console, rows, scores, showing, task_files
+from bert_tf2.cli import rows, scores, showing, task_files
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.cli.opened import open_model, which
-from bert_tf2.files import read_json, write_json
+from bert_tf2.files import write_json
 
 
 def evaluate(flags):
@@ -78,29 +76,3 @@ def _official(flags, model):
     columns = (dict(zip(examples.columns, row, strict=True)) for row in examples)
     cells = (model.row.kind.cells(model, found) for found in answers)
     return list(zip(columns, cells, strict=True))
-
-
-def export(flags):
-    """Writes a SavedModel of a trained model and says how it is served."""
-    model = open_model(flags, servable=False)
-    from bert_tf2.serving.export import export_saved_model
-
-    about = _about(flags.model)
-    chosen = adapters.opened(flags, model.task)
-    folder = export_saved_model(model.task, flags.export_dir, None, flags.precision, about, chosen)
-    place = folder.parent.absolute()
-    print(f"written: {folder}")
-    x86 = " on an x86 processor" if flags.precision == "int8" else ""
-    print(f"try it in a browser: bert_tf2 serve '{place}'")
-    print(f"serve it, with TensorFlow Serving{x86}:")
-    print(console.tf_serving(place))
-
-
-def _about(model):
-    """What the card of a model that `finetune` trained is to say of that; else an empty dict."""
-    path = Path(model or "").parent / "metrics.json"
-    if not model or Path(model).suffix != ".keras" or not path.is_file():
-        return {}
-    found = read_json(path)
-    names = {"settings": "trained", "rows": "data", "dev": "scores"}
-    return {ours: found[theirs] for theirs, ours in names.items() if theirs in found}

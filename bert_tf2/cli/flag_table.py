@@ -270,7 +270,21 @@ FLAGS = {
     "batch_window_ms": number(
         "how long rows wait for others where several clients take turns", 2.0, lower_bound=0
     ),
-    "export_dir": text("where to write; if not a number, the next free version below"),
+    "export_dir": text(
+        "where to write: a SavedModel as the next free version below, if that is no number; others "
+        "into a new folder"
+    ),
+    "format": choice(
+        ["saved_model", "onnx", "litert"],
+        "SavedModel, of raw strings; or ONNX or LiteRT, of ids, with the tokenizer beside it",
+    ),
+    "calibrate": text(
+        "labelled file: print size, speed and the task's figure on it at each precision"
+    ),
+    "max_accuracy_drop": number(
+        "with --calibrate: write nothing if that figure is lower by more than float32's",
+        lower_bound=0,
+    ),
     "to": choice(
         ["google", "huggingface", "keras_hub", "tfhub", "bert_tf2"], "whose format to write"
     ),

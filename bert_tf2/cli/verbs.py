@@ -221,15 +221,20 @@ VERBS = {
         "[QUESTION …]",
     ),
     "export": Verb(
-        "write a SavedModel that takes raw strings, for TF Serving",
-        "answer_verbs:export",
+        "write a SavedModel that takes raw strings, for TF Serving; or a model of ids for ONNX "
+        "Runtime or LiteRT",
+        "export:export",
         _flags(
-            _TRAINED + "export_dir precision adapters",
+            _TRAINED
+            + "export_dir format precision adapters calibrate max_accuracy_drop "
+            + _COLUMNS
+            + "eval_batch_size",
             precision=choice(
-                [None, "float32", "bfloat16", "int8"],
-                "default: as the model computes; bfloat16: half the size, quicker with AVX512-BF16 "
-                "or AMX; int8: dense layers in a quarter of the size, for x86 alone, quicker with "
-                "AVX512-VNNI, AVX-VNNI or AMX",
+                [None, "float32", "bfloat16", "float16", "int8"],
+                "default: as the model computes. Of a SavedModel bfloat16: half the size, quicker "
+                "with AVX512-BF16 or AMX; int8: dense layers in a quarter of the size, for x86 "
+                "alone, quicker with AVX512-VNNI, AVX-VNNI or AMX. Of others float16: half the "
+                "size; int8: a quarter, on any processor",
             ),
         ),
         ("export_dir",),

@@ -33,7 +33,8 @@ class SparseWords(MaskedWords):
     """Sequences -> the weight of each piece in a text, float32 (B, V), none below 0.
 
     That is log(1 + max(logit, 0)), the largest or the sum over the tokens of the text. The logits
-    of all its tokens are never held together: a block of columns follows the other.
+    of all its tokens are never held together: a block of columns follows the other, unless
+    `in_one` is set, for a graph that is to have no loop.
 
     Args:
         embeddings, config, initializer: as of `MaskedWords`.
@@ -47,6 +48,7 @@ class SparseWords(MaskedWords):
         super().__init__(embeddings, config, **kwargs)
         checked(pooling_strategy, activation_function)
         self.pooling_strategy, self.activation_function = pooling_strategy, activation_function
+        self.in_one = False
 
     def call(self, x, mask, training=False):
         """x (B, L, D), mask int32 (B, L) of the tokens that count -> (B, V)."""
@@ -54,7 +56,9 @@ class SparseWords(MaskedWords):
         rows, length, _ = ops.shape(x)
         tokens = max(1, AT_ONCE // self.config.vocab_size)
         found = ops.zeros((rows, self.config.vocab_size), "float32")
-        if isinstance(rows, int) and isinstance(length, int):
+        if self.in_one:
+            found = self.with_tokens(found, x, mask)
+        elif isinstance(rows, int) and isinstance(length, int):
             step = max(1, tokens // max(rows, 1))
             for start in range(0, length, step):
                 found = self.with_block(found, x, mask, start, step)
@@ -69,7 +73,10 @@ class SparseWords(MaskedWords):
 
     def with_block(self, found, x, mask, start, step):
         """`found` (B, V), and what a block of columns adds to it."""
-        x, mask = x[:, start : start + step], mask[:, start : start + step]
+        return self.with_tokens(found, x[:, start : start + step], mask[:, start : start + step])
+
+    def with_tokens(self, found, x, mask):
+        """`found` (B, V), and what tokens (B, L, E) add to it."""
         logits = self.logits(ops.reshape(x, (-1, x.shape[-1])))
         logits = ops.reshape(logits, (*ops.shape(x)[:2], self.config.vocab_size))
         weights = ops.where(ops.expand_dims(mask != 0, -1), ops.relu(logits), 0.0)

@@ -140,4 +140,4 @@ def _is_number(name):
     return name.isascii() and name.isdecimal()
 
 
-Task.exporter = export_saved_model  # `clf.export(folder)`
+Task.exporters["tf_saved_model"] = export_saved_model  # `clf.export(folder)`

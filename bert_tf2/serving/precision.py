@@ -32,15 +32,21 @@ def at_precision(task, precision):
         task = task.merge_and_unload()
     if precision in (None, task.encoder.policy.name):
         return task
-    copy = _copy(task, "bfloat16" if precision == "bfloat16" else "float32")
+    copy = copy_of(task, "bfloat16" if precision == "bfloat16" else "float32")
     if precision == "int8":
         quantize_dense(copy.encoder)
     return copy
 
 
-def _copy(task, policy):
-    """A task with the same numbers under a dtype policy for the encoder."""
-    config = task.get_config()
+def copy_of(task, policy, **others):
+    """A task with the same numbers under a dtype policy for the encoder.
+
+    Args:
+        task: a task model, which is left alone.
+        policy: a Keras dtype policy.
+        **others: of its config, to be different: `drop_padding`.
+    """
+    config = task.get_config() | others
     config["encoder"]["config"] |= {"dtype": policy, "initializer": "zeros"}
     copy = type(task).from_config(config)
     copy.preprocessor = task.preprocessor  # a config has no vocabulary

@@ -196,7 +196,7 @@ def check_fit(config, preprocessor):
 class Kept:
     """How a task is kept: in presets, in Keras's files, and as a SavedModel."""
 
-    exporter = None  # of serving/, which stands below and sets it
+    exporters = {}  # noqa: RUF012  by format; serving/, which stands below, adds them
 
     from_preset = classmethod(open_task)
 
@@ -257,13 +257,13 @@ class Kept:
         check_fit(self.encoder.config, self.preprocessor)
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
-        """Writes what `bert_tf2.export_saved_model` writes; another format as Keras does, of ids.
+        """Writes what `bert_tf2.export_saved_model`, `export_onnx` or `export_litert` writes.
 
         Args:
-            filepath: of the SavedModel's folder: see `export_saved_model`.
-            format: Keras's words: "tf_saved_model", "onnx", …
-            **kwargs: of `export_saved_model`, or of `keras.Model.export`.
+            filepath: a folder: see there.
+            format: Keras's words: "tf_saved_model", "onnx", "litert"; others are Keras's own.
+            **kwargs: of these functions, or of `keras.Model.export`.
         """
-        if format == "tf_saved_model":
-            return self.exporter(filepath, **kwargs)
+        if format in self.exporters:
+            return self.exporters[format](self, filepath, **kwargs)
         return super().export(filepath, format=format, **kwargs)

@@ -10,7 +10,8 @@ FAIRSEQ = {
     "xlm_roberta": ("<s>", "<pad>", "</s>", "<unk>"),
     "camembert": ("<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED"),
 }
-_NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3
+_NORMAL, _UNKNOWN, _CONTROL, _BY_USER = 1, 2, 3, 4
+FOUND = (_NORMAL, _BY_USER)  # the types of pieces that stand in texts
 _SPECIAL = {"<s>", "</s>", "<pad>", "[CLS]", "[SEP]", "[MASK]", "<mask>"}
 
 
@@ -126,3 +127,12 @@ def _read_number(content: bytes, at: int) -> tuple[int, int]:
         at, shift = at + 1, shift + 7
         if byte < 0x80:
             return value, at
+
+
+def charsmap_of(content: bytes) -> bytes:
+    """The `precompiled_charsmap` of a model file; nothing where text stays as it is."""
+    for number, _, at, end in _fields(content):
+        for inner, _, begin, stop in _fields(content[at:end]) if number == 3 else ():
+            if inner == 2:
+                return content[at + begin : at + stop]
+    return b""

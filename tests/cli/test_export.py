@@ -1,0 +1,95 @@
+"""`bert_tf2 export`: the formats of other runtimes, and what fewer bits cost on a file's rows."""
+
+import json
+import re
+
+import oracle
+import pytest
+import shell
+from by_default import by_default
+
+ROWS = "text\tlabel\nthe kettle hums\ta\nrain\tb\ntea & rain\ta\n\tb\nstone\tb\n"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    oracle.tiny_classifier(labels=["a", "b"]).save(folder / "model.keras")
+    (folder / "dev.tsv").write_text(ROWS)
+    return folder
+
+
+def command(model, out, *more):
+    return ["export", f"--model={model / 'model.keras'}", f"--export_dir={out}", *more]
+
+
+@pytest.mark.parametrize("format", by_default(["onnx", "litert"], ["onnx"]))
+def test_a_folder_for_another_runtime(model, tmp_path, format, capsys):
+    out = tmp_path / "out"
+    shell.runs(*command(model, out, f"--format={format}", "--precision=int8"))
+    file = {"onnx": "model.onnx", "litert": "model.tflite"}[format]
+    assert {path.name for path in out.iterdir()} == {
+        *(file, "tokenizer.json", "vocab.txt", "README.md", "model_card.json")
+    }
+    card = json.loads((out / "model_card.json").read_text())
+    assert (card["precision"], card["labels"]) == ("int8", ["a", "b"])
+    assert file in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("format", by_default(["saved_model", "onnx", "litert"], ["onnx"]))
+def test_what_fewer_bits_cost(model, tmp_path, format, capsys):
+    """A table of all precisions; the card has its numbers; what costs too much is not written."""
+    out, calibrate = tmp_path / "out", f"--calibrate={model / 'dev.tsv'}"
+    how = (f"--format={format}", "--precision=int8", calibrate)
+    shell.runs(*command(model, out, *how, "--max_accuracy_drop=1"))
+    said = capsys.readouterr().out
+    exact, small = (
+        re.search(rf"^{name} +([\d.]+) +x[\d.]+ +[\d.]+ +x[\d.]+ +([\d.]+) +[+-]", said, re.M)
+        for name in ("float32", "int8")
+    )
+    if format != "saved_model":  # of which most is the graph here
+        assert float(small[1]) < float(exact[1])
+    card = json.loads(next(tmp_path.rglob("model_card.json")).read_text())
+    assert round(card["calibration"]["int8"]["accuracy"], 4) == float(small[2])
+    assert exact[2] == f"{accuracy_of(model):.4f}"
+
+
+def accuracy_of(model):
+    import keras
+
+    task = keras.saving.load_model(model / "model.keras")
+    rows = [line.split("\t") for line in ROWS.splitlines()[1:]]
+    given = [found.label for found in task.predict_labels([text for text, _ in rows])]
+    return sum(g == label for g, (_, label) in zip(given, rows, strict=True)) / len(rows)
+
+
+def test_what_loses_too_much_is_refused(model, tmp_path, capsys, monkeypatch):
+    from bert_tf2.cli import calibration
+
+    found = {"float32": {"accuracy": 0.9}, "int8": {"accuracy": 0.875}}
+    monkeypatch.setattr(calibration, "measured", lambda *given: found)
+    how = ("--format=onnx", "--precision=int8", f"--calibrate={model / 'dev.tsv'}")
+    shell.fails(
+        *(capsys, 1, command(model, tmp_path / "out", *how, "--max_accuracy_drop=0.02")),
+        *("int8 has accuracy 0.8750", "0.0250 less than float32", "Nothing is written"),
+    )
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "words"),
+    [
+        (["--format=onnx", "--precision=bfloat16"], 2, "float32, float16, int8"),
+        (["--precision=float16"], 2, "float32, bfloat16, int8"),
+        (["--max_accuracy_drop=0.1"], 2, "needs --calibrate"),
+    ],
+)
+def test_what_does_not_go_together(model, tmp_path, capsys, more, status, words):
+    shell.fails(capsys, status, command(model, tmp_path / "out", *more), words)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(model, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    shell.fails(capsys, 1, command(model, tmp_path, "--format=litert"), "not empty")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
