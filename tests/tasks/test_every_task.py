@@ -145,7 +145,7 @@ TASKS = {
 ALIKE = ("pairs", "several numbers", "a task of tests", "MaskedLM", "TokenClassifier")
 ALIKE += ("NextSentenceClassifier", "ZeroShotClassifier", "TextClassifier", "TextRegressor")
 ALIKE += ("MultipleChoice", "several labels", "SparseEncoder", "MultiVectorEncoder")
-ALIKE += ("vectors by numbers", "ReplacedWords")
+ALIKE += ("vectors by numbers", "ReplacedWords", "with a LoRA")
 STEPS = ("TokenClassifier with CRF",)
 ON_BOTH = ("MaskedLM with nsp",)
 
