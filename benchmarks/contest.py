@@ -20,7 +20,7 @@ def run(work, rounds, threads, quick=False):
     if quick:
         taking_part = tuple(label for label in work.contestants if label not in works.SLOW)
         work = dataclasses.replace(work, contestants=taking_part)
-    question = _question(work, threads, quick)
+    question = question_of(work, threads, quick)
     lengths = question.pop("lengths") * work.copies
     failures = set_up(work, question)
     rows = {label: {"error": failures[label]} for label in work.contestants if label in failures}
@@ -53,8 +53,8 @@ def _groups(work, labels, rounds):
     return [[first, *(x for x in others if x.partition(":")[0] == peer), LIMIT] for peer in peers]
 
 
-def _question(work, threads, quick):
-    """What all workers are told about a work."""
+def question_of(work, threads, quick=False):
+    """What all workers are told about a work. -> dict"""
     paths = materials.model_paths(work.model)
     folder = materials.WORK / work.model
     question = {
@@ -98,8 +98,8 @@ def _epoch(options, quick):
     }
 
 
-def _files(work, label, question):
-    """What only this contestant is told: the files that belong to its variant."""
+def files_of(work, label, question):
+    """What only this contestant is told: the files that belong to its variant. -> dict"""
     if label == LIMIT:
         return {"kind": "matmul"}
     folder, variant = materials.WORK / work.model, label.partition(":")[2]
@@ -109,6 +109,7 @@ def _files(work, label, question):
         "with_head": str(folder / f"head_{question.get('head')}"),
         "vectors": str(folder / f"vectors_{precision}" / "1"),
         "saved_model": str(folder / f"saved_model_{precision}" / "1"),
+        "runtime": str(folder / f"runtime_{variant}"),
         "onnx": str(onnx),
         "onnx_best": str(onnx.with_suffix(".best.onnx")),
         "onnx_int8": str(onnx.with_suffix(".int8.onnx")),
@@ -121,9 +122,9 @@ def set_up(work, question):
     """Writes what workers need and is not there yet. -> contestant -> why it cannot take part."""
     failures = {}
     for label, kind, written in work.setup:
-        files = _files(work, label, question)
+        files = files_of(work, label, question)
         path = Path((question | files)[written])
-        if label.startswith("ours"):  # this project changes, its peers are pinned
+        if label.startswith(("ours", "runtimes")):  # this project changes, its peers are pinned
             shutil.rmtree(path, ignore_errors=True)
         if path.exists():
             continue
@@ -185,7 +186,7 @@ def _prepare(alive, label, row, reference, work, question):
     """Starts one and waits until it is ready. -> the first one's answer; who differs is out."""
     try:
         contestant = alive[label] = Contestant(label, question["threads"])
-        answer = contestant.ask(do="prepare", **question | _files(work, label, question))
+        answer = contestant.ask(do="prepare", **question | files_of(work, label, question))
         row["versions"] = answer["versions"]
         _note(row, answer, time.perf_counter() - contestant.started)
         if "check" in answer:

@@ -21,7 +21,7 @@ def python_of(peer):
     Raises:
         RuntimeError: it cannot be installed; the message is the last line of what failed.
     """
-    if peer in ("ours", "limit"):
+    if peer in ("ours", "runtimes", "limit"):
         return Path(sys.executable)
     if given := os.environ.get(f"BENCH_VENV_{peer}"):
         return Path(given, "bin", "python")

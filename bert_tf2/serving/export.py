@@ -11,6 +11,9 @@ from bert_tf2.serving.precision import at_precision, check_precision
 from bert_tf2.serving.signatures import samples, signatures
 from bert_tf2.tasks.task import Task
 
+# Nobody trains what is served, and a function for each gradient takes time to load.
+WITHOUT_GRADIENTS = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+
 
 def export_saved_model(task, folder, pairs=None, precision=None, about=None, adapters=None):
     """Writes a SavedModel that needs nothing but tensorflow and tensorflow_text to run.
@@ -83,7 +86,7 @@ def export_saved_model(task, folder, pairs=None, precision=None, about=None, ada
     if adapters is None and served.plain_answer:
         module.__call__ = _plain_call(served)
     with files.new_folder(place) as unfinished:
-        tf.saved_model.save(module, unfinished, signatures=asked)
+        tf.saved_model.save(module, unfinished, signatures=asked, options=WITHOUT_GRADIENTS)
         extra = unfinished / "assets.extra"  # TensorFlow's place for files of ours
         extra.mkdir()
         beside = {"task.txt": f"{type(task).__name__}\n"} | task.extra_assets()
