@@ -132,7 +132,7 @@ class Index:
         names: Sequence[str] | None = ...,
         vectors: Any = ...,
         batch_size: int | None = ...,
-        show_progress_bar: bool = ...,
+        show_progress_bar: bool | None = ...,
     ) -> None: ...
     def approximate(self, expansion_search: int = ..., **how: Any) -> None: ...
     def search(
@@ -981,7 +981,7 @@ class SparseEncoder(_Prompted):
         prompt_name: str | None = ...,
         prompt: str | None = ...,
         batch_size: int | None = ...,
-        show_progress_bar: bool = ...,
+        show_progress_bar: bool | None = ...,
         max_active_dims: int | None = ...,
     ) -> Any: ...
     def decode(self, vectors: Any, top_k: int | None = ...) -> Any: ...
@@ -1016,7 +1016,7 @@ class MultiVectorEncoder(_Prompted):
         prompt_name: str | None = ...,
         prompt: str | None = ...,
         batch_size: int | None = ...,
-        show_progress_bar: bool = ...,
+        show_progress_bar: bool | None = ...,
         normalize_embeddings: bool = ...,
         task: str | None = ...,
     ) -> Any: ...
@@ -1170,7 +1170,7 @@ class SentenceEncoder(_Prompted):
         prompt_name: str | None = ...,
         prompt: str | None = ...,
         batch_size: int | None = ...,
-        show_progress_bar: bool = ...,
+        show_progress_bar: bool | None = ...,
         **how: Any,
     ) -> np.ndarray[Any, Any]: ...
     def encode_to_file(
@@ -1178,7 +1178,7 @@ class SentenceEncoder(_Prompted):
         sentences: str | Sequence[str] | np.ndarray[Any, Any],
         file: str | os.PathLike[str],
         batch_size: int | None = ...,
-        show_progress_bar: bool = ...,
+        show_progress_bar: bool | None = ...,
         overwrite: bool = ...,
         **how: Any,
     ) -> pathlib.Path: ...
@@ -1190,7 +1190,7 @@ class SentenceEncoder(_Prompted):
         layers: Sequence[int] | None = ...,
         pooling: str | None = ...,
         batch_size: int | None = ...,
-        show_progress_bar: bool = ...,
+        show_progress_bar: bool | None = ...,
     ) -> np.ndarray[Any, Any]: ...
     def similarity(self, a: Any, b: Any) -> np.ndarray[Any, Any]: ...
     def predict_similarity(
@@ -1274,12 +1274,12 @@ def mine_hard_negatives(
     output_scores: bool = ...,
     batch_size: int | None = ...,
     seed: int = ...,
-    show_progress_bar: bool = ...,
+    show_progress_bar: bool | None = ...,
 ) -> Any: ...
 def paraphrase_mining(
     model: Any,
     sentences: str | Sequence[str] | np.ndarray[Any, Any],
-    show_progress_bar: bool = ...,
+    show_progress_bar: bool | None = ...,
     batch_size: int | None = ...,
     query_chunk_size: int = ...,
     corpus_chunk_size: int | None = ...,
@@ -1298,7 +1298,7 @@ def community_detection(
     threshold: float = ...,
     min_community_size: int = ...,
     batch_size: int | None = ...,
-    show_progress_bar: bool = ...,
+    show_progress_bar: bool | None = ...,
 ) -> Any: ...
 def cross_validate(
     make_task: Callable[..., Any],

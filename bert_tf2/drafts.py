@@ -21,6 +21,7 @@ class Draft:
     Attributes:
         part: Path of what there is. done: how many rows are whole.
         more: dict, what was noted along with them; {} at the beginning.
+        replaces: whether a file of that name may be there in the end.
 
     Raises:
         ValueError: it was begun with something else; the message names what.
@@ -28,6 +29,7 @@ class Draft:
 
     def __init__(self, file, said):
         self.file, self.said, self.done, self.more = file, said, 0, {}
+        self.replaces = file.exists()
         self.part = file.with_name(f".{file.name}.part")
         self.notes = self.part.with_name(f"{self.part.name}.json")
         if not (self.notes.is_file() and self.part.is_file()):
@@ -52,7 +54,9 @@ class Draft:
         self.done, self.more = done, more
 
     def publish(self):
-        """Gives the file its name."""
+        """Gives the file its name; FileExistsError if another has come there meanwhile."""
+        if self.file.exists() and not self.replaces:
+            raise FileExistsError(f"{self.file} has come to be meanwhile; {self.part} is whole")
         os.replace(self.part, self.file)
         files.flush(self.file.parent)
         self.notes.unlink(missing_ok=True)

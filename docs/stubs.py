@@ -142,7 +142,9 @@ def _kind(parameter, place):
     for kind in (bool, int, float, str):
         if isinstance(default, kind):
             return kind.__name__
-    if isinstance(default, Sequence | Mapping):
+    if isinstance(default, Mapping):
+        return "Mapping[Any, Any]"
+    if isinstance(default, Sequence):
         return "Sequence[Any]"
     if "." in place and not place.endswith(".__init__"):
         return "Any"  # of a method that people seldom call themselves

@@ -119,7 +119,9 @@ def _word(task, target, outputs):
         raise ValueError("The text must have a [MASK], the word at which is explained.")
     tokenizer = task.preprocessor.tokenizer
     number = int(np.argmax(found[0, 0])) if target is None else target
-    number = tokenizer.token_to_id(number) if isinstance(number, str) else int(number)
+    number = tokenizer.token_to_id(number) if isinstance(number, str) else number
+    if isinstance(number, bool) or not isinstance(number, int | np.integer):
+        raise ValueError(f"`target` must be a word's piece or its id. Received: {shorten(target)}")
     name = tokenizer.id_to_token(number)
 
     def of(outputs):

@@ -2,10 +2,13 @@
 
 import json
 
+import numpy as np
+
 from bert_tf2.cli import answered, flags
 from bert_tf2.cli.opened import open_model
 from bert_tf2.cli.rows import Rows
 from bert_tf2.cli.verbs import VERBS
+from bert_tf2.messages import shorten
 
 PREDICT = "predict"  # the verb whose flags there are, and whose answers
 COMMAND = "Answerer"  # for messages
@@ -50,7 +53,8 @@ class Answerer:
             types, in the order of the rows.
 
         Raises:
-            ValueError: a row without a column, or with a column of the name of an answer's cell.
+            ValueError: a row without a column, or with a cell that is no text, or no list of them
+                where there must be one; a column of the name of an answer's cell.
         """
         if not rows:
             return []
@@ -60,6 +64,9 @@ class Answerer:
                 f"Rows must have {', '.join(names)}. Received at index {missing[0]}: "
                 f"{', '.join(map(str, rows[missing[0]])) or 'nothing'}"
             )
+        for i, row in enumerate(rows):
+            for name in names:
+                _check_cell(f"at index {i}", name, row[name])
         columns = Rows({name: [row[name] for row in rows] for name in names}, None, "")
         found = []
         pairs = answered.answered(self.model, columns, self.batch_size, _Bar())
@@ -80,6 +87,15 @@ class _Bar:
 
     def update(self, count):
         pass
+
+
+def _check_cell(where, name, cell):
+    """A str; of `words` and `choices` str in a list, a tuple or an array."""
+    several = name in ("words", "choices")
+    texts = [*cell] if several and isinstance(cell, list | tuple | np.ndarray) else [cell]
+    if several == (texts == [cell]) or not all(isinstance(text, str) for text in texts):
+        what = "a list of str" if several else "a str"
+        raise ValueError(f"Rows must have {what} in {name!r}. Received {where}: {shorten(cell)}")
 
 
 def _word(value):

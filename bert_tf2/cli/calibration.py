@@ -21,6 +21,11 @@ def measured(flags, model, precisions, write):
     Returns:
         {precision: {"bytes", "milliseconds_a_row", and the task's figures}}.
     """
+    if not model.row.labelled:
+        raise ValueError(
+            f"--calibrate scores answers that a SavedModel gives, and a {model.row.cls} is "
+            "scored by hidden words: compare precisions by bert_tf2 evaluate"
+        )
     examples, found = model.read(flags, flags.calibrate), {}
     with tempfile.TemporaryDirectory() as folder:
         for precision in precisions:
@@ -35,15 +40,26 @@ def measured(flags, model, precisions, write):
                 "milliseconds_a_row": asked.seconds / len(examples) * 1000,
                 **scores.score(flags, other, examples, answers),
             }
-    _show(_figure(flags, model, found), found)
+    name = _figure(flags, model, found)
+    if undefined := [precision for precision, values in found.items() if values[name] is None]:
+        raise ValueError(
+            f"{flags.calibrate}: {name} is not defined on these rows, of {undefined[0]}: are all "
+            "labels or answers the same?"
+        )
+    _show(name, found)
     return found
 
 
 def check(flags, model, found):
     """Raises ValueError where the precision that is asked for costs more than it may."""
-    most, precision = flags.max_accuracy_drop, flags.precision or EXACT
+    most, precision = flags.max_accuracy_drop, flags.precision or _own(flags, model)
     if most is None:
         return
+    if precision not in found:
+        raise ValueError(
+            f"The model computes in {precision}, which is not measured: give --precision, one of "
+            f"{', '.join(found)}"
+        )
     name = _figure(flags, model, found)
     exact, own = found[EXACT][name], found[precision][name]
     if not exact - own <= most:
@@ -51,6 +67,12 @@ def check(flags, model, found):
             f"{precision} has {name} {own:.4f} on {flags.calibrate}, {exact - own:.4f} less than "
             f"float32: more than --max_accuracy_drop={most:g}. Nothing is written."
         )
+
+
+def _own(flags, model):
+    """What is written where no --precision is given."""
+    computes = model.task.encoder.policy.name.removeprefix("mixed_")
+    return computes if flags.format == "saved_model" else EXACT
 
 
 def _figure(flags, model, found):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bert_tf2.cli import console, opened, row_streams, task_files, task_table
 from bert_tf2.cli.flags import UsageError
+from bert_tf2.data.text_files import TextFile
 
 TASK = task_table.TASKS["sentence_similarity"]  # of what is embedded with
 
@@ -54,19 +55,34 @@ def _say(file):
 
 
 def _texts(flags, path):
-    """The texts of a table; of plain text the file itself, which is read line by line."""
+    """The texts of a table; of plain text its lines, blank ones too, so that rows are lines."""
     if flags.text_pair_column:
         raise UsageError("--text_pair_column is not for vectors, of single texts", flags.command)
-    if path.suffix.lower() == ".txt" and not flags.encoding:
-        return path
-    return _Column(flags, path)
+    if path.suffix.lower() != ".txt":
+        return _Column(functools.partial(row_streams.texts, flags, path))
+    return _Column(functools.partial(_lines, path, flags.encoding)) if flags.encoding else path
+
+
+def _lines(path, encoding):
+    """Every line, a dict of `text`; what follows the last line feed is one if there is any."""
+    last = None
+    for line in TextFile(path, encoding):
+        if last is not None:
+            yield {"text": last.removesuffix("\r")}
+        last = line
+    if last:
+        yield {"text": last.removesuffix("\r")}
 
 
 class _Column:
-    """The texts of a table, which slices read one after another, whatever its size."""
+    """The texts of a stream of rows, which slices read one after another, whatever its size.
 
-    def __init__(self, flags, path):
-        self.rows = functools.partial(row_streams.texts, flags, path)
+    Args:
+        rows: function that begins the stream.
+    """
+
+    def __init__(self, rows):
+        self.rows = rows
         self.count, _ = row_streams.counted(self.rows())
         self.place, self.left = 0, self.rows()
 

@@ -10,6 +10,8 @@ def explain(flags):
     if not 1 <= len(flags.arguments) <= 2:
         raise UsageError("give a text, or two as a pair", flags.command)
     layers, heads = _numbers(flags, "layers"), _numbers(flags, "heads")
+    if not flags.output_file and (layers, heads) != (None, None):
+        raise UsageError("--layers and --heads are of the page: give --output_file", flags.command)
     if flags.output_file:
         task_files.check_output(flags.output_file, flags.overwrite, (".html",))
     model, preprocessor = _model(flags)

@@ -282,7 +282,8 @@ FLAGS = {
         "labelled file: print size, speed and the task's figure on it at each precision"
     ),
     "max_accuracy_drop": number(
-        "with --calibrate: write nothing if that figure is lower by more than float32's",
+        "with --calibrate: write nothing if that figure is lower by more than float32's; of "
+        "questions up to 100, of others up to 1",
         lower_bound=0,
     ),
     "to": choice(

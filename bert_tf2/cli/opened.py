@@ -60,14 +60,17 @@ class Opened(NamedTuple):
                 f"{', '.join(rows.columns)}; see --text_pair_column"
             )
         size = STEPS * batch_size
-        own = tqdm(total=len(rows), unit="row", disable=None, mininterval=0.5)
-        with own if bar is None else contextlib.nullcontext(bar) as bar:
+        with _bar(len(rows)) if bar is None else contextlib.nullcontext(bar) as bar:
             for start in range(0, len(rows), size):
                 part = rows.take(range(start, min(start + size, len(rows))))
                 for found in self.answer(part.x, batch_size):
                     count = len(next(iter(found.values())))
                     yield from ({n: v[i] for n, v in found.items()} for i in range(count))
                     bar.update(count)
+
+
+def _bar(count):
+    return tqdm(total=count, unit="row", disable=None, mininterval=0.5)
 
 
 def opened(name, task):

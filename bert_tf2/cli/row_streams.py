@@ -45,7 +45,7 @@ def questions(flags, path):
     """Questions and their contexts, see `rows.questions`."""
     from bert_tf2.data.squad import each
 
-    for _, _, question, context in each(path):
+    for _, _, question, context in each(path, encoding=flags.encoding):
         yield {"question": question, "context": context}
 
 

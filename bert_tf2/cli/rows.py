@@ -199,7 +199,7 @@ def questions(flags, path, labelled, names=None):
     """Questions to texts: SQuAD 1.1 or 2.0, or the same in JSON Lines (`read_squad`)."""
     from bert_tf2.data.squad import read_squad
 
-    found = read_squad(path, labelled)
+    found = read_squad(path, labelled, flags.encoding)
     columns = {"question": found.questions, "context": found.contexts}
     about, labels = f"{len(found)} questions", None
     if labelled:

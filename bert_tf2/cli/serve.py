@@ -10,6 +10,7 @@ from bert_tf2.cli import console, task_files, task_table
 from bert_tf2.cli.flags import UsageError, parse
 from bert_tf2.cli.opened import open_model
 from bert_tf2.cli.verbs import VERBS
+from bert_tf2.weights import registry
 from bert_tf2.weights.discovery import locate
 
 
@@ -18,8 +19,7 @@ def serve(flags):
     if len(flags.arguments) != 1:
         raise UsageError("give one folder of exported models", flags.command)
     (given,) = flags.arguments
-    if not Path(given).expanduser().exists():
-        raise FileNotFoundError(f"No folder {given}: expected one that bert_tf2 export wrote")
+    given = _there(given)
     import bert_tf2.serving.server  # noqa: F401  says what to install, before TensorFlow is awaited
 
     console.import_tensorflow()
@@ -34,6 +34,25 @@ def serve(flags):
         if flags.log_requests:
             logs.to_stderr()
         serve(folder, *how, ready=_say, grpc_port=flags.grpc_port)
+
+
+def _there(given):
+    """What is given, or the folder of a published checkpoint that is named."""
+    if Path(given).expanduser().exists():
+        return given
+    if "/" in given or not _is_published(given):
+        raise FileNotFoundError(
+            f"No folder {given}: expected one that bert_tf2 export wrote, a .keras file, or a "
+            "checkpoint's folder or name"
+        )
+    return str(registry.resolve(given))
+
+
+def _is_published(name):
+    try:
+        return bool(registry.find(name))
+    except ValueError:
+        return False
 
 
 @contextlib.contextmanager
@@ -52,7 +71,7 @@ def exported_for_now(given):
     with tempfile.TemporaryDirectory(prefix="bert_tf2-") as folder:
         print(f"{given} is exported into {folder}, for as long as it is served. To keep what is")
         print(f"served: bert_tf2 export --model='{given}' --export_dir=FOLDER", flush=True)
-        export_saved_model(task, Path(folder, named.stem, "1"))
+        export_saved_model(task, Path(folder, named.name.removesuffix(".keras"), "1"))
         yield folder
 
 
@@ -114,6 +133,7 @@ def _opened(client, flags):
     from bert_tf2.serving.client_columns import filled_up
 
     about = client.about
+    client.version = int(about["version"])  # which answers all rows, though there come newer ones
     if not about["task"]:
         raise ValueError(f"{client.url} does not tell the task of {client.model}: ask it with curl")
     signature = about["signatures"]["serving_default"]

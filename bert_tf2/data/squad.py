@@ -54,12 +54,13 @@ class Questions:
         return [dict(zip(ANSWER, pair, strict=True)) for pair in pairs]
 
 
-def read_squad(path, labelled=True):
+def read_squad(path, labelled=True, encoding=None):
     """Reads a SQuAD file.
 
     Args:
         path: a .json file as published, of 1.1 or 2.0; or .jsonl, a question a line.
         labelled: whether to read answers; else there may be none.
+        encoding: of a .jsonl file, Python's name; default: UTF-8. JSON as published is in UTF-8.
 
     Returns:
         `Questions`, with one row at least.
@@ -71,7 +72,7 @@ def read_squad(path, labelled=True):
         OSError: the file cannot be read.
     """
     rows, seen = [], set()
-    for where, *row in each(path, labelled):
+    for where, *row in each(path, labelled, encoding):
         if row[0] in seen:
             raise ValueError(f"{where}: its id is there twice")
         seen.add(row[0])
@@ -79,14 +80,16 @@ def read_squad(path, labelled=True):
     return Questions(*map(list, zip(*rows, strict=True)))
 
 
-def each(path, labelled=False):
+def each(path, labelled=False, encoding=None):
     """Each question in turn: its place, id, text and context, and where labelled its answers.
 
     Arguments and errors are those of `read_squad`, but that ids may be there twice.
     """
     path, none = Path(path), True
     of_lines = path.suffix.lower() == ".jsonl"
-    for where, context, question in (_of_lines if of_lines else _of_file)(path):
+    if encoding and not of_lines:
+        raise ValueError(f"{path}: `encoding` is for .jsonl: JSON as published is in UTF-8")
+    for where, context, question in _of_lines(path, encoding) if of_lines else _of_file(path):
         none, key = False, str(question["id"])
         where = f"{where}, question {shorten(key, 60)}"
         for name, text in (("question", question["question"]), ("context", context)):
@@ -107,9 +110,9 @@ def _of_file(path):
                 yield path, paragraph["context"], {"is_impossible": False} | question
 
 
-def _of_lines(path):
+def _of_lines(path, encoding):
     wanted = ("id", "question", "context")
-    for number, row in json_lines.rows(path, TextFile(path), wanted):
+    for number, row in json_lines.rows(path, TextFile(path, encoding), wanted):
         where = f"{path}, line {number}"
         answers = row.get("answers", {})
         if isinstance(answers, dict):  # columns, as Hugging Face's datasets have them

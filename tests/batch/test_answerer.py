@@ -50,6 +50,9 @@ def test_rows_of_texts(model, tmp_path, name):
     assert answers([]) == []
     with pytest.raises(ValueError, match=r"Rows must have text\. Received at index 1: id"):
         answers([ROWS[0], {"id": 3}])
+    for cell in (None, 3, b"tea", ["tea"]):
+        with pytest.raises(ValueError, match=r"a str in 'text'. Received at index 1"):
+            answers([ROWS[0], {"text": cell}])
     with pytest.raises(ValueError, match="must not both have"):
         answers([ROWS[0] | {cell: 1 for cell in want[0] if cell != "text"}])
     with pytest.raises(UsageError, match="nix"):

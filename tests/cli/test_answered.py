@@ -136,6 +136,16 @@ def test_another_run_is_refused(models, tmp_path, monkeypatch, capsys, small_win
     assert "goes on at row 11" in capsys.readouterr().out
 
 
+def test_a_file_that_comes_to_be_meanwhile_is_left_alone(tmp_path):
+    with answered.drafts.draft(tmp_path / "a.txt", {}) as draft:
+        draft.part.write_text("ours")
+        draft.note(1)
+        (tmp_path / "a.txt").write_text("theirs")
+        with pytest.raises(FileExistsError, match="has come to be meanwhile"):
+            draft.publish()
+    assert (tmp_path / "a.txt").read_text() == "theirs" and draft.part.read_text() == "ours"
+
+
 def test_what_is_wrong_in_the_last_row_is_said_before_the_first(models, tmp_path, capsys):
     (tmp_path / "a.jsonl").write_text(jsonl({"text": TEXTS}) + "{}\n", "utf-8")
     given = [f"--model={models('clf')}", f"--input_file={tmp_path}/a.jsonl"]

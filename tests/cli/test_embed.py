@@ -40,6 +40,18 @@ def test_files_of_texts(checkpoint, tmp_path, monkeypatch, name, capsys):
     np.testing.assert_allclose(np.load(out), want, atol=1e-6)
 
 
+def test_rows_are_lines_in_every_encoding(checkpoint, tmp_path, capsys):
+    """Blank ones, too."""
+    for encoding in ("utf-8", "cp1252"):
+        (tmp_path / "a.txt").write_text("tea\n\nrain à la carte\n", encoding)
+        how = [f"--init_checkpoint={checkpoint}", f"--input_file={tmp_path / 'a.txt'}"]
+        how += [f"--encoding={encoding}"] * (encoding != "utf-8")
+        shell.runs("embed", *how, f"--output_file={tmp_path / encoding}.npy")
+    first, second = (np.load(tmp_path / f"{name}.npy") for name in ("utf-8", "cp1252"))
+    assert first.shape[0] == 3
+    np.testing.assert_allclose(first, second, atol=1e-6)
+
+
 def test_models_that_are_kept(checkpoint, tmp_path, capsys):
     """A `.keras` file and a preset; another task's is refused."""
     (tmp_path / "a.txt").write_text(FILES["a.txt"])

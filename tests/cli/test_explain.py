@@ -35,4 +35,5 @@ def test_refuses(model, capsys):
     how = ["explain", f"--model={model}"]
     shell.fails(capsys, 2, how, "give a text")
     shell.fails(capsys, 2, [*how, "--layers=one", "a"], "--layers must be numbers")
+    shell.fails(capsys, 2, [*how, "--heads=1", "a"], "give --output_file")
     shell.fails(capsys, 1, [*how, "--target=fog", "a"], "one name of", "fog")

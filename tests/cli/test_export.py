@@ -8,6 +8,8 @@ import pytest
 import shell
 from by_default import by_default
 
+from bert_tf2 import MaskedLM, TextClassifier, TextRegressor
+
 ROWS = "text\tlabel\nthe kettle hums\ta\nrain\tb\ntea & rain\ta\n\tb\nstone\tb\n"
 
 
@@ -74,6 +76,33 @@ def test_what_loses_too_much_is_refused(model, tmp_path, capsys, monkeypatch):
         *("int8 has accuracy 0.8750", "0.0250 less than float32", "Nothing is written"),
     )
     assert not any(tmp_path.iterdir())
+
+
+def test_what_the_model_computes_in_is_compared(model, tmp_path, capsys, monkeypatch):
+    """Without --precision a bfloat16 model is written in bfloat16, and held to what that costs."""
+    from bert_tf2.cli import calibration
+    from bert_tf2.serving.precision import copy_of
+
+    task = oracle.tiny_task(TextClassifier, labels=["a", "b"])
+    copy_of(task, "mixed_bfloat16").save(tmp_path / "model.keras")
+    found = {"float32": {"accuracy": 0.9}, "bfloat16": {"accuracy": 0.875}}
+    monkeypatch.setattr(calibration, "measured", lambda *given: found)
+    how = (f"--calibrate={model / 'dev.tsv'}", "--max_accuracy_drop=0.02")
+    shell.fails(
+        capsys, 1, command(tmp_path, tmp_path / "out", *how), "bfloat16 has accuracy 0.8750"
+    )
+
+
+def test_what_cannot_be_scored_is_refused(tmp_path, capsys):
+    oracle.tiny_task(TextRegressor).save(tmp_path / "model.keras")
+    (tmp_path / "dev.tsv").write_text("text\tlabel\nrain\t1\ntea\t1\nstone\t1\n")
+    how = ("--format=onnx", f"--calibrate={tmp_path / 'dev.tsv'}")
+    shell.fails(
+        capsys, 1, command(tmp_path, tmp_path / "out", *how), "pearson is not defined on these rows"
+    )
+    oracle.tiny_task(MaskedLM).save(tmp_path / "model.keras")
+    shell.fails(capsys, 1, command(tmp_path, tmp_path / "out", *how), "by hidden words")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

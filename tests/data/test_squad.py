@@ -64,6 +64,19 @@ def test_every_form(put, name, content):
     )
 
 
+def test_lines_in_another_encoding(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(
+        '{"id": "1", "question": "Où?", "context": "Là."}'.encode("cp1252")
+    )
+    found = read_squad(tmp_path / "a.jsonl", False, "cp1252")
+    assert (found.questions, found.contexts) == (["Où?"], ["Là."])
+    with pytest.raises(ValueError, match="invalid UTF-8"):
+        read_squad(tmp_path / "a.jsonl", False)
+    (tmp_path / "a.json").write_text(published(*GOOD))
+    with pytest.raises(ValueError, match=r"a\.json: `encoding` is for \.jsonl"):
+        read_squad(tmp_path / "a.json", True, "cp1252")
+
+
 def test_a_test_file_has_no_answers(put):
     path = put("a.json", published({"id": 7, "question": "Who?"}))
     assert read_squad(path, labelled=False) == Questions(["7"], ["Who?"], [CONTEXT])

@@ -176,15 +176,20 @@ WRONG = {
         CODE.RESOURCE_EXHAUSTED,
         "may have 131,072 values",
     ),
+    "one for all": (
+        lambda: tensor(sizes=[9], string_val=[b"a"]),
+        CODE.INVALID_ARGUMENT,
+        "a string_val for each",
+    ),
     "content": (
         lambda: tensor(sizes=[1], tensor_content=b"a" * 8),
         CODE.INVALID_ARGUMENT,
-        "do not fit",
+        "a string_val for each",
     ),
     "more values": (
         lambda: tensor(sizes=[1], string_val=[b"a", b"b"]),
         CODE.INVALID_ARGUMENT,
-        "do not fit",
+        "a string_val for each",
     ),
     "size": (lambda: tensor(sizes=[-1]), CODE.INVALID_ARGUMENT, "must have a shape"),
     "dtype": (lambda: tensor(sizes=[1], dtype=9999), CODE.INVALID_ARGUMENT, "kind 9999"),
@@ -235,6 +240,12 @@ def test_a_key_a_new_version_and_what_is_taken_before_the_end(tmp_path):
     assert done == [(40, 3)] * len(done) and all(isinstance(x, ConnectionError) for x in failed)
 
 
-def test_requests_from_a_shell(url, capsys):
+def test_requests_from_a_shell(url, capsys, monkeypatch):
+    """Of one version, whatever is loaded meanwhile."""
+    asked = []
+    real = Client.answer
+    monkeypatch.setattr(
+        Client, "answer", lambda c, *x, **y: (asked.append(c.version), real(c, *x, **y))[1]
+    )
     shell.runs("request", url, "--model=clf", "tea")
-    assert capsys.readouterr().out.endswith("\ttea\n")
+    assert capsys.readouterr().out.endswith("\ttea\n") and asked == [1]

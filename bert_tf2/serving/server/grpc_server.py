@@ -156,6 +156,8 @@ def _inputs(service, tensors, signature):
         # One value may stand for all of a tensor, however large.
         if math.prod(sizes) * LARGEST > most:
             raise Refused(413, f"{name!r} may have {most // LARGEST:,} values: {sizes}")
+        if spec.dtype == "string" and len(tensor.string_val) != math.prod(sizes):
+            raise Refused(400, f"{name!r} must have a string_val for each value: {sizes}")
     try:
         return grpc_messages.arrays(tensors)
     except (ValueError, TypeError) as error:
