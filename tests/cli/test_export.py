@@ -56,6 +56,20 @@ def test_what_fewer_bits_cost(model, tmp_path, format, capsys):
     assert exact[2] == f"{accuracy_of(model):.4f}"
 
 
+@pytest.mark.full
+def test_what_vectors_lose_is_told_by_pairs(tmp_path, reference, capsys):
+    tiny = shell.tiny_checkpoint(tmp_path / "tiny", reference)
+    rows = [("rain", "tea", 1), ("stone", "a stone", 4), ("tea", "tea", 5), ("rain", "stone", 2)]
+    lines = ["index\tsentence1\tsentence2\tscore", *(f"0\t{a}\t{b}\t{n}" for a, b, n in rows)]
+    (tmp_path / "dev.tsv").write_text("\n".join(lines) + "\n")
+    how = ("--format=onnx", "--glue=STS-B", f"--calibrate={tmp_path / 'dev.tsv'}")
+    shell.runs(
+        *("export", f"--preset={tiny}", "--task=sentence_similarity"),
+        *(f"--export_dir={tmp_path / 'out'}", *how),
+    )
+    assert "spearman" in capsys.readouterr().out
+
+
 def accuracy_of(model):
     import keras
 
