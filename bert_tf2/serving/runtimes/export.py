@@ -51,6 +51,10 @@ def export_onnx(task, folder, precision="float32", about=None):
         ImportError: onnx or onnxruntime is not installed: `pip install "bert_tf2[onnx]"`.
         FileExistsError: the folder is not empty. ValueError: another precision.
         NotImplementedError: a task of your own computes with what nothing stands for in ONNX.
+
+    Examples:
+        >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+        >>> folder = bert_tf2.export_onnx(clf, "onnx/clf")
     """
     return export(task, folder, "onnx", precision, about)
 
@@ -63,6 +67,12 @@ def export_litert(task, folder, precision="float32", about=None):
     Args:
         task, folder, about: as of `export_onnx`.
         precision: "float32"; "float16", weights in 16 bits; or "int8", weights in 8 bits.
+
+    Returns, raises: as `export_onnx`.
+
+    Examples:
+        >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
+        >>> folder = bert_tf2.export_litert(clf, "litert/clf")
     """
     return export(task, folder, "litert", precision, about)
 
