@@ -3,11 +3,13 @@
 Letters: K layers, N heads, L length.
 """
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
 
 from bert_tf2.analysis.reading import read
+from bert_tf2.tasks.task import Task
 
 
 class Attention(NamedTuple):
@@ -34,7 +36,7 @@ def attention(model, text, text_pair=None, preprocessor=None):
     the same layers, `Encoder.attention_scores`.
 
     Args:
-        model: a task, or an `Encoder`.
+        model: a task, with its active adapter, or an `Encoder`.
         text: str; of a `QuestionAnswerer` the question.
         text_pair: str, the second text: a `QuestionAnswerer`'s context, one choice of a
             `MultipleChoice`. Default: none.
@@ -58,6 +60,7 @@ def attention(model, text, text_pair=None, preprocessor=None):
     found = read(model, text, text_pair, preprocessor)
     ids = {name: found.inputs[name] for name in ("token_ids", "segment_ids", "padding_mask")}
     ids = {name: x.reshape(1, -1) for name, x in ids.items()}
-    scores = found.encoder.attention_scores(ids)
+    with model.wearing() if isinstance(model, Task) else contextlib.nullcontext():
+        scores = found.encoder.attention_scores(ids)
     weights = np.stack([np.asarray(layer, "float32")[0] for layer in scores])
     return Attention(found.pieces, found.special, found.second, weights)

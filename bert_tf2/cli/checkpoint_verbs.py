@@ -19,7 +19,7 @@ def convert(flags):
     if flag == "model" and _is_keras(flags.model):
         from bert_tf2.cli.opened import load_task
 
-        contents = load_task(flags.model).contents()
+        contents = load_task(flags.model).contents_for(flags.to)
     else:
         contents, report = weights.contents_of(_open(flags, flags[flag].value))
         print(report)

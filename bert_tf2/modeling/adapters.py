@@ -149,7 +149,7 @@ class Adapter(keras.layers.Layer):
         if not self.can_merge:
             raise ValueError(
                 f"Adapter {self.name!r} cannot be merged: a {self.kind} bottleneck is no sum of "
-                "kernels. It is exported as it is."
+                "kernels. SavedModels, presets and .keras files have it as it is."
             )
         found = {}
         for unit in self.settings.targets if isinstance(self.settings, LoRA) else ():

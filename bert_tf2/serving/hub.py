@@ -45,7 +45,8 @@ def export_text_encoder(model, folder, tokenizer=None):
     TF-Hub's, and `from_preset` opens the folder.
 
     Args:
-        model: an `Encoder` or a task. It is computed in float32, whatever its dtype policy.
+        model: an `Encoder` or a task, whose active adapter is merged. It is computed in float32,
+            whatever its dtype policy.
         folder: a new folder.
         tokenizer: of an `Encoder`, for the vocabulary; a task has its own.
 
@@ -54,6 +55,7 @@ def export_text_encoder(model, folder, tokenizer=None):
 
     Raises:
         FileExistsError: `folder` exists and is not empty; nothing is changed.
+        ValueError: the active adapter is a bottleneck, which cannot be merged.
 
     Examples:
         >>> encoder = bert_tf2.Encoder.from_preset("uncased_L-4_H-512_A-8")
@@ -61,7 +63,8 @@ def export_text_encoder(model, folder, tokenizer=None):
         >>> bert_tf2.export_text_encoder(encoder, "hub/small", tokenizer).name
         'small'
     """
-    contents = model.contents()
+    own = isinstance(model, Encoder)  # which has no adapters
+    contents = model.contents() if own else model.contents_for("tfhub")
     if tokenizer is not None:
         contents = dataclasses.replace(contents, tokenizer=tokenizer.source())
     export_contents(contents, folder)

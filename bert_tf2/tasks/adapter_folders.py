@@ -46,7 +46,7 @@ def load_adapter(task, folder, name="default", any_base=False):
             is refused otherwise. peft's files do not say what they were trained on.
 
     Returns:
-        the task.
+        the task. Where it raises, the adapter that was active still is.
 
     Raises:
         weights.CheckpointError: files are missing or damaged, or hold what nothing here computes;
@@ -62,6 +62,7 @@ def load_adapter(task, folder, name="default", any_base=False):
             "the model that it was trained on; `any_base=True` takes it all the same."
         )
     _check_head(task, stored, folder)
+    before = task.active_adapter
     try:
         task.add_adapter(stored.kind, name, **stored.settings)
     except TypeError as error:
@@ -70,6 +71,7 @@ def load_adapter(task, folder, name="default", any_base=False):
         _fill(task, stored, folder, name)
     except BaseException:
         task.delete_adapter(name)
+        task.set_adapter(before)
         raise
     return task
 

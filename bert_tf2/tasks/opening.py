@@ -193,6 +193,14 @@ def check_fit(config, preprocessor):
         )
 
 
+def write(folder, contents, format, dtype):
+    """`weights.save`, and a warning for all that the folder will not say. -> the folder."""
+    folder = weights.save(folder, contents, format, dtype)
+    for sentence in weights.lost(contents, format):
+        LOGGER.warning("%s: %s", folder, sentence)
+    return folder
+
+
 class Kept:
     """How a task is kept: in presets, in Keras's files, and as a SavedModel."""
 
@@ -208,6 +216,18 @@ class Kept:
         """All that a checkpoint of this task holds: a `weights.Contents`."""
         return contents_of(self)
 
+    def contents_for(self, format):
+        """`contents`, for a folder of a format: where it has no place for adapters, the active one
+        is merged into the arrays.
+
+        Raises:
+            ValueError: that is a bottleneck, which cannot be merged.
+        """
+        contents = self.contents()
+        if format == "bert_tf2" or self.active_adapter is None:
+            return contents
+        return dataclasses.replace(contents, arrays=self.merged_arrays())
+
     def save_to_preset(self, folder, format="bert_tf2", dtype="float32"):
         """Writes weights, config and vocabulary for `from_preset`, or for another library.
 
@@ -215,13 +235,7 @@ class Kept:
         the task's settings, and its adapters, each in its own two files; in others the active one
         is merged. What a format has no words for is said. None holds the optimizer: `save` does.
         """
-        contents = self.contents()
-        if format != "bert_tf2":
-            contents = dataclasses.replace(contents, arrays=self.merged_arrays())
-        folder = weights.save(folder, contents, format, dtype)
-        for sentence in weights.lost(contents, format):
-            LOGGER.warning("%s: %s", folder, sentence)
-        return folder
+        return write(folder, self.contents_for(format), format, dtype)
 
     def save(self, filepath, *args, **kwargs):
         """As Keras's, to a `.keras` file, which has the vocabulary inside."""

@@ -1,13 +1,10 @@
 """The optimizer's slots beside the weights, as Google's checkpoints have them."""
 
 import dataclasses
-import logging
 
 import numpy as np
 
-from bert_tf2 import weights
-
-LOGGER = logging.getLogger("bert_tf2")
+from bert_tf2.tasks import opening
 
 
 class KeepsSlots:
@@ -22,21 +19,22 @@ class KeepsSlots:
                 `…/adam_v`) and the `global_step`, from which Google's scripts go on.
 
         Raises:
-            ValueError: slots of another format, or of an optimizer that has taken no step or has
-                others; and what `weights.save` raises.
+            ValueError: slots of another format, beside an active adapter, or of an optimizer that
+                has taken no step or has others; and what `weights.save` raises.
         """
-        contents = self.contents()
-        if optimizer:
-            if format != "google":
-                raise ValueError(
-                    "`optimizer` must be False for a format without slots: only google has them, "
-                    f"and `save` and `Checkpoints` keep them. Received: {format!r}"
-                )
-            contents = _with_slots(self, contents)
-        folder = weights.save(folder, contents, format, dtype)
-        for sentence in weights.lost(contents, format):
-            LOGGER.warning("%s: %s", folder, sentence)
-        return folder
+        if not optimizer:
+            return super().save_to_preset(folder, format, dtype)
+        if format != "google":
+            raise ValueError(
+                "`optimizer` must be False for a format without slots: only google has them, "
+                f"and `save` and `Checkpoints` keep them. Received: {format!r}"
+            )
+        if self.active_adapter is not None:
+            raise ValueError(
+                "`optimizer` must be False beside an adapter: its slots are of the adapter, which "
+                f"google has no place for. Received: adapter {self.active_adapter!r}"
+            )
+        return opening.write(folder, _with_slots(self, self.contents()), format, dtype)
 
 
 def _with_slots(task, contents):

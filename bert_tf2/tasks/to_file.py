@@ -78,6 +78,8 @@ def fingerprint(task, how=None):
     found = hashlib.sha256()
     kept = {"tokenizer": task.preprocessor.tokenizer.get_config()}
     kept |= {name: getattr(task, name) for name in task.settings}
+    if task.active_adapter is not None:  # what it does with its numbers
+        kept["adapter"] = task.adapters[task.active_adapter].spoken()
     kept |= {"max_length": task.preprocessor.max_length} | (how._asdict() if how else {})
     if how and how.ranges is not None:
         kept["ranges"] = how.ranges.tolist()  # NumPy shortens what is long

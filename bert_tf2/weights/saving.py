@@ -155,9 +155,11 @@ def lost(contents: Contents, to: str) -> list[str]:
     if words:
         said.append(f"{to} has no place for these settings of the tokenizer: {', '.join(words)}")
     if contents.adapters and to != "bert_tf2":
+        active = ((contents.task or {}).get("adapters") or {}).get("active")
+        merged = f"{active} was merged into the weights" if active else "none of them is active"
         said.append(
-            f"{to} has no place for adapters ({', '.join(contents.adapters)}): the active one was "
-            "merged into the weights, others were left out"
+            f"{to} has no place for adapters ({', '.join(contents.adapters)}): {merged}, others "
+            "were left out"
         )
     if not contents.tokenizer.files:
         said.append("no vocabulary lies beside the weights, so none was written")

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from bert_tf2.modeling.inputs import INPUT_NAMES
-from bert_tf2.serving.precision import copy_of
+from bert_tf2.serving.precision import at_precision, copy_of
 from bert_tf2.tasks.masked_lm import MaskedLM
 from bert_tf2.tasks.sparse_encoder import SparseEncoder
 from bert_tf2.tasks.text_regressor import TextRegressor
@@ -24,7 +24,7 @@ def graph_of(task, dtype="int64", drop_padding=False):
     """A task as a concrete function of ids, in float32.
 
     Args:
-        task: a task model; it is left alone.
+        task: a task model; it is left alone. Its active adapter is merged, if that can be.
         dtype: of the ids, "int64" or "int32".
         drop_padding: whether padding is not computed.
 
@@ -34,7 +34,7 @@ def graph_of(task, dtype="int64", drop_padding=False):
         `scoring_mask`, where the task has these. Its `structured_outputs` is a dict: see `outputs`.
         A MaskedLM answers every position. And {`ref()` of a variable's handle: our name}.
     """
-    copy = copy_of(task, "float32", drop_padding=drop_padding)
+    copy = copy_of(at_precision(task, None), "float32", drop_padding=drop_padding)
     for layer in copy.layers:
         if hasattr(layer, "in_one"):
             layer.in_one = True
