@@ -3,6 +3,8 @@
 Letters: B batch, L length, T tokens, D width, S states (layers, and the embeddings before them).
 """
 
+import contextlib
+
 import keras
 from keras import ops
 
@@ -75,16 +77,19 @@ class Taught(keras.layers.Layer):
 
     Args:
         model: a `keras.Model`. It is not a part of this layer: nothing of it is trained or saved.
+        wearing: a function that gives a context to call it in, such as `Task.wearing`.
         **kwargs: `name`.
     """
 
-    def __init__(self, model, **kwargs):
+    def __init__(self, model, wearing=contextlib.nullcontext, **kwargs):
         super().__init__(**kwargs)
         self.taught_by = lambda: model  # a function, since Keras would count its variables
+        self.wearing = wearing
 
     def call(self, inputs):
         """As the model's."""
-        outputs = self.taught_by()(inputs, training=False)
+        with self.wearing():
+            outputs = self.taught_by()(inputs, training=False)
         return keras.tree.map_structure(ops.stop_gradient, outputs)
 
     def compute_output_spec(self, inputs):

@@ -1,8 +1,8 @@
 """Which students may learn what of which teachers."""
 
 import keras
-import numpy as np
 
+from bert_tf2.messages import shorten
 from bert_tf2.tasks.task import Task
 from bert_tf2.training import distillation_losses as of
 
@@ -22,7 +22,11 @@ DEFAULTS = {  # weights that are left out: Sanh et al. 2019, and transformers' d
     "sentence": {"soft": 1.0},
 }
 INNER = ("cosine", "hidden", "attention", "relations")
+MEANING = ("labels", "problem_type", "objective", "second_task")  # settings: what outputs are of
+OF_TOKENS = ("tokens", "masked_lm", "spans")  # kinds of heads with an output for each token
+LISTS = ("vocab.txt", "vocab.json")  # files that are lists of pieces, and nothing else
 TEACHERS = "teacher_"  # before the names of its inputs, where it has another tokenizer
+_ONE_TOKENIZER = "which must be cut by one tokenizer to one length"
 
 
 class NoEncoder:
@@ -42,11 +46,28 @@ def encoder_of(student, teacher):
 
 def same_ids(reader, teacher):
     """Whether one preparation of texts serves both."""
-    if reader is teacher:
-        return True
-    ours, theirs = (t.preprocessor for t in (reader, teacher))
-    alike = np.array_equal(ours.tokenizer.vocabulary, theirs.tokenizer.vocabulary)
-    return alike and ours.max_length == theirs.max_length and {*reader.input} == {*teacher.input}
+    return reader is teacher or not read_otherwise(reader, teacher)
+
+
+def read_otherwise(one, other):
+    """What of the making of ids is not the same in two tasks, a list of names."""
+    ours, theirs = (_reading(task) for task in (one, other))
+    return [n for n in {**ours, **theirs} if ours.get(n, ...) != theirs.get(n, ...)]
+
+
+def _reading(task):
+    """{name: what makes ids of texts}, to be compared."""
+    preprocessor, tokenizer = task.preprocessor, task.preprocessor.tokenizer
+    files = {name: x for name, x in tokenizer.files().items() if name not in LISTS}
+    return {
+        "tokenizer": type(tokenizer).__name__,
+        "vocabulary": [*tokenizer.vocabulary],
+        **files,
+        **tokenizer.get_config(),
+        "max_length": preprocessor.max_length,
+        "inputs": {*task.input},
+        "prompt": task.prompt_of() if hasattr(task, "prompt_of") else "",
+    }
 
 
 def layers_compared(student, teacher, shares):
@@ -74,11 +95,7 @@ def check(student, teacher, reader, shares, temperature):
             f"A teacher must answer with one tensor, of {', '.join(OUTPUTS)}. Received: a "
             f"{type(teacher).__name__}"
         )
-    if reader is student and type(student) is not type(teacher):
-        raise ValueError(
-            f"The student must be a {type(teacher).__name__}, as the teacher. Received: a "
-            f"{type(student).__name__}"
-        )
+    _check_meaning(student, teacher, reader)
     if student.output.shape[-1] != teacher.output.shape[-1]:
         raise ValueError(
             "Both must answer with as many numbers; a SentenceEncoder may have a dense module of "
@@ -95,15 +112,45 @@ def check(student, teacher, reader, shares, temperature):
     for task in (reader, teacher):
         if task.reads_windows:
             raise ValueError("Long texts in windows cannot be distilled: make both cut them.")
+    if shares["soft"] and teacher.head_kind in OF_TOKENS and not same_ids(reader, teacher):
+        raise ValueError(
+            f"Answers for each token are compared token by token, {_ONE_TOKENIZER}. Other are: "
+            f"{', '.join(read_otherwise(reader, teacher))}"
+        )
+
+
+def _check_meaning(student, teacher, reader):
+    """Raises where equal places of two outputs stand for different things."""
+    if reader is teacher:  # of a plain model nobody says what it means
+        return
+    if type(student) is not type(teacher):
+        raise ValueError(
+            f"The student must be a {type(teacher).__name__}, as the teacher. Received: a "
+            f"{type(student).__name__}"
+        )
+    if student.active_adapter is not None:
+        raise ValueError(
+            "The student must have no active adapter, since all of it is trained: give it "
+            f"`merge_and_unload()`, or `set_adapter(None)`. Received: {student.active_adapter!r}"
+        )
+    for name in [name for name in MEANING if name in student.settings]:
+        ours, theirs = (getattr(task, name) for task in (student, teacher))
+        if ours != theirs:
+            raise ValueError(
+                f"`{name}` must be the teacher's, in its order, since outputs are compared place "
+                f"by place. Received: {shorten(ours)} and {shorten(theirs)}"
+            )
 
 
 def check_inside(student, teacher, shares, relation_heads, same):
     """Raises where what two encoders compute inside cannot be compared."""
     if not isinstance(student, Task) or not same:
+        found = "a student without an encoder"
+        if isinstance(student, Task):
+            found = f"other {', '.join(read_otherwise(student, teacher))}"
         raise ValueError(
-            f"{', '.join(INNER)} compare the tokens of two encoders, which must be cut by one "
-            "tokenizer to one length. Received: "
-            + ("two of them" if isinstance(student, Task) else "a student without an encoder")
+            f"{', '.join(INNER)} compare the tokens of two encoders, {_ONE_TOKENIZER}. Received: "
+            f"{found}"
         )
     counts = [t.encoder.config.num_attention_heads for t in (student, teacher)]
     widths = [t.encoder.config.hidden_size for t in (student, teacher)]

@@ -50,7 +50,7 @@ class Distiller(DistilledLosses, Task):
     Args:
         student: a task of the teacher's kind, such as `student_of` makes; or a `keras.Model` from
             the teacher's ids to outputs of the same shape, such as `bilstm_of` makes.
-        teacher: a trained task. It is not changed.
+        teacher: a trained task, with its active adapter. It is not changed.
         soft, hard, cosine, hidden, attention, relations: weights; 0 leaves one out. Default: of a
             `MaskedLM` 5, 2 and 1 (DistilBERT's), of a `SentenceEncoder` soft 1, of others soft and
             hard 1/2 each.
@@ -59,8 +59,9 @@ class Distiller(DistilledLosses, Task):
             heads.
 
     Raises:
-        ValueError: a student of another kind, with other outputs or, for what is compared inside,
-            another tokenizer or number of heads; no weight above 0.
+        ValueError: a student of another kind, with other labels or outputs, with an active adapter
+            or, for what is compared of tokens, another tokenizer or number of heads; no weight
+            above 0.
 
     Examples:
         >>> preset, labels_of = "all-MiniLM-L6-v2", ["bad", "good"]
@@ -72,6 +73,7 @@ class Distiller(DistilledLosses, Task):
 
     settings = ()
     own_loss = None
+    takes_adapters = False  # it computes and trains its student's own numbers
 
     def __init__(
         self,
@@ -145,7 +147,7 @@ class Distiller(DistilledLosses, Task):
                 name: keras.Input(x.shape[1:], dtype=x.dtype, name=TEACHERS + name)
                 for name, x in teacher.input.items()
             }
-        found = Taught(taught, name="taught")(asked)
+        found = Taught(taught, teacher.wearing, name="taught")(asked)
         inputs = inputs | ({} if self.same_ids else {TEACHERS + n: x for n, x in asked.items()})
         width = teacher.encoder.config.hidden_size
         for i in states if self.shares["hidden"] else []:

@@ -13,7 +13,7 @@ def student_of(teacher, layers=None, bare=None):
     """A task of the teacher's kind with some of its layers, and its head.
 
     Args:
-        teacher: a task.
+        teacher: a task; its active adapter is merged into what the student begins with.
         layers: how many, evenly spread with the first and the last (6 of 12: 0, 2, 4, 7, 9, 11, as
             DistilBERT); or a list of their numbers. Default: half of them.
         bare: leave out pooler and segments (see `modeling.thinned`). Default: for a `MaskedLM`, as
@@ -23,13 +23,15 @@ def student_of(teacher, layers=None, bare=None):
         a new task; the teacher stays as it is.
 
     Raises:
-        ValueError: numbers of layers that are not there.
+        ValueError: numbers of layers that are not there, or a bottleneck, which cannot be merged.
 
     Examples:
         >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
         >>> bert_tf2.student_of(clf, layers=2).encoder.config.num_hidden_layers
         2
     """
+    if teacher.active_adapter is not None:
+        teacher = teacher.merge_and_unload()
     bare = teacher.head_kind == "masked_lm" if bare is None else bare
     settings = {name: getattr(teacher, name) for name in teacher.settings}
     encoder = thinned(teacher.encoder, layers, bare)

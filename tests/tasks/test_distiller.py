@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import oracle
 import pytest
+import tensorflow as tf
 import tiny_masked_lm
 from by_default import by_default
 from closeness import BACKWARD, CANCELLED, assert_near
@@ -298,6 +299,10 @@ def test_which_layers_a_student_keeps():
             student_of(teacher, layers)
 
 
+def renamed(labels, **settings):
+    return oracle.tiny_task(bert_tf2.TextClassifier, oracle.SMALL, labels=labels, **settings)
+
+
 @pytest.mark.parametrize(
     ("make", "how", "message"),
     [
@@ -305,11 +310,14 @@ def test_which_layers_a_student_keeps():
         (lambda t: student_of(t, 1), {"relations": 1.0, "relation_heads": 5}, "must divide both"),
         (lambda t: bilstm_of(t, 4, 4), {"hidden": 1.0}, "a student without an encoder"),
         (lambda t: tiny_masked_lm.make(), {}, "must be a TextClassifier"),
+        (lambda t: renamed(2), {}, r"`labels` must be the teacher's, in its order.*'0', '1'"),
+        (lambda t: renamed(["b", "a", "c"]), {}, r"`labels` must be .*\['b', 'a', 'c'\] and \['a'"),
         (
-            lambda t: oracle.tiny_task(bert_tf2.TextClassifier, oracle.SMALL, labels=2),
+            lambda t: renamed(["a", "b", "c"], problem_type="multi_label_classification"),
             {},
-            "as many numbers",
+            "`problem_type` must be the teacher's",
         ),
+        (lambda t: student_of(t, 1).add_adapter(), {}, r"no active adapter.*Received: 'default'"),
     ],
 )
 def test_what_cannot_be_distilled(make, how, message):
@@ -329,3 +337,60 @@ def test_labels_are_asked_for_where_they_are_learnt_from():
     vectors = oracle.tiny_task(bert_tf2.SentenceEncoder, oracle.SMALL)
     with pytest.raises(ValueError, match="`hard` must be 0"):
         Distiller(vectors, vectors, hard=1.0)
+    wide = dataclasses.replace(oracle.SMALL, hidden_size=12)
+    with pytest.raises(ValueError, match="as many numbers"):
+        Distiller(oracle.tiny_task(bert_tf2.SentenceEncoder, wide), vectors)
+    asking = {"prompts": {"q": "stone: "}, "default_prompt_name": "q"}
+    asked = oracle.tiny_task(bert_tf2.SentenceEncoder, oracle.SMALL, **asking)
+    assert not Distiller(vectors, asked).same_ids and Distiller(asked, asked).same_ids
+
+
+def test_texts_that_two_tokenizers_read_otherwise():
+    """Over one vocabulary, too: the teacher of a cased student reads its own ids."""
+    teacher = classifier(oracle.SMALL)
+    tokenizer = bert_tf2.WordPieceTokenizer(tiny_masked_lm.FIXTURE / "vocab_uncased.txt", False)
+    cased = bert_tf2.Preprocessor(tokenizer, teacher.preprocessor.max_length)
+    student = bert_tf2.TextClassifier(student_of(teacher, 1).encoder, cased, teacher.labels)
+    distiller, texts = Distiller(student, teacher), ["Rain", "The Tea"]
+    assert not distiller.same_ids
+    found = distiller(distiller.prepare({"text": tf.constant(texts)})[0])
+    assert_near(found["student"], student(texts), BACKWARD)
+    assert_near(found["teacher"], teacher(texts), BACKWARD)
+    with pytest.raises(ValueError, match=r"cut by one tokenizer.* Received: other lowercase"):
+        Distiller(student, teacher, cosine=1.0)
+    words = tiny_masked_lm.make()
+    with pytest.raises(ValueError, match=r"token by token, .* Other are: lowercase"):
+        Distiller(bert_tf2.MaskedLM(student_of(words, 1).encoder, cased), words, cosine=0.0)
+
+
+# --- Adapters. ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", by_default(["lora", "merged", "houlsby"], ["lora", "houlsby"]))
+def test_a_teacher_teaches_with_its_adapter(kind):
+    """What it answers, what is compared inside, and what its student begins with."""
+    teacher = classifier(oracle.SMALL).add_adapter("houlsby" if kind == "houlsby" else "lora")
+    rng = np.random.default_rng(3)
+    for variable in teacher.trainable_variables:
+        variable.assign(rng.normal(scale=0.3, size=variable.shape))
+    student, ids = classifier(oracle.SMALL), teacher.preprocessor(TEXTS[:4])
+    if kind == "merged":
+        teacher.merge_adapter()
+    distiller = Distiller(student, teacher, relations=1.0)
+    with pytest.raises(TypeError, match="takes no adapters"):
+        distiller.add_adapter()
+    found = distiller(ids)
+    assert_near(found["teacher"], teacher(ids), BACKWARD)
+    with teacher.disable_adapter():
+        assert np.abs(teacher(ids) - found["teacher"]).max() > 0.05
+    if kind == "houlsby":
+        with pytest.raises(ValueError, match="is no sum of kernels"):
+            student_of(teacher)
+        return
+    plain = teacher.merge_and_unload()
+    want = Distiller(student, plain, relations=1.0)(ids)
+    for part in ("query", "key", "value"):
+        assert_near(found[f"taught_{part}_1"], want[f"taught_{part}_1"], BACKWARD)
+    again = student_of(teacher, teacher.encoder.config.num_hidden_layers)
+    assert not again.adapters
+    assert_near(again(ids), teacher(ids), BACKWARD)
