@@ -1,15 +1,21 @@
 """`bert_tf2 pretrain`: text or records in, a pretrained encoder out, in one or several lengths."""
 
 from pathlib import Path
-from typing import NamedTuple
 
-from bert_tf2.cli import console, run_flags, task_files, training_runs
+from bert_tf2.cli import console, pretrain_stages, run_flags, task_files, training_runs
 from bert_tf2.cli.flags import UsageError, require
 from bert_tf2.cli.showing import number
 from bert_tf2.data.pretraining_files import is_records, read_texts
 from bert_tf2.files import write_json
 
 NOT_OF_A_RUN = training_runs.NOT_OF_A_RUN
+OF_THE_RUN = (  # what a run that goes on must have as it was, besides what `fit` is given
+    "objective",
+    "dropout",
+    "masked_lm_prob",
+    "max_predictions_per_seq",
+    "do_whole_word_mask",
+)
 OBJECTIVES = {  # -> module and class in tasks/, and its own arguments
     "mlm": ("masked_lm:MaskedLM", {}),
     "nsp": ("masked_lm:MaskedLM", {"second_task": "nsp"}),
@@ -40,29 +46,9 @@ RECIPES = {
 }
 
 
-class Stage(NamedTuple):
-    """A part of a run in which rows have one length.
-
-    Attributes:
-        length: of a row. steps: of it; None: those of the epochs. rate: the highest learning rate.
-        data: texts, or patterns of records. folder: of what is told of it.
-    """
-
-    length: int | None
-    steps: int | None
-    rate: float
-    data: list
-    folder: Path
-
-
 def pretrain(flags):
     """Trains stage after stage, each from what the one before has come to, and writes the end."""
-    if flags.resume:
-        console.import_tensorflow()
-        run_flags.recall(flags)
-    for name, value in RECIPES.get(flags.recipe, {}).items():
-        if not flags[name].present:
-            flags[name].value = value
+    complete(flags)
     run_flags.make_absolute(flags)
     require(flags, "input_file")
     if not (flags.init_checkpoint or (flags.bert_config_file and flags.vocab_file)):
@@ -72,14 +58,26 @@ def pretrain(flags):
         )
     task_files.check_output(flags.output_dir, flags.overwrite or flags.resume)
     place = Path(flags.output_dir)
-    stages = _stages(flags, place)
     console.import_tensorflow()
+    stages = pretrain_stages.stages(flags, place)
     strategy = training_runs.strategy(flags)
     try:
         with training_runs.held(place, strategy):
             return _run(flags, stages, strategy, place)
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(training_runs.how_to_go_on(flags)) from error
+
+
+def complete(flags):
+    """Gives flags that are left out the values of the run that goes on, or else of the recipe."""
+    run = {}
+    if flags.resume:
+        console.import_tensorflow()
+        run = run_flags.recall(flags)
+    for name, value in RECIPES.get(flags.recipe, {}).items():
+        known = name in run and run.get("recipe") == flags.recipe
+        if not (flags[name].present or known):
+            flags[name].value = value
 
 
 def _run(flags, stages, strategy, place):
@@ -91,6 +89,7 @@ def _run(flags, stages, strategy, place):
     with strategy.scope():
         keras.utils.set_random_seed(flags.seed)
         model = _model(flags, stages[0].length)
+        pretrain_stages.check_formats(flags, model)
     told = [_train(flags, model, stage, strategy, i) for i, stage in enumerate(stages)]
     figures = _evaluated(flags, model)
     metrics = {"seed": flags.seed, "objective": flags.objective, "stages": told, "dev": figures}
@@ -99,46 +98,6 @@ def _run(flags, stages, strategy, place):
     if strategies.is_chief(strategy):
         _write(flags, model, metrics, place)
     return metrics
-
-
-# --- Flags. ---------------------------------------------------------------------------------------
-
-
-def _stages(flags, place):
-    """The stages that --max_seq_length, --num_train_steps, --learning_rate and files are of."""
-    lengths = _numbers(flags, "max_seq_length", int) or [None]
-    steps = _numbers(flags, "num_train_steps", int) or [None]
-    rates = _numbers(flags, "learning_rate", float)
-    patterns, count = flags.input_file, len(lengths)
-    records = [is_records(pattern) for pattern in patterns]
-    if len(set(records)) > 1:
-        raise UsageError("--input_file takes texts or records, not both", flags.command)
-    if records[0] and count > 1 and len(patterns) != count:
-        raise UsageError(
-            f"--max_seq_length of {count} stages needs as many patterns of records, each of rows "
-            f"of that length. Received: {len(patterns)}",
-            flags.command,
-        )
-    for name, values in {"num_train_steps": steps, "learning_rate": rates}.items():
-        if len(values) not in (1, count):
-            raise UsageError(f"--{name} takes one number, or {count}", flags.command)
-    steps, rates = (x * count if len(x) == 1 else x for x in (steps, rates))
-    if records[0]:
-        data = [[pattern] for pattern in patterns] if count > 1 else [patterns]
-    else:
-        texts = read_texts(patterns, flags.text_column, flags.encoding)
-        print(f"{', '.join(patterns)}: {len(texts)} documents")
-        data = [texts] * count
-    folders = [place / f"stage_{i + 1}" if count > 1 else place for i in range(count)]
-    return [Stage(*row) for row in zip(lengths, steps, rates, data, folders, strict=True)]
-
-
-def _numbers(flags, name, kind):
-    """The numbers of a flag that takes several."""
-    try:
-        return [kind(word) for word in flags[name].value or []]
-    except ValueError as error:
-        raise UsageError(f"--{name} takes numbers, a,b. {error}", flags.command) from error
 
 
 def _model(flags, length):
@@ -179,12 +138,13 @@ def _train(flags, model, stage, strategy, index):
     model.preprocessor = Preprocessor(model.preprocessor.tokenizer, length)
     settings = {flag: flags[flag].value for flag in flags if flag not in NOT_OF_A_RUN}
     log = RunLog(stage.folder, every=flags.save_summary_steps, settings=settings)
-    saved = training_runs.checkpoints(flags, flags.seed + index, stage.folder, strategy)
+    own = {name: flags[name].value for name in OF_THE_RUN}
+    saved = training_runs.checkpoints(flags, flags.seed + index, stage.folder, strategy, **own)
     epochs, steps = _epochs(flags, stage)
     with strategy.scope():
+        how = {"learning_rate": stage.rate, "clip_norm": flags.clip_norm}
         model.compile(
-            training_runs.recipe(flags)
-            | {"learning_rate": stage.rate, "clip_norm": flags.clip_norm},
+            training_runs.recipe(flags) | how,
             micro_batches=flags.micro_batches,
             nonfinite=flags.nonfinite,
         )
@@ -200,12 +160,11 @@ def _train(flags, model, stage, strategy, index):
         callbacks=[log, *([saved] if flags.save_checkpoints_steps or flags.resume else [])],
         verbose=console.keras_verbosity(),
     ).history
+    found = [dict(zip(history, row, strict=True)) for row in zip(*history.values(), strict=True)]
     return {
         "max_seq_length": length,
         "steps": (steps or 0) * epochs or None,
-        "epochs": [
-            dict(zip(history, row, strict=True)) for row in zip(*history.values(), strict=True)
-        ],
+        "epochs": found,
         "seconds": round(log.seconds(), 1),
     }
 

@@ -40,13 +40,18 @@ def files_of_glue(flags):
 
 
 def recall(flags):
-    """Gives flags that are not on the command line the values of the run that goes on."""
+    """Gives flags that are not on the command line the values of the run that goes on.
+
+    Returns:
+        dict, name -> value, of all that the run was told; empty where none has begun yet, and the
+        command line says what to train on.
+    """
     from bert_tf2.training.runlog import read_run
 
     place = Path(flags.output_dir)
     places = [place, *(p for many in MANY for p in place.glob(many))]
     runs = [run for run in map(read_run, places) if run]
-    if not runs and not ("train_file" in flags and flags.train_file):
+    if not runs and not any(n in flags and flags[n].value for n in ("train_file", "input_file")):
         raise FileNotFoundError(
             f"{place} must hold a run to go on with: there is no run.json in it"
         )
@@ -54,6 +59,7 @@ def recall(flags):
     for name, value in newest["settings"].items():
         if name in flags and not flags[name].present:
             flags[name].value = value
+    return newest["settings"]
 
 
 def make_absolute(flags):

@@ -22,8 +22,11 @@ def held(folder, strategy):
             folder.rmdir()  # where nothing was written
 
 
-def checkpoints(flags, seed, folder, strategy):
-    """The callback that saves the run and goes on with it; without --resume none are left."""
+def checkpoints(flags, seed, folder, strategy, **settings):
+    """The callback that saves the run and goes on with it; without --resume none are left.
+
+    `settings` tell the run from others, besides the seed and what `fit` is given.
+    """
     from bert_tf2.training import strategies
     from bert_tf2.training.checkpoints import Checkpoints
 
@@ -32,7 +35,7 @@ def checkpoints(flags, seed, folder, strategy):
         every=flags.save_checkpoints_steps,
         keep=flags.keep_checkpoint_max,
         monitor=flags.monitor,
-        settings={"seed": seed},
+        settings={"seed": seed} | settings,
     )
     if flags.resume and not saved.found():
         print(f"no checkpoint in {saved.folder}: the run starts anew", flush=True)

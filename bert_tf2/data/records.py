@@ -3,6 +3,7 @@
 Letters: B batch, L length, P predictions a row.
 """
 
+import contextlib
 import mmap
 import os
 import struct
@@ -14,6 +15,7 @@ from google.protobuf.message import DecodeError
 from bert_tf2.data import pipeline
 from bert_tf2.data.corpus import cards
 from bert_tf2.files import check_regular, read_json
+from bert_tf2.messages import FileError
 
 FILES_AT_ONCE = 4
 RECORDS_IN_SHUFFLE = 10_000
@@ -79,6 +81,26 @@ def read_records(files, batch_size=32, shuffle=True):
     return pipeline.ahead(dataset.batch(batch_size), parse)
 
 
+def row_length(files):
+    """int, the tokens of a row of records: L of the first row of each file.
+
+    Args and errors as of `read_records`.
+
+    Raises:
+        ValueError: also, files whose rows have other lengths than those of the first.
+    """
+    name = _INPUTS["token_ids"][0]
+    found = {file: _features_of(file)[name].shape[0] for file in _matching(files)}
+    first, *others = found
+    for file in others:
+        if found[file] != found[first]:
+            raise ValueError(
+                f"{file} must have rows of {found[first]} tokens, as {first} has. Received: "
+                f"{found[file]}"
+            )
+    return found[first]
+
+
 def _matching(patterns):
     patterns = [patterns] if isinstance(patterns, str | os.PathLike) else list(patterns)
     files = []
@@ -95,11 +117,10 @@ def _matching(patterns):
 def _check_whole(file):
     """Raises a ValueError for a file that has lost its end; TensorFlow would not name it."""
     size = os.path.getsize(file)
-    for card in Path(file).parent.glob(f"*{cards.SUFFIX}"):
-        said = read_json(card).get("outputs", [])
-        want = next((row["bytes"] for row in said if row["file"] == Path(file).name), size)
-        if want != size:
-            raise ValueError(f"{file}: {card} says {want:,} bytes. Received: {size:,}")
+    said = _said_of(Path(file))
+    if said and size not in said.values():
+        card, want = next(iter(said.items()))
+        raise ValueError(f"{file}: {card} says {want:,} bytes. Received: {size:,}")
     if not 0 < size <= LOOKED_THROUGH:
         return
     at = number = 0
@@ -114,6 +135,23 @@ def _check_whole(file):
             f"{file}: expected whole records. Received: {number} of them, and a part of one that "
             f"begins at byte {at:,}. Was it copied or written to its end?"
         )
+
+
+def _said_of(file):
+    """{data card: the bytes that it says a file has}, the file's own card first.
+
+    There are several where files were made anew with others than before. JSON of that name that
+    somebody else wrote says nothing.
+    """
+    found, own = {}, cards.place(file)
+    for card in sorted(file.parent.glob(f"*{cards.SUFFIX}"), key=lambda card: card != own):
+        with contextlib.suppress(() if card == own else FileError):
+            rows = read_json(card).get("outputs")
+            rows = rows if isinstance(rows, list) else []
+            for row in (row for row in rows if isinstance(row, dict)):
+                if row.get("file") == file.name and isinstance(row.get("bytes"), int):
+                    found[card] = row["bytes"]
+    return found
 
 
 def _features_of(file):

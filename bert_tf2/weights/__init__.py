@@ -16,6 +16,7 @@ from bert_tf2.weights.publishers.sentence_transformers import VECTORS
 from bert_tf2.weights.registry import resolve
 from bert_tf2.weights.report import CheckpointError, Report
 from bert_tf2.weights.saving import (
+    check_writable,
     lost,
     save,
     to_format,
@@ -36,6 +37,7 @@ __all__ = [
     "Report",
     "TokenizerSource",
     "check_vocabulary",
+    "check_writable",
     "contents_of",
     "expected_shapes",
     "given_vocabulary",

@@ -47,11 +47,9 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
             f"Received: {dtype!r} for {format}"
         )
     files.check_is_new(folder)
-    _check_vocabulary(contents)
     contents = dataclasses.replace(contents, tokenizer=contents.tokenizer.with_case())
-    names.naming(contents.config, format)  # there may be none of the family
+    check_writable(contents, format)
     publisher = WRITERS[format]
-    publisher.check(contents)
     stored = to_format(contents.arrays, contents.config, format, dtype)
     other = contents.generator
     if format == "google":
@@ -68,6 +66,26 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
         if other is not None and format != "google":
             save(partial / GENERATOR, other, format, dtype)
     return folder
+
+
+def check_writable(contents: Contents, format: str) -> None:
+    """Raises what `save` would of contents that a format has no words for, or no place.
+
+    Args:
+        contents: whose values are not looked at.
+        format: a key of `WRITERS`.
+
+    Raises:
+        ValueError: as `save`.
+    """
+    _check_vocabulary(contents)
+    names.naming(contents.config, format)  # there may be none of the family
+    WRITERS[format].check(contents)
+    if unknown := without_a_place(contents, format):
+        raise ValueError(
+            f"The arrays are not those of a {contents.config.family} in {format} format. "
+            f"Without a place: {fold(unknown)}."
+        )
 
 
 def _slots(contents: Contents) -> dict[str, np.ndarray]:

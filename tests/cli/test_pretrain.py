@@ -12,6 +12,9 @@ from shell import fails, runs, tiny_checkpoint
 
 import bert_tf2
 from bert_tf2 import weights
+from bert_tf2.cli.flags import parse
+from bert_tf2.cli.pretrain import complete
+from bert_tf2.cli.verbs import VERBS
 
 STEPS = 4
 
@@ -101,6 +104,47 @@ def test_stages_go_on_after_a_kill(place, capsys):
         np.testing.assert_array_equal(array, want[name], err_msg=name)
 
 
+@pytest.mark.full
+def test_flags_of_ones_own_go_on_beside_a_recipe(place, capsys):
+    """With the whole command line from the first start on, too; other flags are another run."""
+    own = ("--recipe=cramming", "--dropout=0.2", "--masked_lm_prob=0.4", "--learning_rate=2e-4")
+    argv = command(place, "own", *own, "--save_checkpoints_steps=2", "--resume")
+    runs(*argv)
+    want = keras.saving.load_model(place / "own" / "model.keras")
+    for again in (["pretrain", f"--output_dir={place / 'own'}", "--resume"], argv):
+        shutil.rmtree(max((place / "own" / "checkpoints").glob("epoch-*")))
+        (place / "own" / "model.keras").unlink()
+        runs(*again)
+        found = keras.saving.load_model(place / "own" / "model.keras")
+        assert (found.rate, found.encoder.config.hidden_dropout_prob) == (0.4, 0.2)
+        for name, variable in found.named_variables().items():
+            np.testing.assert_array_equal(variable, want.named_variables()[name], err_msg=name)
+    capsys.readouterr()
+    resume = ["pretrain", f"--output_dir={place / 'own'}", "--resume"]
+    for other in ("--dropout=0.3", "--masked_lm_prob=0.2", "--do_whole_word_mask"):
+        fails(capsys, 1, [*resume, other], "is of another run")
+
+
+def test_what_flags_mean_after_a_recipe_and_a_run_that_goes_on(tmp_path):
+    """The run's own value, unless the command line says another or another recipe."""
+    verb = VERBS["pretrain"]
+    said = {"recipe": "cramming", "dropout": 0.2, "masked_lm_prob": 0.25, "clip_norm": 0.5}
+    told = {"settings": said, "started": ["2020-01-01"]}
+    (tmp_path / "run.json").write_text(json.dumps(told), "utf-8")
+    resume = [f"--output_dir={tmp_path}", "--resume"]
+    for argv, dropout, rate in (
+        (["--output_dir=x", "--recipe=cramming"], 0.0, 0.25),
+        (["--output_dir=x", "--recipe=cramming", "--dropout=0.4"], 0.4, 0.25),
+        (resume, 0.2, 0.25),
+        ([*resume, "--recipe=cramming"], 0.2, 0.25),
+        ([*resume, "--masked_lm_prob=0.5"], 0.2, 0.5),
+        ([*resume, "--recipe=albert"], 0.0, 0.25),
+    ):
+        flags = parse("pretrain", verb.flags, argv, verb.required)
+        complete(flags)
+        assert (flags.dropout, flags.masked_lm_prob) == (dropout, rate), argv
+
+
 THEIRS = {
     "token_ids": "input_ids",
     "segment_ids": "segment_ids",
@@ -150,10 +194,31 @@ def test_what_cannot_be_done_is_said(place, capsys, tmp_path):
         (2, command(place, "x", lengths, "--input_file=a.tfrecord"), "2 stages"),
         (2, command(place, "x", "--num_train_steps=1,2"), "one number, or 1"),
         (2, command(place, "x", "--max_seq_length=long"), "takes numbers"),
+        (2, command(place, "x", "--max_seq_length=0"), "numbers from 1"),
         (2, command(place, "x", "--vocab_file="), "give --init_checkpoint"),
+        (2, command(place, "x", "--to=google,hugginface"), "Received: hugginface"),
+        (2, command(place, "x", "--save_optimizer"), "goes with --to=google"),
+        (2, command(place, "x", "--num_train_epochs=2"), "or --num_train_epochs"),
+        (1, command(place, "x", "--to=keras_hub", "--objective=nsp"), "Without a place"),
         (1, command(place, "x", "--max_seq_length=99"), "at most 40"),
     ):
         fails(capsys, status, argv, word)
+
+
+def test_what_records_are_not_asked_for(place, capsys, tmp_path):
+    """Flags of texts, and lengths that their rows do not have; all before anything is trained."""
+    write_records(tmp_path / "a.tfrecord")
+    given = f"--input_file={tmp_path / 'a.tfrecord'}"
+    two = f"--input_file={tmp_path / 'a.tfrecord'},{tmp_path / 'a.tfrecord'}"
+    length = tiny_masked_lm.records()[0]["token_ids"].shape[1]
+    for more, word in (
+        ((given, "--masked_lm_prob=0.3"), "--masked_lm_prob is for texts"),
+        ((given, "--do_whole_word_mask"), "--do_whole_word_mask is for texts"),
+        ((given, "--max_predictions_per_seq=3"), "--max_predictions_per_seq is for texts"),
+        ((given, f"--max_seq_length={length + 1}"), f"a.tfrecord: {length}"),
+        ((two, f"--max_seq_length={length},32"), "--max_seq_length=32 must be the length"),
+    ):
+        fails(capsys, 2, command(place, "x", *more), word)
 
 
 def test_the_mean_of_checkpoints(place, capsys, tmp_path, reference):

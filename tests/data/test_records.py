@@ -42,3 +42,28 @@ def test_a_card_tells_of_lost_records(file, monkeypatch):
     file.write_bytes(whole[: len(whole) // 5 * 4])
     with pytest.raises(ValueError, match=rf"card\.json says {len(whole):,} bytes. Received: "):
         read_records(file)
+
+
+def test_a_file_made_anew_and_a_strangers_card(file):
+    """The card of files that were made together before says other bytes; its own is right."""
+    size, card = file.stat().st_size, {"file": file.name, "bytes": 1}
+    (file.parent / "0.tfrecord.card.json").write_text(json.dumps({"outputs": [card]}))
+    with pytest.raises(ValueError, match="says 1 bytes"):
+        read_records(file)
+    own = file.with_name(file.name + ".card.json")
+    own.write_text(json.dumps({"outputs": [card | {"bytes": size}]}))
+    for other in ({"outputs": [{"file": file.name}, 3]}, {"outputs": 5}, [1]):
+        (file.parent / "a.card.json").write_text(json.dumps(other))
+        assert len(list(read_records(file, 5))) == 1
+    own.write_text("{")
+    with pytest.raises(ValueError, match=r"a\.tfrecord\.card\.json"):
+        read_records(file)
+
+
+def test_how_long_rows_are(file):
+    assert records.row_length([file]) == 3
+    longer = {name: [[*row, 1] for row in rows] for name, rows in ROWS.items()}
+    with tf.io.TFRecordWriter(str(file.with_name("b.tfrecord"))) as writer:
+        writer.write(examples(longer)[0])
+    with pytest.raises(ValueError, match=r"b\.tfrecord must have rows of 3 .* Received: 4"):
+        records.row_length(str(file.parent / "*.tfrecord"))
