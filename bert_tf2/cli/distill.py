@@ -10,6 +10,7 @@ from bert_tf2.cli.showing import number
 from bert_tf2.files import new_file, write_json
 
 WEIGHTS = ("soft", "hard", "cosine", "hidden", "attention", "relations")
+NOT_OF_A_BILSTM = ("layers", "bare", "dev_file", "int8")  # of a student with an encoder
 NOT_OF_A_RUN = training_runs.NOT_OF_A_RUN
 
 
@@ -22,6 +23,7 @@ def distill(flags):
     if not (flags.train_file or flags.input_file):
         raise UsageError("give --train_file, --input_file, or both", flags.command)
     require(flags, "init_checkpoint")
+    _check_used(flags)
     task_files.check_output(flags.output_dir, flags.overwrite or flags.resume)
     console.import_tensorflow()
     strategy, place = training_runs.strategy(flags), Path(flags.output_dir)
@@ -30,6 +32,20 @@ def distill(flags):
             return _run(flags, strategy, place)
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(training_runs.how_to_go_on(flags)) from error
+
+
+def _check_used(flags):
+    """Raises a UsageError for a flag that nothing would come of."""
+    from bert_tf2.cli.opened import check_says_all
+
+    if Path(flags.init_checkpoint).suffix == ".keras":
+        check_says_all(flags, flags.init_checkpoint)
+    for name in NOT_OF_A_BILSTM if flags.student == "bilstm" else ():
+        if flags[name].present:
+            raise UsageError(
+                f"--{name} is for a student of the teacher's layers, not for --student=bilstm",
+                flags.command,
+            )
 
 
 def _run(flags, strategy, place):

@@ -14,6 +14,12 @@ from bert_tf2.cli.flags import UsageError, one_of
 from bert_tf2.files import check_tree, digest
 
 ASKED = ("candidate_labels", "hypothesis_template", "multi_label")  # of zero-shot, when asked
+OF_CHECKPOINTS = {  # flags -> what of it other models say themselves
+    "labels": "classes",
+    "task": "task",
+    "bert_config_file": "config",
+    "max_seq_length": "length",
+}
 STEPS = 16  # batches that are given to a model at a time
 
 
@@ -111,14 +117,8 @@ def open_model(flags, servable=True):
     given = flags[flag].value
     place = Path(given).expanduser()
     served = exported(place)
-    if flags.labels and (served or flag == "saved_model" or place.suffix == ".keras"):
-        raise UsageError(f"--labels is for checkpoints: {given} has its own classes", flags.command)
     if served or flag == "saved_model" or place.suffix == ".keras":
-        for name in task_table.SETTINGS:
-            if name in flags and flags[name].value is not None:
-                raise UsageError(
-                    f"--{name} is for checkpoints: {given} has its own setting", flags.command
-                )
+        check_says_all(flags, given)
     if flag == "saved_model" or (served and servable):
         return saved_model(served or place, flags)
     task = load_task(given) if place.suffix == ".keras" else of_checkpoint(flags, given)
@@ -128,6 +128,16 @@ def open_model(flags, servable=True):
     if asked:
         task.set_candidates(**asked)
     return opened(given, task)
+
+
+def check_says_all(flags, given):
+    """Raises a UsageError for a flag of checkpoints beside a model that says all that itself."""
+    for name in (*OF_CHECKPOINTS, *task_table.SETTINGS):
+        if name in flags and flags[name].value is not None:
+            own = OF_CHECKPOINTS.get(name, "setting")
+            raise UsageError(
+                f"--{name} is for checkpoints: {given} has its own {own}", flags.command
+            )
 
 
 def which(flags):

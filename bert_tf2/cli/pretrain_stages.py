@@ -1,4 +1,4 @@
-"""The stages of `bert_tf2 pretrain`, and what of its flags is refused before anything is trained."""
+"""The stages of `bert_tf2 pretrain`, and which of its flags are refused before training."""
 
 from pathlib import Path
 from typing import NamedTuple

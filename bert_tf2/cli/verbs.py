@@ -84,7 +84,7 @@ VERBS = {
             to=words("formats to write besides model.keras: google,huggingface,…"),
             max_seq_length=words(
                 "tokens of a row; 128,512: two stages, each with a warm-up of its own (default: "
-                "all that the encoder has positions for)"
+                "records', or all that the encoder has positions for)"
             ),
             learning_rate=words("where the warm-up aims, in each stage: 6e-3,4e-3")._replace(
                 default=["1e-4"]

@@ -398,7 +398,7 @@ def test_classes_that_a_checkpoint_does_not_name(work, tmp_path, capsys):
     model, texts = f"--model={work}/run/model.keras", [*WORDS.values()]
     assert cli.main(["convert", model, "--to=google", f"--output_dir={tmp_path}/g"]) == 0
     named = [f"--preset={tmp_path}/g", f"--labels={','.join(sorted(LABELS))}"]
-    assert cli.main(["predict", model, "--seq=40", *texts]) == 0
+    assert cli.main(["predict", model, *texts]) == 0
     want = capsys.readouterr().out.splitlines()[-len(texts) :]
     assert cli.main(["predict", *named, "--seq=40", *texts]) == 0
     assert capsys.readouterr().out.splitlines()[-len(texts) :] == want

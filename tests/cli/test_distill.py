@@ -105,3 +105,15 @@ def test_what_is_left_out_is_said(place, capsys, tmp_path):
     argv = ["distill", f"--train_file={place / 'rows.tsv'}", out]
     fails(capsys, 2, argv, "--init_checkpoint must be given")
     fails(capsys, 1, [*argv, f"--preset={tmp_path}/no.keras"], "No model at")
+
+
+def test_flags_that_nothing_would_come_of(place, capsys, tmp_path):
+    argv = ["distill", f"--train_file={place / 'rows.tsv'}", f"--output_dir={tmp_path / 'x'}"]
+    argv += [f"--preset={place / 'teacher.keras'}"]
+    for name, value in {"max_seq_length": 9, "task": "next_sentence", "labels": "a,b"}.items():
+        word = f"--{name} is for checkpoints: {place / 'teacher.keras'} has its own"
+        fails(capsys, 2, [*argv, f"--{name}={value}"], word)
+    fails(capsys, 2, [*argv, "--doc_stride=9"], "--doc_stride is for checkpoints")
+    for flag in ("--layers=1", "--bare", "--dev_file=x.tsv", "--noint8"):
+        fails(capsys, 2, [*argv, "--student=bilstm", flag], "not for --student=bilstm")
+    assert not (tmp_path / "x").exists()

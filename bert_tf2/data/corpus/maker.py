@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 
 from bert_tf2.data.corpus import hiding, parts, plans
+from bert_tf2.data.corpus.checks import check_unknown
 from bert_tf2.data.corpus.example_bytes import examples
 
 SENTENCES_AT_ONCE = 4096
@@ -40,7 +41,8 @@ class Maker:
             ValueError: no text, or one that the vocabulary does not know; see `parts.read`.
         """
         documents, blank = parts.read(part, self.corpus)
-        self.counts = Counter(documents=len(documents), empty_documents=blank)
+        begun = len(documents) - bool(documents and part.blocks[0].continues)
+        self.counts = Counter(documents=begun, empty_documents=blank)
         if not documents:
             return
         pieces = self.cut(documents, part)
@@ -63,13 +65,8 @@ class Maker:
         share = float((ids == unknown).mean()) if len(ids) else 1.0
         self.counts.update(sentences=int(kept.sum()), tokens=len(ids))
         self.counts.update(unknown_tokens=int((ids == unknown).sum()))
-        if share > self.max_unknown:
-            first = part.blocks[0]
-            raise ValueError(
-                f"{first.path}, from line {first.line}: expected at most {self.max_unknown:.0%} "
-                f"unknown pieces. Received: {share:.0%}. Does the vocabulary fit the language, and "
-                "`do_lower_case` the vocabulary? Else give `max_unknown`"
-            )
+        first = part.blocks[0]
+        check_unknown(f"{first.path}, from line {first.line}", share, self.max_unknown)
         starts = np.concatenate([[0], np.cumsum(sizes[kept])]).tolist()
         ends = np.concatenate([[0], np.cumsum(per_document[per_document > 0])]).tolist()
         return plans.Pieces(ids, starts, ends, unknown, self.tokenizer.sep_token_id)

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from bert_tf2 import files
 from bert_tf2.data.corpus import cards, parts, workers
+from bert_tf2.data.corpus.checks import check_corpus, check_job, check_unknown
 from bert_tf2.data.corpus.example_bytes import examples
 from bert_tf2.data.corpus.googles import Reference, documents_of
 from bert_tf2.data.corpus.maker import Maker
@@ -108,7 +109,8 @@ def make_pretraining_data(
         on_beam: an `on_beam.OnBeam`, whose pipeline makes the parts in the place of processes here;
             all its machines must see the inputs and the outputs' folder.
         overwrite: replace outputs that are there.
-        max_unknown: float, the greatest share of unknown pieces that a part may have.
+        max_unknown: float, the greatest share of unknown pieces that a part may have; with
+            `reproduce`, the corpus.
         show_progress_bar: None shows it on a terminal.
         **corpus: `text`, `encoding`, `whole_files`, `part_bytes`, `line_bytes` of `parts.Corpus`.
 
@@ -118,7 +120,8 @@ def make_pretraining_data(
     Raises:
         FileExistsError: an output is there.
         FileNotFoundError: an input is not.
-        ValueError: by file and line, what `parts.plan` and `parts.read` refuse; a corpus of one
+        ValueError: by file and line, what `parts.plan` and `parts.read` refuse; with `reproduce`
+            what that script cannot read: JSON Lines, `text`, `whole_files`; a corpus of one
             document or of documents of one sentence, where the recipe asks what follows what; more
             outputs than parts; a vocabulary that does not know the text. Nothing is written then.
         locks.InUse: another run writes there.
@@ -138,7 +141,7 @@ def make_pretraining_data(
             raise FileExistsError(f"{output} exists: give another name, or ask to overwrite it")
     corpus = parts.Corpus(tuple(map(os.fspath, given)), **corpus)
     job = Job.of(tokenizer, settings, corpus, max_unknown)
-    _check(job, reproduce)
+    check_job(job, reproduce, on_beam)
     hidden = show_progress_bar is False or (show_progress_bar is None and not sys.stderr.isatty())
     total = sum(_stamp(path)[0] for path in corpus.files())
     with locked(outputs[0].absolute().parent, f".{outputs[0].name}.lock"):
@@ -148,16 +151,6 @@ def make_pretraining_data(
                 return _reproduced(job, tokenizer, outputs, bar)
             processes = min(processes, max(1, total // corpus.part_bytes))
             return _made(job, outputs, on_beam or functools.partial(_here, processes), bar)
-
-
-def _check(job, reproduce):
-    if reproduce not in (None, "google"):
-        raise ValueError(f'`reproduce` must be None or "google". Received: {reproduce!r}')
-    if reproduce and (job.settings.recipe != "bert" or job.kind.asset_names != (("vocab.txt",),)):
-        raise ValueError(
-            'reproduce="google" is for the recipe "bert" and a WordPiece vocabulary. Received: '
-            f"{job.settings.recipe!r} and a {job.kind.__name__}"
-        )
 
 
 # === By parts =====================================================================================
@@ -189,7 +182,7 @@ def _from_parts(job, outputs, work, execute, bar):
         counts.append(found)
         total.update(found)
         bar.update(part.size)
-    check_corpus(job.settings, total)
+    check_corpus(job.settings, total, len(counts))
     if len(outputs) > len(counts):
         raise ValueError(
             f"Expected at most {len(counts)} outputs, as the corpus has so many parts of "
@@ -205,32 +198,6 @@ def _from_parts(job, outputs, work, execute, bar):
         return sum(counts[i]["records"] for i in chosen)
 
     return cards.card(job, seen, total, _write_all(outputs, join), len(counts))
-
-
-def check_corpus(settings, counts):
-    """Raises a ValueError where there is nothing to learn: no text, or no text after another.
-
-    Args:
-        settings: `recipes.Settings`.
-        counts: those of all parts.
-    """
-    if not counts["records"]:
-        raise ValueError(
-            f"Expected text to make records of. Received: {counts['documents']} documents with "
-            f"{counts['tokens']} pieces, none of them long enough for recipe {settings.recipe!r}"
-        )
-    order = settings.row.order
-    if order and counts["sentences"] == counts["documents"]:
-        raise ValueError(
-            "Expected documents of several sentences, one a line, as the recipe asks whether one "
-            f"text follows another. Received: {counts['documents']} documents of one line each. "
-            'The recipe "roberta" asks nothing of the kind'
-        )
-    if order == "next" and counts["documents"] < 2:
-        raise ValueError(
-            "Expected two documents at least, with a blank line between, as the recipe takes "
-            "random second texts from other documents. Received: one document"
-        )
 
 
 def _write_all(outputs, write):
@@ -265,6 +232,10 @@ def _reproduced(job, tokenizer, outputs, bar):
     )
     if not documents:
         check_corpus(job.settings, counts)
+    unknown = tokenizer.unknown_token_id
+    pieces = (id for document in documents for ids in document for id in ids)
+    counts["unknown_tokens"] = sum(id == unknown for id in pieces)
+    check_unknown(job.corpus.paths[0], counts["unknown_tokens"] / counts["tokens"], job.max_unknown)
     rows = Reference(tokenizer, job.settings).rows(documents)
 
     def write(number, draft):

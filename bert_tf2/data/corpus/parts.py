@@ -24,12 +24,18 @@ _WIDE = ("utf-16", "utf-32", "utf_16", "utf_32", "utf16", "utf32")  # line ends 
 
 
 class Block(NamedTuple):
-    """Lines of one file: its path, the first byte, how many bytes, and the first line's number."""
+    """Lines of one file.
+
+    Attributes:
+        path: of the file. start: the first byte. size: how many. line: the first line's number.
+        continues: whether it begins within a document, the one that the block before ends with.
+    """
 
     path: str
     start: int
     size: int
     line: int
+    continues: bool = False
 
 
 class Part(NamedTuple):
@@ -155,7 +161,7 @@ def _blocks(corpus, seen):
 
 def _line_blocks(corpus, path, file, digest):
     rows = Path(path).suffix.lower() == ".jsonl"
-    start, first, at, number = 0, 1, 0, 0
+    start, first, at, number, continues = 0, 1, 0, 0, False
     while line := file.readline(corpus.line_bytes + 1):
         number += 1
         if len(line) > corpus.line_bytes:
@@ -166,12 +172,15 @@ def _line_blocks(corpus, path, file, digest):
         digest.update(line)
         at += len(line)
         enough = at - start >= corpus.part_bytes
-        ends = rows or (not corpus.whole_files and not line.strip())
+        blank = not corpus.whole_files and not line.strip()
+        ends = rows or blank
+        if blank and at - len(line) == start:  # right after the cut, which was no cut then
+            continues = False
         if (enough and ends) or at - start >= LONGEST * corpus.part_bytes:
-            yield Block(path, start, at - start, first), ends
-            start, first = at, number + 1
+            yield Block(path, start, at - start, first, continues), ends
+            start, first, continues = at, number + 1, not ends
     if at > start:
-        yield Block(path, start, at - start, first), True
+        yield Block(path, start, at - start, first, continues), True
 
 
 def _marked(begin):
@@ -207,10 +216,15 @@ def read(part, corpus):
         rows = Path(block.path).suffix.lower() == ".jsonl"
         content = decoded(block, corpus)
         documents = _objects(block, content, corpus) if rows else _texts(content, corpus)
+        goes_on = block.continues and block is not part.blocks[0]
         for document in documents:
             sentences = [line for line in map(str.strip, document) if line]
-            found += [sentences] if sentences else []
+            if goes_on and found:
+                found[-1] += sentences
+            elif sentences:
+                found.append(sentences)
             blank += not sentences
+            goes_on = False
     return found, blank
 
 

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-_SHORTEST_CHUNK = 12  # pieces: DistilBERT's scripts leave out rows of fewer
-_MOST_UNKNOWN = 0.5  # and those with so many unknown pieces
+_SPECIAL = 2  # pieces of a row of one text, which DistilBERT's scripts count, too
+_SHORTEST_CHUNK = 12  # pieces: they leave out rows of fewer
+_MOST_UNKNOWN = 0.5  # and those with such a share of unknown pieces
 _ONE_TEXT = 0.1  # ELECTRA: share of rows with one text alone
 
 
@@ -120,7 +121,8 @@ def halves(pieces, settings, room, rng):
         while i < stop:
             end = bisect_left(starts, starts[i] + target, i + 1, stop)
             first, last = starts[i], starts[end]
-            wanted = length if random() < _ONE_TEXT else (target - 3) // 2
+            alone = random() < _ONE_TEXT  # with all there is
+            wanted = last - first + 1 if alone else (target - 3) // 2
             middle = max(bisect_left(starts, first + wanted, i, end + 1) - 1, i + 1)
             if middle < end and starts[middle] - first < wanted and random() < 0.5:
                 middle += 1
@@ -163,7 +165,8 @@ def closed(pieces):
 
 def chunks(pieces, settings, room, rng):
     """Each document cut into rows; those of few or of unknown pieces are left out."""
-    room = settings.max_seq_length - 2
+    room = settings.max_seq_length - _SPECIAL
+    shortest = min(_SHORTEST_CHUNK, settings.max_seq_length) - _SPECIAL
     starts = np.asarray(pieces.starts)[pieces.documents]
     found = [
         (a, min(a + room, z))
@@ -174,7 +177,7 @@ def chunks(pieces, settings, room, rng):
     return [
         (a, z, z, z, 0)
         for a, z in found
-        if z - a >= min(_SHORTEST_CHUNK, room) and unknown[z] - unknown[a] < _MOST_UNKNOWN * (z - a)
+        if z - a >= shortest and unknown[z] - unknown[a] < _MOST_UNKNOWN * (z - a + _SPECIAL)
     ]
 
 

@@ -1,5 +1,6 @@
 """`reproduce="google"`: the records of google-research/bert's own script, byte for byte."""
 
+import functools
 import json
 
 import pytest
@@ -77,3 +78,23 @@ def test_only_bert_is_reproduced(reference, tmp_path, tokenizer):
             Settings("albert"),
             reproduce="google",
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "said"),
+    [
+        ("t.txt", {"whole_files": True}, "`whole_files` must be left out"),
+        ("t.txt", {"text": "body"}, "`text` must be left out"),
+        ("t.txt", {"on_beam": print}, "`on_beam` must be left out"),
+        ("t.jsonl", {}, "reads text, a sentence a line.* Received: .*t.jsonl"),
+        ("t.txt", {"max_unknown": 0.2}, "t.txt: expected at most 20% unknown .* 25%"),
+    ],
+)
+def test_what_googles_script_does_not_know_is_refused(put, tokenizer, tmp_path, name, how, said):
+    text = put(name, b"a b\nc z\n\na b\nz c\n")
+    make = functools.partial(
+        making.make_pretraining_data, text, tmp_path / "a", tokenizer, OWN["short"]
+    )
+    with pytest.raises(ValueError, match=said):
+        make(reproduce="google", **how)
+    assert not (tmp_path / "a").exists()

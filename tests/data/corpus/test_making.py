@@ -151,6 +151,32 @@ def test_nothing_is_written_of_what_is_refused(put, tokenizer, tmp_path, content
     assert not any((tmp_path / "out").iterdir())
 
 
+@pytest.mark.parametrize("size", [PART, 1 << 20])
+def test_one_document_is_one_however_it_is_cut(tokenizer, tmp_path, size):
+    """And is refused where second texts are of other ones; so is no document that is cut."""
+    text = tmp_path / "t.txt"
+    text.write_text("a b c\nb c\n" * 400)
+    with pytest.raises(ValueError, match="Expected two documents at least"):
+        make(text, tmp_path / "a", tokenizer, part_bytes=size)
+    card = make(text, tmp_path / "a", tokenizer, "roberta", part_bytes=size)
+    assert card["counts"]["documents"] == 1
+    text.write_text("\n\n".join(["a b c\nb c\n" * 400] * 3))
+    card = make(text, tmp_path / "b", tokenizer, part_bytes=size)
+    assert card["counts"]["documents"] == 3 and card["counts"]["sentences"] == 2400
+
+
+def test_parts_of_one_document_are_told_of(tokenizer, tmp_path, caplog):
+    text = tmp_path / "t.txt"
+    text.write_text("\n\n".join(["a b c\nb c\n" * 60] * 3))
+    card = make(text, tmp_path / "a", tokenizer)
+    assert card["counts"]["parts_of_one_document"] == 3
+    assert "3 of 3 parts hold one document" in caplog.text
+    caplog.clear()
+    make(text, tmp_path / "b", tokenizer, part_bytes=1 << 20)
+    make(text, tmp_path / "c", tokenizer, "roberta")
+    assert not caplog.text
+
+
 def test_what_is_there_stays(text, tokenizer, tmp_path):
     file = tmp_path / "a"
     file.write_text("mine")

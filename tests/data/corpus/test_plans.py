@@ -124,10 +124,64 @@ def test_halves_of_rows(tokenizer):
 
 
 def test_chunks_leave_out_short_and_unknown_rows(tokenizer):
-    documents = [["a b c"], ["a" + " b" * 40], ["z " * 20 + "a b"], ["d " * 13]]
-    pieces = corpora.pieces_of(documents, tokenizer)
+    """As DistilBERT's scripts count, with [CLS] and [SEP]: 12 at least, under half of unknown."""
+    texts = ["a b c", "a" + " b" * 40, "z " * 20 + "a b", "d " * 13, "d " * 9, "d " * 10]
+    texts += ["z " * 6 + "a " * 6, "z " * 7 + "a " * 5]
+    pieces = corpora.pieces_of([[text] for text in texts], tokenizer)
     rows = rows_of(plans.chunks, pieces, recipe="distilbert")
-    assert [(a, z) for a, z, *_ in rows] == [(3, 33), (66, 79)]
+    kept = [(3, 33), (33, 44), (66, 79), (88, 98), (98, 110)]
+    assert [(a, z) for a, z, *_ in rows] == kept
+
+
+def googles_electra(documents, length, rng):
+    """Lengths of both texts of each row (google-research/electra, `build_pretraining_dataset.py`).
+
+    Source: `ExampleBuilder.add_line` and `_create_example`, as they read.
+    """
+    found, target = [], length
+    for document in documents:
+        held = []
+        for size in document:
+            held.append(size)
+            if sum(held) >= target:
+                target, held = _row(held, target, length, found, rng), []
+        if held:
+            target = _row(held, target, length, found, rng)
+    return np.array(found)
+
+
+def _row(sizes, target, length, found, rng):
+    wanted = 100_000 if rng.random() < 0.1 else (target - 3) // 2
+    first, second = [], []
+    for size in sizes:
+        short = sum(first) + size < wanted
+        joins = not second and sum(first) < wanted and rng.random() < 0.5
+        (first if not first or short or joins else second).append(size)
+    a = min(sum(first), length - 2)
+    found.append((a, min(sum(second), max(0, length - a - 3))))
+    return rng.randint(5, length) if rng.random() < 0.05 else length
+
+
+def test_halves_are_distributed_as_electra_has_them():
+    """Rows, how many have one text, and how long they are, of 500 documents."""
+    rng = random.Random(0)
+    documents = [[rng.randint(5, 40) for _ in range(rng.randint(5, 60))] for _ in range(500)]
+    sizes = [size for document in documents for size in document]
+    starts = np.cumsum([0, *sizes]).tolist()
+    ends = np.cumsum([0, *map(len, documents)]).tolist()
+    pieces = plans.Pieces(np.zeros(starts[-1], np.int32), starts, ends, 1, 2)
+    settings = Settings("electra", max_seq_length=128)
+    ours = [
+        (a1 - a0, b1 - b0)
+        for seed in range(4)
+        for a0, a1, b0, b1, _ in plans.halves(pieces, settings, 125, random.Random(seed))
+    ]
+    theirs = [googles_electra(documents, 128, random.Random(seed)) for seed in range(4)]
+    ours, theirs = np.array(ours), np.concatenate(theirs)
+    assert abs(len(ours) - len(theirs)) < 0.01 * len(theirs)
+    alone = [float((x[:, 1] == 0).mean()) for x in (ours, theirs)]
+    assert abs(alone[0] - alone[1]) < 0.015, alone
+    assert abs(ours.sum(1).mean() - theirs.sum(1).mean()) < 1
 
 
 def test_one_document_stands_for_a_random_one(tokenizer):
