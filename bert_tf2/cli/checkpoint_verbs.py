@@ -82,16 +82,23 @@ def _described_model(file, model):
         *about(config),
         ("vocabulary", f"{preprocessor.tokenizer.vocabulary_size} pieces"),
         ("lengths", f"at most {preprocessor.max_length} tokens"),
-        ("optimizer", f"{type(model.optimizer).__name__}, {_steps(model.optimizer)}"),
+        ("optimizer", _optimizer(model.optimizer)),
         ("parameters", f"{sum(math.prod(v.shape) for v in variables.values()):,}"),
     ]
+    if model.adapters:
+        kinds = [f"{name} ({each.kind})" for name, each in model.adapters.items()]
+        active = f"{model.active_adapter or 'none of them'} is active"
+        rows.append(("adapters", f"{', '.join(kinds)}; {active}; the variables below are without"))
     lines = [f"{title:<12}{text}" for title, text in rows]
     table = [[name, str(list(v.shape)), v.dtype] for name, v in variables.items()]
     return "\n".join([*lines, "", console.table([["variable", "shape", "dtype"], *table])])
 
 
-def _steps(optimizer):
-    return f"{int(optimizer.iterations)} steps done" if optimizer.built else "not yet used"
+def _optimizer(optimizer):
+    if optimizer is None:
+        return "none: the task was not compiled"
+    steps = f"{int(optimizer.iterations)} steps done" if optimizer.built else "not yet used"
+    return f"{type(optimizer).__name__}, {steps}"
 
 
 def list_published(flags):

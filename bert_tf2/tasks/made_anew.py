@@ -47,7 +47,15 @@ def with_dropout(task, rate):
     Args:
         task: one whose encoder shares nothing with another's.
         rate: of dropout after dense layers, embeddings and attention.
+
+    Raises:
+        ValueError: the task has adapters.
     """
+    if task.adapters:
+        raise ValueError(
+            "Another rate of dropout is for a task without adapters, whose layers are made anew: "
+            f"`merge_and_unload()` gives one. Received: adapters {', '.join(task.adapters)}"
+        )
     encoder = task.encoder
     rates = dict.fromkeys(DROPOUTS, rate) | {"attention_output_dropout_prob": None}
     config = dataclasses.replace(encoder.config, **rates)

@@ -14,6 +14,7 @@ from shell import runs
 import bert_tf2
 from bert_tf2 import weights
 from bert_tf2.serving.runtimes import asked
+from bert_tf2.tasks import made_anew
 from bert_tf2.tasks.to_file import fingerprint
 
 CONFIG = oracle.with_dropout(oracle.SMALL, 0.0)
@@ -92,6 +93,8 @@ def test_converted_and_as_a_text_encoder(tmp_path, capsys):
     for folder in ("huggingface", "tfhub", "google", "hub"):
         again = bert_tf2.Encoder.from_preset(tmp_path / folder)
         np.testing.assert_array_equal(again.named_variables()[PLACE], merged[PLACE], err_msg=folder)
+    runs("inspect", f"--model={tmp_path}/task.keras")
+    assert "adapters    default (lora); default is active; the variables" in capsys.readouterr().out
     runs(*convert, "--to=bert_tf2", f"--output_dir={tmp_path}/o")
     near(task, bert_tf2.TextClassifier.from_preset(tmp_path / "o"))
 
@@ -108,6 +111,8 @@ def test_what_cannot_be_written_is_refused(tmp_path):
     words = tiny_masked_lm.make().add_adapter()
     with pytest.raises(ValueError, match=r"beside an adapter.*Received: adapter 'default'"):
         words.save_to_preset(tmp_path / "slots", "google", optimizer=True)
+    with pytest.raises(ValueError, match=r"a task without adapters.* Received: adapters default"):
+        made_anew.with_dropout(words, 0.2)
 
 
 def test_attention_is_that_which_is_computed():
