@@ -4,11 +4,15 @@ It stands above weights/, whose files are tables of arrays, as a SavedModel is a
 """
 
 import dataclasses
+import logging
 from pathlib import Path
 
 import numpy as np
 
 from bert_tf2 import weights
+
+LOGGER = logging.getLogger("bert_tf2")
+_IN_GENERATOR = f"{weights.GENERATOR}/"
 
 
 def convert(source, folder, to, dtype="float32", config_file=None):
@@ -57,7 +61,8 @@ def average(sources, folder, to, dtype="float32", config_file=None):
         our names of what the format has no place for.
 
     Raises:
-        ValueError: fewer than two, or checkpoints of other sizes or with other heads.
+        ValueError: fewer than two, or checkpoints of other sizes, with other heads, classes,
+            settings or vocabularies; or with adapters.
         weights.CheckpointError, FileExistsError, OSError: as `convert`.
     """
     if len(sources) < 2:
@@ -65,30 +70,65 @@ def average(sources, folder, to, dtype="float32", config_file=None):
     first, sums = None, {}
     for source in sources:
         checkpoint = weights.open_checkpoint(weights.resolve(source), config_file=config_file)
-        contents, _ = weights.contents_of(checkpoint)
-        if first is None:
-            first, sums = contents, {n: np.zeros(x.shape) for n, x in contents.arrays.items()}
-        shapes = {name: x.shape for name, x in contents.arrays.items()}
-        if contents.config != first.config or shapes != {n: x.shape for n, x in sums.items()}:
+        if made := ((checkpoint.task or {}).get("adapters") or {}).get("made"):
             raise ValueError(
-                f"{source} must be of the same model as {sources[0]}, with the same heads. Other "
-                f"are: {', '.join(_differing(contents, first)) or 'fields of the config'}"
+                f"{source} has adapters ({', '.join(made)}), of which there is no mean: merge them "
+                "into the weights before (`merge_and_unload`)"
             )
-        for name, array in contents.arrays.items():
+        contents, report = weights.contents_of(checkpoint)
+        for sentence in report.warnings:
+            LOGGER.warning("%s: %s", source, sentence)
+        if first is None:
+            first, sums = contents, {n: np.zeros(x.shape) for n, x in _arrays(contents).items()}
+        if other := [*_differing(contents, first), *_meaning_differs(contents, first)][:5]:
+            raise ValueError(
+                f"{source} must be of the same model as {sources[0]}, with the same heads, classes "
+                f"and vocabulary. Other are: {', '.join(other)}"
+            )
+        for name, array in _arrays(contents).items():
             sums[name] += array
     means = {name: (x / len(sources)).astype("float32") for name, x in sums.items()}
-    return write(dataclasses.replace(first, arrays=means), folder, to, dtype)
+    own = {name: means[name] for name in first.arrays}
+    if (generator := first.generator) is not None:
+        theirs = {name: means[_IN_GENERATOR + name] for name in generator.arrays}
+        generator = dataclasses.replace(generator, arrays=theirs)
+    return write(dataclasses.replace(first, arrays=own, generator=generator), folder, to, dtype)
+
+
+def _arrays(contents):
+    """Our name -> array, of the generator of an ELECTRA as well."""
+    other = contents.generator.arrays if contents.generator else {}
+    return {**contents.arrays, **{_IN_GENERATOR + name: x for name, x in other.items()}}
 
 
 def _differing(one, other):
     """Names of the fields and arrays in which two models differ."""
     a, b = one.config.to_dict(), other.config.to_dict()
+    here, there = _arrays(one), _arrays(other)
     arrays = [
         name
-        for name in sorted(one.arrays.keys() | other.arrays.keys())
-        if np.shape(one.arrays.get(name)) != np.shape(other.arrays.get(name))
+        for name in sorted(here.keys() | there.keys())
+        if name not in here or name not in there or here[name].shape != there[name].shape
     ]
-    return [*(name for name in a if a[name] != b[name]), *arrays][:5]
+    return [*(name for name in a if a[name] != b[name]), *arrays]
+
+
+def _meaning_differs(one, other):
+    """What two models of the same sizes say otherwise of themselves, where both say it."""
+    tasks = [contents.task or {} for contents in (one, other)]
+    said = [
+        {"labels": c.labels, "problem_type": c.problem_type, "task": task.get("class")}
+        for c, task in zip((one, other), tasks, strict=True)
+    ]
+    pairs = [said, [task.get("settings") or {} for task in tasks]]
+    pairs += [[c.tokenizer.with_case().settings for c in (one, other)]]
+    pairs += [[c.tokenizer.files for c in (one, other)]]
+    return [
+        name
+        for a, b in pairs
+        for name in a.keys() & b.keys()
+        if None not in (a[name], b[name]) and a[name] != b[name]
+    ]
 
 
 def write(contents, folder, to, dtype="float32"):
@@ -99,6 +139,9 @@ def write(contents, folder, to, dtype="float32"):
     folder, left_out = Path(folder), weights.without_a_place(contents, to)
     arrays = {name: array for name, array in contents.arrays.items() if name not in left_out}
     contents = dataclasses.replace(contents, arrays=arrays)
+    if contents.generator is not None and not _has_place(contents.generator, to):
+        contents = dataclasses.replace(contents, generator=None)
+        left_out.append(weights.GENERATOR)
     if to != "tfhub":
         weights.save(folder, contents, to, dtype)
         return left_out
@@ -107,3 +150,14 @@ def write(contents, folder, to, dtype="float32"):
     from bert_tf2.serving.hub import export_contents  # imports TensorFlow
 
     return left_out + export_contents(contents, folder)
+
+
+def _has_place(generator, to):
+    """Whether a format holds a generator beside its discriminator."""
+    if to == "tfhub":
+        return False
+    try:
+        weights.check_writable(generator, to)
+    except ValueError:
+        return False
+    return True

@@ -25,7 +25,8 @@ def convert(flags):
         print(report)
     left_out = write(contents, flags.output_dir, flags.to, flags.dtype)
     about = weights.FORMATS[flags.to].about
-    print(f"written: {len(contents.arrays) - len(left_out)} variables, {flags.dtype}, as {about}:")
+    count = len(contents.arrays.keys() - {*left_out})
+    print(f"written: {count} variables, {flags.dtype}, as {about}:")
     for file in sorted(path for path in Path(flags.output_dir).rglob("*") if path.is_file()):
         print(f"  {file}  ({file.stat().st_size:,} bytes)")
     if left_out:

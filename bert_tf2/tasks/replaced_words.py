@@ -27,7 +27,6 @@ from bert_tf2.training.metrics import (
     ReplacedRecall,
 )
 from bert_tf2.weights.filling import load_variables
-from bert_tf2.weights.saving import GENERATOR
 
 LOGGER = logging.getLogger("bert_tf2")
 HIDDEN = {"masked_positions": "int32", "masked_ids": "int32", "masked_weights": "float32"}
@@ -198,7 +197,7 @@ class ReplacedWords(MaskedLM):
         """Not here: the generator is a `MaskedLM` of its own, once it is saved."""
         raise TypeError(
             "A ReplacedWords fills no masks: its generator does, opened as a MaskedLM from the "
-            f"folder {GENERATOR}/ of its preset."
+            f"folder {weights.GENERATOR}/ of its preset."
         )
 
     # --- Files. -----------------------------------------------------------------------------------
@@ -246,7 +245,7 @@ class ReplacedWords(MaskedLM):
         Returns:
             a `weights.Report`, or None where there is no generator.
         """
-        folder = Path(place) / GENERATOR
+        folder = Path(place) / weights.GENERATOR
         checkpoint = weights.open_checkpoint(
             *((folder,) if folder.is_dir() else (place, config_file))
         )

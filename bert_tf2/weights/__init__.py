@@ -5,7 +5,7 @@ TensorFlow and safetensors are imported only where a file of theirs is touched.
 
 from bert_tf2.weights.checkpoint import Checkpoint, check_vocabulary, open_checkpoint
 from bert_tf2.weights.configs import parse_config, read_config, write_config
-from bert_tf2.weights.contents import Contents, contents_of
+from bert_tf2.weights.contents import GENERATOR, Contents, contents_of
 from bert_tf2.weights.head_kinds import head_kinds, other_head, problem_type_of, read_as
 from bert_tf2.weights.known_sentences import known_sentences
 from bert_tf2.weights.loading import load, read_ahead
@@ -29,6 +29,7 @@ from bert_tf2.weights.tokenizer_words import given_vocabulary, unsaid
 
 __all__ = [
     "FORMATS",
+    "GENERATOR",
     "PROBLEM_TYPES",
     "VECTORS",
     "Checkpoint",

@@ -8,10 +8,12 @@ import numpy as np
 from bert_tf2.config import EncoderConfig
 from bert_tf2.weights import names
 from bert_tf2.weights.adapter_files import Stored
-from bert_tf2.weights.checkpoint import Checkpoint
+from bert_tf2.weights.checkpoint import Checkpoint, open_checkpoint
 from bert_tf2.weights.loading import load, match
 from bert_tf2.weights.report import Report
 from bert_tf2.weights.tokenizer_source import TokenizerSource
+
+GENERATOR = "generator"  # the folder of ELECTRA's, beside the files of its discriminator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +71,19 @@ def contents_of(checkpoint: Checkpoint) -> tuple[Contents, Report]:
         labels=checkpoint.labels if has_classes else None,
         problem_type=checkpoint.problem_type if has_classes else None,
         task=task,
+        generator=_generator(checkpoint, arrays, report),
     )
     return contents, report
+
+
+def _generator(checkpoint: Checkpoint, arrays, report: Report) -> Contents | None:
+    """What lies in the folder of ELECTRA's generator, if there is one."""
+    folder = checkpoint.path.parent / GENERATOR
+    if not folder.is_dir() or not any(names.head_of(name) == "rtd" for name in arrays):
+        return None
+    contents, told = contents_of(open_checkpoint(folder))
+    report.warnings += [f"{GENERATOR}: {sentence}" for sentence in told.warnings]
+    return contents
 
 
 def _shapes_in(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:

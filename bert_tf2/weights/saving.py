@@ -9,14 +9,13 @@ import numpy as np
 from bert_tf2 import files
 from bert_tf2.config import EncoderConfig
 from bert_tf2.weights import adapter_files, names
-from bert_tf2.weights.contents import Contents
+from bert_tf2.weights.contents import GENERATOR, Contents
 from bert_tf2.weights.publishers import PUBLISHERS, sentence_transformers_writing
 from bert_tf2.weights.report import fold
 from bert_tf2.weights.tokenizer_words import unsaid
 
 DTYPES = ("float32", "float16", "bfloat16")
 _IN_SAFETENSORS = ("bert_tf2", "huggingface")
-GENERATOR = "generator"  # the folder of ELECTRA's, beside the files of its discriminator
 WRITERS = {name: p for name, p in PUBLISHERS.items() if hasattr(p, "write_folder")}
 
 
