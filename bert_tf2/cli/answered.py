@@ -50,7 +50,8 @@ def _placed(where, model, rows):
     """Says where rows stand that a model refuses: in their own order, not in that by length."""
     try:
         yield
-    except (ValueError, TypeError):
+    except (ValueError, TypeError) as refused:
+        error = refused
         try:
             if model.task is not None:
                 model.task.read(rows.x)
