@@ -161,12 +161,8 @@ def _train(flags, model, stage, strategy, index):
         verbose=console.keras_verbosity(),
     ).history
     found = [dict(zip(history, row, strict=True)) for row in zip(*history.values(), strict=True)]
-    return {
-        "max_seq_length": length,
-        "steps": (steps or 0) * epochs or None,
-        "epochs": found,
-        "seconds": round(log.seconds(), 1),
-    }
+    told = {"max_seq_length": length, "steps": (steps or 0) * epochs or None, "epochs": found}
+    return told | {"seconds": round(log.seconds(), 1)}
 
 
 def _epochs(flags, stage):

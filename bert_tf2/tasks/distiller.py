@@ -107,17 +107,14 @@ class Distiller(DistilledLosses, Task):
             check_inside(student, teacher, chosen, self.relation_heads, self.same_ids)
         inputs, outputs = self._graph(student, teacher)
         drop_padding = getattr(student, "drop_padding", False)
-        super().__init__(
-            encoder_of(student, teacher),
-            self.reader.preprocessor,
-            inputs,
-            outputs,
-            drop_padding,
-            name,
-        )
+        encoder, preprocessor = encoder_of(student, teacher), self.reader.preprocessor
+        super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
         self.raw_names, self.row_types = self.reader.raw_names, self.reader.row_types
         self.wanted, self.head_kind = self.reader.wanted, self.reader.head_kind
-        for part in [n for n, w in chosen.items() if w]:
+        self._make_metrics()
+
+    def _make_metrics(self):
+        for part in [n for n, w in self.shares.items() if w]:
             setattr(self, f"loss_of_{part}", keras.metrics.Mean(f"{part}_loss"))
         if self.compares is of.soft_classes:
             self.agreement = keras.metrics.Mean("agreement")
