@@ -26,7 +26,8 @@ BUDGETS = {
     "serving": 95,
     "tasks": 320,
     "text": 70,
-    "training": 170,
+    "training": 165,
+    "vocabularies": 5,
     "weights": 75,
 }
 
