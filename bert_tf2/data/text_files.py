@@ -79,19 +79,30 @@ class TextFile:
         try:
             text = decoder.decode(data, final=not data)
         except UnicodeError as error:
-            seen, start = getattr(error, "object", data), getattr(error, "start", 0)
-            line = before + seen.count(b"\n", 0, start) + 1
+            seen = getattr(error, "object", data)
             what = {"utf-8-sig": "UTF-8"}.get(name, self.encoding or name)
-            raise ValueError(
-                f"{self.path}, line {line}: invalid {what} (byte 0x{seen[start]:02x}): save the "
-                "file as UTF-8, or give its `encoding` (from Windows often cp1252)"
-            ) from error
-        if text.count("\0") > len(text) // 4:
-            raise ValueError(
-                f"{self.path}: expected UTF-8. Received every other byte as 0, as UTF-16 has it "
-                "without a byte order mark: give `encoding` as utf-16-le or utf-16-be"
-            )
+            raise invalid(self.path, before + 1, what, seen, error) from error
+        check_not_wide(self.path, text)
         return text
+
+
+def invalid(path, line, encoding, data, error):
+    """The ValueError for bytes that begin in a line and are not in an encoding."""
+    start = getattr(error, "start", 0)
+    line += data.count(b"\n", 0, start)
+    return ValueError(
+        f"{path}, line {line}: invalid {encoding} (byte 0x{data[start]:02x}): save the file as "
+        "UTF-8, or give its `encoding` (from Windows often cp1252)"
+    )
+
+
+def check_not_wide(where, text):
+    """Raises ValueError for text in which so many characters are 0 that it was UTF-16."""
+    if text.count("\0") > len(text) // 4:
+        raise ValueError(
+            f"{where}: expected UTF-8. Received every other byte as 0, as UTF-16 has it without a "
+            "byte order mark: give `encoding` as utf-16-le or utf-16-be"
+        )
 
 
 def decode(path, encoding=None):

@@ -123,6 +123,10 @@ def test_sparse_vectors_and_those_of_tokens_over_http(tmp_path):
             want = late.encode_query(TEXTS) if prompt else late.encode(TEXTS)
             for tokens, vectors in zip(found, want, strict=True):
                 np.testing.assert_allclose(tokens, vectors, atol=2 * FORWARD)
+        for route in ("embed_sparse", "embed_all"):
+            long = {"inputs": "tea " * 100, "truncate": False}
+            status, said = served.ask(f"{url}/{route}", long)
+            assert status == 413 and "tokens. Received: " in str(said), said
         assert served.ask(f"{url}/embed_all", {"inputs": TEXTS, "prompt_name": "nix"})[0] == 422
         assert served.ask(f"{url}/embed_all", {"inputs": TEXTS, "model": "sparse"})[0] == 422
         pair = {"source_sentence": "tea", "sentences": ["rain"]}

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from bert_tf2 import files
 from bert_tf2.data import json_lines
 from bert_tf2.data.documents import SUFFIXES as TEXT_SUFFIXES
-from bert_tf2.data.text_files import MARKS
+from bert_tf2.data.text_files import MARKS, check_not_wide, invalid
 
 PART_BYTES = 4 << 20
 LINE_BYTES = 16 << 20  # the most that a line may have
@@ -240,17 +240,8 @@ def decoded(block, corpus):
     try:
         text = data.decode(encoding).removeprefix("\ufeff" if block.start == 0 else "")
     except UnicodeError as error:
-        start = getattr(error, "start", 0)
-        line = block.line + data.count(b"\n", 0, start)
-        raise ValueError(
-            f"{block.path}, line {line}: invalid {encoding.upper()} (byte 0x{data[start]:02x}): "
-            "save the file as UTF-8, or give its `encoding` (from Windows often cp1252)"
-        ) from error
-    if text.count("\0") > len(text) // 4:
-        raise ValueError(
-            f"{block.path}, line {block.line}: expected UTF-8. Received every other byte as 0, as "
-            "UTF-16 has it: give `encoding` as utf-16-le or utf-16-be"
-        )
+        raise invalid(block.path, block.line, encoding.upper(), data, error) from error
+    check_not_wide(f"{block.path}, line {block.line}", text)
     return text
 
 

@@ -88,4 +88,5 @@ async def count_tokens(asked, version, texts, cut=True):
         return np.zeros(len(texts), int)
     found = await asked.answer(version, {"text": strings(texts)}, "tokenize")
     most = version.card.get("max_length") if cut else None
-    return np.minimum(found["lengths"] + 2, most or np.iinfo(int).max)
+    counts = found["lengths"] + 2
+    return counts if most is None else np.minimum(counts, most)

@@ -33,29 +33,32 @@ async def embed_route(asked):
 
 
 async def embed_sparse(asked):
-    """{"inputs", "prompt_name", "model"} -> for each text [{"index", "value"}], but zeros."""
-    body = asked.body
-    given, _ = texts(body, "inputs")
-    name, prompt = field(body, "model", str), field(body, "prompt_name", str)
-    version = asked.service.repository.one_for(("SparseEncoder",), name)
-    inputs, signature = prompted(version, given, prompt, "embed_sparse")
-    found = await asked.answer(version, inputs, signature)
+    """{"inputs", "prompt_name", "truncate", "model"} -> for each text [{"index", "value"}], but
+    zeros."""
+    found = await _outputs(asked, "SparseEncoder", "embed_sparse")
     rows = zip(found["indices"].tolist(), found["values"].tolist(), strict=True)
     pairs = (zip(*row, strict=True) for row in rows)
     return [[{"index": i, "value": x} for i, x in row if x] for row in pairs]
 
 
 async def embed_all(asked):
-    """{"inputs", "prompt_name", "model"} -> for each text a list of vectors, one a token."""
+    """{"inputs", "prompt_name", "truncate", "model"} -> for each text a list of vectors, one a
+    token."""
+    found = await _outputs(asked, "MultiVectorEncoder", "embed_tokens")
+    rows = zip(found["token_embeddings"], found["mask"] > 0, strict=True)
+    return [vectors[real].tolist() for vectors, real in rows]
+
+
+async def _outputs(asked, task, signature):
+    """What a model of this task answers to the inputs of a request."""
     body = asked.body
     given, _ = texts(body, "inputs")
     name, prompt = field(body, "model", str), field(body, "prompt_name", str)
-    version = asked.service.repository.one_for(("MultiVectorEncoder",), name)
-    inputs, signature = prompted(version, given, prompt, "embed_tokens")
+    version = asked.service.repository.one_for((task,), name)
+    inputs, signature = prompted(version, given, prompt, signature)
     found = await asked.answer(version, inputs, signature)
     await _check_length(asked, version, given)
-    rows = zip(found["token_embeddings"], found["mask"] > 0, strict=True)
-    return [vectors[real].tolist() for vectors, real in rows]
+    return found
 
 
 async def similarity(asked):
