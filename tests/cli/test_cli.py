@@ -639,3 +639,13 @@ def test_a_process_keeps_its_output_clean(work, tmp_path):
     assert done.stdout.count("\n") == 1
     assert done.stdout.split("\t")[2] == "coffee cafe\n"
     assert done.stderr == ""
+
+
+def test_what_is_served_may_be_a_published_name(tmp_path, monkeypatch):
+    from bert_tf2.cli import serve
+
+    monkeypatch.setattr(serve.registry, "resolve", lambda name: tmp_path / name)
+    assert serve._there("all-MiniLM-L6-v2") == str(tmp_path / "all-MiniLM-L6-v2")
+    assert serve._there(str(tmp_path)) == str(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"No folder nowhere: expected .* folder or name"):
+        serve._there("nowhere")

@@ -101,6 +101,11 @@ def test_vectors_of_tei_and_openai(url, tasks):
     want = encoder.encode(TEXTS, normalize_embeddings=True)
     assert_near(good(ask(f"{url}/embed", {"inputs": TEXTS})), want, FORWARD)
     assert_near(good(ask(f"{url}/", {"inputs": TEXTS[0], "model": "vec"})), want[:1], FORWARD)
+    whole = {"inputs": TEXTS[0], "truncate": False}
+    assert_near(good(ask(f"{url}/embed", whole | {"model": "vec"})), want[:1], FORWARD)
+    assert (
+        ask(f"{url}/embed", {"inputs": "tea " * 200, "truncate": False, "model": "vec"})[0] == 413
+    )
     alike = {"inputs": {"source_sentence": TEXTS[0], "sentences": TEXTS}}
     assert_near(good(ask(f"{url}/similarity", alike)), want @ want[0], FORWARD)
     plain = {"inputs": TEXTS, "normalize": False, "prompt_name": "query"}
@@ -121,6 +126,9 @@ def test_classes_of_tei(url, tasks):
     for row, want in zip(found, tasks["clf"].predict_labels(TEXTS), strict=True):
         assert row[0]["label"] == want.label
         assert_near({x["label"]: x["score"] for x in row}["tea"], want.probabilities["tea"], 1e-5)
+    for ignored in ({"truncate": False}, {"truncation_direction": "Left"}):
+        status, said = ask(f"{url}/predict", {"inputs": given, "model": "clf"} | ignored)
+        assert status == 422 and "What is too long" in str(said)
     (one, several) = good(ask(f"{url}/predict", {"inputs": TEXTS[0]})), found[0]
     assert [x["label"] for x in one] == [x["label"] for x in several]
     raw = good(ask(f"{url}/predict", {"inputs": TEXTS[0], "raw_scores": True}))

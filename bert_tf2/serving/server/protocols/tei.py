@@ -67,6 +67,7 @@ async def similarity(asked):
     body = asked.body
     parameters = field(body, "parameters", dict, {})
     inputs = field(body, "inputs", dict, {})
+    _check_cut(parameters)
     how = (field(body, "model", str), field(parameters, "prompt_name", str))
     return await similar(asked, inputs, *how)
 
@@ -79,6 +80,7 @@ async def rerank(asked):
     if query is None:
         raise Refused(422, "'query' must be text.")
     _check_activation(version, body)
+    _check_cut(body)
     pairs = {"text": strings([query] * len(given)), "text_pair": strings(given)}
     scores = (await asked.answer(version, pairs))["scores"]
     if scores.shape[1] != 1:
@@ -115,8 +117,11 @@ async def predict(asked):
         raise Refused(422, f"{version.name} reads {kind}. Received: {shorten(body['inputs'])}")
     names = ("text", "text_pair")[:wanted]
     inputs = {n: strings([*x]) for n, x in zip(names, zip(*rows, strict=True), strict=True)}
+    _check_cut(body)
     outputs = await asked.answer(version, inputs)
-    raw = field(body, "raw_scores", bool, False) and "logits" in outputs
+    raw = field(body, "raw_scores", bool, False)
+    if raw and "logits" not in outputs:
+        raise Refused(422, f"{version.name} has no logits: leave 'raw_scores' out.")
     found = pipelines.classes(version, outputs, raw)
     return found[0] if one else found
 
@@ -167,14 +172,26 @@ def _with_tokens(asked, name):
 
 async def _check_length(asked, version, given):
     """`truncate: false` wants an error for what is too long, which the graph would cut."""
+    most = version.card.get("max_length")
+    counted = most is not None and "tokenize" in version.signatures
+    _check_cut(asked.body, counted)
     if field(asked.body, "truncate", bool, True):
         return
-    most = version.card.get("max_length")
-    if most is None or "tokenize" not in version.signatures:
-        raise Refused(422, "What is too long is always cut here: leave 'truncate' out.")
     counts = await count_tokens(asked, version, given, cut=False)
     if (counts > most).any():
         raise Refused(413, f"A text may have {most} tokens. Received: {counts.max()}")
+
+
+def _check_cut(body, counted=False):
+    """Graphs cut what is too long at its end: another wish is refused.
+
+    Args:
+        counted: whether `truncate: false` can be followed.
+    """
+    if not counted and not field(body, "truncate", bool, True):
+        raise Refused(422, "What is too long is always cut here: leave 'truncate' out.")
+    if field(body, "truncation_direction", str, "right").lower() != "right":
+        raise Refused(422, "What is too long is cut at its end: leave 'truncation_direction' out.")
 
 
 def info(asked):
