@@ -17,7 +17,7 @@ BUDGETS = {
     "benchmarks": 5,
     "cli": 95,
     "data": 35,
-    "modeling": 55,
+    "modeling": 52,
     "planning": 10,
     "published": 15,
     "reports": 5,
