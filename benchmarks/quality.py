@@ -7,6 +7,7 @@ not measured again, and a run of ours that was stopped goes on where it was. Wri
 """
 
 import argparse
+import functools
 import json
 import os
 import shutil
@@ -19,8 +20,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 from benchmarks import contestant, materials, report
-from benchmarks.quality_data import few
-from benchmarks.quality_rows import KINDS, ROWS, label_names
+from benchmarks.quality_data import few, label_names
+from benchmarks.quality_rows import KINDS, ROWS
 
 RESULTS, TABLE = (materials.HERE / name for name in ("quality.json", "QUALITY.md"))
 PLACE = materials.WORK / "quality"
@@ -50,16 +51,22 @@ def parse(argv):
 def main(argv):
     """Measures what is not there yet, and writes the table. -> exit code."""
     flags = parse(argv)
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
     for name in () if flags.table else flags.rows:
-        measure(name, flags, results.setdefault(name, {}), lambda: save(results))
-    save(results)
+        result = known().get(name, {})
+        measure(name, flags, result, functools.partial(save, name, result))
+    save()
     print(f"Written: {TABLE}")
     return 0
 
 
-def save(results):
-    """Writes quality.json and its table."""
+def known():
+    """-> what quality.json holds."""
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+
+
+def save(name=None, result=None):
+    """Writes quality.json, where other runs may have added their rows by now, and its table."""
+    results = known() | ({name: result} if result else {})
     ordered = {name: results[name] for name in ROWS if results.get(name)}
     report.write_atomically(RESULTS, json.dumps(ordered, indent=1) + "\n")
     report.write_atomically(TABLE, table(ordered))

@@ -93,3 +93,9 @@ def of_squad(folder):
     articles = json.loads(path.read_text(encoding="utf-8"))["data"]
     of_each = [(x["title"], len(part["qas"])) for x in articles for part in x["paragraphs"]]
     return in_fifths(data, [title for title, count in of_each for _ in range(count)])
+
+
+def label_names(labels):
+    """The names that occur, sorted; numbers by their size."""
+    names = {name for row in labels for name in ([row] if isinstance(row, str) else row)}
+    return sorted(names, key=lambda name: (len(name), name) if name.isdigit() else (0, name))
