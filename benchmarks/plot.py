@@ -9,6 +9,7 @@ COLOURS = {
     "transformers": "#edae49",
     "onnxruntime": "#00798c",
     "model_garden": "#8d6a9f",
+    "zeromodels": "#6a994e",
 }
 LONGEST = 12  # a bar that needs more is cut, and says so
 

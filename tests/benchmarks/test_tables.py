@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import plot, report
+from benchmarks import plot, report, works
 from benchmarks.settings import SETTINGS
 
 MACHINE = {
@@ -111,6 +111,12 @@ def test_figures_are_kept_where_the_plot_fails(results, tmp_path, monkeypatch):
 def test_legend_is_sound_markdown():
     for text in SETTINGS.values():
         assert text.count("`") % 2 == 0, text
+
+
+def test_each_contestant_has_a_colour():
+    """One without would end a run of hours at its picture."""
+    who = {label.split(":")[0] for work in works.WORKS for label in work.contestants}
+    assert who <= {*plot.COLOURS}
 
 
 def test_plot_shows_only_what_was_measured(results, tmp_path):
