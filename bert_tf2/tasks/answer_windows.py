@@ -11,7 +11,7 @@ import tensorflow as tf
 from bert_tf2.data.labels import MARK
 from bert_tf2.text import windows
 from bert_tf2.text.offsets import owners, to_bytes
-from bert_tf2.text.packing import pack
+from bert_tf2.text.packing import pack, packed_lengths
 
 LOWEST = float("-inf")
 
@@ -76,6 +76,13 @@ def cut(preprocessor, asking, question, context):
     room = asking.max_seq_len - 2 - tokenizer.pair_separators
     room -= tf.cast(asked.row_lengths(), tf.int32)
     return Cut(asked, pieces, windows.windows(pieces.ids.row_lengths(), room, asking.doc_stride))
+
+
+def lengths(preprocessor, found):
+    """The tokens of each window of a `Cut`, with its question and what stands between: int (W,)."""
+    asked = tf.gather(found.asked.row_lengths(), found.windows.rows)
+    sizes = tf.cast(found.windows.sizes, asked.dtype)
+    return packed_lengths(asked, sizes, preprocessor.tokenizer.pair_separators)
 
 
 def chosen(found, numbers):

@@ -209,6 +209,9 @@ class Distiller(DistilledLosses, Task):
             return columns.text_columns(x, self.raw_names)
         return self.reader.read(x, y, sample_weight)
 
+    def packed_texts(self, found):
+        return self.reader.packed_texts(found)
+
     def dataset(
         self, x, y=None, sample_weight=None, batch_size=32, sampling=pipeline.ONCE, **kwargs
     ):

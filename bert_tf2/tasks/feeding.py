@@ -50,13 +50,21 @@ def dataset(
         for sentence in task.worth_saying(found):
             LOGGER.warning("%s", sentence)
     groups = None
-    if sampling.shuffle and task.preprocessor.length_buckets and "text" in found:
-        sides = tuple(task.packed_texts(found).values())
-        groups = task.preprocessor.buckets(sides if sides[1:] else sides[0])
-        groups = groups.reshape(pipeline.count_rows(found), -1).max(1)
+    if sampling.shuffle and task.preprocessor.length_buckets:
+        lengths = _row_lengths(task, found)
+        groups = None if lengths is None else task.preprocessor.buckets_of(lengths)
     size = pipeline.rows_a_batch(batch_size)
     apart = None if sampling.order is None else task.apart(found, size)
     return pipeline.batches(found, finish, size, sampling, groups, apart)
+
+
+def _row_lengths(task, found):
+    """The tokens of each row of columns in memory, int (n,), of windows their own; None of ids."""
+    if "tokens" in found or not {"text", "words"} & found.keys():
+        return found.get("tokens")
+    sides = tuple(task.packed_texts(found).values())
+    lengths = task.preprocessor.lengths(sides if sides[1:] else sides[0])
+    return lengths.reshape(pipeline.count_rows(found), -1).max(1)
 
 
 def as_dataset(task, x, endless=False, labelled=True):

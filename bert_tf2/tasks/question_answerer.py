@@ -233,16 +233,20 @@ class QuestionAnswerer(Task):
             )
 
     def _each_window(self, found):
-        """Columns of questions -> the same of each window, with its number in its context."""
-        counts, names = [], self.raw_names
+        """Columns of questions -> of each window, with its number in its context and its tokens."""
+        counts, lengths, names = [], [], self.raw_names
         for i in range(0, len(found["labels"]), AT_A_TIME):
             part = [found[name][i : i + AT_A_TIME] for name in names]
-            rows = answer_windows.cut(self.preprocessor, self.asking(), *part).windows.rows
-            counts.append(np.bincount(rows, minlength=len(part[0])))
-        counts = np.concatenate(counts)
+            cut = answer_windows.cut(self.preprocessor, self.asking(), *part)
+            counts.append(np.bincount(cut.windows.rows, minlength=len(part[0])))
+            lengths.append(answer_windows.lengths(self.preprocessor, cut))
+        counts, lengths = np.concatenate(counts), np.concatenate(lengths)
         row = np.repeat(np.arange(len(counts)), counts)
         number = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return {name: tf.gather(x, row) for name, x in found.items()} | {"window": number}
+        return {name: tf.gather(x, row) for name, x in found.items()} | {
+            "window": number,
+            "tokens": lengths,
+        }
 
     def prepare(self, columns, windows=False, **how):
         if "question" not in columns:

@@ -213,11 +213,12 @@ class Preprocessor:
 
         Args, returns: as `lengths`.
         """
-        separators = self.tokenizer.pair_separators
-        a, b = truncated_lengths(*self._row_lengths(texts), self.max_length, separators)
-        total = packed_lengths(a, b, separators).numpy()
-        lengths = np.array([*self.length_buckets, self.max_length])
-        return lengths[np.searchsorted(lengths, total)]
+        return self.buckets_of(self.lengths(texts))
+
+    def buckets_of(self, lengths):
+        """The same of lengths, int (B,), as `lengths` gives them."""
+        longest = np.array([*self.length_buckets, self.max_length])
+        return longest[np.searchsorted(longest, np.minimum(lengths, self.max_length))]
 
     def _row_lengths(self, texts):
         """The tokens of first and second texts, int (B,) each."""

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from closeness import CANCELLED, FORWARD, assert_near
 
+from bert_tf2 import QuestionAnswerer, TokenClassifier
 from bert_tf2.data import pipeline
 
 WORDS = ("tea", "stone", "rain", "leaf", "cold", "hot")
@@ -99,3 +100,38 @@ def test_pairs_and_datasets_train_on_buckets():
 def test_padding_to_one_length_leaves_no_buckets():
     with pytest.raises(ValueError, match=r"left out with `pad_to_max_length=True`"):
         classifier(length_buckets=[6, 12], pad_to_max_length=True)
+
+
+BUCKETS = [10, 15]
+
+
+def rows_of_one_bucket(task, x, y, rows):
+    """The lengths of batches to train on; each of `rows` comes once, with its like."""
+    task.preprocessor.length_buckets = BUCKETS
+    sampling = pipeline.Sampling(pipeline.Order(1), shuffle=True)
+    found, lengths = 0, []
+    for inputs, *_ in task.dataset(x, y, batch_size=4, sampling=sampling):
+        sizes = inputs["padding_mask"].numpy().sum(1)
+        lengths.append(inputs["token_ids"].shape[1])
+        low = max((n for n in BUCKETS if n < lengths[-1]), default=0)
+        assert ((sizes > low) & (sizes <= lengths[-1])).all()
+        found += len(sizes)
+    assert found == rows and set(lengths) == {*BUCKETS, 20}
+    return lengths
+
+
+def test_windows_of_contexts_go_with_those_of_their_length():
+    task = oracle.tiny_task(QuestionAnswerer, doc_stride=6, max_question_len=5)
+    task.preprocessor.max_length = 20
+    questions = ["what tea?"] * 50
+    windows = len(task.read((questions, TEXTS), [None] * 50)["window"])
+    assert windows > 50
+    lengths = rows_of_one_bucket(task, (questions, TEXTS), [None] * 50, windows)
+    assert len(lengths) < windows / 4 + 3
+
+
+def test_words_with_tags_go_with_those_of_their_length():
+    task = oracle.tiny_task(TokenClassifier, labels=["O", "B-TEA"], doc_stride=None)
+    task.preprocessor.max_length = 20
+    words = [text.split() for text in TEXTS]
+    rows_of_one_bucket(task, words, [["O"] * len(row) for row in words], 50)
