@@ -50,6 +50,11 @@ def chosen(task, target, outputs, reading):
             "texts are (SentenceEncoder), or a function of vectors (S, D) as `target`."
         )
     if isinstance(task, QuestionAnswerer):
+        if task.head != "spans":
+            raise ValueError(
+                f"A head of {task.head} finds ends by the starts in a beam, which other words "
+                "would change: give a function of its outputs (S, F) as `target`."
+            )
         return _span(target, np.asarray(outputs)[0], reading)
     if len(outputs.shape) == 3:
         return _tag(task, target, np.asarray(outputs)[0], reading)

@@ -164,6 +164,7 @@ def of_checkpoint(flags, given):
     """The task that a checkpoint holds; its head must be there."""
     console.import_tensorflow()
     from bert_tf2 import weights
+    from bert_tf2.tasks.trained_heads import kind_for
 
     checkpoint = weights.open_checkpoint(weights.resolve(given), flags.bert_config_file)
     row = task_table.TASKS.get(flags.task) or task_table.row_of_checkpoint(checkpoint)
@@ -173,9 +174,10 @@ def of_checkpoint(flags, given):
     own |= task_table.own_settings(flags, cls)
     if flags.task and "problem_type" in cls.settings:
         own["problem_type"] = row.problem
-    missing = [f"a head of {cls.head_kind}"]
-    plain = cls.head_kind == "sentence"  # whose vectors may be the encoder's own
-    if plain or cls.head_kind in weights.head_kinds(weights.read_as(checkpoint, cls.head_kind)):
+    kind = kind_for(cls, checkpoint)
+    missing = [f"a head of {kind}"]
+    plain = kind == "sentence"  # whose vectors may be the encoder's own
+    if plain or kind in weights.head_kinds(weights.read_as(checkpoint, kind)):
         task = cls.from_preset(
             given, config_file=flags.bert_config_file, max_length=flags.max_seq_length, **own
         )

@@ -261,11 +261,12 @@ def row_of_task(task):
 def row_of_checkpoint(checkpoint):
     """The row of the task that a checkpoint says, or that its heads tell; else a classifier's."""
     from bert_tf2 import weights
+    from bert_tf2.tasks.trained_heads import kind_for
 
     said = (checkpoint.task or {}).get("class")
     if said and (checkpoint.format == "bert_tf2" or any(r.cls == said for r in TASKS.values())):
         return row_of(said)
     found, problem = weights.head_kinds(checkpoint), weights.problem_type_of(checkpoint)
-    known = [row for row in TASKS.values() if row.load().head_kind in found]
+    known = [row for row in TASKS.values() if kind_for(row.load(), checkpoint) in found]
     exact = [row for row in known if row.problem is not None and row.problem == problem]
     return (exact or known or [TASKS["text_classification"]])[0]

@@ -39,11 +39,12 @@ class TokenLayer(keras.layers.Layer):
         self.config = EncoderConfig(**config) if isinstance(config, dict) else config
         self.initializer = keras.initializers.get(initializer) or published_initializer(self.config)
 
-    def dense(self, units, name):
-        return Dense(units, kernel_initializer=self.initializer, name=name, dtype=self.dtype_policy)
+    def dense(self, units, name, **how):
+        how |= {"kernel_initializer": self.initializer, "dtype": self.dtype_policy}
+        return Dense(units, name=name, **how)
 
-    def norm(self):
-        return Norm(epsilon=self.config.layer_norm_eps, name="norm", dtype=self.dtype_policy)
+    def norm(self, name="norm"):
+        return Norm(epsilon=self.config.layer_norm_eps, name=name, dtype=self.dtype_policy)
 
     def units(self):
         """dict of the last words of units (`query`, `norm`) to the layers inside that are these."""

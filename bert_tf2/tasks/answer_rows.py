@@ -22,19 +22,23 @@ def rows_of(found):
 
 
 def windows_of(batches):
-    """Answers with `windows=True`, of several batches -> (`nbest.Logits`, ids (W, L), contexts)."""
+    """Answers with `windows=True`, of several batches -> (`nbest.Logits` or `nbest.Beams`, ids
+    (W, L), contexts)."""
     batches = list(batches)
     longest = max(batch["ids"].shape[1] for batch in batches)
+    kind = nbest.Beams if "none" in batches[0] else nbest.Logits
     found, rows, contexts = {}, [], []
-    for name, fill in FILL.items():
-        wide = [(x[name], longest - x[name].shape[1]) for x in batches]
-        parts = [np.pad(x, [(0, 0), (0, more)], constant_values=fill) for x, more in wide]
+    for name in {*kind._fields, "ids"} - {"rows"}:
+        parts = [batch[name] for batch in batches]
+        if name in (*kind.along, "ids"):
+            wide = [(x, [(0, 0), (0, longest - x.shape[1])]) for x in parts]
+            parts = [np.pad(x, more, constant_values=FILL[name]) for x, more in wide]
         found[name] = np.concatenate(parts)
     for batch in batches:
         rows.append(batch["rows"] + len(contexts))
         contexts += [text.decode("utf-8", "replace") for text in batch["context"]]
     ids = found.pop("ids")
-    return nbest.Logits(np.concatenate(rows), **found), ids, contexts
+    return kind(np.concatenate(rows), **found), ids, contexts
 
 
 def slices(logits, contexts):

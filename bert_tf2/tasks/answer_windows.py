@@ -1,7 +1,6 @@
-"""Questions and their contexts -> windows of ids; logits of these -> answers. All in the graph.
+"""Questions and their contexts -> windows of ids, in the graph.
 
-Letters: B questions, W windows of all contexts, L length, T tokens of all windows, K answers, M the
-longest answer.
+Letters: B questions, W windows of all contexts, L length, T tokens of all windows.
 """
 
 from typing import NamedTuple
@@ -10,10 +9,8 @@ import tensorflow as tf
 
 from bert_tf2.data.labels import MARK
 from bert_tf2.text import windows
-from bert_tf2.text.offsets import owners, to_bytes
+from bert_tf2.text.offsets import owners
 from bert_tf2.text.packing import pack, packed_lengths
-
-LOWEST = float("-inf")
 
 
 class Asking(NamedTuple):
@@ -122,7 +119,7 @@ def packed(preprocessor, asking, found, pad=False):
 
 
 def places(found, place, context):
-    """What `best` and `marks_of` need of a `Cut`: a dict by the names of `MARKS`.
+    """What `best_answers.best` needs of a `Cut`: a dict by the names of `MARKS`.
 
     Args:
         place: as from `packed`. context: string (B,).
@@ -202,87 +199,3 @@ def tokens(positions, length):
     )
     with tf.control_dependencies([tf.debugging.Assert(tf.size(strange) == 0, [said])]):
         return tf.identity(positions)
-
-
-# === Logits -> answers ============================================================================
-
-
-def best(inputs, logits, asking):
-    """The likeliest answers of each question.
-
-    Args:
-        inputs: dict with what `places` gave.
-        logits: float32 (W, 2, L).
-        asking: an `Asking`.
-
-    Returns:
-        dict of `answers` (string), `scores` (float32), `starts`, `ends` (int32), (B, K) each;
-        where there are fewer than K, "", 0, 0 and 0.
-    """
-    rows, context = inputs["rows"], inputs["context"]
-    start, end = tf.unstack(logits, axis=1)
-    sums, stops = _spans(inputs, start, end, asking.max_answer_len)  # (W, L, M)
-    wide, flat = tf.shape(sums)[2], tf.reshape(sums, [tf.shape(sums)[0], -1])
-    top = tf.math.top_k(flat, tf.minimum(asking.top_k, tf.shape(flat)[1]))  # (W, k)
-    begins = tf.gather(inputs["begins"], top.indices // wide, batch_dims=1)
-    stops = tf.gather(tf.reshape(stops, tf.shape(flat)), top.indices, batch_dims=1)
-
-    count = tf.size(context)
-    values = _by_question(top.values, rows, count, LOWEST)  # (B, n)
-    begins, stops = (_by_question(x, rows, count, 0) for x in (begins, stops))
-    total = tf.reduce_logsumexp(flat, 1, keepdims=True)
-    total = tf.reduce_logsumexp(_by_question(total, rows, count, LOWEST), 1)  # (B,)
-    if asking.handle_impossible_answer:
-        null = tf.math.segment_min(start[:, 0] + end[:, 0], rows)  # (B,)
-        total = tf.reduce_logsumexp(tf.stack([total, null], 1), 1)
-        values = tf.concat([null[:, tf.newaxis], values], 1)
-        begins, stops = (tf.pad(x, [[0, 0], [1, 0]]) for x in (begins, stops))
-    spare = [[0, 0], [0, asking.top_k]]  # so that there are K
-    top = tf.math.top_k(tf.pad(values, spare, constant_values=LOWEST), asking.top_k)
-    scores = tf.where(top.values > LOWEST, tf.exp(top.values - total[:, tf.newaxis]), 0.0)
-    begins, stops = (
-        tf.where(top.values > LOWEST, tf.gather(tf.pad(x, spare), top.indices, batch_dims=1), 0)
-        for x in (begins, stops)
-    )
-    return {
-        "answers": _texts(context, begins, stops),
-        "scores": scores,
-        "starts": begins,
-        "ends": stops,
-    }
-
-
-def _spans(inputs, start, end, longest):
-    """The logits of all spans that may be answers, else -inf, and the character of their ends.
-
-    Returns:
-        float32 and int32 (W, L, M): from a token, over 1 … M tokens.
-    """
-    length = tf.shape(start)[1]
-    longest = tf.minimum(longest, length)
-    until = tf.range(length)[:, tf.newaxis] + tf.range(longest)  # (L, M)
-    room = [[0, 0], [0, longest]]
-    stops = tf.gather(tf.pad(inputs["stops"], room, constant_values=-1), until, axis=1)
-    sums = start[..., tf.newaxis] + tf.gather(tf.pad(end, room), until, axis=1)
-    # Behind the window `stops` is -1; where a piece has no characters, so has an answer of it.
-    fits = inputs["most"][..., tf.newaxis] & (stops > inputs["begins"][..., tf.newaxis])
-    return tf.where(fits, sums, LOWEST), stops
-
-
-def _by_question(values, rows, count, none):
-    """(W, n) of windows -> (B, n of all windows of a question), the rest `none`."""
-    ragged = tf.RaggedTensor.from_value_rowids(
-        values, rows, tf.cast(count, rows.dtype), None, False
-    )
-    dense = ragged.to_tensor(none)  # (B, windows, n)
-    sizes = tf.shape(dense)
-    return tf.reshape(dense, [sizes[0], sizes[1] * sizes[2]])
-
-
-def _texts(context, begins, stops):
-    """The characters of contexts from `begins` to `stops`, (B, K) each -> string (B, K)."""
-    count = tf.shape(begins)[1]
-    found = tf.RaggedTensor.from_tensor(tf.concat([begins, stops], 1), row_splits_dtype=tf.int32)
-    found = tf.reshape(to_bytes(context, found).values, tf.shape(begins) * [1, 2])
-    starts, ends = found[:, :count], found[:, count:]
-    return tf.strings.substr(tf.repeat(context[:, tf.newaxis], count, 1), starts, ends - starts)

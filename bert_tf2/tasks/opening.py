@@ -75,7 +75,8 @@ def open_task(
     for name, n in {"trainable_layers": trainable_layers, "reinit_layers": reinit_layers}.items():
         top_blocks(checkpoint.config, n or 0, name)  # before anything is built
     if load_weights:
-        trained_heads.say_other_head(cls, checkpoint)
+        kind = trained_heads.kind_for(cls, checkpoint, given)
+        trained_heads.say_other_head(cls, checkpoint, kind)
         checkpoint = weights.read_ahead(checkpoint)
     initializer = Unfilled(checkpoint.config) if load_weights else None
     encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
@@ -169,7 +170,10 @@ def _settings(task, checkpoint):
     """What a checkpoint says of a task's settings."""
     said = checkpoint.task or {}
     settings = dict(said.get("settings", {})) if said.get("class") == task.__name__ else {}
-    own = weights.other_head(checkpoint, task.head_kind) is None  # and no other task's labels
+    kind = trained_heads.kind_for(task, checkpoint)
+    if task.other_kinds:
+        settings.setdefault("head", kind)
+    own = weights.other_head(checkpoint, kind) is None  # and no other task's labels
     if "labels" in task.settings and checkpoint.labels and own:
         settings.setdefault("labels", checkpoint.labels)
     problem = checkpoint.problem_type

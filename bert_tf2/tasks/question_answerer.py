@@ -8,31 +8,30 @@ import logging
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from bert_tf2.data.answer_spans import answer_spans
 from bert_tf2.data.columns import text_columns
-from bert_tf2.modeling import heads
+from bert_tf2.modeling import answer_heads
 from bert_tf2.modeling.inputs import input_tensors
 from bert_tf2.scoring import nbest
-from bert_tf2.tasks import answer_rows, answer_windows
+from bert_tf2.tasks import answer_rows, answer_windows, best_answers
 from bert_tf2.tasks.answer_windows import Asking
 from bert_tf2.tasks.task import Task
+from bert_tf2.tasks.taught_starts import TaughtStarts
 from bert_tf2.text.forms import shown
-from bert_tf2.training.losses import cross_entropy
 
 LOGGER = logging.getLogger("bert_tf2")
-PADDING = -1e4  # its logit, as in attention
 AT_A_TIME = 1024  # contexts, whose windows are counted
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
-class QuestionAnswerer(Task):
+class QuestionAnswerer(TaughtStarts, Task):
     """Finds the answer to a question in a text, or that there is none.
 
     The model maps int32 ids of windows (W, L), "[CLS] question [SEP] context [SEP]", to float32
     logits (W, 2, L): that an answer begins there, and ends there (google-research/bert,
-    `run_squad.py`). A context longer than a window is read in several, and answered as a whole.
+    `run_squad.py`); or to a beam of such places, see `head`. A context longer than a window is read
+    in several, and answered as a whole.
 
     Wherever a method takes `x`, it may be a tuple `(questions, contexts)` of two lists of str, or a
     mapping of `question` and `context`. `y` is a list with, for each question, a dict of `text` and
@@ -53,10 +52,14 @@ class QuestionAnswerer(Task):
         top_k: int, how many answers are given.
         reproduce: None, or "google": the softmax of the loss counts the padding of rows, which are
             padded to `max_length`, as `run_squad.py` does. That needs `drop_padding=False`.
+        head: "spans", two logits a token; "answerable_spans", of ALBERT's `run_squad_v2.py`, or
+            "joint_spans", of ELECTRA's `run_finetuning.py`: logits of starts, of the ends behind
+            each of the best ones, and that there is no answer, which is chosen where that is above
+            0 in all windows. `from_preset` takes what the file has.
 
     Raises:
-        ValueError: a number that is none, a question that leaves its context no room, or another
-            `reproduce`.
+        ValueError: a number that is none, a question that leaves its context no room, another
+            `reproduce` or `head`, or a `head` that the encoder has no segments for.
 
     Examples:
         >>> qa = bert_tf2.QuestionAnswerer.from_preset("folder/of/squad")
@@ -65,14 +68,14 @@ class QuestionAnswerer(Task):
     """
 
     head_kind = "spans"
+    other_kinds = answer_heads.KINDS[1:]
     settings = (
         *("doc_stride", "max_question_len", "max_answer_len", "handle_impossible_answer"),
-        *("top_k", "reproduce"),
+        *("top_k", "reproduce", "head"),
     )
     raw_names = ("question", "context")
     reads_windows = True
     marks = answer_windows.MARKS
-    own_loss = "sparse_categorical_crossentropy"
     wanted = "the characters where answers begin and end"
 
     def __init__(
@@ -85,6 +88,7 @@ class QuestionAnswerer(Task):
         handle_impossible_answer=False,
         top_k=1,
         reproduce=None,
+        head="spans",
         drop_padding=True,
         name=None,
     ):
@@ -93,17 +97,15 @@ class QuestionAnswerer(Task):
                 '`reproduce` must be None, or "google" with `drop_padding=False`. Received: '
                 f"reproduce={reproduce!r}, drop_padding={drop_padding}"
             )
+        answer_heads.check(head, encoder.config)
         inputs = input_tensors()
         states = encoder.encode(inputs, drop_padding=drop_padding)["sequence_output"]
-        outputs = ops.transpose(heads.spans(states, encoder.config), (0, 2, 1))  # (W, 2, L)
-        if reproduce is None:
-            kept = ops.expand_dims(ops.cast(inputs["padding_mask"], "bool"), 1)  # (W, 1, L)
-            outputs = ops.where(kept, outputs, PADDING)
+        outputs = answer_heads.outputs(head, states, inputs, encoder.config, reproduce is None)
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
         self.doc_stride, self.max_question_len = doc_stride, max_question_len
         self.max_answer_len, self.top_k = max_answer_len, top_k
         self.handle_impossible_answer = bool(handle_impossible_answer)
-        self.reproduce = reproduce
+        self.reproduce, self.head, self.head_kind = reproduce, head, head
         self.asking()  # raises
 
     def asking(self, **how):
@@ -255,7 +257,8 @@ class QuestionAnswerer(Task):
                 return inputs, None, None
             length = tf.shape(inputs["token_ids"])[1]
             positions = answer_windows.tokens(tf.cast(positions, tf.int32), length)
-            return inputs, positions, self._weights(self.row_weights(columns))
+            weights = self._weights(self.row_weights(columns))
+            return self.with_starts(inputs, positions, weights)
         asking, google = self.asking(**how), self.reproduce == "google"
         question, context = (tf.reshape(columns[name], [-1]) for name in self.raw_names)
         found = answer_windows.cut(self.preprocessor, asking, question, context)
@@ -265,29 +268,24 @@ class QuestionAnswerer(Task):
         if "labels" not in columns:
             return inputs | answer_windows.places(found, place, context), None, None
         spans = tf.cast(columns["labels"], tf.int32)
-        weights = tf.gather(self.row_weights(columns), found.windows.rows)
-        return inputs, answer_windows.targets(found, place, spans), self._weights(weights)
+        weights = self._weights(tf.gather(self.row_weights(columns), found.windows.rows))
+        targets, without = answer_windows.targets(found, place, spans), spans[:, 0] < 0
+        return self.with_starts(inputs, targets, weights, tf.gather(without, found.windows.rows))
 
     def _weights(self, rows):
         """(W,) -> (W, 2)."""
         return tf.repeat(rows[:, tf.newaxis], 2, 1)
 
-    def losses(self, targets, outputs, weights):
-        return {"loss": cross_entropy(targets, outputs, weights)}
-
     def answers(self, inputs, outputs, windows=False, **how):
-        """Of ids `start_logits` and `end_logits` (W, L); of texts as `answer_windows.best`, or with
-        `windows` all that it would have chosen from."""
-        start, end = tf.unstack(outputs, axis=1)
+        """Of ids `start_logits` and `end_logits` (W, L), or a beam by its `names`; of texts as
+        `best_answers.best`, or with `windows` all that it would have chosen from."""
+        found = answer_heads.found_in(outputs, self.head)
         if "context" not in inputs:
-            return {"start_logits": start, "end_logits": end}
+            return dict(zip(found.names, found, strict=True))
         if windows:
             marks = {name: inputs[name] for name in self.marks}
-            return marks | {"start": start, "end": end, "ids": inputs["token_ids"]}
-        return answer_windows.best(inputs, outputs, self.asking(**how))
-
-    def default_metrics(self):
-        return ["accuracy"]
+            return marks | found._asdict() | {"ids": inputs["token_ids"]}
+        return best_answers.best(inputs, found, self.asking(**how))
 
     def string_inputs(self, pairs=False):
         """`question` and `context`, (B,) each."""

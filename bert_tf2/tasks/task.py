@@ -43,6 +43,7 @@ class Task(adapted.Adapted, opening.Kept, one_batch.OneBatch, not_cloned.NotClon
     settings: tuple[str, ...] = ()  # arguments of the task itself, in their order
     wanted = "labels"  # what y is
     head_kind: str | None = None  # what its head is for: one of `weights.units.HEADS`
+    other_kinds: tuple[str, ...] = ()  # those that its setting `head` may name in its place
     trained_as: str | None = None  # the task that trains its head, where it does not itself
     problem_types: tuple[str, ...] = ()  # Hugging Face's words for what its head may answer
     raw_names: tuple[str, ...] = columns.TEXT_NAMES  # the columns of raw text, the first needed
@@ -89,8 +90,7 @@ class Task(adapted.Adapted, opening.Kept, one_batch.OneBatch, not_cloned.NotClon
         raise TypeError(f"{type(self).__name__} must say what its answers are.")
 
     def default_metrics(self):
-        """Keras's metrics of the task, as `compile` takes them."""
-        return
+        """Keras's metrics of the task, as `compile` takes them; None: it has none."""
 
     def read(self, x, y=None, sample_weight=None):
         """Data in memory -> columns (n, …). Raises where something is not as it should be.

@@ -12,8 +12,21 @@ READERS = {
     "tokens": "open it as a TokenClassifier to use it",
     "spans": "open it as a QuestionAnswerer to use it",
     "choice": "open it as a MultipleChoice to use it",
-    "answerable_spans": "no task here computes it",
+    "answerable_spans": "open it as a QuestionAnswerer to use it",
+    "joint_spans": "open it as a QuestionAnswerer to use it",
 }
+
+
+def kind_for(cls, checkpoint, given=None):
+    """The kind of head that a task of a class reads in a checkpoint: of several the one that is
+    there.
+
+    Args:
+        given: the task's arguments, where they may say.
+    """
+    known, found = (cls.head_kind, *cls.other_kinds), weights.head_kinds(checkpoint)
+    said = cls.other_kinds and (given or {}).get("head")
+    return said or next((kind for kind in known if kind in found), cls.head_kind)
 
 
 def check_problem(cls, checkpoint):
@@ -55,9 +68,9 @@ def _check_trained(task, checkpoint):
         )
 
 
-def say_other_head(cls, checkpoint):
+def say_other_head(cls, checkpoint, kind):
     """Says that a file was fine-tuned for another task, whose head is left out."""
-    if other := weights.other_head(checkpoint, cls.head_kind):
+    if other := weights.other_head(checkpoint, kind):
         LOGGER.warning(
             "%s was fine-tuned with a head of %s, which a %s leaves out: %s",
             *(checkpoint.path, other, cls.__name__, READERS[other]),

@@ -1,8 +1,8 @@
 """What the head of a checkpoint is for, by what its config says and by its variables.
 
 A kind of head is a key of `units.HEADS`: "classes", "tokens", "crf" (beside tokens), "spans",
-"answerable_spans" (those of ALBERT's run_squad_v2.py, which no task here reads), "choice",
-"next_sentence", "sentence_order", "masked_lm", "replaced_tokens".
+"answerable_spans" (those of ALBERT's run_squad_v2.py), "joint_spans" (of ELECTRA's
+run_finetuning.py), "choice", "next_sentence", "sentence_order", "masked_lm", "replaced_tokens".
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from bert_tf2.weights.publishers import PUBLISHER_OF
 from bert_tf2.weights.units import HEADS
 
 # Those that a model was fine-tuned for: the others it may have kept, or have beside them.
-FINE_TUNED = ("classes", "tokens", "spans", "answerable_spans", "choice")
+FINE_TUNED = ("classes", "tokens", "spans", "answerable_spans", "joint_spans", "choice")
 
 
 def head_kinds(checkpoint: Checkpoint) -> tuple[str, ...]:

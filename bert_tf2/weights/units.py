@@ -74,6 +74,11 @@ squad2/end_norm              norm       D     head
 squad2/end                   dense      D,1   head
 squad2/answer_dense          dense      2D,D  head
 squad2/answer                product    D,1   head
+joint/start                  dense      D,1   head
+joint/end_dense              dense      2D,512 head
+joint/end                    dense      512,1 head
+joint/answer_dense           dense      2D,512 head
+joint/answer                 dense      512,1 head
 """
 UNITS = {name: Unit(*row) for name, *row in map(str.split, _UNITS.strip().split("\n"))}
 # What may follow the pooling of a sentence encoder, each module by its place there.
@@ -92,6 +97,7 @@ HEADS = {
     "crf": ("crf",),
     "spans": ("span",),
     "answerable_spans": ("squad2",),
+    "joint_spans": ("joint",),
     "choice": ("pre_choice", "choice"),
     "next_sentence": ("nsp",),
     "sentence_order": ("sop",),

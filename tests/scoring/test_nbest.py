@@ -92,6 +92,50 @@ def test_equals_the_plain_loop(with_null, ties):
     assert len(kinds) == 3 if with_null else found.null_odds is None
 
 
+def of_beams(logits, size=4, seed=1):
+    """Beams on the same windows, of chances that are not the logits'."""
+    rng = np.random.default_rng(seed)
+    windows = len(logits.rows)
+    first = rng.permuted(np.tile(np.arange(LENGTH), (windows, 1)), axis=1)[:, :size]
+    last = rng.permuted(np.tile(np.arange(LENGTH), (windows, size, 1)), axis=2)[:, :, :size]
+    start, end = -rng.exponential(2, first.shape), -rng.exponential(2, last.shape)
+    none = rng.normal(0, 3, windows)
+    marks = (logits.begins, logits.stops, logits.most)
+    return nbest.Beams(logits.rows, start, first, end, last, none, *marks)
+
+
+@pytest.mark.parametrize("with_null", [False, True])
+def test_of_beams_equals_the_plain_loop(with_null):
+    beams, said = of_beams(made(60)), set()
+
+    def text(window, first, last):
+        return CONTEXT[beams.begins[window, first] : beams.stops[window, last]].removeprefix("a ")
+
+    found = nbest.nbest(beams, text, 7, 9, with_null, 0.5)
+    for row in range(60):
+        candidates, nulls = [], []
+        for window in np.flatnonzero(beams.rows == row):
+            nulls.append(beams.none[window])
+            for i, j in np.ndindex(beams.last[window].shape):
+                first, last = beams.first[window, i], beams.last[window, i, j]
+                if beams.most[window, first] and beams.stops[window, last] >= 0:
+                    values = beams.start[window, i], beams.end[window, i, j]
+                    fits = first <= last < first + 9
+                    candidates += [(text(window, first, last), values)] * int(fits)
+        different = {}
+        for one, values in sorted(candidates, key=lambda x: -sum(x[1])):
+            different.setdefault(one, values)
+        want = [*different.items()][:7] or [("", (0, 0))]
+        assert [x["text"] for x in found.nbest[row]] == [one for one, _ in want]
+        got = [(x["start_log_prob"], x["end_log_prob"]) for x in found.nbest[row]]
+        assert got == [values for _, values in want]
+        none = with_null and min(nulls) > 0.5
+        assert found.predictions[row] == ("" if none else want[0][0])
+        assert not with_null or found.null_odds[row] == min(nulls)
+        said.add((none, bool(candidates)))
+    assert len(said) == (4 if with_null else 2)
+
+
 @pytest.mark.full
 def test_ten_thousand_questions_in_three_seconds():
     rng = np.random.default_rng(0)

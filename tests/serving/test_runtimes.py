@@ -67,6 +67,17 @@ TASKS = {  # a task, and what it is asked
         tiny(bert_tf2.QuestionAnswerer, doc_stride=4, max_question_len=6, top_k=2),
         ([text[:30] for text in HARD], HARD),
     ),
+    "a beam": (
+        lambda: oracle.tiny_task(
+            bert_tf2.QuestionAnswerer,
+            oracle.TINIES["electra"],
+            head="joint_spans",
+            doc_stride=4,
+            max_question_len=6,
+            handle_impossible_answer=True,
+        ),
+        ([text[:30] for text in HARD], HARD),
+    ),
     "ZeroShotClassifier": (
         tiny(
             bert_tf2.ZeroShotClassifier,

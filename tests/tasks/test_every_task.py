@@ -96,6 +96,12 @@ TASKS = {
         (QUESTIONS, SPANS),
         QUESTIONS,
     ),
+    "answers by a beam": Row(
+        tiny(bert_tf2.QuestionAnswerer, head="answerable_spans", doc_stride=4, max_question_len=6),
+        (QUESTIONS, SPANS),
+        QUESTIONS,
+        0.01,
+    ),
     "ZeroShotClassifier": Row(
         tiny(
             bert_tf2.ZeroShotClassifier,
@@ -145,7 +151,7 @@ TASKS = {
 ALIKE = ("pairs", "several numbers", "a task of tests", "MaskedLM", "TokenClassifier")
 ALIKE += ("NextSentenceClassifier", "ZeroShotClassifier", "TextClassifier", "TextRegressor")
 ALIKE += ("MultipleChoice", "several labels", "SparseEncoder", "MultiVectorEncoder")
-ALIKE += ("vectors by numbers", "ReplacedWords", "with a LoRA")
+ALIKE += ("vectors by numbers", "ReplacedWords", "with a LoRA", "answers by a beam")
 STEPS = ("TokenClassifier with CRF",)
 ON_BOTH = ("MaskedLM with nsp",)
 

@@ -89,12 +89,25 @@ ELECTRAS = {  # google-research/electra, finetune/classification/classification_
     "task_specific/task/dense/kernel": (D, 4),
     "task_specific/task/dense/bias": (4,),
 }
+JOINT = {  # google-research/electra, finetune/qa/qa_tasks.py
+    "task_specific/squad/dense/kernel": (D, 1),
+    "task_specific/squad/dense/bias": (1,),
+    "task_specific/squad/qa_hidden/kernel": (2 * D, 512),
+    "task_specific/squad/qa_hidden/bias": (512,),
+    "task_specific/squad/dense_1/kernel": (512, 1),
+    "task_specific/squad/dense_1/bias": (1,),
+    "task_specific/squad/dense_2/kernel": (2 * D, 512),
+    "task_specific/squad/dense_2/bias": (512,),
+    "task_specific/squad/dense_3/kernel": (512, 1),
+    "task_specific/squad/dense_3/bias": (1,),
+}
 SCRIPTS = [  # family -> what the script's head is called, its kinds, and what is not read
     ("bert", {"output_weights": (4, D), "output_bias": (4,)}, "classes"),
     ("bert", {"cls/squad/output_weights": (2, D), "cls/squad/output_bias": (2,)}, "spans"),
     ("albert", {"output_weights": (1, D), "output_bias": (1,)}, "choice"),
     ("albert", SQUAD2, "answerable_spans"),
     ("electra", ELECTRAS, "classes"),
+    ("electra", JOINT, "joint_spans"),
 ]
 
 
@@ -139,10 +152,34 @@ def test_heads_of_two_tasks_are_chosen_from(tmp_path):
     assert weights.head_kinds(left) == ("classes",)
 
 
-@pytest.mark.parametrize("task", ["squad", "newsqa", "chunk"])
-def test_electras_other_heads_are_refused_by_name(tmp_path, task):
-    layers = {"dense": (D, 1), "qa_hidden": (2 * D, 512), "dense_1": (512, 1)}
-    head = {f"task_specific/{task}/{name}/kernel": shape for name, shape in layers.items()}
+def test_electras_heads_of_other_answers_are_squads(tmp_path):
+    head = {name.replace("/squad/", "/newsqa/"): shape for name, shape in JOINT.items()}
+    theirs = written_by_a_script(tmp_path / "theirs", "electra", head)
+    report = convert(tmp_path / "theirs", tmp_path / "google", to="google")
+    assert report.skipped == []
+    again = weights.open_checkpoint(tmp_path / "google").read(JOINT)
+    for name, array in theirs.items():
+        np.testing.assert_array_equal(again[name.replace("/newsqa/", "/squad/")], array)
+    skipped = convert(tmp_path / "theirs", tmp_path / "there", to="huggingface").skipped
+    assert [why for _, why in skipped] == ["huggingface has no place for it"] * len(JOINT)
+
+
+@pytest.mark.parametrize(
+    "without",
+    ["qa_hidden", "dense_2 dense_3", "dense_3"],
+    ids=["two logits a token", "no answerable classifier", "one of the first token alone"],
+)
+def test_electras_answers_otherwise_are_refused_by_name(tmp_path, without):
+    head = {
+        name: shape for name, shape in JOINT.items() if name.split("/")[2] not in without.split()
+    }
+    written_by_a_script(tmp_path / "theirs", "electra", head)
+    with pytest.raises(weights.CheckpointError, match=f"squad/{without.split()[0]}"):
+        convert(tmp_path / "theirs", tmp_path / "ours", to="bert_tf2")
+
+
+def test_electras_other_heads_are_refused_by_name(tmp_path):
+    head = {"task_specific/chunk/dense/kernel": (D, 9), "task_specific/chunk/dense/bias": (9,)}
     written_by_a_script(tmp_path / "theirs", "electra", head)
     report = convert(tmp_path / "theirs", tmp_path / "ours", to="huggingface")
     assert dict(report.skipped).keys() == head.keys()

@@ -9,6 +9,7 @@ exports reads these. Strings are not among them: names of classes stand in the c
 import keras
 import tensorflow as tf
 
+from bert_tf2.modeling.answer_heads import FoundBeam
 from bert_tf2.modeling.inputs import INPUT_NAMES
 from bert_tf2.serving.precision import at_precision, copy_of
 from bert_tf2.tasks.masked_lm import MaskedLM
@@ -72,9 +73,10 @@ def outputs(task, ids, found):
 
     `logits` of all that have classes or numbers, before any activation, with `probabilities` or
     `scores` beside them where the task's answers have these; of questions `start_logits` and
-    `end_logits`; `sentence_embedding` (B, E), or of a SparseEncoder (B, V); `token_embeddings`
-    (B, L, E) of a MultiVectorEncoder; of a MaskedLM with a second task `seq_relationship_logits`.
-    Of any other task its answers to ids that are numbers, under their own names.
+    `end_logits`, or the names of `FoundBeam`; `sentence_embedding` (B, E), or of a SparseEncoder
+    (B, V); `token_embeddings` (B, L, E) of a MultiVectorEncoder; of a MaskedLM with a second task
+    `seq_relationship_logits`. Of any other task its answers to ids that are numbers, under their
+    own names.
     """
     if isinstance(task, MaskedLM):
         found = found if isinstance(found, dict) else {"mlm": found}
@@ -88,6 +90,8 @@ def outputs(task, ids, found):
         return {"logits": found}
     own = {"logits": found} if isinstance(task, TextRegressor) else {}
     answers = task.answers(ids, found)
+    if "cls_logits" in answers:  # of a beam also places, as whole numbers in float32
+        answers = {n: tf.cast(x, tf.float32) for n, x in answers.items()}
     numbers = {n: x for n, x in answers.items() if x.dtype.is_floating}
     return own | {ANSWERS.get(n, n): x for n, x in numbers.items()}
 
@@ -105,6 +109,9 @@ def outputs_from(task, ids, found):
     found = {name: tf.constant(x) for name, x in found.items()}
     if "start_logits" in found:
         return tf.stack([found["start_logits"], found["end_logits"]], 1)
+    if "cls_logits" in found:
+        parts = [found[name] for name in FoundBeam.names]
+        return tf.concat([tf.reshape(x, [tf.shape(x)[0], -1]) for x in parts], 1)
     if isinstance(task, MaskedLM):
         words = tf.gather(found["logits"], ids["masked_positions"], batch_dims=1)
         second = found.get("seq_relationship_logits")

@@ -242,6 +242,16 @@ def _arg_max(graph, operation, inputs):
     return graph.add("ArgMax", inputs[:1], operation.name, axis=axis, keepdims=0)
 
 
+def _top_k(graph, operation, inputs):
+    count = graph.known(np.reshape(_value(operation, 1), [1]), f"{operation.name}:count")
+    return graph.add("TopK", [inputs[0], count], operation.name, 2, axis=-1)
+
+
+def _pad(graph, operation, inputs):
+    pads = graph.known(np.ravel(_value(operation, 1).T), f"{operation.name}:pads")
+    return graph.add("Pad", [inputs[0], pads, *inputs[2:]], operation.name)
+
+
 def _where(graph, operation, inputs):
     found = graph.add("NonZero", inputs, f"{operation.name}:found")
     return graph.add("Transpose", [found], operation.name, perm=[1, 0])
@@ -274,4 +284,6 @@ OTHERS = {
     "Cumsum": _cumsum,
     "ArgMax": _arg_max,
     "Where": _where,
+    **dict.fromkeys(("Pad", "PadV2"), _pad),
+    "TopKV2": _top_k,
 }

@@ -26,7 +26,8 @@ from bert_tf2.weights.units import head_of
 
 _ONE = "bert/encoder/transformer/group_0/inner_group_0"  # ALBERT's block where there is but one
 # ELECTRA's tasks that are no classifiers, in finetune/: of answers, and of tokens.
-_OTHER_TASKS = "squad|squadv1|newsqa|naturalqs|triviaqa|searchqa|chunk"
+_ANSWERS = "squad|squadv1|newsqa|naturalqs|triviaqa|searchqa"
+_OTHER_TASKS = f"{_ANSWERS}|chunk"
 FORMAT = Format(
     about="Google (TensorFlow checkpoint)",
     separator="/",
@@ -47,6 +48,7 @@ FORMAT = Format(
     },
     aliases=(
         (rf"^task_specific/(?!(?:{_OTHER_TASKS})/)[^/]+/", "task_specific/task/"),
+        (rf"^task_specific/(?:{_ANSWERS})/", "task_specific/squad/"),
         (r"^module/", ""),  # a TF-Hub module of TensorFlow 1 inside another graph
         # brightmart's ALBERT (containers/factorized.py) calls its one block as BERT does.
         (r"^bert/encoder/layer_shared/attention/self/", f"{_ONE}/attention_1/self/"),
@@ -99,8 +101,8 @@ _BERT += """
 nsp                          cls/seq_relationship
 """
 
-# google-research/albert: the same files there; squad_utils.py, create_v2_model. The latter finds an
-# answer's end after its start, and whether there is one: no task here computes that.
+# google-research/albert: the same files there; and squad_utils.py, create_v2_model, which finds an
+# answer's end after its start, and whether there is one (modeling/answer_beams.py).
 _ALBERT_BLOCKS = """
 embeddings/projection        bert/encoder/embedding_hidden_mapping_in
 {block}/attention/query      GROUP/attention_1/self/query
@@ -126,13 +128,19 @@ _ALBERT = (
 )
 
 # google-research/electra: model/modeling.py, pretrain/pretrain_helpers.py, run_pretraining.py; and
-# finetune/classification/classification_tasks.py, whatever the task is called
+# finetune/classification/classification_tasks.py, whatever the task is called; and finetune/qa/
+# qa_tasks.py, with its `joint_prediction` and `answerable_classifier`: others lack some of these
 _ELECTRA = (_EMBEDDINGS + _BLOCKS).replace("ROOT", "electra")
 _ELECTRA += """
 embeddings/projection        electra/embeddings_project
 rtd/dense                    discriminator_predictions/dense
 rtd/logits                   discriminator_predictions/dense_1
 classifier                   task_specific/task/dense
+joint/start                  task_specific/squad/dense
+joint/end_dense              task_specific/squad/qa_hidden
+joint/end                    task_specific/squad/dense_1
+joint/answer_dense           task_specific/squad/dense_2
+joint/answer                 task_specific/squad/dense_3
 """
 # The generator lies in the same file, and shares the discriminator's embeddings.
 _ELECTRA_GENERATOR = _EMBEDDINGS.replace("ROOT", "electra")
