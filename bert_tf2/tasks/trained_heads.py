@@ -71,9 +71,11 @@ def _check_trained(task, checkpoint):
 def say_other_head(cls, checkpoint, kind):
     """Says that a file was fine-tuned for another task, whose head is left out."""
     if other := weights.other_head(checkpoint, kind):
+        own = other in (cls.head_kind, *cls.other_kinds)
         LOGGER.warning(
             "%s was fine-tuned with a head of %s, which a %s leaves out: %s",
-            *(checkpoint.path, other, cls.__name__, READERS[other]),
+            *(checkpoint.path, other, cls.__name__),
+            f"leave out `head={kind!r}` to use it" if own else READERS[other],
         )
 
 

@@ -97,9 +97,9 @@ TASKS = {
         QUESTIONS,
     ),
     "answers by a beam": Row(
-        tiny(bert_tf2.QuestionAnswerer, head="answerable_spans", doc_stride=4, max_question_len=6),
-        (QUESTIONS, SPANS),
-        QUESTIONS,
+        tiny(bert_tf2.QuestionAnswerer, head="answerable_spans"),
+        (tuple(side[:5] for side in QUESTIONS), SPANS[:5]),
+        tuple(side[:5] for side in QUESTIONS),
         0.01,
     ),
     "ZeroShotClassifier": Row(

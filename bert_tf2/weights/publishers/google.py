@@ -159,6 +159,8 @@ NAMES = {
         rows(_ELECTRA),
         skipped={
             r"^generator(_predictions)?/": "the generator's",
+            # finetune/tagging/tagging_tasks.py, `featurize`
+            r"^task_specific/chunk/": "tags of texts in segment 1, where no task here reads them",
             r"^task_specific/": "head of ELECTRA's run_finetuning.py, which nothing here computes",
         },
         kinds={"classifier": "dense"},
