@@ -14,7 +14,7 @@ def evaluate(flags):
     task_files.check_input(flags.input_file)
     model = open_model(flags)
     if flags.output_dir:
-        task_files.check_official(flags, model.row)
+        task_files.check_official(flags, model)
     examples = model.read(flags, flags.input_file)
     answers = model.row.kind.for_scores(model, examples, flags.eval_batch_size)
     figures = scores.score(flags, model, examples, answers)
@@ -38,7 +38,7 @@ def predict(flags):
         task_files.check_input(flags.input_file)
     model = open_model(flags)
     if flags.output_dir:
-        task_files.check_official(flags, model.row)
+        task_files.check_official(flags, model)
     answer_rows(flags, model)
 
 

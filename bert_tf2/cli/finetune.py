@@ -59,7 +59,8 @@ def _train(flags, seed, epochs, data, own, folder):
     import keras
 
     keras.utils.clear_session()
-    classes = f"{len(own['labels'])} classes, " if "labels" in own else ""
+    what = "numbers" if TASKS[flags.task].problem == "regression" else "classes"
+    classes = f"{len(own['labels'])} {what}, " if "labels" in own else ""
     print(f"\nseed {seed}, {classes}{epochs} epoch{'s'[: epochs - 1]}", flush=True)
     strategy = training_runs.strategy(flags)
     with training_runs.held(folder, strategy):

@@ -28,6 +28,7 @@ class Kind:
 
     by = "sure"  # what makes an answer bad
     files = ()  # the official ones that `write` writes
+    of_task = False  # whether `write` needs the task itself, and no SavedModel
     reported = True  # whether single answers are judged in a report
 
     def right(self, gold, given):
@@ -159,6 +160,9 @@ class Labels(Kind):
 
 class Numbers(Kind):
     """One or several numbers a text."""
+
+    def names(self, model):
+        return model.classes
 
     def given(self, model, answers):
         found = answers["scores"].tolist()

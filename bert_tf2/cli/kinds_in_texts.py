@@ -12,6 +12,7 @@ class Answers(Kind):
     """A piece of a context, the likeliest first, or "" for none."""
 
     files = ("predictions.json", "nbest_predictions.json", "null_odds.json")
+    of_task = True
 
     def given(self, model, answers):
         return answers["answers"][0].decode("utf-8", "replace")
@@ -59,8 +60,6 @@ class Answers(Kind):
         """predictions.json, nbest_predictions.json and, of SQuAD 2.0, null_odds.json."""
         from bert_tf2.data.squad import write_answers
 
-        if model.task is None:
-            raise ValueError("A SavedModel gives no n best answers: give its .keras file.")
         found = model.task.predict_nbest(rows.x)
         return write_answers(folder, rows.source.ids, found, overwrite)
 

@@ -198,6 +198,8 @@ def saved_model(folder, flags):
     import tensorflow as tf
     import tensorflow_text  # noqa: F401  its operations are in the graph
 
+    from bert_tf2.serving.client_columns import in_order
+
     check_tree(folder)
     note = "runs its own graph, which may read and write files: open none that you do not trust."
     print(f"{folder} {note}", file=sys.stderr)
@@ -213,7 +215,7 @@ def saved_model(folder, flags):
         )
     row = task_table.row_of(_lines(beside, "task.txt")[0], None, serve.structured_outputs)
     classes = _lines(beside, "labels.txt") if "labels" in row.load().settings else None
-    names = sorted(serve.structured_input_signature[1])  # text, text_pair, …
+    names = [*in_order(serve.structured_input_signature[1])]  # text, text_pair, …
     fixed = {}
     if "candidate_labels" in names:
         if not flags.candidate_labels:

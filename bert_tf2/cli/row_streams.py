@@ -51,9 +51,12 @@ def questions(flags, path):
 
 def choices(flags, path):
     """Texts with choices, see `rows.choices`."""
-    from bert_tf2.data.choices import each
+    from bert_tf2.data.choices import check_count, each
 
-    for context, options, _, _ in each(path, False, flags.encoding):
+    count = None
+    for context, options, _, where in each(path, False, flags.encoding):
+        count = count or len(options)
+        check_count(where, options, count)
         yield {"text": context, "choices": options}
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from bert_tf2.cli.flags import UsageError
+from bert_tf2.cli.label_columns import check_glue, label_columns
 from bert_tf2.cli.vector_losses import label_kind
 from bert_tf2.data import json_lines, tables
 from bert_tf2.data.class_names import has_letter, some
@@ -66,22 +67,25 @@ def texts(kind):
 
     def read(flags, path, labelled, names=None):
         if "glue" in flags and flags.glue:
+            if labelled:
+                check_glue(path, flags, kind, names)
             return _glue(flags, path, labelled)
         if not labelled and str(path).lower().endswith(".txt"):
             lines = tables.lines(TextFile(path, flags.encoding))
             return of_texts([line for _, line in lines if line.strip()])
-        label = flags.label_column if labelled else None
-        several = label and kind in ("number", "several") and label.split(",")
+        label = None
+        if labelled:
+            label, names = label_columns(path, kind or "class", flags.label_column, names)
         found = read_examples(
             path,
             text=flags.text_column,
             text_pair=flags.text_pair_column,
-            label=several if several and several[1:] else label,
+            label=label,
             header=flags.header,
             delimiter=flags.delimiter,
             encoding=flags.encoding,
             kind=kind or "class",
-            names=None if kind == "number" or (several and several[1:]) else names,
+            names=names if labelled else None,
         )
         return _of_examples(found)
 
@@ -188,9 +192,11 @@ def _glue(flags, path, labelled):
 
 def choices(flags, path, labelled, names=None):
     """Contexts with several endings: SWAG, RACE, CommonsenseQA, JSON Lines (`read_choices`)."""
-    from bert_tf2.data.choices import read_choices
+    from bert_tf2.data.choices import check_count, read_choices
 
     found = read_choices(path, labelled, flags.encoding)
+    for where, options in zip(found.places, found.choices, strict=True):
+        check_count(where, options, len(found.choices[0]))
     columns = {"text": found.contexts, "choices": found.choices}
     return Rows(columns, found.labels, f"{len(found)} texts with choices", found)
 

@@ -1,6 +1,6 @@
 """The report of a training run: report.json, and report.html that shows it."""
 
-from bert_tf2.cli import scores
+from bert_tf2.cli import scores, training_runs
 from bert_tf2.files import write_file, write_json
 from bert_tf2.reports import findings
 from bert_tf2.reports.page import page
@@ -18,6 +18,7 @@ def write(folder, flags, metrics, judged):
     """
     from bert_tf2.training.runlog import read_metrics
 
+    more = training_runs.given(flags, metrics["settings"])
     rows = ", ".join(f"{count:,} rows of {split}" for split, count in metrics["rows"].items())
     report = {
         "title": f"{flags.task} on {metrics['settings']['init_checkpoint']}",
@@ -26,7 +27,7 @@ def write(folder, flags, metrics, judged):
         "curves": read_metrics(folder),
         "scores": {split: metrics[split] for split in ("dev", "test") if split in metrics},
         **(judged or {}),
-        "settings": {n: v for n, v in metrics["settings"].items() if v is not None},
+        "settings": {n: v for n, v in metrics["settings"].items() if v is not None} | more,
         "versions": metrics["versions"],
     }
     write_json(folder / "report.json", scores.plain(report))

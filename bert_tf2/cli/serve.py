@@ -130,7 +130,7 @@ def request(flags):
 def _opened(client, flags):
     """A served model as the other verbs know models."""
     from bert_tf2.cli.opened import Opened
-    from bert_tf2.serving.client_columns import filled_up
+    from bert_tf2.serving.client_columns import filled_up, in_order
 
     about = client.about
     client.version = int(about["version"])  # which answers all rows, though there come newer ones
@@ -138,7 +138,7 @@ def _opened(client, flags):
         raise ValueError(f"{client.url} does not tell the task of {client.model}: ask it with curl")
     signature = about["signatures"]["serving_default"]
     row = task_table.row_of(about["task"], None, signature["outputs"])
-    names, shared = sorted(signature["inputs"]), {}
+    names, shared = [*in_order(signature["inputs"])], {}
     if "candidate_labels" in names:
         if not flags.candidate_labels:
             raise UsageError("--candidate_labels must be given", flags.command)

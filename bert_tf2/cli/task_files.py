@@ -36,14 +36,15 @@ def check_output(path, overwrite=False, suffixes=None):
         raise NotADirectoryError(f"{path} cannot be made: {above} is no folder one can write to")
 
 
-def check_official(flags, row):
+def check_official(flags, model):
     """Raises, before any work is done, if --output_dir is asked for what a task has no files for.
 
     Raises:
         UsageError: there are no official files of these rows.
+        ValueError: a SavedModel, of which what they need is not to be had.
         FileExistsError: one is there, and --overwrite is not given.
     """
-    names = row.kind.files
+    names = model.row.kind.files
     if flags.glue:
         from bert_tf2.data.glue import SUBMITTED, named
 
@@ -53,6 +54,11 @@ def check_official(flags, row):
             "--output_dir is for official files: of questions, of tags, or with --glue, from "
             "--input_file; give --output_file",
             flags.command,
+        )
+    if model.row.kind.of_task and model.task is None:
+        raise ValueError(
+            f"{model.name} is a SavedModel, which gives no n best answers, and --output_dir writes "
+            "them: give its .keras file, or --output_file"
         )
     for name in names:
         check_output(Path(flags.output_dir) / name, flags.overwrite)

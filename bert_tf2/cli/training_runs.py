@@ -9,6 +9,12 @@ from bert_tf2.locks import locked
 NOT_OF_A_RUN = ("help", "resume", "overwrite", "output_dir", "arguments", "command", *ALIASES)
 
 
+def given(flags, besides=()):
+    """{name: value} of all that a run was told, and is no default; without those of `besides`."""
+    names = [name for name in flags if name not in (*NOT_OF_A_RUN, "debug", *besides)]
+    return {n: flags[n].value for n in names if flags[n].value != flags[n].default}
+
+
 @contextlib.contextmanager
 def held(folder, strategy):
     """The folder is this run's alone until it ends; the chief of several workers sees to that."""

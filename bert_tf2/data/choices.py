@@ -88,6 +88,18 @@ def each(path, labelled=False, encoding=None):
         raise ValueError(f"{path}: expected contexts with choices. Received: none")
 
 
+def check_count(where, choices, count):
+    """Raises a ValueError, which begins with `where`, unless a row has so many choices.
+
+    Files may have rows of different numbers of choices; a `MultipleChoice` takes them of one.
+    """
+    if len(choices) != count:
+        raise ValueError(
+            f"{where}: expected {count} choices, as in the first row. Received: {len(choices)}, "
+            f"{shorten(choices)}"
+        )
+
+
 def _number(where, answer, names):
     """The number of the right choice; `names` lists for each what it may be called."""
     called = [number for number, known in enumerate(names) if answer in known]

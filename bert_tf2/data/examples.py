@@ -81,8 +81,8 @@ def read_examples(
 
     Raises:
         ValueError: with file and line: another suffix, no rows, a column that is not there, a
-            row with too few or too many columns, a label missing, other bytes than the encoding
-            has, invalid JSON.
+            row with too few or too many columns, a label missing, 0 and 1 that could be the numbers
+            of several labels or one for each, other bytes than the encoding has, invalid JSON.
         OSError: the file cannot be read.
     """
     reader = None if label is None else LabelReader(kind, label, names, separator)
@@ -96,6 +96,8 @@ def read_examples(
         if reader:
             labels.append(reader(where, row))
         lines.append(number)
+    if reader:
+        reader.finish()
     pairs = None if text_pair is None else texts[text_pair]
     return Examples(texts[text], pairs, labels if reader else None, lines)
 

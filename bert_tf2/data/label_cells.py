@@ -1,17 +1,25 @@
 """What a file's label cells hold -> labels of one kind: a class, a number, or several labels."""
 
+import ast
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 
 from bert_tf2.data import json_lines, tables
-from bert_tf2.data.class_names import some
+from bert_tf2.data.class_names import NUMERAL, some
 from bert_tf2.data.text_files import TextFile
 from bert_tf2.messages import shorten
 
 KINDS = ("class", "number", "several")
+COLLECTION = re.compile(r"\[.*\]|[({]\s*['\"].*[)}]", re.DOTALL)  # as JSON or Python prints one
+
+ZERO_ONE = (
+    "0 and 1 could be the numbers of labels, or tell of each label whether it is there: write the "
+    "labels' names, or a column of 0 and 1 for each label (in a shell: --label_column=LABEL,LABEL)."
+)
 
 
 class LabelReader:
@@ -20,7 +28,8 @@ class LabelReader:
     Args:
         kind: "class" gives a str; "number" a float; "several" a list of str.
         columns: of the label. Of a "class" one; of a "number" one, or several for a list of floats;
-            of "several" one, a JSON list or a cell with separators, or a column of 0 and 1 each.
+            of "several" one, a list (of JSON, or in a cell as JSON or Python print it) or a cell
+            with separators; or a column of 0 and 1 each.
         names: of the classes or labels, a list or a file of one a line: others are refused. In
             "several", a number that is no name stands for one, from 0. None takes any.
         separator: between the labels of a cell.
@@ -46,6 +55,7 @@ class LabelReader:
         if isinstance(names, str | Path):
             names = [line for _, line in tables.lines(TextFile(Path(names)))]
         self.kind, self.names, self.separator = kind, names, separator
+        self.unclear, self.clear = None, False  # the first row of 0 and 1; whether others are there
 
     def __call__(self, where, row):
         """The label in a row, a dict of column to cell; `where` is for messages.
@@ -74,14 +84,50 @@ class LabelReader:
         return bool(int(value))
 
     def _list(self, where, column, cell):
-        if isinstance(cell, str):
-            cell = [part.strip() for part in cell.split(self.separator)] if cell.strip() else []
-        if not isinstance(cell, list):
+        items = self._items(where, column, cell) if isinstance(cell, str) else cell
+        if not isinstance(items, list):
             raise ValueError(
                 f"{where}: expected a list of labels in {column!r}, or text with "
                 f"{self.separator!r} between them. Received: {shorten(cell)}"
             )
-        return list(dict.fromkeys(self._named(where, column, item) for item in cell))
+        found = [self._named(where, column, item) for item in items]
+        flags = [item for item in items if self._is_flag(item)]
+        if flags and self.unclear is None:
+            self.unclear = f"{where}: {ZERO_ONE} Received in {column!r}: {shorten(cell)}"
+        self.clear = self.clear or len(flags) < len(items)
+        if len(set(map(str, flags))) < len(flags):
+            raise ValueError(self.unclear)
+        return list(dict.fromkeys(found))
+
+    def _is_flag(self, item):
+        """Whether an item may be 0 or 1 for a label, and is no name of one."""
+        if isinstance(item, str):
+            number = item if item not in (self.names or ()) and NUMERAL.fullmatch(item) else "-1"
+            return float(number) in (0, 1)
+        return isinstance(item, bool | int | float) and item in (0, 1)
+
+    def _items(self, where, column, cell):
+        """The labels in a cell of text."""
+        text = cell.strip()
+        parts = [part.strip() for part in text.split(self.separator)] if text else []
+        if not COLLECTION.fullmatch(text) or all(part in (self.names or ()) for part in parts):
+            return parts
+        for read, write in ((json.loads, None), (ast.literal_eval, str)):
+            try:
+                found = read(text)
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+            if isinstance(found, list) and (write is None or write(found) == text):
+                return found
+        raise ValueError(
+            f"{where}: expected labels in {column!r} with {self.separator!r} between them, or a "
+            f'list as JSON or Python writes it, ["a", "b"]. Received: {shorten(cell)}'
+        )
+
+    def finish(self):
+        """After a file's last row: raises a ValueError where labels could mean two things."""
+        if self.unclear and not self.clear:
+            raise ValueError(self.unclear)
 
     def _named(self, where, column, item):
         name = _name(where, column, item)

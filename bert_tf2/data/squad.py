@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from bert_tf2 import files
-from bert_tf2.data import json_lines
+from bert_tf2.data import json_lines, tables
 from bert_tf2.data.text_files import TextFile
 from bert_tf2.messages import shorten
 
@@ -114,9 +114,12 @@ def _of_lines(path, encoding):
     wanted = ("id", "question", "context")
     for number, row in json_lines.rows(path, TextFile(path, encoding), wanted):
         where = f"{path}, line {number}"
-        answers = row.get("answers", {})
+        if "answers" not in row:
+            yield where, row["context"], row
+            continue
+        answers = row["answers"]
         if isinstance(answers, dict):  # columns, as Hugging Face's datasets have them
-            columns = [answers.get(name, []) for name in ANSWER]
+            columns = [answers.get(name) for name in ANSWER]
             if not all(isinstance(x, list) for x in columns) or len(set(map(len, columns))) != 1:
                 raise ValueError(
                     f"{where}: expected lists of equal lengths in answers.text and "
@@ -133,6 +136,11 @@ def _of_lines(path, encoding):
 
 def _answers(where, context, question):
     """(texts, starts, impossible) of a question, checked."""
+    if not {"answers", "is_impossible"} & question.keys():
+        raise ValueError(
+            f"{where}: expected a key 'answers', of no answer an empty list. Received the keys "
+            f"{tables.shown(question)}"
+        )
     answers = question.get("answers", [])
     impossible = question.get("is_impossible", not answers)
     if impossible != (not answers):

@@ -62,7 +62,8 @@ def page(report):
     parts += [_calibration(report), _points(report), _mistakes(report)]
     for title in ("settings", "versions"):
         if report.get(title):
-            parts.append(_section(title.capitalize(), _table(["", ""], report[title].items())))
+            rows = [(name, _setting(value)) for name, value in report[title].items()]
+            parts.append(_section(title.capitalize(), _table(["", ""], rows)))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -213,6 +214,11 @@ def _number(value):
     if value is None:
         return "–"
     return f"{value:.4f}" if isinstance(value, float) else _text(value)
+
+
+def _setting(value):
+    """A value as it was given: numbers with all their digits."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _text(value):

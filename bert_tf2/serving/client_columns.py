@@ -19,6 +19,12 @@ KINDS = {  # as SignatureDefs name them
 }
 
 
+def in_order(names):
+    """The names of a signature's inputs, a tuple in the order in which their task takes them."""
+    known = next((order for order in ORDERS if {*order} == {*names}), None)
+    return known or tuple(sorted(names))
+
+
 def columns_of(x, names, where):
     """What a task takes as `x` -> columns of n values each.
 
@@ -42,7 +48,7 @@ def columns_of(x, names, where):
         found = _named(x, names, where)
     if found.keys() != names or len({len(side) for side in found.values()}) > 1:
         counts = {name: len(side) for name, side in found.items()}
-        raise ValueError(f"{where} takes {', '.join(sorted(names))}, equally many. Got: {counts}")
+        raise ValueError(f"{where} takes {', '.join(in_order(names))}, equally many. Got: {counts}")
     return found
 
 
@@ -53,10 +59,10 @@ def _named(x, names, where):
         x = tuple(map(list, zip(*x, strict=True))) if pairs else (x,)
     if len(x) == 1 and len(names) == 1:
         return {next(iter(names)): x[0]}
-    order = next((order for order in ORDERS if {*order} == {*names}), None)
-    if order is None or len(x) != 2:
+    order = in_order(names)
+    if order not in ORDERS or len(x) != 2:
         raise ValueError(
-            f"{where} takes {', '.join(sorted(names))}: give a dict of these, or a tuple of two "
+            f"{where} takes {', '.join(order)}: give a dict of these, or a tuple of two "
             "lists where it reads pairs."
         )
     return dict(zip(order, map(_list, x), strict=True))

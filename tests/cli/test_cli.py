@@ -70,6 +70,7 @@ def test_finetune_writes_model_and_metrics(work):
     assert report["scores"] == {"dev": metrics["dev"]} and len(report["curves"]) == 2
     wrong = sum(map(sum, metrics["dev"]["confusion_matrix"])) * (1 - metrics["dev"]["accuracy"])
     assert len(report["mistakes"]) == round(wrong) and report["settings"]["max_seq_length"] == 40
+    assert report["settings"]["train_file"] == f"{work}/train.tsv"  # all that was given
     assert sum(b["rows"] for b in report["calibration"]["bins"]) == 9
     page = (work / "run" / "report.html").read_text("utf-8")
     assert report["mistakes"][0]["text"]["text"] in page and "confusion" not in page

@@ -47,6 +47,39 @@ def test_several_labels(put, name, of_file):
     assert (found.texts, found.labels) == (["a", "b", "c"], SEVERAL)
 
 
+@pytest.mark.parametrize("cell", ["['hot', 'old']", '["hot", "old"]', "[0, 1]", "hot,old"])
+def test_lists_as_others_print_them(put, cell):
+    """pandas writes a column of lists as Python prints them."""
+    path = put("a.tsv", f"text\tlabel\na\t{cell}\nb\t[]\nc\t2\n")
+    found = read_examples(path, kind="several", names=["hot", "old", "wet"])
+    assert found.labels == [["hot", "old"], [], ["wet"]]
+
+
+def test_names_in_brackets(put):
+    path = put("a.tsv", "text\tlabel\na\t[x],[y]\nb\t(y)\n")
+    found = read_examples(path, kind="several", names=["[x]", "[y]", "(y)"])
+    assert found.labels == [["[x]", "[y]"], ["(y)"]]
+
+
+NAMES = {"kind": "several", "names": ["hot", "wet", "old"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options"),
+    [
+        ("a.jsonl", '{"text": "a", "label": [1, 0, 1]}', NAMES),
+        ("a.jsonl", '{"text": "a", "label": [0, 0, 0]}', NAMES),
+        ("a.jsonl", '{"text": "a", "label": [1, 0]}', {"kind": "several"}),
+        ("a.jsonl", '{"text": "a", "label": [true, false]}', {"kind": "several"}),
+        ("a.jsonl", '{"text": "a", "label": [1, 0]}', {"kind": "several", "names": ["x", "y"]}),
+        ("a.csv", "text,label\na,1\nb,0\nc,\n", NAMES),  # the column of one label
+        ("a.csv", "text,label\na,1\nb,0\n", {"kind": "several"}),
+    ],
+)
+def test_numbers_that_could_be_zero_and_one_a_label(refused, name, content, options):
+    refused(read_examples, name, content, "line [12]: 0 and 1 could be the numbers", **options)
+
+
 def test_indicators():
     found = indicators(SEVERAL, ["fear", "joy", "love"])
     assert found.dtype == np.int32
@@ -79,6 +112,8 @@ def test_numbers(put):
         ("text,x,y\na,1,\n", {"kind": "several", "label": ["x", "y"]}, "line 2: .* 0 or 1 .*'y'"),
         ('text,label\na,"b,,c"\n', {"kind": "several"}, "line 2: the label in 'label' is missing"),
         ("text,label\na,7\n", {"kind": "several", "names": ["x"]}, "line 2: .* one of 1.*'7'"),
+        ("text,label\na,\"['b' 'c']\"\n", {"kind": "several"}, "line 2: .* JSON or Python"),
+        ("text,label\na,\"{'b', 'c'}\"\n", {"kind": "several"}, "line 2: .* JSON or Python"),
         ("text,label\na,b\n", {"names": ["x", "y"]}, r"line 2: .* \['x', 'y'\]. Received: 'b'"),
     ],
 )

@@ -173,3 +173,14 @@ def test_files_of_answers(tmp_path):
 def test_targets():
     found = Questions(["a"], ["who"], ["a tea"], [["tea", "a"]], [[2, 0]], [False])
     assert found.targets() == [{"text": ["tea", "a"], "answer_start": [2, 0]}]
+
+
+@pytest.mark.parametrize("row", [{}, {"answer": GOOD[0]["answers"]}, {"answers": {}}])
+def test_a_row_that_does_not_say_its_answers_has_not_none(put, row):
+    """Unlabelled or misspelt: only an empty list, or `is_impossible`, is no answer."""
+    question = {"id": "q1", "question": "Who?", "context": CONTEXT}
+    path = put("a.jsonl", json.dumps(question | row) + "\n")
+    with pytest.raises(ValueError, match=r"line 1.*answers"):
+        read_squad(path)
+    impossible = put("b.jsonl", json.dumps(question | {"is_impossible": True}) + "\n")
+    assert read_squad(impossible).impossible == [True]

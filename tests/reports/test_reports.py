@@ -35,7 +35,7 @@ REPORT = {
     "calibration": {"expected_error": 0.25, "bins": [{"rows": 4, "sure": 0.5, "right": 0.75}]},
     "points": [[1.0, 2.0], [2.0, 2.5]],
     "mistakes": [{"text": {"text": EVIL}, "gold": EVIL, "given": "b", "badness": 0.9}],
-    "settings": {"learning_rate": 5e-5, "task": EVIL},
+    "settings": {"learning_rate": 5e-5, "class_weight": None, "layers": [0, 1], "task": EVIL},
     "versions": {"keras": "3"},
 }
 

@@ -52,6 +52,13 @@ def test_choices_equal_the_oracle(chooser):
     assert accuracy == (want.argmax(1) == [0, 2]).mean()
 
 
+def test_what_is_odd_about_right_choices(chooser):
+    """Their numbers are places: no classes that each need rows, nor a score."""
+    assert chooser.worth_saying({"labels": np.array([0, 2, 1])}) == []
+    (said,) = chooser.worth_saying({"labels": np.array([2, 2])})
+    assert "All 2 right choices are number 2" in said
+
+
 def test_forms_of_choices(chooser):
     want = chooser.predict((TEXTS, CHOICES), verbose=0)
     ids = chooser.prepare(chooser.read((TEXTS, CHOICES)))[0]
