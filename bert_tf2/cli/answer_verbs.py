@@ -69,10 +69,15 @@ def answer_rows(flags, model):
 
 
 def _official(flags, model):
-    """Writes a task's official files, which are of all rows at once. -> as `answered`."""
+    """Writes official files, which are of all rows at once. -> as `answered`, if that is wanted."""
     examples = model.read(flags, flags.input_file, labelled=False)
-    answers = list(model.answers(examples, flags.predict_batch_size))
+    print(f"--output_dir={flags.output_dir}: written at the end; interrupted, this begins anew")
+    answers = []
+    if flags.output_file or not model.row.kind.of_task:
+        answers = list(model.answers(examples, flags.predict_batch_size))
     task_files.write_official(flags, model, examples, answers)
+    if not flags.output_file:
+        return []
     columns = (dict(zip(examples.columns, row, strict=True)) for row in examples)
     cells = (model.row.kind.cells(model, found) for found in answers)
     return list(zip(columns, cells, strict=True))

@@ -28,7 +28,7 @@ class Kind:
 
     by = "sure"  # what makes an answer bad
     files = ()  # the official ones that `write` writes
-    of_task = False  # whether `write` needs the task itself, and no SavedModel
+    of_task = False  # whether `write` asks the task itself again, and no SavedModel
     reported = True  # whether single answers are judged in a report
 
     def right(self, gold, given):
@@ -216,7 +216,16 @@ class Words(Kind):
     """The words that masks of a text stand for."""
 
     def for_scores(self, model, rows, batch_size):
-        return []
+        """Whether each hidden word is found, where something else computes than the task."""
+        if model.reader is None:
+            return []
+        tokenizer, found = model.reader.preprocessor.tokenizer, []
+        pieces = np.array([piece.encode() for piece in tokenizer.vocabulary], object)
+        for batch in model.reader.hidden(rows.x, batch_size):
+            (answers,) = model.answer({n: batch[n] for n in model.reader.input}, batch_size)
+            right = answers["words"][..., 0] == pieces[batch["masked_ids"]]  # (B, P)
+            found += right[batch["masked_weights"] > 0].tolist()
+        return found
 
     def cells(self, model, answers):
         """For each mask of a text its likeliest words, and their probabilities."""
@@ -230,6 +239,8 @@ class Words(Kind):
 
     def score(self, model, rows, answers):
         """Loss, accuracy and perplexity of words that are hidden, the same each time."""
+        if answers:
+            return {"mlm_accuracy": float(np.mean(answers))}
         if model.task is None:
             raise ValueError(
                 "A SavedModel of a MaskedLM only fills masks: evaluate its .keras file."

@@ -38,7 +38,7 @@ class Vectors(Kind):
         if not others:
             raise ValueError("Single texts have no figures: give pairs, or triplets, to score")
         # A SavedModel does not say its similarity.
-        name = getattr(model.task, "similarity_fn_name", "cosine")
+        name = getattr(model.task or model.reader, "similarity_fn_name", "cosine")
         alike = [vectors.similarity_pairwise(first, side, name) for side in others]
         if rows.labels is None and not others[1:]:  # the others' second texts are the wrong ones
             alike += [_nearest_other(first, others[0], rows.columns["text_pair"], name)]
@@ -77,15 +77,44 @@ def _nearest_other(first, second, texts, name):
     return np.concatenate(nearest)
 
 
+class _Elsewhere:
+    """What `evaluators` want of a task, where something else computes from its ids.
+
+    Args:
+        model: an `Opened` with a `reader`.
+    """
+
+    def __init__(self, model):
+        self.answer, self.task = model.answer, model.reader
+        self.similarity_fn_name = self.task.similarity_fn_name
+
+    def encode_query(self, texts, batch_size):
+        return self._encode(texts, self.task.prompt_of_queries(), batch_size)
+
+    def encode_document(self, texts, batch_size):
+        return self._encode(texts, self.task.prompt_of_documents(), batch_size)
+
+    def _encode(self, texts, prompt, batch_size):
+        """Texts -> float32 (n, D), the longest first, as `SentenceEncoder.encode`."""
+        order, found = sorted(range(len(texts)), key=lambda i: -len(texts[i])), []
+        for start in range(0, len(order), batch_size):
+            part = [texts[i] for i in order[start : start + batch_size]]
+            ids = self.task.prepare({"text": part, "prompt": prompt})[0]
+            ids = {name: ids[name].numpy() for name in self.task.input}
+            found += [batch["embedding"] for batch in self.answer(ids, batch_size)]
+        return np.concatenate(found)[np.argsort(order)]
+
+
 def _retrieved(model, data, batch_size):
-    if model.task is None:
+    if model.task is None and model.reader is None:
         raise ValueError(
             f"{model.name} is a SavedModel, which does not say what prompts queries have: evaluate "
             "the checkpoint that it was exported from"
         )
     from bert_tf2.tasks import evaluators
 
+    encoder = model.task or _Elsewhere(model)
     found = evaluators.information_retrieval(
-        model.task, data.queries, data.corpus, data.relevant, batch_size=batch_size
+        encoder, data.queries, data.corpus, data.relevant, batch_size=batch_size
     )
     return {name.partition("_")[2]: value for name, value in found.items()}

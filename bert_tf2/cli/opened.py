@@ -36,6 +36,7 @@ class Opened(NamedTuple):
         task: the Keras model; None for a SavedModel.
         words: whether it also reads rows of words, the column `words`.
         fingerprint: () -> a str that tells it from others, with their weights and settings.
+        reader: the Keras model that reads texts, where something else computes.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Opened(NamedTuple):
     task: object | None = None
     fingerprint: Callable = str
     words: bool = False
+    reader: object | None = None
 
     def read(self, flags, path, labelled=True):
         """The rows of a file, as this model's task reads them; says how many there are."""

@@ -26,11 +26,12 @@ def score(flags, model, rows, answers):
 def figure(flags, row, figures=None):
     """The name of the one figure that stands for all: GLUE's first, or the task's.
 
-    `figures`, where they are known: tags that are no entities have their accuracy instead.
+    `figures`, where they are known: tags that are no entities have their accuracy instead, and
+    texts that are found for queries their nDCG.
     """
     task = None if row.figure == "spearman" else glue_task(flags)
     name = task.metrics[0] if task else row.figure
-    return "accuracy" if figures and name not in figures else name
+    return next((x for x in (name, "accuracy", "ndcg@10") if x in (figures or {})), name)
 
 
 def plain(value):

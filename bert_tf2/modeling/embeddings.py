@@ -77,7 +77,7 @@ class Embeddings(TokenLayer):
             )
         rows = positions.rows_of(config, token_ids, layout)
         x = self._words(token_ids, layout)
-        x = x + self._look_up(source.tables["position"], rows)
+        x = x + self.look_up(source.tables["position"], rows)
         if config.type_vocab_size == 1:
             x = x + ops.cast(source.tables["segment"], self.compute_dtype)  # (1, D)
         elif config.type_vocab_size:
@@ -101,9 +101,10 @@ class Embeddings(TokenLayer):
 
     def _look_up_given(self, table, ids):
         # `take` would count a negative id from the end; beyond the end, a CPU refuses it.
-        return self._look_up(table, ops.where(ids < 0, table.shape[0], ids))
+        return self.look_up(table, ops.where(ids < 0, table.shape[0], ids))
 
-    def _look_up(self, table, ids):
+    def look_up(self, table, ids):
+        """Rows of a table (V, E) of such numbers (T,) -> (T, E), in the compute dtype."""
         return ops.cast(ops.take(table, ids, axis=0), self.compute_dtype)
 
     def token_table(self):

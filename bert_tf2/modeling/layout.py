@@ -100,12 +100,12 @@ class Layout:
 
     def first_tokens(self, x):
         """(T, D) -> (B, D)."""
-        return ops.take(x, self.first, axis=0)
+        return rows_of(x, self.first)
 
     def flat(self, x):
         """(B, L) -> (T,), for ids."""
         x = ops.reshape(x, (-1,))
-        return x if self.source is None else ops.take(x, self.source, axis=0)
+        return x if self.source is None else rows_of(x, self.source)
 
     def positions(self):
         """(T,) int32: the column of each token."""
@@ -125,16 +125,16 @@ class Layout:
         def show(x):
             def grad(*args, upstream=None):
                 rows = ops.reshape(incoming(args, upstream), (-1, shape[-1]))
-                return ops.take(rows, self.source, axis=0)
+                return rows_of(rows, self.source)
 
-            return ops.reshape(ops.take(x, self.slot, axis=0), shape) * kept, grad
+            return ops.reshape(rows_of(x, self.slot), shape) * kept, grad
 
         return show(x)
 
     def flat_sequences(self, x):
         """(B, L, D) -> (T, D), the way back from `sequences`."""
         x = ops.reshape(x, (-1, x.shape[-1]))
-        return x if self.source is None else ops.take(x, self.source, axis=0)
+        return x if self.source is None else rows_of(x, self.source)
 
     def heads(self, x, num_heads):
         """(T, D) -> (B, N, L, H), whatever at dropped positions."""
@@ -176,13 +176,25 @@ class Layout:
     def _spread(self, x, shape):
         """(T, D) -> (B, N, L, H), the `shape`."""
         rows = ops.reshape(x, (-1, shape[-1]))  # (T N, H)
-        return ops.reshape(ops.take(rows, self.head_slot, axis=0), shape)
+        return ops.reshape(rows_of(rows, self.head_slot), shape)
 
     def _collect(self, x):
         """(B, N, L, H) -> (T, D)."""
         width = x.shape[1] * x.shape[-1]
         rows = ops.reshape(x, (-1, x.shape[-1]))  # (B N L, H)
-        return ops.reshape(ops.take(rows, self.head_source, axis=0), (-1, width))
+        return ops.reshape(rows_of(rows, self.head_source), (-1, width))
+
+
+def rows_of(x, places):
+    """x (n, …), places (m,) of its rows, 0 or more -> (m, …).
+
+    `take` has nine nodes for places that count from the end, a fifth of a block's; none does.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return ops.take(x, places, axis=0)
+    import tensorflow as tf
+
+    return tf.gather(x, places)
 
 
 class Firsts:

@@ -51,10 +51,10 @@ def export_saved_model(task, folder, pairs=None, precision=None, about=None, ada
             "float32": 32 bits, however it was trained.
             "bfloat16": weights and results of each layer in 16 bits, half the size. It is quicker
             where the processor multiplies bfloat16 (AVX512-BF16, AMX) and slower elsewhere.
-            "int8": the encoder's dense layers in 8-bit integers, a quarter of their size; the rest
-            is float32. It is quicker on x86 with AVX512-VNNI, AVX-VNNI or AMX; other x86
-            processors give the same answers, no quicker. GPUs, and TensorFlow for other
-            processors, lack the operation.
+            "int8": the encoder's dense layers and tables in 8-bit integers, a quarter of their
+            size; the rest is float32, as is the table of words where a head multiplies with it.
+            It is quicker on x86 with AVX512-VNNI, AVX-VNNI or AMX; other x86 processors give the
+            same answers, no quicker. GPUs, and TensorFlow for other processors, lack the operation.
         about: dict of what the card is to say besides, such as `data`, `scores` and `license`.
         adapters: names of the task's LoRAs, or "all": rows then name theirs in a further column
             `adapter` (B,) string, "" for none, and `serving_default`, `token_ids` and `tokenize`
@@ -84,7 +84,7 @@ def export_saved_model(task, folder, pairs=None, precision=None, about=None, ada
     read = {v.ref(): v for signature in asked.values() for v in signature.variables}
     module.weights = list(read.values())
     if adapters is None and served.plain_answer:
-        module.__call__ = _plain_call(served)
+        module.__call__ = _plain_call(served, asked["serving_default"])
     with files.new_folder(place) as unfinished:
         tf.saved_model.save(module, unfinished, signatures=asked, options=WITHOUT_GRADIENTS)
         extra = unfinished / "assets.extra"  # TensorFlow's place for files of ours
@@ -110,14 +110,13 @@ def _asked(task, pairs, precision, adapters):
     return many, many.signatures(pairs), many.samples(pairs)
 
 
-def _plain_call(task):
-    """A function of texts (B,) alone, whose result is one of the task's answers."""
-    graph, specs = task.answering(), task.string_inputs()
+def _plain_call(task, serve):
+    """A function of texts (B,) alone, whose result is one of the answers that a signature gives."""
 
     def call(text):
-        return graph(text=text)[task.plain_answer]
+        return serve(text=text)[task.plain_answer]
 
-    return tf.function(call, [*specs.values()], autograph=False)
+    return tf.function(call, [*task.string_inputs().values()], autograph=False)
 
 
 class _Versions:

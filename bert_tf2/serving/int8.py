@@ -1,6 +1,6 @@
-"""Dense layers in 8-bit integers, with an operation that stock TensorFlow has.
+"""Dense layers in 8-bit integers, with an operation that stock TensorFlow has, and tables of rows.
 
-Letters: T tokens, K inputs and N outputs of a layer.
+Letters: T tokens, K inputs and N outputs of a layer, V rows of a table, E its width.
 
 A layer `x @ kernel + bias` becomes
 
@@ -18,12 +18,14 @@ Processors with AVX512-VNNI, AVX-VNNI or AMX have an instruction for it. Others 
 products in 16 bits, and pairs that do not fit come out wrong without a word; codes of at most 64
 always fit (2 * 255 * 64 < 2^15), so that every processor gives the same integers. This costs one
 bit of a kernel's eight; the rounding of activations is the greater part of the error even so.
+
+A table of words, positions or segments has codes of its own, -127 … 127, and a scale for each row.
 """
 
 import numpy as np
 import tensorflow as tf
 
-LARGEST_CODE = 64
+LARGEST_CODE, LARGEST_IN_ROW = 64, 127
 _LARGEST_ROW, _ZERO_ROW = 127.0, 128.0
 
 
@@ -43,6 +45,24 @@ def quantize_dense(encoder):
     shared = _Shared()
     for layer in encoder.dense_layers().values():
         layer.call = _Int8Dense(layer, shared)
+
+
+def quantize_tables(embeddings, others=()):
+    """Has an encoder's embeddings look up rows of 8 bits, for inference alone, as `quantize_dense`.
+
+    Args:
+        embeddings: its `Embeddings`.
+        others: names of tables that are to stay as they are.
+    """
+    tables = embeddings.source().tables
+    embeddings.look_up = _Int8Rows([x for name, x in tables.items() if name not in others])
+
+
+def quantize_rows(table):
+    """(V, E) float32 -> codes (V, E) int8 and scales (V, 1) float32: codes * scales."""
+    scales = np.abs(table).max(axis=1, keepdims=True) / LARGEST_IN_ROW
+    scales = np.where(scales > 0, scales, 1.0).astype("float32")
+    return np.rint(table / scales).astype("int8"), scales
 
 
 def quantize_kernel(kernel):
@@ -73,6 +93,23 @@ class _Int8Dense:
         y = tf.nn.bias_add(y * largest * self._columns, self._bias)
         activation = self._layer.activation
         return y if activation is None else activation(y)
+
+
+class _Int8Rows:
+    """Called in the place of `Embeddings.look_up`: a table, ids (T,) -> (T, E) float32."""
+
+    def __init__(self, tables):
+        self._tables = tables  # held, so that no other can get the id of one
+        self._coded = {
+            id(table): [tf.Variable(x, trainable=False) for x in quantize_rows(table.numpy())]
+            for table in tables
+        }
+
+    def __call__(self, table, ids):
+        if id(table) not in self._coded:
+            return tf.gather(table, ids)
+        codes, scales = (tf.gather(x, ids) for x in self._coded[id(table)])
+        return tf.cast(codes, tf.float32) * scales
 
 
 class _Shared:

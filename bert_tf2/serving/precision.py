@@ -1,6 +1,7 @@
 """The same task in fewer bits."""
 
-from bert_tf2.serving.int8 import quantize_dense
+from bert_tf2.modeling.heads import MaskedWords
+from bert_tf2.serving.int8 import quantize_dense, quantize_tables
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 
@@ -21,7 +22,7 @@ def at_precision(task, precision):
             "bfloat16": a copy with the dtype policy "bfloat16": weights and results of every layer
             of the encoder in 16 bits. Norms are worked out in float32, as Keras does, and heads
             compute in float32, as they do in training.
-            "int8": a float32 copy whose encoder's dense layers are in 8 bits: see
+            "int8": a float32 copy whose encoder's dense layers and tables are in 8 bits: see
             `int8.quantize_dense`. It is for tracing only.
 
     Raises:
@@ -34,7 +35,10 @@ def at_precision(task, precision):
         return task
     copy = copy_of(task, "bfloat16" if precision == "bfloat16" else "float32")
     if precision == "int8":
+        # A head of words multiplies with their table, which is then there in float32 anyway.
+        multiplied = any(isinstance(layer, MaskedWords) for layer in copy.layers)
         quantize_dense(copy.encoder)
+        quantize_tables(copy.encoder.parts["embeddings"], ["token"] if multiplied else [])
     return copy
 
 

@@ -48,25 +48,43 @@ def _columns(task, element):
     return found
 
 
-def graph(task, **how):
-    """The graph function of a task: columns by name -> its answers by name."""
+def graph(task, model=None, **how):
+    """The graph function of a task: columns by name -> its answers by name.
+
+    Args:
+        model: what gives the outputs to ids; default: the task. `part` of it where there are to be
+            several such functions.
+        **how: what `prepare` and `answers` of the task are told.
+    """
+
+    model = task if model is None else model
 
     def answers(**found):
         inputs = task.prepare(found, **how)[0]
-        return task.answers(inputs, _outputs(task, inputs), **how)
+        return task.answers(inputs, _outputs(task, inputs, model), **how)
 
     return tf.function(answers, autograph=False)
 
 
-def _outputs(task, inputs):
+def part(task):
+    """The outputs of a task to its ids, as a function that is traced once for all that call it."""
+
+    def outputs(inputs):
+        return task(inputs)
+
+    return tf.function(outputs, autograph=False)
+
+
+def _outputs(task, inputs, model):
     """The outputs of a task; of windows a few at a time, since one text may have any number.
 
     Windows of like lengths go together and carry no longer padding than they need, whose outputs
     are zeros.
     """
+    ids = {name: x for name, x in inputs.items() if name not in task.marks}
     if not task.reads_windows:
-        return task(inputs)
-    inputs = {name: x for name, x in inputs.items() if name not in task.marks}
+        return task.joined(inputs, model(ids))
+    inputs = ids
     real = tf.cast(inputs["padding_mask"], tf.int32)
     rows, longest = tf.unstack(tf.shape(real))
     lengths = tf.reduce_max(real * tf.range(1, longest + 1), 1)  # to the last token
@@ -76,7 +94,7 @@ def _outputs(task, inputs):
     def body(start, found):
         chosen = order[start : start + AT_ONCE]
         length = tf.reduce_max(tf.gather(lengths, chosen))
-        outputs = task({name: tf.gather(x, chosen)[:, :length] for name, x in inputs.items()})
+        outputs = model({name: tf.gather(x, chosen)[:, :length] for name, x in inputs.items()})
         outputs = tf.pad(outputs, [[0, 0], *([0, (longest - length) * more] for more in goes_on)])
         return start + AT_ONCE, found.write(start // AT_ONCE, outputs)
 

@@ -241,6 +241,10 @@ class MaskedLM(KeepsSlots, Task):
         endless = dataset.cardinality() == tf.data.INFINITE_CARDINALITY
         return pipeline.with_cardinality(dataset) if in_memory and not endless else dataset
 
+    def hidden(self, texts, batch_size=32):
+        """Yields texts as `evaluate` reads them: dicts of arrays (B, …), inputs and targets."""
+        yield from self.masked(texts, batch_size, pipeline.ONCE).as_numpy_iterator()
+
     # --- Answers. ---------------------------------------------------------------------------------
 
     def fill_masks(self, texts, top=5, batch_size=32):

@@ -8,8 +8,12 @@ import pytest
 import shell
 from by_default import by_default
 
-from bert_tf2 import MaskedLM, TextClassifier, TextRegressor
+from bert_tf2 import MaskedLM, SentenceEncoder, TextClassifier, TextRegressor
+from bert_tf2.cli.opened import opened
+from bert_tf2.cli.rows import Rows, of_texts
+from bert_tf2.data.beir import read_beir
 
+TEXTS = ["the kettle hums", "rain", "tea & rain", "a stone hums", "tea", "the rain hums"]
 ROWS = "text\tlabel\nthe kettle hums\ta\nrain\tb\ntea & rain\ta\n\tb\nstone\tb\n"
 
 
@@ -70,6 +74,62 @@ def test_what_vectors_lose_is_told_by_pairs(tmp_path, reference, capsys):
     assert "spearman" in capsys.readouterr().out
 
 
+SMALL_BEIR = {
+    "corpus.jsonl": [{"_id": f"d{i}", "text": text} for i, text in enumerate(TEXTS)],
+    "queries.jsonl": [{"_id": f"q{i}", "text": text} for i, text in enumerate(TEXTS[:3])],
+}
+
+
+def beir(folder):
+    """A folder of BEIR, where the second half of the texts answers the first."""
+    (folder / "qrels").mkdir(parents=True)
+    for name, rows in SMALL_BEIR.items():
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = ["query-id\tcorpus-id\tscore", *(f"q{i}\td{i + 3}\t1" for i in range(3))]
+    (folder / "qrels" / "test.tsv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def asked_elsewhere(task):
+    """A task as calibration has it, which answers ids alone; here the task itself does."""
+    model = opened("tiny", task)
+    return model._replace(task=None, reader=task)
+
+
+def test_hidden_words_are_scored_elsewhere():
+    rows, model = of_texts([*TEXTS, "tea " * 30]), asked_elsewhere(oracle.tiny_task(MaskedLM))
+    answers = model.row.kind.for_scores(model, rows, 2)
+    found = model.row.kind.score(model, rows, answers)
+    want = model.reader.evaluate(rows.x, verbose=0, return_dict=True)["mlm_accuracy"]
+    assert len(answers) > 5 and found == {"mlm_accuracy": pytest.approx(want)}
+
+
+def test_texts_are_found_elsewhere(tmp_path):
+    prompts = {"query": "tea: ", "document": "a "}
+    task = oracle.tiny_task(SentenceEncoder, prompts=prompts, include_prompt=False)
+    data, model = read_beir(beir(tmp_path / "beir")), asked_elsewhere(task)
+    rows = Rows({"text": list(data.queries.values())}, None, "", data)
+    (found,) = model.row.kind.for_scores(model, rows, 2)
+    want = opened("tiny", task)
+    assert found == want.row.kind.for_scores(want, rows, 2)[0] and "ndcg@10" in found
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("format", "figure"), [("saved_model", "mlm_accuracy"), ("onnx", "ndcg@10")]
+)
+def test_what_files_without_labels_tell(tmp_path, format, figure, capsys):
+    """Texts, of which words are hidden; BEIR's folder. What is scored is what was written."""
+    cls, file = MaskedLM, tmp_path / "dev.txt"
+    file.write_text("\n".join(TEXTS) + "\n")
+    if figure == "ndcg@10":
+        cls, file = SentenceEncoder, beir(tmp_path / "beir")
+    oracle.tiny_task(cls).save(tmp_path / "model.keras")
+    how = (f"--format={format}", f"--calibrate={file}", "--max_accuracy_drop=1")
+    shell.runs(*command(tmp_path, tmp_path / "out", *how))
+    assert re.search(rf"precision .*{figure}\n(-.*\n)?float32 .*\+0\.0000", capsys.readouterr().out)
+
+
 def accuracy_of(model):
     import keras
 
@@ -114,8 +174,6 @@ def test_what_cannot_be_scored_is_refused(tmp_path, capsys):
     shell.fails(
         capsys, 1, command(tmp_path, tmp_path / "out", *how), "pearson is not defined on these rows"
     )
-    oracle.tiny_task(MaskedLM).save(tmp_path / "model.keras")
-    shell.fails(capsys, 1, command(tmp_path, tmp_path / "out", *how), "by hidden words")
     assert not (tmp_path / "out").exists()
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from by_default import by_default
 from closeness import FORWARD, assert_near
 
-from bert_tf2 import export_saved_model
+from bert_tf2 import MaskedLM, export_saved_model
 from bert_tf2.serving.int8 import LARGEST_CODE, _multiply, _Shared, quantize_kernel
 
 TEXTS = ["The kettle hums.", "", "stone, rain & tea", "tea " * 30]
@@ -112,7 +112,7 @@ def test_families(tmp_path, precision, family):
 
 
 def test_sizes(tmp_path):
-    """A kernel is written once, in the bits asked for."""
+    """A kernel or a table is written once, in the bits asked for."""
     config = dataclasses.replace(oracle.SMALL, hidden_size=128, num_attention_heads=4)
     config = dataclasses.replace(config, intermediate_size=512)
     model = oracle.tiny_classifier(config=config)
@@ -122,8 +122,19 @@ def test_sizes(tmp_path):
     }
     sizes = {precision: variables_size(folder) for precision, folder in folders.items()}
     dense = config.num_hidden_layers * (4 * 128**2 + 2 * 128 * 512)
-    assert sizes["int8"] < sizes["float32"] - 3 * dense + 20_000
+    rows = config.vocab_size + config.max_position_embeddings + config.type_vocab_size
+    assert sizes["int8"] < sizes["float32"] - 3 * dense - (3 * 128 - 4) * rows + 8_000
     assert sizes["bfloat16"] < 0.6 * sizes["float32"]
+
+
+@pytest.mark.full
+def test_a_table_that_a_head_multiplies_with_is_there_once(tmp_path):
+    """In float32: words are looked up there, too, and not in codes beside it."""
+    model = oracle.tiny_task(MaskedLM)
+    folder = export_saved_model(model, tmp_path / "mlm", precision="int8")
+    shapes = dict(tf.train.list_variables(str(folder / "variables" / "variables"))).values()
+    table = [model.encoder.config.vocab_size, model.encoder.config.embedding_width]
+    assert [*shapes].count(table) == 1
 
 
 def test_int8_pairs_ids_and_the_mean(tmp_path):

@@ -228,11 +228,11 @@ def test_int8_is_that_of_a_saved_model_and_of_each_row_by_itself():
 
 
 def test_tables_in_8_bits_are_off_by_half_a_code_at_most():
-    from bert_tf2.serving.runtimes.onnx_precision import quantized_rows
+    from bert_tf2.serving.int8 import quantize_rows
 
     table = np.random.default_rng(0).normal(size=(9, 7)).astype("float32")
     table[3] = 0
-    codes, scales = quantized_rows(table)
+    codes, scales = quantize_rows(table)
     assert codes.dtype == "int8" and np.abs(codes).max(1).tolist() == [127] * 3 + [0] + [127] * 5
     assert (np.abs(codes * scales - table) <= scales / 2 * (1 + 1e-5)).all()
 

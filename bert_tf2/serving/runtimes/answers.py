@@ -4,31 +4,28 @@ It is for comparing what a runtime answers with what the task does; a program wi
 does the same by hand, with the tokenizer's file.
 """
 
-import time
-
 import numpy as np
 import tensorflow as tf
 
 from bert_tf2.data import columns, pipeline
 from bert_tf2.serving.runtimes import asked
+from bert_tf2.serving.runtimes.timed import Timed
 
 AT_ONCE = 32  # rows of ids, of which a text may have any number
 
 
-class Answers:
+class Answers(Timed):
     """Called as `Task.answer`, with what a runtime computes in place of the model.
 
     Args:
         task: a task model.
         run: a function of {input: int array} that gives {output: array}, as `opened` of a
             runtime's module makes it.
-
-    Attributes:
-        seconds: how long the runtime has computed.
     """
 
     def __init__(self, task, run):
-        self.task, self.run, self.seconds = task, run, 0.0
+        super().__init__()
+        self.task, self.run = task, run
 
     def __call__(self, x, batch_size=32, verbose=0):
         """Yields for each batch a dict of NumPy arrays (B, …)."""
@@ -53,8 +50,6 @@ class Answers:
         count, parts = len(named["input_ids"]), []
         for start in range(0, max(count, 1), AT_ONCE):
             part = {name: x[start : start + AT_ONCE] for name, x in named.items()}
-            began = time.perf_counter()
-            parts.append(self.run(part))
-            self.seconds += time.perf_counter() - began
+            parts.append(self.timed(self.run, part))
         found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return asked.outputs_from(task, ids, found)

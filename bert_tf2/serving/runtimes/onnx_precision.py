@@ -10,7 +10,7 @@ Runtime's own `quantize_dynamic` has one scale for all tokens of a batch, and is
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from bert_tf2.serving.int8 import quantize_kernel
+from bert_tf2.serving.int8 import quantize_kernel, quantize_rows
 
 LARGEST = 127
 ZERO = 128  # the code of 0 in an activation
@@ -50,13 +50,6 @@ def as_int8(model, names):
     return model
 
 
-def quantized_rows(table):
-    """(V, E) float32 -> codes (V, E) int8 and scales (V, 1) float32: codes * scales."""
-    scales = np.abs(table).max(axis=1, keepdims=True) / LARGEST
-    scales = np.where(scales > 0, scales, 1.0).astype("float32")
-    return np.rint(table / scales).astype("int8"), scales
-
-
 class _Smaller:
     """Nodes in place of those that read certain weights.
 
@@ -84,7 +77,7 @@ class _Smaller:
     def _look_up(self, node):
         table, rows = node.input
         (name,) = node.output
-        codes, scales = quantized_rows(self.arrays[table])
+        codes, scales = quantize_rows(self.arrays[table])
         codes = self._known(f"{table}:codes", codes)
         scales = self._known(f"{table}:scales", scales)
         yield _node("Gather", [codes, rows], f"{name}:codes", axis=0)
