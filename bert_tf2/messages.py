@@ -27,3 +27,11 @@ def shorten(value, limit=120):
         return cut(" ".join(short.repr(value).split()), limit)
     except Exception:  # a value's own __repr__ may raise what it likes
         return f"a {type(value).__name__}"
+
+
+def assertion(message):
+    """What an assertion in a graph says, of TensorFlow's message: without where it stands."""
+    lines = message.splitlines()
+    said = [x for x in lines if x and not x.startswith(("Detected at", "\t", "Graph", " "))]
+    said = " ".join(said or lines)
+    return cut(said.rpartition("assertion failed:")[2].strip(), 400)

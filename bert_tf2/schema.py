@@ -18,7 +18,7 @@ def decode(content, source, error=FileError):
         ) from wrong
 
 
-def parse_json(content, source, schema=None, error=FileError):
+def parse_json(content, source, schema=None, error=FileError, finite=False):
     """The object that bytes of JSON hold.
 
     Args:
@@ -29,6 +29,7 @@ def parse_json(content, source, schema=None, error=FileError):
             tuple of choices, `[of each item]`, `{str: of each value}`, or a schema of its own.
             Fields that it does not name are taken as they are.
         error: the class of what is raised, a ValueError.
+        finite: refuse NaN and Infinity, which Python writes and JSON does not have.
 
     Raises:
         `error`: no JSON, no object, nested more than `DEPTH` deep, a field missing or of another
@@ -36,7 +37,7 @@ def parse_json(content, source, schema=None, error=FileError):
     """
     text = decode(content, source, error)
     try:
-        values = json.loads(text)
+        values = json.loads(text, parse_constant=_no_number if finite else None)
     except RecursionError as wrong:
         raise error(f"{source} must not be nested more than {DEPTH} deep") from wrong
     except ValueError as wrong:  # bad JSON, or a number of thousands of digits
@@ -47,6 +48,10 @@ def parse_json(content, source, schema=None, error=FileError):
     _check_depth(values, source, error)
     _check_fields(values, schema or {}, source, "", error)
     return values
+
+
+def _no_number(word):
+    raise ValueError(f"{word} is no number of JSON: give finite ones")
 
 
 def _check_depth(values, source, error):

@@ -140,6 +140,7 @@ FLAGS = {
     "adapters": words(
         "adapters to have in one SavedModel, NAME=FOLDER,…, of which each row names its own"
     ),
+    "adapter_name": text("of a model with several adapters: which answers (--adapter_name=: none)"),
     "adapter_rank": count("of a lora (default: 8)"),
     "adapter_alpha": number("of a lora, whose product counts alpha / rank (default: 8)"),
     "adapter_dropout": number("of what goes into a lora's product (default: 0)"),

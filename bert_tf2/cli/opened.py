@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from bert_tf2.cli import console, task_table
+from bert_tf2.cli import adapters, console, task_table
 from bert_tf2.cli.flags import UsageError, one_of
 from bert_tf2.files import check_tree, digest
+from bert_tf2.messages import assertion
 
 ASKED = ("candidate_labels", "hypothesis_template", "multi_label")  # of zero-shot, when asked
 OF_CHECKPOINTS = {  # flags -> what of it other models say themselves
@@ -129,6 +130,8 @@ def open_model(flags, servable=True):
         raise UsageError(f"--{next(iter(asked))} is for --task=zero_shot", flags.command)
     if asked:
         task.set_candidates(**asked)
+    if "adapter_name" in flags and flags.adapter_name is not None:
+        task.set_adapter(flags.adapter_name or None)
     return opened(given, task)
 
 
@@ -224,8 +227,8 @@ def saved_model(folder, flags):
             raise UsageError("--candidate_labels must be given", flags.command)
         names.remove("candidate_labels")
         fixed["candidate_labels"] = tf.constant(flags.candidate_labels)
-
-    answer = _asking(loaded, names[0], fixed)
+    adapter = adapters.chosen(flags, str(folder), names)
+    answer = _asking(loaded, names[0], fixed, adapter)
     thresholds = 0.5
     if (beside / "thresholds.txt").is_file():
         thresholds = [float(line) for line in _lines(beside, "thresholds.txt")]
@@ -235,11 +238,11 @@ def saved_model(folder, flags):
     return Opened(str(folder), row, answer, tuple(names), classes, thresholds, None, tells, words)
 
 
-def _asking(loaded, column, fixed):
+def _asking(loaded, column, fixed, each):
     """A function of rows that asks a SavedModel, see `Opened.answer`.
 
     Args:
-        column: the name of a lone one. fixed: what all rows share.
+        column: the name of a lone one. fixed: what all rows share. each: what each row has besides.
     """
     import tensorflow as tf
 
@@ -251,8 +254,16 @@ def _asking(loaded, column, fixed):
         for start in range(0, len(next(iter(sides.values()))), batch_size):
             part = {n: side[start : start + batch_size] for n, side in sides.items()}
             part = {n: filled_up(side) if n == "words" else side for n, side in part.items()}
+            rows = len(next(iter(part.values())))
+            part |= {name: [value] * rows for name, value in each.items()}
             part = {n: tf.constant(side) for n, side in part.items()}
-            yield {name: value.numpy() for name, value in ask(**part, **fixed).items()}
+            try:
+                found = ask(**part, **fixed)
+            except tf.errors.InvalidArgumentError as error:  # which is of what rows hold
+                raise ValueError(
+                    f"the graph refuses these rows: {assertion(error.message)}"
+                ) from error
+            yield {name: value.numpy() for name, value in found.items()}
 
     return answer
 

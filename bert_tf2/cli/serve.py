@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from bert_tf2.cli import console, task_files, task_table
+from bert_tf2.cli import adapters, console, task_files, task_table
 from bert_tf2.cli.flags import UsageError, parse
 from bert_tf2.cli.opened import open_model
 from bert_tf2.cli.verbs import VERBS
@@ -144,12 +144,16 @@ def _opened(client, flags):
             raise UsageError("--candidate_labels must be given", flags.command)
         names.remove("candidate_labels")
         shared["candidate_labels"] = flags.candidate_labels
+    each = adapters.chosen(flags, f"{client.model} on {client.url}", names)
 
     def answer(x, batch_size):
-        if isinstance(x, dict) and "words" in x:
-            yield client.answer({"words": filled_up(x["words"])}, "words")
+        sides = x if isinstance(x, dict) else {names[0]: x}
+        if "words" in sides:
+            yield client.answer({"words": filled_up(sides["words"])}, "words")
         else:
-            yield client.answer(x, **shared)
+            rows = len(next(iter(sides.values())))
+            more = {name: [value] * rows for name, value in each.items()}
+            yield client.answer(sides | more, **shared)
 
     def fingerprint():
         return json.dumps(about, sort_keys=True)

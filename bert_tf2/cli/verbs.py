@@ -141,7 +141,7 @@ VERBS = {
         "answer_verbs:evaluate",
         _flags(
             _TRAINED
-            + "saved_model input_file "
+            + "saved_model adapter_name input_file "
             + _COLUMNS
             + "eval_batch_size output_file output_dir overwrite",
             output_file=text("write the numbers as JSON here too"),
@@ -154,7 +154,7 @@ VERBS = {
         "answer_verbs:predict",
         _flags(
             _TRAINED
-            + "saved_model input_file "
+            + "saved_model adapter_name input_file "
             + _COLUMNS
             + "predict_batch_size output_file output_dir overwrite",
             output_dir=_OFFICIAL,
@@ -253,7 +253,7 @@ VERBS = {
         "ask a model on a server: the rows of a file, or texts given as arguments",
         "serve:request",
         _flags(
-            "model api_key timeout candidate_labels input_file "
+            "model adapter_name api_key timeout candidate_labels input_file "
             + _COLUMNS
             + "predict_batch_size output_file overwrite",
             model=text("the model's name there (default: the only one)"),

@@ -49,6 +49,8 @@ class Rest:
             if model is None:
                 raise ValueError(f"{self.url} lists no models: give `model`, its name") from None
         if model is None:
+            if not listed:
+                raise NotThere(f"{self.url} has no model that answers: see the server's log")
             if len(listed) != 1:
                 raise ValueError(f"`model` must be one of {', '.join(listed)}. Received: None")
             (model,) = listed

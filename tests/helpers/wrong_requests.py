@@ -17,6 +17,7 @@ WRONG = [  # path, body, status, words of the reason
     (PREDICT, {"instances": []}, 400, "list of rows"),
     (PREDICT, {"instances": "tea"}, 400, "list of rows"),
     (PREDICT, {"instances": [1]}, 400, "must be text"),
+    (PREDICT, b'{"instances": [NaN]}', 400, "NaN is no number of JSON"),
     (PREDICT, {"instances": [None]}, 400, "must be text"),
     (PREDICT, {"instances": [["a"]]}, 400, "must be text"),
     (PREDICT, {"instances": [{"b64": "%"}]}, 400, "base64"),

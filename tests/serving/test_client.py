@@ -175,6 +175,15 @@ def test_what_fails_is_said(plan, kind, words):
         Client(url, "m", retries=1).answer(["tea"])
 
 
+def test_a_server_without_models():
+    """It is said that there is none, and no empty list of names."""
+    with (
+        planned((200, {"models": []})) as url,
+        pytest.raises(ValueError, match="has no model that"),
+    ):
+        Client(url).answer(["tea"])
+
+
 def test_nobody_there_and_nobody_in_time():
     with pytest.raises(ConnectionError, match="Is the server running"):
         Client("http://127.0.0.1:9", retries=0).answer(["tea"])

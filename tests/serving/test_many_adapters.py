@@ -3,10 +3,13 @@
 import numpy as np
 import oracle
 import pytest
+import shell
 import tensorflow as tf
 from closeness import FORWARD, assert_near
+from served import ask, running
 
 import bert_tf2
+from bert_tf2.serving import Client
 from bert_tf2.serving.many_adapters import Many
 
 TEXTS = ["The kettle hums.", "rain", "stone, rain & tea", "tea", "", "a stone"]
@@ -89,3 +92,48 @@ def test_what_no_row_can_choose():
     words = oracle.tiny_task(bert_tf2.MaskedLM, CONFIG)
     with pytest.raises(ValueError, match="The head of a MaskedLM cannot be chosen by the row: mlm"):
         Many(words.add_adapter())
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """The folder of a classifier's SavedModel of all, and the answers to "rain" with each."""
+    task, _ = made()
+    want = {}
+    for name in ("", *LORAS):
+        task.set_adapter(name or None)
+        want[name] = task.predict_labels(["rain"])[0]
+    return task.export(tmp_path_factory.mktemp("models") / "many", adapters="all"), want
+
+
+def test_every_route_serves_them(served):
+    folder, want = served
+    with running(folder.parent) as url, Client(url, "many") as client:
+        for name, label in want.items():
+            (found,) = client.predict_labels({"text": ["rain"], "adapter": [name]})
+            assert found.label == label.label
+            for path, more in (
+                ("/predict", {"adapter": name}),
+                ("/", {"parameters": {"adapter": name}}),
+            ):
+                status, found = ask(url + path, {"inputs": "rain"} | more)
+                best = (found if path == "/predict" else found[0])[0]
+                assert (status, best["label"]) == (200, label.label)
+                assert best["score"] == pytest.approx(label.probability, abs=1e-5)
+        status, found = ask(f"{url}/predict", {"inputs": "rain"})
+        assert found[0]["score"] == pytest.approx(want[""].probability, abs=1e-5)
+        status, found = ask(f"{url}/predict", {"inputs": "rain", "adapter": "d"})
+        assert status == 400 and "`adapter` must be one of" in found["error"]
+
+
+def test_a_shell_names_one_for_all_rows(served, tmp_path, capsys):
+    folder, want = served
+    (tmp_path / "a.txt").write_text("rain\n")
+    line = f"{want['a'].label}\t{want['a'].probability:.4f}\train"
+    rows, name = f"--input_file={tmp_path / 'a.txt'}", "--adapter_name=a"
+    saved = ["predict", f"--saved_model={folder}", rows]
+    with running(folder.parent) as url:
+        for asked in (saved, ["request", url, rows], ["request", url, "rain"]):
+            shell.runs(*asked, name)
+            assert capsys.readouterr().out.splitlines()[-1] == line
+            shell.fails(capsys, 2, asked, "--adapter_name must be given")
+    shell.fails(capsys, 1, [*saved, "--adapter_name=d"], "`adapter` must be one of")

@@ -11,6 +11,7 @@ import urllib.parse
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from closeness import FORWARD, assert_near
 from served import TEXTS, ask, exported, running
 from wrong_requests import PREDICT, WRONG
@@ -182,6 +183,28 @@ def test_what_is_wrong_is_said(url, path, body, status, words):
     said = answer["error"]
     assert words in (said["message"] if isinstance(said, dict) else said)
     assert "Traceback" not in json.dumps(answer)
+
+
+def test_numbers_that_json_has_no_word_for(tmp_path):
+    """Of a SavedModel of others: what does not fit, an answer that is not finite, and its task."""
+    module = tf.Module()
+    twice = tf.function(lambda x: {"y": 2 * x}, [tf.TensorSpec([None], tf.float32, "x")])
+    module.twice = twice
+    tf.saved_model.save(module, tmp_path / "twice" / "1", {"serving_default": twice})
+    tensor = {"name": "x", "shape": [1], "datatype": "FP32"}
+    with running(tmp_path) as url:
+        place, v2 = f"{url}/v1/models/twice:predict", f"{url}/v2/models/twice/infer"
+        assert good(ask(place, {"instances": [1.5]})) == {"predictions": [3.0]}
+        for at, status, words, body in (
+            (place, 400, "does not fit into float32", b'{"instances": [1e40]}'),
+            (place, 400, "Infinity is no number", b'{"instances": [Infinity]}'),
+            (place, 422, "are not finite", {"instances": [3e38]}),
+            (v2, 400, "no FP32", {"inputs": [tensor | {"data": [1e40]}]}),
+            (v2, 422, "are not finite", {"inputs": [tensor | {"data": [3e38]}]}),
+            (f"{url}/predict", 422, "a SavedModel whose task", {"inputs": "a", "model": "twice"}),
+        ):
+            got, answer = ask(at, body)
+            assert got == status and words in answer["error"], answer
 
 
 def test_clients_that_hang_up_or_say_nothing(url):

@@ -72,7 +72,7 @@ def _too_large(at_most):
 def parse(content, source="The body"):
     """The object in a body of JSON; Refused: 400."""
     try:
-        return parse_json(content, source)
+        return parse_json(content, source, finite=True)
     except FileError as error:
         raise Refused(400, str(error).replace("a JSON file", "JSON")) from error
 
@@ -115,8 +115,20 @@ def texts(body, name, status=422):
 
 
 def reply(value, status=200, headers=None):
-    """A response of JSON. ValueError: a number in it is not finite, which JSON has no word for."""
-    content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """A response of JSON. Refused: see `written`."""
+    return Response(written(value), status, headers, "application/json")
+
+
+def written(value):
+    """Bytes of JSON. Refused: 422, a number in it is not finite, which JSON has no word for."""
+    try:
+        content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError as error:
+        raise Refused(
+            422,
+            "The model's answer to these inputs has numbers that are not finite (NaN or infinite), "
+            "which JSON has no word for: give other inputs, or ask for binary tensors (/v2) or "
+            "over gRPC.",
+        ) from error
     # Half of a surrogate pair, which a refusal may quote, becomes JSON's own escape.
-    content = content.encode("utf-8", "backslashreplace")
-    return Response(content, status, headers, "application/json")
+    return content.encode("utf-8", "backslashreplace")

@@ -187,7 +187,8 @@ def _version(service, spec):
         raise Refused(400, f"Versions are numbers here. Received: {shorten(spec.version_label)}")
     known = sorted(service.repository.models)
     if not spec.name and len(known) != 1:
-        raise Refused(400, f"model_spec.name must be one of {', '.join(known)}. Received: none")
+        there = ", ".join(known) or "those that answer, of which there is none yet"
+        raise Refused(400, f"model_spec.name must be one of {there}. Received: none")
     number = spec.version.value if spec.HasField("version") else None
     return service.repository.version(spec.name or known[0], number)
 

@@ -3,6 +3,7 @@
 Letters: B rows of a request or a batch.
 """
 
+import contextlib
 import json
 import time
 from typing import NamedTuple
@@ -13,11 +14,12 @@ import tensorflow_text  # noqa: F401  its operations are in the graphs
 
 from bert_tf2.files import check_tree, read_bytes, read_text
 from bert_tf2.schema import parse_json
+from bert_tf2.serving.many_adapters import COLUMN
 from bert_tf2.serving.server.tensors import Spec
 
 DEFAULT = "serving_default"
 SHARED = ("candidate_labels",)  # inputs that are not of rows but of the whole request
-SAMPLES = {"prompt_name": b"", "candidate_labels": b"tea"}  # for the first answer
+SAMPLES = {"prompt_name": b"", "candidate_labels": b"tea", COLUMN: b""}  # for the first answer
 
 
 class Signature(NamedTuple):
@@ -75,12 +77,13 @@ class Version:
         for signature in self.signatures.values():
             specs = signature.inputs
             if "examples" not in specs and all(s.dtype == "string" for s in specs.values()):
-                signature(
-                    {
-                        name: np.full([1] * len(spec.shape), SAMPLES.get(name, b"tea"), object)
-                        for name, spec in specs.items()
-                    }
-                )
+                with contextlib.suppress(tf.errors.InvalidArgumentError):  # others may be refused
+                    signature(
+                        {
+                            name: np.full([1] * len(spec.shape), SAMPLES.get(name, b"tea"), object)
+                            for name, spec in specs.items()
+                        }
+                    )
 
 
 def _beside(folder):

@@ -136,7 +136,7 @@ class Repository:
         if name is not None:
             found = self.version(name)
             if found.task not in tasks:
-                raise Refused(422, f"{name} must be a {words} here. Received: a {found.task}")
+                raise Refused(422, f"{name} must be a {words} here. Received: {_a(found)}")
             return found
         every = [self.version(name) for name in self.models]
         fit = [version for version in every if version.task in tasks]
@@ -147,8 +147,12 @@ class Repository:
         return fit[0]
 
 
+def _a(version):
+    return f"a {version.task}" if version.task else "a SavedModel whose task nothing tells"
+
+
 def _listed(versions):
-    return ", ".join(f"{v.name} (a {v.task or 'SavedModel'})" for v in versions) or "none"
+    return ", ".join(f"{v.name} ({_a(v)})" for v in versions) or "none"
 
 
 def _mark(folder):

@@ -7,7 +7,8 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.messages import cut, shorten
+from bert_tf2.messages import assertion, shorten
+from bert_tf2.serving.many_adapters import COLUMN
 from bert_tf2.serving.server.batching import Batcher, Job, Limits
 from bert_tf2.serving.server.errors import Refused
 from bert_tf2.serving.server.metrics import Metrics
@@ -69,7 +70,9 @@ class Service:
         try:
             return await self._wait(job, is_gone)
         except tf.errors.InvalidArgumentError as error:
-            raise Refused(400, f"The graph refuses these inputs: {_reason(error)}") from error
+            raise Refused(
+                400, f"The graph refuses these inputs: {assertion(error.message)}"
+            ) from error
         finally:
             job.future.cancel()
 
@@ -148,6 +151,28 @@ class Service:
                 LOGGER.error("not looked for versions", extra={"reason": str(error)})
 
 
+def with_adapter(version, columns, name):
+    """Columns of rows as `serving_default` takes them: where a graph holds several adapters, with
+    the one that a request names for all of its rows.
+
+    Args:
+        columns: dict of arrays (B, …). name: str; None or "" for no adapter.
+
+    Raises:
+        Refused: 422, a name for a model that has none to choose from.
+    """
+    if COLUMN in version.signatures[DEFAULT].inputs:
+        rows = len(next(iter(columns.values())))
+        return columns | {COLUMN: strings([name or ""] * rows)}
+    if name:
+        raise Refused(
+            422,
+            f"{version.name} was exported without a choice of adapters: leave {COLUMN!r} out, or "
+            f"export it with several. Received: {shorten(name)}",
+        )
+    return columns
+
+
 def strings(texts):
     """list of str, or of lists of as many str each -> an object array of their bytes."""
     array = np.array(texts, object)
@@ -160,11 +185,3 @@ def _encoded(text):
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise Refused(400, "A text has half of a surrogate pair, which is no text.") from error
-
-
-def _reason(error):
-    """What an assertion in a graph says, without where it stands."""
-    lines = error.message.splitlines()
-    said = [x for x in lines if x and not x.startswith(("Detected at", "\t", "Graph", " "))]
-    said = " ".join(said or lines)
-    return cut(said.rpartition("assertion failed:")[2].strip(), 400)

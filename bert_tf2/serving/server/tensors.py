@@ -47,9 +47,18 @@ def from_json(name, value, spec):
         array[:] = [_bytes(name, x) for x in flat]
         return array.reshape(shape)
     try:
-        return np.array(flat, spec.dtype).reshape(shape)
+        return numbers(flat, spec.dtype).reshape(shape)
     except OverflowError as error:
         raise Refused(400, f"A value of {name!r} does not fit into {spec.dtype}.") from error
+
+
+def numbers(flat, dtype):
+    """Python's numbers as an array (n,) of a dtype; OverflowError: it has no room for one."""
+    with np.errstate(over="ignore"):
+        found = np.array(flat, dtype)
+    if not np.isfinite(found).all():
+        raise OverflowError
+    return found
 
 
 def check_shape(name, shape, spec):

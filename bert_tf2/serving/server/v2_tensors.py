@@ -7,7 +7,7 @@ import numpy as np
 
 from bert_tf2.messages import shorten
 from bert_tf2.serving.server.errors import Refused
-from bert_tf2.serving.server.tensors import KINDS, check_shape
+from bert_tf2.serving.server.tensors import KINDS, check_shape, numbers
 
 TYPES = {  # ours -> theirs
     "string": "BYTES",
@@ -90,7 +90,7 @@ def _of_json(name, data, shape, spec):
     try:
         if spec.dtype == "string":
             return _objects([x.encode("utf-8") for x in flat], shape)
-        return np.array(flat, spec.dtype).reshape(shape)
+        return numbers(flat, spec.dtype).reshape(shape)
     except (UnicodeEncodeError, OverflowError) as error:
         raise Refused(400, f"{name!r} has a value that is no {TYPES[spec.dtype]}") from error
 

@@ -5,7 +5,7 @@ from bert_tf2.serving.server import pipelines
 from bert_tf2.serving.server.asked import field, texts
 from bert_tf2.serving.server.embeddings import embed, similar
 from bert_tf2.serving.server.errors import Refused
-from bert_tf2.serving.server.service import strings
+from bert_tf2.serving.server.service import strings, with_adapter
 
 
 def error(status, message):
@@ -19,12 +19,12 @@ async def post(asked):
     """
     body = asked.body
     inputs, parameters = body.get("inputs"), field(body, "parameters", dict, {})
-    name = field(body, "model", str)
+    name, adapter = field(body, "model", str), field(parameters, "adapter", str)
     if isinstance(inputs, dict):
         if inputs.keys() == {"question", "context"}:
             return await _question(asked, name, inputs, parameters)
         if inputs.keys() == {"source_sentence", "sentences"}:
-            return await similar(asked, inputs, name)
+            return await similar(asked, inputs, name, adapter=adapter)
         raise Refused(422, f"'inputs' must be of a known form. Received: {shorten(inputs)}")
     version = asked.service.repository.one_for(_tasks(parameters), name)
     given, one = texts(body, "inputs")
@@ -36,9 +36,11 @@ async def post(asked):
             field(parameters, "prompt_name", str),
             field(parameters, "normalize", bool, True),
             field(parameters, "dimensions", int),
+            adapter,
         )
         return found.tolist()
     columns = {"text": strings(given)} | _candidates(version, parameters)
+    columns = with_adapter(version, columns, adapter)
     found = pipelines.SHAPES[version.task](version, await asked.answer(version, columns))
     if version.task in pipelines.CLASSIFIERS:
         top = field(parameters, "top_k", int)

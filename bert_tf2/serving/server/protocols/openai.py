@@ -15,7 +15,7 @@ def error(status, message):
 
 
 async def embeddings(asked):
-    """{"input", "model", "encoding_format", "dimensions"} -> vectors of length 1.
+    """{"input", "model", "encoding_format", "dimensions", "adapter"} -> vectors of length 1.
 
     `usage` counts tokens where the model has a signature `tokenize`, and is 0 elsewhere.
     """
@@ -26,7 +26,8 @@ async def embeddings(asked):
         raise Refused(400, f"'encoding_format' must be float or base64. Received: {shorten(form)}")
     name = field(body, "model", str, None, 400)
     dimensions = field(body, "dimensions", int, None, 400)
-    found, version = await embed(asked, given, name, dimensions=dimensions)
+    adapter = field(body, "adapter", str, None, 400)
+    found, version = await embed(asked, given, name, dimensions=dimensions, adapter=adapter)
     tokens = int((await count_tokens(asked, version, given)).sum())
     return {
         "object": "list",

@@ -1,4 +1,7 @@
-"""The routes of Hugging Face's text-embeddings-inference (its docs/openapi.json)."""
+"""The routes of Hugging Face's text-embeddings-inference (its docs/openapi.json).
+
+Beside its fields a body may have `adapter`: the name, for all rows, of one of several in a model.
+"""
 
 import bert_tf2
 from bert_tf2.messages import shorten
@@ -6,7 +9,7 @@ from bert_tf2.serving.server import pipelines
 from bert_tf2.serving.server.asked import field, texts
 from bert_tf2.serving.server.embeddings import count_tokens, embed, prompted, similar
 from bert_tf2.serving.server.errors import Refused
-from bert_tf2.serving.server.service import strings
+from bert_tf2.serving.server.service import strings, with_adapter
 
 KINDS = {400: "Validation", 404: "Validation", 413: "Validation", 422: "Validation"}
 KINDS |= {503: "Overloaded", 504: "Overloaded"}
@@ -27,6 +30,7 @@ async def embed_route(asked):
         field(body, "prompt_name", str),
         field(body, "normalize", bool, True),
         field(body, "dimensions", int),
+        field(body, "adapter", str),
     )
     await _check_length(asked, version, given)
     return found.tolist()
@@ -55,7 +59,8 @@ async def _outputs(asked, task, signature):
     given, _ = texts(body, "inputs")
     name, prompt = field(body, "model", str), field(body, "prompt_name", str)
     version = asked.service.repository.one_for((task,), name)
-    inputs, signature = prompted(version, given, prompt, signature)
+    adapter = field(body, "adapter", str)
+    inputs, signature = prompted(version, given, prompt, signature, adapter)
     found = await asked.answer(version, inputs, signature)
     await _check_length(asked, version, given)
     return found
@@ -69,7 +74,7 @@ async def similarity(asked):
     inputs = field(body, "inputs", dict, {})
     _check_cut(parameters)
     how = (field(body, "model", str), field(parameters, "prompt_name", str))
-    return await similar(asked, inputs, *how)
+    return await similar(asked, inputs, *how, field(body, "adapter", str))
 
 
 async def rerank(asked):
@@ -82,6 +87,7 @@ async def rerank(asked):
     _check_activation(version, body)
     _check_cut(body)
     pairs = {"text": strings([query] * len(given)), "text_pair": strings(given)}
+    pairs = with_adapter(version, pairs, field(body, "adapter", str))
     scores = (await asked.answer(version, pairs))["scores"]
     if scores.shape[1] != 1:
         raise Refused(422, f"{version.name} has several scores, none of which ranks: ask /predict")
@@ -111,13 +117,14 @@ async def predict(asked):
     name = field(body, "model", str)
     version = asked.service.repository.one_for(pipelines.CLASSIFIERS, name)
     rows, one = _sequences(body.get("inputs"))
-    wanted = len(version.signatures["serving_default"].inputs)
+    wanted = len({"text", "text_pair"} & version.signatures["serving_default"].inputs.keys())
     if any(len(row) != wanted for row in rows):
         kind = "pairs, [text, text_pair]" if wanted == 2 else "single texts"
         raise Refused(422, f"{version.name} reads {kind}. Received: {shorten(body['inputs'])}")
     names = ("text", "text_pair")[:wanted]
     inputs = {n: strings([*x]) for n, x in zip(names, zip(*rows, strict=True), strict=True)}
     _check_cut(body)
+    inputs = with_adapter(version, inputs, field(body, "adapter", str))
     outputs = await asked.answer(version, inputs)
     raw = field(body, "raw_scores", bool, False)
     if raw and "logits" not in outputs:

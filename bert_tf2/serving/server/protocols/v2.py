@@ -1,14 +1,12 @@
 """The Open Inference Protocol, version 2 (kserve/open-inference-protocol), and its extension for
 binary tensors, in which Triton's own client speaks."""
 
-import json
-
 from starlette.responses import Response
 
 import bert_tf2
 from bert_tf2.messages import shorten
 from bert_tf2.serving.server import v2_tensors
-from bert_tf2.serving.server.asked import field, parse
+from bert_tf2.serving.server.asked import field, parse, written
 from bert_tf2.serving.server.errors import Refused
 from bert_tf2.serving.server.models import DEFAULT
 from bert_tf2.serving.server.protocols.health import ready
@@ -77,7 +75,7 @@ async def infer(asked):
     head["outputs"] = outputs
     if not binary:
         return head
-    text = json.dumps(head, allow_nan=False).encode("utf-8")
+    text = written(head)
     headers = {LENGTH: str(len(text))}
     return Response(b"".join([text, *binary]), 200, headers, "application/octet-stream")
 
