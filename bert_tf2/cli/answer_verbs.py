@@ -16,6 +16,8 @@ def evaluate(flags):
     if flags.output_dir:
         task_files.check_official(flags, model)
     examples = model.read(flags, flags.input_file)
+    if flags.output_dir:
+        model.row.kind.check(flags.input_file, examples)
     answers = model.row.kind.for_scores(model, examples, flags.eval_batch_size)
     figures = scores.score(flags, model, examples, answers)
     showing.show(figures)
@@ -71,6 +73,7 @@ def answer_rows(flags, model):
 def _official(flags, model):
     """Writes official files, which are of all rows at once. -> as `answered`, if that is wanted."""
     examples = model.read(flags, flags.input_file, labelled=False)
+    model.row.kind.check(flags.input_file, examples)
     print(f"--output_dir={flags.output_dir}: written at the end; interrupted, this begins anew")
     answers = []
     if flags.output_file or not model.row.kind.of_task:

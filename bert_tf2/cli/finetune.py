@@ -7,7 +7,7 @@ from bert_tf2.cli import adapters, console, run_flags, run_report, scores, task_
 from bert_tf2.cli.flags import require
 from bert_tf2.cli.rows import label_names
 from bert_tf2.cli.showing import number
-from bert_tf2.cli.task_table import TASKS, own_settings
+from bert_tf2.cli.task_table import TASKS, check_settings, own_settings
 from bert_tf2.cli.vector_losses import loss_of
 from bert_tf2.files import new_file, write_json
 from bert_tf2.scoring.spread import spread
@@ -23,6 +23,8 @@ def finetune(flags):
     run_flags.make_absolute(flags)
     require(flags, "init_checkpoint", "train_file")
     adapters.check(flags)
+    run_flags.check_class_weight(flags)
+    check_settings(flags)
     seeds, epochs = run_flags.seeds(flags), run_flags.whole_epochs(flags)
     task_files.check_output(flags.output_dir, flags.overwrite or flags.resume)
     data, settings = _read(flags)
@@ -88,7 +90,7 @@ def _train_under(strategy, flags, seed, epochs, data, own, folder):
         epochs=epochs,
         validation_data=(dev.x, dev.labels) if _is_like(dev, data["train"]) else None,
         validation_batch_size=flags.eval_batch_size,
-        class_weight=run_flags.class_weight(flags, data["train"].labels),
+        class_weight=run_flags.class_weight(flags, model, data["train"]),
         callbacks=[
             log,
             *([saved] if flags.save_checkpoints_steps or flags.resume else []),

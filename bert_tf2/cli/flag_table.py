@@ -72,6 +72,7 @@ FLAGS = {
         "of tags in a file: any is told by them, none for tags that are no entities, such as parts "
         "of speech",
     ),
+    "comment": text("what begins a line of columns of words that has no word, such as #"),
     # Of zero-shot.
     "candidate_labels": words("zero_shot: the labels to choose from, a,b,c"),
     "hypothesis_template": text('zero_shot: a sentence with {} (default: "This example is {}.")'),

@@ -56,6 +56,9 @@ class Kind:
         """The answers that `score` needs, a list."""
         return list(model.answers(rows, batch_size))
 
+    def check(self, path, rows):
+        """Raises a ValueError, before they are answered, for rows that `write` has no form for."""
+
     def finish(self, task, rows):
         """Sets what is chosen on rows that were not learned from; -> what to say of it, or None."""
 

@@ -3,8 +3,8 @@
 import math
 
 from bert_tf2.cli.kinds import Kind
-from bert_tf2.data.class_names import has_letter
-from bert_tf2.data.conll import write_conll
+from bert_tf2.cli.tag_files import is_entity_tag
+from bert_tf2.data.conll import check_cells, write_conll
 from bert_tf2.scoring import classification, entities, questions
 
 
@@ -123,10 +123,14 @@ class Tags(Kind):
             gold, given = zip(*(_of_characters(*row) for row in texts), strict=True)
             found = entities.score(list(gold), list(given))
             return {name: value for name, value in found.items() if name != "accuracy"}
-        if all(_is_entity_tag(name) for name in model.classes):
+        if all(is_entity_tag(name) for name in model.classes):
             return entities.score(rows.labels, given)
         flat = ([tag for row in side for tag in row] for side in (rows.labels, given))
         return classification.scores(*flat)
+
+    def check(self, path, rows):
+        for line, words in zip(rows.source.lines, rows.columns.get("words", ()), strict=False):
+            check_cells(f"{path}, line {line}, for --output_dir", words)
 
     def write(self, folder, model, rows, answers, overwrite):
         """predictions.txt: columns of words, the gold tags if there are some, and those given."""
@@ -147,13 +151,9 @@ def _is_tags(gold):
     return bool(gold) and isinstance(gold[0], str)
 
 
-def _is_entity_tag(name):
-    return name == "O" or has_letter(name)
-
-
 def _places(tags):
     """(type, start, end) of each entity; of tags that are none, each word that is not "O"."""
-    if all(map(_is_entity_tag, tags)):
+    if all(map(is_entity_tag, tags)):
         return entities.entities(tags)
     return [(tag, i, i + 1) for i, tag in enumerate(tags) if tag != "O"]
 

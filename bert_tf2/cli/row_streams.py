@@ -37,7 +37,7 @@ def tagged(flags, path):
     if rows.form_of_tags(flags, path, False) == "texts":
         yield from texts(flags, path)
     else:
-        for _, words, _ in sequences(path, encoding=flags.encoding):
+        for _, words, _ in sequences(path, comment=flags.comment, encoding=flags.encoding):
             yield {"words": words}
 
 

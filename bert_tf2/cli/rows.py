@@ -9,9 +9,10 @@ from pathlib import Path
 
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.cli.label_columns import check_glue, label_columns
+from bert_tf2.cli.tag_files import check_kinds, kind_of, scheme_of_file
 from bert_tf2.cli.vector_losses import label_kind
 from bert_tf2.data import json_lines, tables
-from bert_tf2.data.class_names import has_letter, some
+from bert_tf2.data.class_names import some
 from bert_tf2.data.examples import read_examples
 from bert_tf2.data.examples import rows as rows_of
 from bert_tf2.data.label_cells import LabelReader
@@ -221,24 +222,26 @@ def tagged(flags, path, labelled, names=None):
     Without labels also texts, as for classes: a .txt file has columns if all its lines have as many
     words, and some are blank.
     """
-    form = form_of_tags(flags, path, labelled)
+    form, tell = form_of_tags(flags, path, labelled), kind_of
     if form == "texts":
         return texts(None)(flags, path, False)
     if form == "entities":
         from bert_tf2.data.spans import read_spans
 
         found = read_spans(path, flags.text_column, encoding=flags.encoding)
+        check_kinds(path, found)
         labels, columns = found.spans, {"text": found.texts}
         kinds = [[label for _, _, label in row] for row in labels]
     else:
         from bert_tf2.data.conll import read_conll
 
-        scheme = {"none": None}.get(flags.scheme, flags.scheme)
-        tag = -1 if labelled else None
-        found = read_conll(path, 0, tag, scheme, encoding=flags.encoding)
+        scheme = scheme_of_file(flags, names)
+        how = {"comment": flags.comment, "encoding": flags.encoding}
+        found = read_conll(path, 0, -1 if labelled else None, scheme, **how)
         labels, columns = found.tags, {"words": found.words}
-        kinds = [[kind_of(tag) for tag in row if tag != "O"] for row in labels or ()]
-    known = names and {kind_of(name) for name in names}
+        tell = kind_of if scheme else str
+        kinds = [[tell(tag) for tag in row if tag != "O"] for row in labels or ()]
+    known = names and {tell(name) for name in names}
     for line, row in zip(found.lines, kinds, strict=False):
         if known and (strange := [kind for kind in row if kind not in known]):
             raise ValueError(
@@ -247,11 +250,6 @@ def tagged(flags, path, labelled, names=None):
             )
     about = f"{len(found)} texts{_counted(kinds)}"
     return Rows(columns, labels if labelled else None, about, found)
-
-
-def kind_of(tag):
-    """What a tag tells: the type of an entity, or itself."""
-    return tag[2:] if has_letter(tag) else tag
 
 
 def form_of_tags(flags, path, labelled):
@@ -265,13 +263,15 @@ def form_of_tags(flags, path, labelled):
         return "entities" if labelled else "texts"
     if labelled or suffix not in (".txt", ".csv", ".tsv"):
         return "words"
-    return "words" if _has_columns(content) else "texts"
+    return "words" if _has_columns(content, flags.comment) else "texts"
 
 
-def _has_columns(lines):
+def _has_columns(lines, comment):
     """Whether all lines have as many words, and some between them are blank."""
     widths, blank, between = set(), False, False
     for line in lines:
+        if comment and line.startswith(comment):
+            continue
         if width := len(line.split()):
             between = between or (blank and bool(widths))
             widths.add(width)

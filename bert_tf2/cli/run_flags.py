@@ -6,10 +6,12 @@ from pathlib import Path
 
 from bert_tf2.cli import console, scores
 from bert_tf2.cli.flags import UsageError
-from bert_tf2.cli.task_table import glue_task
+from bert_tf2.cli.task_table import TASKS, glue_task
+from bert_tf2.data.beir import Beir
 
 PATHS = ("init_checkpoint", "bert_config_file", "vocab_file", "train_file", "dev_file")
 MANY = ("seed_*", "fold_*", "stage_*", "texts", "rows")  # folders of a run in several parts
+FEW = 8  # rows that are answered before training, to know a figure's name
 FALLING = ("loss", "rmse", "mlm_perplexity")  # figures of which less is better
 PATHS += ("test_file", "data_dir", "input_file")
 
@@ -98,12 +100,26 @@ def whole_epochs(flags):
     return int(epochs)
 
 
-def class_weight(flags, labels):
-    """--class_weight=balanced: for each class, rows / (classes * its rows); else None."""
+def check_class_weight(flags):
+    """Raises a UsageError for --class_weight where nothing is weighed by class."""
+    if flags.class_weight is None:
+        return
+    if not (TASKS[flags.task].classes or flags.task == "next_sentence"):
+        raise UsageError(f"--class_weight is for classes, and {flags.task} has none", flags.command)
+    if flags.crf:
+        raise UsageError("--class_weight goes without --crf, which weighs texts", flags.command)
+
+
+def class_weight(flags, model, rows):
+    """--class_weight=balanced: for each class its share of all that is labelled, to count as much
+    as the others: all / (classes * of it), of rows, their labels or words. Else None."""
     if flags.class_weight is None:
         return None
-    if flags.task not in ("text_classification", "next_sentence"):
-        raise UsageError("--class_weight is for one class a text", flags.command)
+    labels = rows.labels
+    if flags.task == "token_classification":  # entities by characters, too, are learned as tags
+        numbers = model.read(rows.x, labels)["labels"].values.numpy()
+        labels = [model.labels[number] for number in numbers if number >= 0]
+    labels = [name for x in labels for name in (x if isinstance(x, list) else [x])]
     counts = Counter(labels)
     return {name: len(labels) / (len(counts) * count) for name, count in counts.items()}
 
@@ -135,6 +151,16 @@ def runs(flags, seeds, data):
     return found
 
 
+def _few(dev):
+    """Some rows that have all figures which the whole has; None of BEIR's, of all its texts."""
+    if isinstance(dev.source, Beir):
+        return None
+    labels = dev.labels or ()
+    first = {str(label): i for i, label in reversed([*enumerate(labels)])}  # 0 and 1 of pairs
+    silent = [i for i, x in enumerate(labels) if isinstance(x, dict) and not x["text"]][:1]
+    return dev.take(sorted({*range(min(len(dev), FEW)), *[*first.values()][-FEW:], *silent}))
+
+
 def stopping(flags, model, dev):
     """The callbacks of --early_stopping, and those that bring figures which Keras does not count.
 
@@ -151,20 +177,24 @@ def stopping(flags, model, dev):
     keras_own = {getattr(metric, "name", metric) for metric in model.default_metrics() or ()}
     own, found = wanted - keras_own - {"loss"}, []
 
-    def figures(task, x):
+    def figures(task, x, rows=dev):
         known = opened(flags.output_dir, task)
-        answers = known.row.kind.for_scores(known, dev, flags.eval_batch_size)
-        return scores.score(flags, known, dev, answers)
+        answers = known.row.kind.for_scores(known, rows, flags.eval_batch_size)
+        return scores.score(flags, known, rows, answers)
 
     def chosen(_, counted):
         if strange := own - counted.keys():
-            plain = [n for n, v in counted.items() if isinstance(v, float)]
+            plain = [n for n, v in counted.items() if not isinstance(v, dict | list)]
+            known = [*dict.fromkeys([*plain, *sorted(keras_own), "loss"])]
+            known.remove("rows")
             raise ValueError(
-                f"The figures of {flags.task} are {', '.join([*plain, *keras_own, 'loss'])}. "
+                f"The figures of {flags.task} are {', '.join(known)}. "
                 f"Received: {', '.join(strange)}"
             )
         return {name: counted[name] for name in own}
 
+    if own and (few := _few(dev)):
+        chosen(None, figures(model, few.x, few))  # a name that is none is said before any step
     if own:
         found.append(Scores(dev.x, dev.labels, chosen, figures))
     if name := flags.early_stopping:

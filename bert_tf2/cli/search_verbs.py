@@ -42,7 +42,7 @@ def index(flags):
     if flags.graph:
         made.approximate()
     _save(made, folder, flags.append)
-    left = f" ({found.blank} empty files left out)" if found.blank else ""
+    left = f" ({found.blank} empty left out)" if found.blank else ""
     print(
         f"{folder}: {len(found.texts)} texts in {count} passages of {made.width} numbers{left}"
         + (f", {len(made)} passages in all" if flags.append else "")

@@ -4,8 +4,9 @@ import importlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bert_tf2.cli import kinds, kinds_in_texts, kinds_of_vectors, row_streams, rows
+from bert_tf2.cli import console, kinds, kinds_in_texts, kinds_of_vectors, row_streams, rows
 from bert_tf2.cli.flags import UsageError
+from bert_tf2.cli.tag_files import kind_of
 from bert_tf2.data.class_names import names_of
 
 
@@ -72,6 +73,13 @@ def own_settings(flags, cls):
     return {setting: flags[flag].value for flag, setting in given.items()}
 
 
+def check_settings(flags):
+    """Raises a UsageError for a flag of another task, before any file is read."""
+    if any(name in flags and flags[name].value is not None for name in SETTINGS):
+        console.import_tensorflow()
+        own_settings(flags, TASKS[flags.task].load())
+
+
 def _classes(flags, train):
     glue = glue_task(flags)
     names = list(glue.labels) if glue else flags.labels or names_of(train.labels)
@@ -103,9 +111,14 @@ def _tags(flags, train):
     if flags.scheme == "none":
         return {"labels": flags.labels or sorted(found)}
     spans = "words" not in train.columns
-    types = {tag[2] if spans else rows.kind_of(tag) for tag in found} - {"O"}
+    types = {tag[2] if spans else kind_of(tag) for tag in found} - {"O"}
     types = [name for name in flags.labels or () if name != "O"] or sorted(types)
-    types = list(dict.fromkeys(map(rows.kind_of, types)))
+    types = list(dict.fromkeys(map(kind_of, types)))
+    if not types:
+        raise ValueError(
+            f"{flags.train_file}: expected entities, tags such as B-PER. Received: none; --labels "
+            "names kinds that are to be learned all the same"
+        )
     return {"labels": entity_tags(types, "IOB2"), "scheme": "IOB2"}
 
 

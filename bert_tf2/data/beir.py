@@ -94,7 +94,7 @@ def _texts(path, title=None):
 def _relevant(path, queries):
     """id of a query -> {id of a text: grade}."""
     found = {}
-    for number, row in tables.rows(path, TextFile(path), COLUMNS, True, "\t"):
+    for number, row in tables.rows(path, TextFile(path), COLUMNS, True, "\t", chosen=False):
         query, text, score = (row[name].strip() for name in COLUMNS)
         where = f"{path}, line {number}"
         if query not in queries:

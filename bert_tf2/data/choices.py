@@ -118,7 +118,7 @@ def _number(where, answer, names):
 def _swag(path, labelled, encoding):
     wanted = [*SWAG, "label"] if labelled else SWAG
     names = [[str(number)] for number in range(len(SWAG) - 2)]
-    for number, row in examples.rows(path, wanted, encoding=encoding):
+    for number, row in examples.rows(path, wanted, encoding=encoding, chosen=False):
         where = f"{path}, line {number}"
         context, start, *endings = (row[column] for column in SWAG)
         for column, ending in zip(SWAG[2:], endings, strict=True):

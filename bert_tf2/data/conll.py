@@ -17,6 +17,10 @@ from bert_tf2.scoring import entities
 
 LOGGER = logging.getLogger("bert_tf2")
 DOCUMENT = "-DOCSTART-"
+NO_ENTITIES = (
+    "Tags that are no entities, such as parts of speech, are read by `scheme=None` (in a shell: "
+    "--scheme=none)"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +107,7 @@ def sequences(path, word=0, tag=None, comment=None, encoding=None):
 
 def _of_columns(path, content, word, tag, comment):
     """(a function of an index to its line, words, tags) of each sequence."""
-    rows, width = [], None
+    rows, width, first = [], None, None
     for number, line in enumerate(itertools.chain(content, [""]), 1):
         line = line.removesuffix("\r")
         cells = line.split("\t") if "\t" in line else line.split(" ")
@@ -111,8 +115,8 @@ def _of_columns(path, content, word, tag, comment):
         if comment is not None and line.startswith(comment):
             continue
         if cells and cells[0] != DOCUMENT:
-            width = width or len(cells)
-            _check_width(f"{path}, line {number}", cells, width, word, tag)
+            width, first = width or len(cells), first or (number, line)
+            _check_width(f"{path}, line {number}", cells, width, first, word, tag)
             rows.append((number, cells[word], None if tag is None else cells[tag]))
         elif rows:
             numbers, words, tags = map(list, zip(*rows, strict=True))
@@ -120,11 +124,13 @@ def _of_columns(path, content, word, tag, comment):
             rows = []
 
 
-def _check_width(where, cells, width, *columns):
+def _check_width(where, cells, width, first, *columns):
     if len(cells) != width:
+        odd = any(text.startswith("#") for text in (first[1], cells[0]))
+        hint = ". Lines that begin with # are left out by `comment` (in a shell: --comment='#')"
         raise ValueError(
-            f"{where}: expected {width} columns, as before, separated by tabs or by spaces. "
-            f"Received: {len(cells)}, {shorten(cells)}"
+            f"{where}: expected {width} columns, as in line {first[0]}, separated by tabs or by "
+            f"spaces. Received: {len(cells)}, {shorten(cells)}{hint if odd else ''}"
         )
     for column in columns:
         if column is not None and not -width <= column < width:
@@ -166,7 +172,7 @@ def _checked(path, places, tags, scheme, strict):
         except ValueError as error:
             errors[name] = error
     if not found:
-        raise errors[next(iter(errors))]
+        raise ValueError(f"{errors[next(iter(errors))]}. {NO_ENTITIES}")
     scheme = min(found, key=lambda name: len(found[name]))
     if wrong := found[scheme]:
         row, index = wrong[0]
@@ -200,6 +206,16 @@ def _forbidden(path, places, tags, scheme):
 # === Writing ======================================================================================
 
 
+def check_cells(where, cells):
+    """Raises a ValueError, which begins with `where`, for a word or tag that no column can hold."""
+    for cell in cells:
+        if not cell or set(cell) & set("\t\r\n"):
+            raise ValueError(
+                f"{where}: expected words and tags without tabs and line ends, not empty. "
+                f"Received: {shorten(cell)}"
+            )
+
+
 def write_conll(path, words, *tags, overwrite=False):
     """Writes words and columns of tags, as conlleval reads them: word, gold tag, predicted tag.
 
@@ -227,12 +243,7 @@ def write_conll(path, words, *tags, overwrite=False):
             )
         blocks.append(list(zip(*row, strict=True)))
     cells = {cell for block in blocks for line in block for cell in line}
-    for cell in cells:
-        if not cell or set(cell) & set("\t\r\n"):
-            raise ValueError(
-                f"{path}: expected words and tags without tabs and line ends, not empty. Received: "
-                f"{shorten(cell)}"
-            )
+    check_cells(path, cells)
     separator = "\t" if any(" " in cell for cell in cells) else " "
     text = "\n".join("".join(separator.join(row) + "\n" for row in block) for block in blocks)
     files.write_file(path, text)

@@ -17,7 +17,7 @@ class Documents(NamedTuple):
     Attributes:
         names: list of str, the file; of a table's row the file and its line, "a.csv:7".
         texts: list of str.
-        blank: how many files without a letter were left out.
+        blank: how many files and rows without a letter were left out.
     """
 
     names: list[str]
@@ -48,8 +48,11 @@ def read_documents(paths, text="text", name=None, header=True, delimiter=None, e
         if path.suffix.lower() in examples.SUFFIXES and not path.is_dir():
             columns = [text] if name is None else [text, name]
             for line, row in examples.rows(path, columns, header, delimiter, encoding):
-                where = f"{path}, line {line}"
-                texts.append(json_lines.text(where, text, row[text]))
+                found = json_lines.text(f"{path}, line {line}", text, row[text])
+                if not found.strip():
+                    blank += 1
+                    continue
+                texts.append(found)
                 names.append(f"{path}:{line}" if name is None else str(row[name]))
             continue
         for file in _inside(path) if path.is_dir() else [path]:

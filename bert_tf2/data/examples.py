@@ -102,17 +102,18 @@ def read_examples(
     return Examples(texts[text], pairs, labels if reader else None, lines)
 
 
-def rows(path, wanted, header=True, delimiter=None, encoding=None):
+def rows(path, wanted, header=True, delimiter=None, encoding=None, chosen=True):
     """(line number, {column: cell}) of each row of a task file, one at least.
 
     Args:
-        wanted: the columns to read. Other arguments and errors are those of `read_examples`.
+        wanted: the columns to read. chosen: see `tables.rows`. Other arguments and errors are those
+            of `read_examples`.
     """
     path = Path(path)
     suffix = _suffix(path)
     content = TextFile(path, encoding)
     if suffix != ".jsonl":
-        found = tables.rows(path, content, wanted, header, delimiter)
+        found = tables.rows(path, content, wanted, header, delimiter, chosen=chosen)
     elif delimiter is None:
         found = json_lines.rows(path, content, wanted)
     else:

@@ -106,7 +106,7 @@ def read_glue(folder, name, split="train"):
     left_out = [] if split == "train" else None
     reader = None if label is None else _reader(task, wanted[-1])
     found, lines = [], []
-    for number, row in tables.rows(path, TextFile(path), wanted, not places, "\t", left_out):
+    for number, row in tables.rows(path, TextFile(path), wanted, not places, "\t", left_out, False):
         where = f"{path}, line {number}"
         texts = wanted if label is None else wanted[:-1]
         cells = [json_lines.text(where, column, row[column]) for column in texts]

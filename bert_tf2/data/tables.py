@@ -15,6 +15,10 @@ import io
 import itertools
 import sys
 
+CHOOSE = {  # by whether there is a header
+    True: ": say which it is (in a shell: --text_column, --label_column)",
+    False: ": without a header, columns are given by number, from 0",
+}
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
@@ -30,7 +34,7 @@ def split(content):
     return content.split("\n") if isinstance(content, str) else content
 
 
-def rows(path, content, wanted, header=True, delimiter=None, left_out=None):
+def rows(path, content, wanted, header=True, delimiter=None, left_out=None, chosen=True):
     """(line number, {column: cell}) of each row.
 
     Args:
@@ -41,6 +45,7 @@ def rows(path, content, wanted, header=True, delimiter=None, left_out=None):
         delimiter: see `read_examples`.
         left_out: a list that takes what is wrong with each row of too few or too many columns;
             None raises it, as a ValueError.
+        chosen: whether the columns are a user's choice, and not those of a known form of files.
     """
     quoted = path.suffix.lower() == ".csv"
     usual = "," if quoted else "\t"
@@ -53,6 +58,7 @@ def rows(path, content, wanted, header=True, delimiter=None, left_out=None):
     first = next(found)
     names = first[1] if header else list(range(len(first[1])))
     advice = _advice(content, delimiter, quoted, names)
+    advice = advice or (CHOOSE[bool(header)] if chosen else "")
     places = {column: _place(path, names, column, header, advice) for column in wanted}
     for number, row in found if header else itertools.chain([first], found):
         if len(row) != len(names):
@@ -158,10 +164,6 @@ def _place(path, names, column, header, advice):
         return names.index(column)
     if column in names:
         raise ValueError(f"{path}: column {column!r} is there more than once: {shown(names)}")
-    if not advice and header:
-        advice = ": say which it is (in a shell: --text_column, --label_column)"
-    elif not advice:
-        advice = ": without a header, columns are given by number, from 0"
     raise ValueError(
         f"{path}: expected a column {column!r}. Received the columns {shown(names)}{advice}"
     )

@@ -2,11 +2,15 @@
 
 import json
 
+import oracle
 import pytest
+from shell import fails
 
-from bert_tf2.cli import task_files, training_runs
+from bert_tf2 import TokenClassifier
+from bert_tf2.cli import run_flags, task_files, training_runs
 from bert_tf2.cli.flags import parse
 from bert_tf2.cli.opened import Opened
+from bert_tf2.cli.rows import Rows
 from bert_tf2.cli.task_table import TASKS
 from bert_tf2.cli.verbs import VERBS
 from bert_tf2.serving.client_columns import in_order
@@ -87,6 +91,69 @@ def test_a_task_of_glue_that_the_model_is_not_of(read, task, names, words):
         read(task, "CoLA/dev.tsv", "x\t1\t*\tcoffee\n", names, "--glue=CoLA")
 
 
+TAGS = ["O", "B-PER", "I-PER"]
+
+
+@pytest.mark.parametrize("label", ["B-PER", "O"])
+def test_an_entity_that_is_called_by_a_tag(read, label):
+    row = json.dumps({"text": "coffee", "entities": [[0, 6, label]]})
+    with pytest.raises(ValueError, match=f"a.jsonl, line 1: .* its kind.*Received: '{label}'"):
+        read("token_classification", "a.jsonl", row, None)
+
+
+def test_tags_are_read_as_the_model_has_them(read):
+    """Parts of speech of a model of these; else it is said how they are read."""
+    task, content = "token_classification", "coffee NN\nis VB\n"
+    assert read(task, "a.conll", content, ["NN", "VB"]).labels == [["NN", "VB"]]
+    with pytest.raises(ValueError, match=r"a.conll.*line 1.*--scheme=none"):
+        read(task, "a.conll", content, TAGS)
+    with pytest.raises(ValueError, match=r"line 1 .*must be of \['PER'\]. Received: 'B-PER'"):
+        read(task, "a.conll", "coffee B-PER\n", ["O", "PER"])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_comments_among_words(read, stream):
+    task, content = "token_classification", "# id = 1\ncoffee B-PER\nis O\n\n# x\nlate O\n"
+    found = read(task, "a.conll", content, TAGS, "--comment=#", stream=stream)
+    words = [row["words"] for row in found] if stream else found.columns["words"]
+    assert words == [["coffee", "is"], ["late"]]
+    with pytest.raises(ValueError, match=r"line 2: expected 4 columns, as in line 1.*--comment"):
+        read(task, "a.conll", content, TAGS, stream=stream)
+
+
+@pytest.mark.parametrize("word", ["", "co\tffee"])
+def test_words_that_no_column_holds_are_refused_before_they_are_tagged(read, word):
+    row = json.dumps({"words": ["a", word], "tags": ["O", "O"]})
+    found = read("token_classification", "a.jsonl", "\n" + row, TAGS)
+    with pytest.raises(ValueError, match=r"a.jsonl, line 2, for --output_dir: expected words"):
+        TASKS["token_classification"].kind.check("a.jsonl", found)
+
+
+def test_a_file_without_entities(read):
+    found = read("token_classification", "a.conll", "coffee O\nis O\n", None)
+    flags = flags_of("finetune", "--train_file=a.conll", "--output_dir=a")
+    with pytest.raises(ValueError, match=r"a.conll: expected entities.*Received: none"):
+        TASKS["token_classification"].settings(flags, found)
+    flags = flags_of("finetune", "--train_file=a.conll", "--output_dir=a", "--labels=PER")
+    assert TASKS["token_classification"].settings(flags, found)["labels"] == TAGS
+
+
+@pytest.mark.parametrize(
+    ("task", "more"),
+    [
+        ("text_regression", "--class_weight=balanced"),
+        ("question_answering", "--class_weight=balanced"),
+        ("token_classification", "--class_weight=balanced --crf"),
+        ("text_classification", "--crf"),
+    ],
+)
+def test_a_flag_of_another_task_is_refused_before_a_file_is_read(capsys, tmp_path, task, more):
+    (tmp_path / "a.csv").write_text("text\n")
+    argv = [f"--task={task}", f"--train_file={tmp_path}/a.csv", f"--output_dir={tmp_path}/x"]
+    said = fails(capsys, 2, ["finetune", *argv, "--preset=none", *more.split()])
+    assert more.split()[-1].partition("=")[0] in said
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_rows_of_other_numbers_of_choices(read, stream):
     found = [["hot", "wet"], ["hot", "wet", "old"]]
@@ -107,3 +174,19 @@ def test_what_a_run_was_told():
     flags = flags_of("finetune", *(f"--{n}={v}" for n, v in told.items()), "--output_dir=a")
     assert training_runs.given(flags) == told
     assert training_runs.given(flags, ["class_weight"]).keys() == told.keys() - {"class_weight"}
+
+
+def test_weights_of_labels_and_of_tags():
+    """All that is labelled / (classes * of it): of several labels a row, and of words' tags."""
+    argv = ["--class_weight=balanced", "--output_dir=a", "--train_file=a"]
+    flags = flags_of("finetune", *argv, "--task=multi_label_classification")
+    found = Rows({"text": ["a", "b", "c"]}, [["hot", "old"], [], ["hot"]], "")
+    assert run_flags.class_weight(flags, None, found) == {"hot": 3 / 4, "old": 3 / 2}
+    task = oracle.tiny_task(TokenClassifier, labels=["X", "Y"], scheme="IOB2")
+    flags = flags_of("finetune", *argv, "--task=token_classification")
+    want = {"O": 4 / (3 * 2), "B-X": 4 / 3, "I-X": 4 / 3}
+    for columns, labels in (
+        ({"words": [["tea", "rain"], ["stone", "tea"]]}, [["B-X", "I-X"], ["O", "O"]]),
+        ({"text": ["tea rain", "stone tea"]}, [[(0, 8, "X")], []]),
+    ):
+        assert run_flags.class_weight(flags, task, Rows(columns, labels, "")) == want

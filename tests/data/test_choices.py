@@ -82,7 +82,7 @@ def race(**changes):
         ("a.csv", SWAG + SWAG_ROW.format("runs", ""), "line 2: the answer must be"),
         ("a.csv", SWAG + '0,v,1,s,c,x,g,a,b,"",d,0\n', "line 2: expected an ending in 'ending2'"),
         ("a.csv", SWAG + "0,v,1,s,c,x,g,a,b,c,0\n", "line 2: expected 12 columns"),
-        ("a.csv", SWAG.replace("ending3,", ""), "expected a column 'ending3'"),
+        ("a.csv", SWAG.replace("ending3,", ""), r"expected a column 'ending3'.*ending0$"),
         ("a.json", race(options=[["a"] * 3, ["b"] * 4]), "question 1: expected 4 options"),
         ("a.json", race(options=[["a"] * 4]), "2 questions, 1 rows of options, 2 answers"),
         ("a.json", race(answers=["B", "E"]), "question 2: the answer must be one of 4.*'E'"),

@@ -78,7 +78,7 @@ def fails(path, match, **options):
 @pytest.mark.parametrize(
     ("name", "content", "options", "match"),
     [
-        ("a.conll", "a b O\nc O\n", {}, "line 2: expected 3 columns, as before.*Received: 2"),
+        ("a.conll", "a b O\nc O\n", {}, "line 2: expected 3 columns, as in line 1.*Received: 2"),
         ("a.conll", "a O\n", {"tag": 2}, "line 1: expected a column 2,.*Received: 2 columns"),
         ("a.conll", "a O\n", {"word": -3}, "expected a column -3"),
         ("a.conll", "-DOCSTART- O\n\n", {}, "expected words. Received: none"),

@@ -15,7 +15,7 @@ def folder(tmp_path):
         ".d.txt": "x",
     }.items():
         (tmp_path / name).write_text(text)
-    (tmp_path / "rows.tsv").write_text("text\tid\nstone\t7\nlate\t8\n")
+    (tmp_path / "rows.tsv").write_text("text\tid\nstone\t7\nlate\t8\n \t9\n")
     (tmp_path / "none").mkdir()
     return tmp_path
 
@@ -25,7 +25,7 @@ def test_their_names_and_texts(folder):
     names = ["a.md", "b.txt", "rows.tsv:2", "rows.tsv:3"]
     assert found.names == [str(folder / name) for name in names]
     assert found.texts == ["# tea", "rain\n", "stone", "late"]
-    assert found.blank == 2
+    assert found.blank == 3
     assert read_documents([folder / "rows.tsv"], name="id").names == ["7", "8"]
 
 
