@@ -155,7 +155,9 @@ class _Opened:
                 f"{checkpoint.path} is of the format {self.to}, which cannot be written: give `to`"
             )
         self.warnings = [*report.warnings, *report.skipped_by_reason()]
-        if (checkpoint.path.parent / GENERATOR).is_dir():
+        if (other := self.contents.generator) is not None:
+            _check_the_same_words(checkpoint.path, other, self.contents)
+        elif (checkpoint.path.parent / GENERATOR).is_dir():
             self.warnings.append(f"{GENERATOR}/ was left out: give that folder, too")
         self.tokenizer = Tokenizer.from_checkpoint(checkpoint)
         self.kind = next((k for cls, k in KINDS if isinstance(self.tokenizer, cls)), None)
@@ -179,26 +181,51 @@ class _Opened:
 
     def write(self, folder, tokenizer, rows, dtype):
         """Writes the checkpoint. `rows`: for each new id the old ids whose mean it takes."""
-        contents, config = self.contents, self.contents.config
-        arrays = dict(contents.arrays)
-        for name in arrays:
-            if name in UNITS and UNITS[name].shape.split(",")[0] == "V":
-                arrays[name] = _means(arrays[name], rows)
-        source = contents.tokenizer
-        names = [name for name in self.tokenizer.asset_names[0] if name in source.files]
-        files = {names[0]: next(iter(tokenizer.files().values()))}
-        contents = dataclasses.replace(
-            contents,
-            config=dataclasses.replace(config, vocab_size=len(rows)),
-            arrays=arrays,
-            tokenizer=TokenizerSource(files, source.settings),
-        )
+        config = self.contents.config
+        contents = self._with_rows(self.contents, tokenizer, rows)
         left_out = conversion.write(contents, folder, self.to, dtype)
         warnings = [*self.warnings, *weights.lost(contents, self.to)]
         warnings += [f"{self.to} has no place for {name}" for name in left_out]
         if spare := config.vocab_size - self.own:
             warnings.append(f"{spare} rows of the token table without a piece were left out")
         return Resized(self.own, len(rows), warnings=warnings)
+
+    def _with_rows(self, contents, tokenizer, rows):
+        """The contents with other rows of all that has one a piece; of a generator, too."""
+        arrays = dict(contents.arrays)
+        for name in arrays:
+            if name in UNITS and UNITS[name].shape.split(",")[0] == "V":
+                arrays[name] = _means(arrays[name], rows)
+        source, other = contents.tokenizer, contents.generator
+        names = [name for name in self.tokenizer.asset_names[0] if name in source.files]
+        content = next(iter(tokenizer.files().values()))
+        return dataclasses.replace(
+            contents,
+            config=dataclasses.replace(contents.config, vocab_size=len(rows)),
+            arrays=arrays,
+            task=_with_words(contents.task, len(rows)),
+            tokenizer=TokenizerSource({name: content for name in names[:1]}, source.settings),
+            generator=other and self._with_rows(other, tokenizer, rows),
+        )
+
+
+def _with_words(task, count):
+    """What a preset keeps of a task, in whose settings the config of a generator may be."""
+    settings = (task or {}).get("settings") or {}
+    if not isinstance(config := settings.get("generator"), dict):
+        return task
+    return task | {"settings": settings | {"generator": config | {"vocab_size": count}}}
+
+
+def _check_the_same_words(path, generator, discriminator):
+    """Raises a ValueError for a generator whose rows are not of the discriminator's pieces."""
+    here, there = (c.config.vocab_size for c in (generator, discriminator))
+    own, known = (c.tokenizer.files for c in (generator, discriminator))
+    if here != there or any(own[name] != known[name] for name in own.keys() & known.keys()):
+        raise ValueError(
+            f"{path.parent / GENERATOR} must have the vocabulary of {path}, of {there} rows. "
+            f"Received: another one, of {here}. Move that folder away to resize the rest alone"
+        )
 
 
 def _means(table, rows):

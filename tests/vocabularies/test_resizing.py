@@ -1,8 +1,12 @@
 """Checkpoints with other words: old text is computed as before, new words begin as their pieces."""
 
+import shutil
+
 import numpy as np
+import oracle
 import pytest
 import small_encoders
+import tiny_masked_lm
 
 import bert_tf2
 from bert_tf2 import weights
@@ -120,6 +124,27 @@ def test_words_that_can_be_no_piece(saved, tmp_path):
     with pytest.raises(ValueError, match="1 others, such as 'no such piece'"):
         bert_tf2.prune_vocabulary(folder, tmp_path / "new", ["no such piece"])
     assert not (tmp_path / "new").exists()
+
+
+def test_a_generator_has_the_same_words(tmp_path):
+    """Its table and the bias of its words have a row for each new one, and lack those pruned."""
+    words = tiny_masked_lm.make(oracle.TINIES["electra"])
+    task = bert_tf2.ReplacedWords(words.encoder, words.preprocessor)
+    task.save_to_preset(tmp_path / "old")
+    result = bert_tf2.extend_vocabulary(tmp_path / "old", tmp_path / "new", ["Kettlestone"])
+    assert result.warnings == [] and len(result.new) == 1
+    kept = bert_tf2.prune_vocabulary(tmp_path / "new", tmp_path / "few", result.new)
+    for folder, size in (("new", result.after), ("few", kept.after)):
+        again = bert_tf2.ReplacedWords.from_preset(tmp_path / folder)
+        variables = again.generator_variables()
+        assert {variables[n].shape[0] for n in ("embeddings/token", "mlm/bias")} == {size}
+        for name, variable in task.generating.named_variables().items():
+            np.testing.assert_array_equal(variables[name], variable)
+    weights_of = tmp_path / "few" / "generator"
+    shutil.rmtree(weights_of)
+    shutil.copytree(tmp_path / "old" / "generator", weights_of)
+    with pytest.raises(ValueError, match="generator must have the vocabulary of"):
+        bert_tf2.extend_vocabulary(tmp_path / "few", tmp_path / "no", ["teatea"])
 
 
 def test_byte_pairs_are_refused(tmp_path, reference):
