@@ -157,6 +157,25 @@ def write_json(path, values, durable=False, **options):
     write_file(path, json.dumps(values, indent=2, **options) + "\n", durable)
 
 
+def check_not_read(outputs, inputs):
+    """Raises, before any work, where what is to be written is, or holds, what is read.
+
+    Args:
+        outputs, inputs: paths of files and folders, there or not; links are followed.
+
+    Raises:
+        ValueError: an input would be replaced.
+    """
+    written = {os.path.realpath(path): path for path in outputs}
+    for path in inputs:
+        real = Path(os.path.realpath(path))
+        if found := next((str(p) for p in (real, *real.parents) if str(p) in written), None):
+            raise ValueError(
+                f"{written[found]} would be written over {path}, which is read: give another "
+                "name for what is written"
+            )
+
+
 def check_is_new(folder):
     """Raises FileExistsError unless a folder is empty or absent, or a link to such."""
     folder = Path(folder)

@@ -283,3 +283,21 @@ def test_a_linked_lock_is_not_followed(tmp_path):
     with pytest.raises(OSError, match=re.escape(".lock is a link")), locked(tmp_path):
         pass
     assert (tmp_path / "target").read_text() == "precious"
+
+
+def test_what_is_read_is_not_written_over(tmp_path):
+    """Under another name, through a link, or in a folder that is replaced."""
+    file, folder = tmp_path / "a.txt", tmp_path / "in"
+    file.write_text("a")
+    folder.mkdir()
+    (folder / "b.txt").write_text("b")
+    (tmp_path / "link.txt").symlink_to(file)
+    for output, read in [
+        (file, f"{folder}/../a.txt"),
+        (tmp_path / "link.txt", file),
+        (file, tmp_path / "link.txt"),
+        (folder, folder / "b.txt"),
+    ]:
+        with pytest.raises(ValueError, match="written over"):
+            files.check_not_read([tmp_path / "new", output], [folder / "no.txt", read])
+    files.check_not_read([folder / "c.txt"], [folder, file])

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from bert_tf2.cli import flags
+from bert_tf2.cli import flags, task_files
 from bert_tf2.cli.verbs import VERBS
 
 
@@ -67,6 +67,7 @@ def _run_verb(name, argv):
         raise flags.UsageError(f"unexpected {values.arguments[0]!r}", f"bert_tf2 {name}")
     module, _, function = verb.function.partition(":")
     try:
+        task_files.check_not_read(values)
         getattr(importlib.import_module(f"bert_tf2.cli.{module}"), function)(values)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone: `bert_tf2 inspect … | head`

@@ -90,6 +90,7 @@ def _run(flags, stages, strategy, place):
         keras.utils.set_random_seed(flags.seed)
         model = _model(flags, stages[0].length)
         pretrain_stages.check_formats(flags, model)
+    pretrain_stages.check_records(flags, stages, model.preprocessor.tokenizer)
     told = [_train(flags, model, stage, strategy, i) for i, stage in enumerate(stages)]
     figures = _evaluated(flags, model)
     metrics = {"seed": flags.seed, "objective": flags.objective, "stages": told, "dev": figures}
@@ -135,7 +136,8 @@ def _train(flags, model, stage, strategy, index):
             f"Rows can have at most {model.encoder.config.max_length} tokens, the encoder's "
             f"positions. Received: {length}"
         )
-    model.preprocessor = Preprocessor(model.preprocessor.tokenizer, length)
+    tokenizer = model.preprocessor.tokenizer
+    model.preprocessor = Preprocessor(tokenizer, length)
     settings = {flag: flags[flag].value for flag in flags if flag not in NOT_OF_A_RUN}
     log = RunLog(stage.folder, every=flags.save_summary_steps, settings=settings)
     own = {name: flags[name].value for name in OF_THE_RUN}
@@ -151,11 +153,11 @@ def _train(flags, model, stage, strategy, index):
     many = f"{steps * epochs} steps" if steps else f"{epochs} epoch{'s'[: epochs - 1]}"
     print(f"\n{many} of {flags.train_batch_size} rows of {length} tokens", flush=True)
     history = model.fit(
-        _rows(stage.data, flags.train_batch_size, steps is not None),
+        _rows(stage.data, flags.train_batch_size, steps is not None, tokenizer),
         batch_size=flags.train_batch_size,
         epochs=epochs,
         steps_per_epoch=steps,
-        validation_data=_dev(flags),
+        validation_data=_dev(flags, tokenizer),
         validation_batch_size=flags.eval_batch_size,
         callbacks=[log, *([saved] if flags.save_checkpoints_steps or flags.resume else [])],
         verbose=console.keras_verbosity(),
@@ -173,28 +175,28 @@ def _epochs(flags, stage):
     return parts, stage.steps // parts
 
 
-def _rows(data, batch_size, endless, shuffle=True):
+def _rows(data, batch_size, endless, tokenizer, shuffle=True):
     """Texts as they are, or a dataset of records."""
     if not is_records(data[0]):
         return data
     from bert_tf2.data.records import read_records
 
-    rows = read_records(data, batch_size, shuffle)
+    rows = read_records(data, batch_size, shuffle, tokenizer)
     return rows.repeat() if endless else rows
 
 
-def _dev(flags):
+def _dev(flags, tokenizer):
     """What --dev_file holds, to evaluate on, or None."""
     if not flags.dev_file:
         return None
     if is_records(flags.dev_file):
-        return _rows([flags.dev_file], flags.eval_batch_size, False, False)
+        return _rows([flags.dev_file], flags.eval_batch_size, False, tokenizer, False)
     return read_texts([flags.dev_file], flags.text_column, flags.encoding)
 
 
 def _evaluated(flags, model):
     """The figures on --dev_file at the end."""
-    if (dev := _dev(flags)) is None:
+    if (dev := _dev(flags, model.preprocessor.tokenizer)) is None:
         return {}
     size = flags.eval_batch_size
     found = model.evaluate(dev, batch_size=size, verbose=0, return_dict=True)

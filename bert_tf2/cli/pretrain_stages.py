@@ -127,3 +127,13 @@ def check_formats(flags, model):
     contents = model.contents() if flags.to else None
     for format in flags.to or []:
         weights.check_writable(contents, format)
+
+
+def check_records(flags, stages, tokenizer):
+    """Raises a ValueError if records of a stage, or to evaluate on, are of another vocabulary."""
+    from bert_tf2.data.records import check_vocabulary
+
+    dev = [flags.dev_file] if flags.dev_file and is_records(flags.dev_file) else []
+    for data in [dev, *(stage.data for stage in stages)]:
+        if data and is_records(data[0]):
+            check_vocabulary(data, tokenizer)

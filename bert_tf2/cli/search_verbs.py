@@ -7,6 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+from bert_tf2 import files
 from bert_tf2.cli import console, task_files, task_table
 from bert_tf2.cli.flags import UsageError
 
@@ -26,6 +27,8 @@ def index(flags):
         raise FileNotFoundError(f"There is no index in {folder} to append to")
     if not flags.append and not (there and flags.overwrite):
         _check_is_new(folder, there)
+    if not flags.append:
+        files.check_not_read([folder], flags.arguments)
     for path in flags.arguments:
         task_files.check_input(path)
     from bert_tf2.data.documents import read_documents

@@ -3,7 +3,30 @@
 import os
 from pathlib import Path
 
+from bert_tf2 import files
 from bert_tf2.cli.flags import UsageError
+
+WRITTEN = ("output_file", "output_dir", "new_words_file")  # flags that name what is written
+
+
+def check_not_read(flags):
+    """Raises a ValueError where a file that a verb writes is one that another flag names."""
+    given = {name: flags[name].value for name in flags if flags[name].present}
+    outputs = [*_paths(given.get("output_file")), *_paths(given.get("new_words_file"))]
+    if "resume" in flags and not flags.resume:  # of a run that goes on the folder is its own
+        names = ["model.keras", *(flags["to"].value or [] if "to" in flags else [])]
+        outputs += [
+            Path(folder, name) for folder in _paths(given.get("output_dir")) for name in names
+        ]
+    others = [value for name, value in given.items() if name not in WRITTEN]
+    inputs = [path for value in [*others, flags.arguments] for path in _paths(value)]
+    files.check_not_read(outputs, inputs)
+
+
+def _paths(value):
+    """The texts of a flag's value, one or several; of numbers and switches none."""
+    values = value if isinstance(value, list) else [value]
+    return [text for text in values if isinstance(text, str) and text and "\0" not in text]
 
 
 def check_input(path):

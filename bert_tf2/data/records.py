@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 
 from bert_tf2.data import pipeline
 from bert_tf2.data.corpus import cards
+from bert_tf2.data.labels import OF_RECORDS
 from bert_tf2.files import check_regular, read_json
 from bert_tf2.messages import FileError
 
@@ -35,7 +36,7 @@ _TARGETS = {
 }
 
 
-def read_records(files, batch_size=32, shuffle=True):
+def read_records(files, batch_size=32, shuffle=True, tokenizer=None):
     """The TFRecords that google-research/bert's `create_pretraining_data.py` writes, in batches.
 
     Args:
@@ -44,6 +45,8 @@ def read_records(files, batch_size=32, shuffle=True):
         batch_size: rows a batch; the last one may be smaller.
         shuffle: a new order of files and rows on each pass, from TensorFlow's global seed, with
             some files read at a time. False reads one file after another.
+        tokenizer: that of the model that is to learn from them, whose vocabulary must be the one
+            that they were made with. None: any.
 
     Returns:
         `tf.data.Dataset` of (inputs, targets):
@@ -55,30 +58,63 @@ def read_records(files, batch_size=32, shuffle=True):
     Raises:
         FileNotFoundError: a pattern fits no file.
         ValueError: the first record is none, or lacks a feature; the message names it. A file that
-            ends within a record, or has another size than the data card beside it says.
-        tf.errors.InvalidArgumentError: later, a record that lacks a feature, or has other lengths.
+            ends within a record, is damaged, or has another size than the data card beside it says;
+            or whose card names another vocabulary.
+        tf.errors.InvalidArgumentError: later, a record that lacks a feature, or has other lengths,
+            or an id that the vocabulary lacks.
     """
     files = _matching(files)
     features = _features_of(files[0])
     for file in filter(os.path.exists, files):
         _check_whole(file)
+    if tokenizer is not None:
+        check_vocabulary(files, tokenizer)
     dataset = tf.data.Dataset.from_tensor_slices(files)
     if shuffle:
         together = min(FILES_AT_ONCE, len(files))
         dataset = dataset.shuffle(len(files)).interleave(
-            tf.data.TFRecordDataset, cycle_length=together, num_parallel_calls=together
+            _with_name, cycle_length=together, num_parallel_calls=together
         )
         dataset = dataset.shuffle(RECORDS_IN_SHUFFLE)
     else:
-        dataset = dataset.flat_map(tf.data.TFRecordDataset)
+        dataset = dataset.flat_map(_with_name)
 
-    def parse(records):
+    def parse(records, names):
         found = tf.io.parse_example(records, features)
-        targets = _take(found, _TARGETS)
-        targets["next_sentence_labels"] = targets["next_sentence_labels"][:, 0]
-        return _take(found, _INPUTS), targets
+        with tf.control_dependencies(_known_ids(found, names, tokenizer)):
+            targets = _take(found, _TARGETS)
+            targets["next_sentence_labels"] = targets["next_sentence_labels"][:, 0]
+            return _take(found, _INPUTS), targets
 
     return pipeline.ahead(dataset.batch(batch_size), parse)
+
+
+def _with_name(file):
+    """The records of a file, each with its name, to be told in errors."""
+    return tf.data.Dataset.zip(
+        (tf.data.TFRecordDataset(file), tf.data.Dataset.from_tensors(file).repeat())
+    )
+
+
+def _known_ids(found, names, tokenizer):
+    """[op] that stops, and names the file, at ids (B, …) that a tokenizer lacks; [] without one."""
+    if tokenizer is None:
+        return []
+    count = tokenizer.vocabulary_size
+    ids = tf.concat([found[_INPUTS["token_ids"][0]], found[_TARGETS["masked_ids"][0]]], 1)
+    strange = (ids < 0) | (ids >= count)
+    row = tf.argmax(tf.reduce_any(strange, 1))
+    worst = tf.gather(ids[row], tf.argmax(strange[row]))
+    said = tf.strings.join(
+        [
+            f"{OF_RECORDS}of ",
+            names[row],
+            f": ids must be below {count}, the pieces of the model's vocabulary. Received: ",
+            tf.strings.as_string(worst),
+            ". Make the records with that vocabulary, or train a model of theirs.",
+        ]
+    )
+    return [tf.debugging.Assert(~tf.reduce_any(strange), [said])]
 
 
 def row_length(files):
@@ -118,8 +154,8 @@ def _check_whole(file):
     """Raises a ValueError for a file that has lost its end; TensorFlow would not name it."""
     size = os.path.getsize(file)
     said = _said_of(Path(file))
-    if said and size not in said.values():
-        card, want = next(iter(said.items()))
+    if said and size not in [want for _, _, want in said]:
+        card, _, want = said[0]
         raise ValueError(f"{file}: {card} says {want:,} bytes. Received: {size:,}")
     if not 0 < size <= LOOKED_THROUGH:
         return
@@ -135,22 +171,58 @@ def _check_whole(file):
             f"{file}: expected whole records. Received: {number} of them, and a part of one that "
             f"begins at byte {at:,}. Was it copied or written to its end?"
         )
+    try:
+        for _ in tf.data.TFRecordDataset(file).batch(RECORDS_IN_SHUFFLE):
+            pass  # its sums are looked at
+    except tf.errors.DataLossError as error:
+        raise ValueError(
+            f"{file}: expected records as they were written. Received: {error.message}. Copy or "
+            "make it anew"
+        ) from error
+
+
+def check_vocabulary(files, tokenizer):
+    """Raises a ValueError where the data card of a file names another vocabulary.
+
+    Args:
+        files, tokenizer: as of `read_records`.
+    """
+    here = cards.vocabulary(tokenizer)
+    for file in filter(os.path.exists, _matching(files)):
+        _check_vocabulary(file, here)
+
+
+def _check_vocabulary(file, here):
+    size = os.path.getsize(file)
+    for card, said, want in _said_of(Path(file)):
+        there = said.get("tokenizer")
+        if want != size or not isinstance(there, dict) or "sha256" not in there:
+            continue
+        if not any(there.get(name) == here[name] for name in ("sha256", "pieces_sha256")):
+            count = there.get("pieces", "other")
+            raise ValueError(
+                f"{file}: its records must be of the model's vocabulary, of {here['pieces']} "
+                f"pieces. Received: {card} names another, of {count} pieces. Make the records "
+                "with the model's vocabulary, or give the one that they were made with"
+            )
+        return
 
 
 def _said_of(file):
-    """{data card: the bytes that it says a file has}, the file's own card first.
+    """[(data card, what it says, the bytes that a file has there)], the file's own card first.
 
     There are several where files were made anew with others than before. JSON of that name that
     somebody else wrote says nothing.
     """
-    found, own = {}, cards.place(file)
+    found, own = [], cards.place(file)
     for card in sorted(file.parent.glob(f"*{cards.SUFFIX}"), key=lambda card: card != own):
         with contextlib.suppress(() if card == own else FileError):
-            rows = read_json(card).get("outputs")
+            said = read_json(card)
+            rows = said.get("outputs")
             rows = rows if isinstance(rows, list) else []
             for row in (row for row in rows if isinstance(row, dict)):
                 if row.get("file") == file.name and isinstance(row.get("bytes"), int):
-                    found[card] = row["bytes"]
+                    found.append((card, said, row["bytes"]))
     return found
 
 

@@ -95,13 +95,16 @@ def _folded(seed, number):
 
 def _in_memory(documents, preprocessor, objective):
     found = _segments(tf.convert_to_tensor(documents), preprocessor, objective)
-    if not len(found.chunks):
+    sizes = found.chunks[:, 1] - found.chunks[:, 0]
+    if not tf.reduce_any(sizes > 1):  # in no row does anything follow
         lines = int(found.sentences.shape[0]) - 1
-        wanted = "two documents" if objective == "nsp" else "a document of two sentences"
+        wanted = "a document of two sentences or more"
+        wanted = f"two documents, and {wanted}" if objective == "nsp" else wanted
         raise ValueError(
-            f"For {objective!r} there must be {wanted} or more: each text is a document, with one "
-            f"sentence a line. Received: {len(documents)} texts of {lines} lines in all. Train "
-            "without a `second_task` where there are none."
+            f"For {objective!r} there must be {wanted}, both within one row: each text is a "
+            f"document, with one sentence a line. Received: {len(documents)} texts of {lines} "
+            f"lines in all, for rows of {preprocessor.max_length} tokens. Train without a "
+            "`second_task` (--objective=mlm) where there are none, or with longer rows."
         )
     return found
 

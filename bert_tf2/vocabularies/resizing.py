@@ -204,7 +204,7 @@ class _Opened:
             config=dataclasses.replace(contents.config, vocab_size=len(rows)),
             arrays=arrays,
             task=_with_words(contents.task, len(rows)),
-            tokenizer=TokenizerSource({name: content for name in names[:1]}, source.settings),
+            tokenizer=TokenizerSource(dict.fromkeys(names[:1], content), source.settings),
             generator=other and self._with_rows(other, tokenizer, rows),
         )
 

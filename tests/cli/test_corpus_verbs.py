@@ -43,6 +43,25 @@ def test_what_is_said_of_mistakes(folder, capsys):
 
 
 @pytest.mark.parametrize(
+    "argv",
+    [
+        ["make-pretraining-data", *INPUTS, "--output_file=text.txt"],
+        ["make-pretraining-data", *INPUTS, "--output_file=a,vocab.txt"],
+        ["make-pretraining-data", "--input_file=.", INPUTS[1], "--output_file=text.txt"],
+        ["train-vocabulary", "--input_file=*.txt", "--output_file=text.txt"],
+        ["predict", "--model=vocab.txt", INPUTS[0], "--output_file=./text.txt"],
+        ["embed", "--preset=tiny", INPUTS[0], "--output_file=text.txt"],
+        ["finetune", "--preset=r/model.keras", "--train_file=text.txt", "--output_dir=r"],
+        ["pretrain", "--preset=r/google", INPUTS[0], "--output_dir=r", "--to=google"],
+    ],
+)
+def test_no_verb_writes_over_what_it_reads(folder, capsys, argv):
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    shell.fails(capsys, 1, [*argv, "--overwrite"], "written over", "give another name")
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
     ("kind", "file", "size"), [("wordpiece", "v.txt", 40), ("sentencepiece", "v.model", 45)]
 )
 def test_a_vocabulary_is_learnt_and_used(folder, capsys, kind, file, size):

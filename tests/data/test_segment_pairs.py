@@ -114,11 +114,14 @@ def test_a_stream_of_documents(batched):
         assert label == (PLACES[a[0]][0] != PLACES[b[0]][0])
 
 
+SINGLES = [("sop", "w1 w2|w3"), ("nsp", "w1 w2|w3")]
+
+
 @pytest.mark.parametrize(
     ("objective", "texts"),
     by_default(
-        [("nsp", TEXTS[0]), ("sop", "w1 w2|w3"), ("nsp", "|\n"), ("sop", "|\n")],
-        [("sop", "w1 w2|w3")],
+        [("nsp", TEXTS[0]), *SINGLES, ("nsp", "|\n"), ("sop", "|\n")],
+        SINGLES,
     ),
 )
 def test_corpora_that_have_no_pairs(objective, texts):

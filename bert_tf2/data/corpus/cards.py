@@ -34,8 +34,7 @@ def card(job, seen, counts, outputs, parts, reproduce=None):
     """
     settings, corpus = job.settings, job.corpus._asdict()
     del corpus["paths"]
-    names = [names[0] for names in job.kind.asset_names]
-    digests = [hashlib.sha256(content).hexdigest() for content in job.assets]
+    tokenizer = job.kind(*job.assets, **job.config)
     return {
         "records": "tf.train.Example in TFRecord files",
         "features": {FEATURES[name]: _shape(name, settings) for name in FEATURES},
@@ -45,7 +44,7 @@ def card(job, seen, counts, outputs, parts, reproduce=None):
         "tokenizer": {
             "class": job.kind.__name__,
             "settings": job.config,
-            "sha256": dict(zip(names, digests, strict=True)),
+            **vocabulary(tokenizer),
         },
         "corpus": corpus | {"parts": parts},
         "inputs": [{"file": path, **told} for path, told in seen.items()],
@@ -53,6 +52,17 @@ def card(job, seen, counts, outputs, parts, reproduce=None):
         "shares": _shares(counts, settings),
         "outputs": outputs,
         "made_by": f"bert_tf2 {bert_tf2.__version__}",
+    }
+
+
+def vocabulary(tokenizer):
+    """dict of what tells vocabularies apart: digests of its files, and of its pieces in order."""
+    pieces = tokenizer.vocabulary
+    files_ = tokenizer.files().items()
+    return {
+        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files_},
+        "pieces": len(pieces),
+        "pieces_sha256": hashlib.sha256("\n".join(pieces).encode()).hexdigest(),
     }
 
 

@@ -97,8 +97,10 @@ def train_wordpiece(
 
     Raises:
         ImportError: no `tokenizers`.
-        ValueError: no words, or a size without room for letters; and as `parts.plan`.
+        ValueError: `file` is of the corpus; no words, or a size without room for letters; and as
+            `parts.plan`.
     """
+    files.check_not_read([file], corpus.files())
     library = _import("tokenizers")
     words = count_words(corpus, lowercase, processes)
     if not words:
@@ -166,8 +168,10 @@ def train_sentencepiece(
 
     Raises:
         ImportError: no `sentencepiece`.
-        ValueError: no text, or too little of it for so many pieces; and as `parts.plan`.
+        ValueError: `file` is of the corpus; no text, or too little of it for so many pieces; and as
+            `parts.plan`.
     """
+    files.check_not_read([file], corpus.files())
     library = _import("sentencepiece")
     model, failed = io.BytesIO(), []
 

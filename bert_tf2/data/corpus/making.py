@@ -120,10 +120,11 @@ def make_pretraining_data(
     Raises:
         FileExistsError: an output is there.
         FileNotFoundError: an input is not.
-        ValueError: by file and line, what `parts.plan` and `parts.read` refuse; with `reproduce`
-            what that script cannot read: JSON Lines, `text`, `whole_files`; a corpus of one
-            document or of documents of one sentence, where the recipe asks what follows what; more
-            outputs than parts; a vocabulary that does not know the text. Nothing is written then.
+        ValueError: an output is an input; by file and line, what `parts.plan` and `parts.read`
+            refuse; with `reproduce` what that script cannot read: JSON Lines, `text`,
+            `whole_files`; a corpus of one document or of documents of one sentence, where the
+            recipe asks what follows what; more outputs than parts; a vocabulary that does not know
+            the text. Nothing is written then.
         locks.InUse: another run writes there.
 
     Examples:
@@ -140,6 +141,7 @@ def make_pretraining_data(
         if output.exists() and not overwrite:
             raise FileExistsError(f"{output} exists: give another name, or ask to overwrite it")
     corpus = parts.Corpus(tuple(map(os.fspath, given)), **corpus)
+    files.check_not_read([*outputs, cards.place(outputs[0])], corpus.files())
     job = Job.of(tokenizer, settings, corpus, max_unknown)
     check_job(job, reproduce, on_beam)
     hidden = show_progress_bar is False or (show_progress_bar is None and not sys.stderr.isatty())
