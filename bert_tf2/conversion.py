@@ -18,6 +18,8 @@ _IN_GENERATOR = f"{weights.GENERATOR}/"
 def convert(source, folder, to, dtype="float32", config_file=None):
     """Writes a checkpoint in another format: encoder, heads, config and the tokenizer's files.
 
+    A preset's adapters stay in a preset; in another format the active one is merged.
+
     A head that the other format has no place for is left out, and the report says so.
 
     Args:
@@ -33,7 +35,9 @@ def convert(source, folder, to, dtype="float32", config_file=None):
 
     Raises:
         weights.CheckpointError: the checkpoint is damaged, or holds what nothing here knows.
-        ValueError, FileExistsError, OSError: as `weights.save`.
+        ValueError: its task's active adapter is a bottleneck, which other formats than ours cannot
+            hold; and as `weights.save`.
+        FileExistsError, OSError: as `weights.save`.
 
     Examples:
         >>> bert_tf2.convert("uncased_L-4_H-512_A-8", "for_torch", to="huggingface").missing
@@ -44,11 +48,45 @@ def convert(source, folder, to, dtype="float32", config_file=None):
     if checkpoint.task is None:  # what its folder lost, and the registry knows
         known = weights.known_sentences(path, checkpoint.config.max_length)
         checkpoint = dataclasses.replace(checkpoint, task=known)
-    contents, report = weights.contents_of(checkpoint)
+    contents, report = contents_of(checkpoint, to)
     left_out = write(contents, folder, to, dtype)
     report.skipped += [(name, f"{to} has no place for it") for name in left_out]
     report.warnings += weights.lost(contents, to)
     return report
+
+
+def contents_of(checkpoint, to):
+    """All that a checkpoint holds: as `weights.contents_of`, and with the adapters of its task.
+
+    Args:
+        checkpoint: a `weights.Checkpoint`. to: the format that it is meant for: "bert_tf2" holds
+            all adapters, others have the active one merged.
+
+    Raises:
+        ValueError: that is a bottleneck, or nothing is known of the task that has them.
+    """
+    said = checkpoint.task or {}
+    if not said.get("adapters"):
+        return weights.contents_of(checkpoint)
+    import bert_tf2  # whose tasks the preset names
+
+    if said.get("class") not in bert_tf2.__all__:
+        raise ValueError(
+            f"{checkpoint.path.parent} has adapters of a {said.get('class')}, which is no task "
+            "here: open it as its own class and merge them (`merge_and_unload`)"
+        )
+    task = getattr(bert_tf2, said["class"]).from_preset(checkpoint.path.parent)
+    return task.contents_for(to), task.load_report
+
+
+def merged_contents_of(checkpoint):
+    """As `contents_of`, with the active adapter merged and no others, whatever is to be written."""
+    contents, report = contents_of(checkpoint, None)
+    if contents.adapters:
+        report.warnings += weights.lost_adapters(contents)
+        alone = contents.task | {"adapters": None}
+        contents = dataclasses.replace(contents, adapters={}, task=alone)
+    return contents, report
 
 
 def average(sources, folder, to, dtype="float32", config_file=None):

@@ -17,6 +17,13 @@ SETTINGS = {
 
 def check(flags):
     """Raises UsageError for a setting that the chosen kind has not, before anything is read."""
+    for name in ("trainable_layers", "reinit_layers") if flags.adapter else ():
+        if flags[name].value:  # 0 asks for nothing: the encoder's own are at rest
+            raise UsageError(
+                f"--{name} is for the encoder's own layers, in whose place --adapter trains: leave "
+                f"one of them out. Received: --{name}={flags[name].value}",
+                flags.command,
+            )
     for name, kinds in SETTINGS.items():
         if flags[f"adapter_{name}"].value is not None and flags.adapter not in kinds:
             raise UsageError(

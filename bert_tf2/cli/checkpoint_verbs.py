@@ -12,7 +12,7 @@ def convert(flags):
     """Writes a checkpoint, heads included, in another format; says what was left out."""
     from bert_tf2 import weights
     from bert_tf2.cli.task_files import check_output
-    from bert_tf2.conversion import write
+    from bert_tf2.conversion import contents_of, write
 
     check_output(flags.output_dir)
     flag = one_of(flags, "init_checkpoint", "model")
@@ -21,7 +21,7 @@ def convert(flags):
 
         contents = load_task(flags.model).contents_for(flags.to)
     else:
-        contents, report = weights.contents_of(_open(flags, flags[flag].value))
+        contents, report = contents_of(_open(flags, flags[flag].value), flags.to)
         print(report)
     left_out = write(contents, flags.output_dir, flags.to, flags.dtype)
     about = weights.FORMATS[flags.to].about

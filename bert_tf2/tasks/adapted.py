@@ -28,6 +28,7 @@ class Adapted:
     active_adapter: str | None = None
     adapters: dict[str, Adapter] = {}  # noqa: RUF012  its own, once there is one
     takes_adapters = True
+    top_layers: dict[str, int | None] = {}  # noqa: RUF012  what it was opened with, see `from_preset`
     rows_wear = None  # what the rows of a batch wear, each its own, while many are exported
 
     def add_adapter(self, kind="lora", name="default", **settings):
@@ -48,7 +49,7 @@ class Adapted:
 
         Raises:
             ValueError: a name that is taken or no name, an unknown kind or target, a setting out of
-                range.
+                range; a task that was opened with `trainable_layers` or `reinit_layers`.
             TypeError: a setting that the kind has not, or a task that takes none.
         """
         if not isinstance(name, str) or not NAME.fullmatch(name):
@@ -64,6 +65,12 @@ class Adapted:
                 f"There is an adapter {name!r} already: `delete_adapter({name!r})`, or give "
                 f"another name. Received: name={name!r}"
             )
+        for argument, layers in self.top_layers.items():
+            if layers:  # 0 top layers are at rest, as an adapter has all of them
+                raise ValueError(
+                    f"`{argument}` is for an encoder that trains, in whose place an adapter does: "
+                    f"open the task without. Received: {argument}={layers}"
+                )
         before, head = self.active_adapter, self.head_variables()
         self._activate(None)
         try:

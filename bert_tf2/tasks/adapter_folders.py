@@ -1,5 +1,6 @@
 """An adapter of a task and its small files: a folder that peft knows, too."""
 
+import json
 import logging
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from bert_tf2.weights import adapter_files
 from bert_tf2.weights.report import CheckpointError, fold
 
 LOGGER = logging.getLogger("bert_tf2")
+MEANING = ("problem_type", "objective", "pooling")  # settings: what a head answers, of what
 
 
 def save_adapter(task, folder, name=None, format=None, base_name=None):
@@ -50,10 +52,15 @@ def load_adapter(task, folder, name="default", any_base=False):
 
     Raises:
         weights.CheckpointError: files are missing or damaged, or hold what nothing here computes;
-            the adapter is for another model or another head.
+            the adapter is for another model, or its head for another task or other labels.
         ValueError: a name that is taken.
     """
-    folder, config = Path(folder), task.encoder.config
+    return _load(task, Path(folder), name, any_base)
+
+
+def _load(task, folder, name, any_base, any_labels=False):
+    """As `load_adapter`. any_labels: whoever calls has looked at these already."""
+    config = task.encoder.config
     stored = adapter_files.read(folder, config, task.head_kind)
     here = _fingerprint(task)
     if stored.base and here and stored.base != here and not any_base:
@@ -62,6 +69,7 @@ def load_adapter(task, folder, name="default", any_base=False):
             "the model that it was trained on; `any_base=True` takes it all the same."
         )
     _check_head(task, stored, folder)
+    _check_meaning(task, stored, folder, () if any_labels else ("labels",))
     before = task.active_adapter
     try:
         task.add_adapter(stored.kind, name, **stored.settings)
@@ -93,6 +101,7 @@ def stored_adapter(task, name, base_name=None):
         {n: array_of(v) for n, v in heads.items()},
         _fingerprint(task),
         base_name,
+        _meaning(task) if heads else None,
     )
 
 
@@ -108,7 +117,7 @@ def open_adapters(task, checkpoint, said):
         LOGGER.warning("%s: its adapters are of a %s, left out: %s", folder, said["class"], names)
         return
     for name, how in kept["made"].items():
-        load_adapter(task, folder / adapter_files.IN_PRESETS / name, name, any_base=True)
+        _load(task, folder / adapter_files.IN_PRESETS / name, name, True, any_labels=True)
         if how["merged"]:
             task.merge_adapter()
     task.set_adapter(kept["active"])
@@ -135,6 +144,36 @@ def _check_head(task, stored, folder):
             f"{folder} does not hold all of its head, and the checkpoint has not the rest: "
             f"{', '.join(lost)} would be random. Open the model that it was trained on."
         )
+
+
+def _meaning(task):
+    """What a head of the task answers, in JSON's words."""
+    said = {"task": type(task).__name__, "head": task.head_kind}
+    said |= {name: getattr(task, name) for name in ("labels", *MEANING) if name in task.settings}
+    if task.problem_types:  # else it reads a head of any
+        said["problem_type"] = getattr(task, "problem_type", None)
+    return json.loads(json.dumps(said))
+
+
+def _check_meaning(task, stored, folder, more):
+    """Raises where an adapter's head answers something else than this task reads in it."""
+    theirs, ours = stored.meaning or {}, _meaning(task)
+    if not stored.head:
+        return
+    for name in ("head", *MEANING, *more):
+        said, own = theirs.get(name), ours.get(name)
+        if None in (said, own) or said == own or (name == "labels" and _unnamed(said, own)):
+            continue
+        raise CheckpointError(
+            f"{folder} is for another task: its head is a {theirs['task']}'s, with {name} {said}. "
+            f"Received: a {ours['task']} with {name} {own}. Open the model as it was trained; an "
+            "adapter that is trained with `train_head=False` fits any task."
+        )
+
+
+def _unnamed(*sides):
+    """Whether one of some lists of names is of classes that nobody has named."""
+    return any(all(str(name).startswith("LABEL_") for name in names) for names in sides)
 
 
 def _fill(task, stored, folder, name):

@@ -148,7 +148,7 @@ class _Opened:
 
     def __init__(self, source, config_file, to):
         checkpoint = weights.open_checkpoint(weights.resolve(source), config_file=config_file)
-        self.contents, report = weights.contents_of(checkpoint)
+        self.contents, report = conversion.merged_contents_of(checkpoint)
         self.to = to or checkpoint.format
         if self.to not in (*WRITERS, "tfhub"):
             raise ValueError(

@@ -18,6 +18,7 @@ from bert_tf2.weights.report import CheckpointError, Report
 from bert_tf2.weights.saving import (
     check_writable,
     lost,
+    lost_adapters,
     save,
     to_format,
     without_a_place,
@@ -47,6 +48,7 @@ __all__ = [
     "known_sentences",
     "load",
     "lost",
+    "lost_adapters",
     "of_vocabulary",
     "open_checkpoint",
     "other_head",

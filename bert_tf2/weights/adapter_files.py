@@ -5,6 +5,7 @@ two names of files in ours, which begin with `bert_tf2_adapter`.
 """
 
 import dataclasses
+import json
 import re
 import zlib
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import numpy as np
 from bert_tf2 import files
 from bert_tf2.config import EncoderConfig
 from bert_tf2.messages import shorten
+from bert_tf2.schema import parse_json
 from bert_tf2.weights import names, peft_words
 from bert_tf2.weights.containers import safetensors
 from bert_tf2.weights.report import CheckpointError, fold
@@ -41,6 +43,8 @@ class Stored:
         head: our name -> float32 array of the head's variables that are its own.
         base: as `fingerprint`; None where nothing says for which model it is.
         base_name: what that model is called; None where nothing says.
+        meaning: what its head answers: "task", a class, "head", a key of `units.HEADS`, and such
+            settings as "labels"; None where nothing says.
     """
 
     kind: str
@@ -49,6 +53,7 @@ class Stored:
     head: Mapping[str, np.ndarray]
     base: str | None = None
     base_name: str | None = None
+    meaning: Mapping | None = None
 
 
 def fingerprint(config: EncoderConfig, arrays: Mapping[str, np.ndarray]) -> str:
@@ -94,7 +99,9 @@ def write(
 
 
 def _write(draft: Path, stored: Stored, config: EncoderConfig, head: str | None, format: str):
-    base = {} if stored.base is None else {"base": stored.base}
+    # Beside the tensors, where peft looks for nothing.
+    beside = {} if stored.base is None else {"base": stored.base}
+    beside |= {"meaning": json.dumps(dict(stored.meaning))} if stored.meaning else {}
     if format == "peft":
         said, tensors = _in_peft(stored, config, head)
     else:
@@ -102,7 +109,7 @@ def _write(draft: Path, stored: Stored, config: EncoderConfig, head: str | None,
         said |= {"settings": dict(stored.settings), "base_model_name_or_path": stored.base_name}
         tensors = dict(stored.arrays) | {f"head/{n}": x for n, x in stored.head.items()}
     tensors = {name: np.ascontiguousarray(x) for name, x in tensors.items()}
-    safetensors.write(draft / TENSORS_FILE, tensors, base)
+    safetensors.write(draft / TENSORS_FILE, tensors, beside)
     files.write_json(draft / CONFIG_FILE, said)
 
 
@@ -122,7 +129,11 @@ def read(folder: Path, config: EncoderConfig, head: str | None) -> Stored:
     listed = safetensors.list_variables(folder / TENSORS_FILE)
     arrays = safetensors.read(folder / TENSORS_FILE, listed)
     arrays = {name: np.array(x, "float32") for name, x in arrays.items()}
-    base = safetensors.said(folder / TENSORS_FILE).get("base")
+    beside = safetensors.said(folder / TENSORS_FILE)
+    base, meaning = beside.get("base"), beside.get("meaning")
+    if meaning:
+        where = f"{folder / TENSORS_FILE}: `meaning`"
+        meaning = parse_json(meaning.encode(), where, {"task": str}, CheckpointError)
     if _OURS in said:
         said = files.read_json(file, _SCHEMA, error=CheckpointError)
         if said[_OURS] != 1:
@@ -130,10 +141,13 @@ def read(folder: Path, config: EncoderConfig, head: str | None) -> Stored:
         heads = {n.removeprefix("head/"): x for n, x in arrays.items() if n.startswith("head/")}
         own = {n: x for n, x in arrays.items() if not n.startswith("head/")}
         name = said.get("base_model_name_or_path")
-        return Stored(said["kind"], said["settings"], own, heads, base, name)
+        return Stored(said["kind"], said["settings"], own, heads, base, name, meaning)
     said = files.read_json(file, peft_words.SCHEMA, error=CheckpointError)
     peft_words.check(said, file)
-    return _of_peft(said, arrays, config, head, file, base)
+    stored = _of_peft(said, arrays, config, head, file, base)
+    if stored.head and not meaning:
+        peft_words.check_task(said, head, file)
+    return dataclasses.replace(stored, meaning=meaning)
 
 
 # === peft's names =================================================================================

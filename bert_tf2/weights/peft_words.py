@@ -75,6 +75,17 @@ def check(words: Mapping, file) -> None:
         )
 
 
+def check_task(words: Mapping, head: str | None, file) -> None:
+    """Raises CheckpointError for a head that was trained for another task than one of `head`."""
+    said, own = words.get("task_type"), TASK_TYPES.get(head)
+    if said in TASK_TYPES.values() and said != own:
+        raise CheckpointError(
+            f"{file} is of another task: the head in it is for `task_type` {said}. Received: a "
+            f"model with a head of {head}, in peft's words {own}. Open the model as that task; "
+            "where `task_type` is wrong, have the file say null."
+        )
+
+
 def targets(words: Mapping, modules: Mapping[str, str], prefix: str) -> list[str]:
     """The units that a config names, as peft does.
 

@@ -172,15 +172,17 @@ def lost(contents: Contents, to: str) -> list[str]:
     if words:
         said.append(f"{to} has no place for these settings of the tokenizer: {', '.join(words)}")
     if contents.adapters and to != "bert_tf2":
-        active = ((contents.task or {}).get("adapters") or {}).get("active")
-        merged = f"{active} was merged into the weights" if active else "none of them is active"
-        said.append(
-            f"{to} has no place for adapters ({', '.join(contents.adapters)}): {merged}, others "
-            "were left out"
-        )
+        said += [f"{to} has no place for {told}" for told in lost_adapters(contents)]
     if not contents.tokenizer.files:
         said.append("no vocabulary lies beside the weights, so none was written")
     return said
+
+
+def lost_adapters(contents: Contents) -> list[str]:
+    """What becomes of adapters where one is merged: a sentence, of their names."""
+    active = ((contents.task or {}).get("adapters") or {}).get("active")
+    merged = f"{active} was merged into the weights" if active else "none of them is active"
+    return [f"adapters ({', '.join(contents.adapters)}): {merged}, others were left out"]
 
 
 def _cast(name: str, array: np.ndarray, dtype: str) -> np.ndarray:

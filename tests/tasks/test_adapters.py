@@ -281,8 +281,6 @@ def test_what_else_opens_a_preset_with_adapters_says_that_it_leaves_them_out(tmp
     assert encoder.load_report.warnings == ["adapter default was left out"]
     bert_tf2.SentenceEncoder.from_preset(tmp_path / "preset")
     assert "its adapters are of a TextClassifier, left out: default" in caplog.text
-    report = bert_tf2.convert(tmp_path / "preset", tmp_path / "hf", "huggingface")
-    assert any("its adapters default were left out" in said for said in report.warnings)
     task = adapted()
     task.save_to_preset(tmp_path / "merged", "huggingface")
     assert "huggingface has no place for adapters (default)" in caplog.text
@@ -290,6 +288,63 @@ def test_what_else_opens_a_preset_with_adapters_says_that_it_leaves_them_out(tmp
     assert_near(logits(again), logits(task), FORWARD)
     with pytest.raises(ValueError, match="a houlsby bottleneck is no sum of kernels"):
         adapted("houlsby").save_to_preset(tmp_path / "none", "huggingface")
+
+
+def test_a_preset_is_converted_with_its_adapters(tmp_path):
+    """In a format of others the active one is merged, its head with it; a preset holds all."""
+    task = adapted()
+    task.save_to_preset(tmp_path / "preset")
+    report = bert_tf2.convert(tmp_path / "preset", tmp_path / "hf", "huggingface")
+    assert any("default was merged into the weights" in said for said in report.warnings)
+    bert_tf2.convert(tmp_path / "preset", tmp_path / "ours", "bert_tf2")
+    keep = task.preprocessor.tokenizer.vocabulary
+    resized = bert_tf2.prune_vocabulary(tmp_path / "preset", tmp_path / "short", keep)
+    assert any("default was merged into the weights" in said for said in resized.warnings)
+    for place, adapters in {"hf": [], "ours": ["default"], "short": []}.items():
+        again = bert_tf2.TextClassifier.from_preset(tmp_path / place, labels=task.labels)
+        assert [*again.adapters] == adapters
+        assert_near(logits(again), logits(task), FORWARD)
+    adapted("houlsby").save_to_preset(tmp_path / "houlsby")
+    with pytest.raises(ValueError, match="a houlsby bottleneck is no sum of kernels"):
+        bert_tf2.convert(tmp_path / "houlsby", tmp_path / "none", "google")
+
+
+@pytest.mark.parametrize("name", ["trainable_layers", "reinit_layers"])
+def test_top_layers_have_no_meaning_beside_it(tmp_path, name):
+    made().save_to_preset(tmp_path / "preset")
+    task = bert_tf2.TextClassifier.from_preset(tmp_path / "preset", **{name: 1})
+    with pytest.raises(ValueError, match=f"`{name}` is for an encoder that trains"):
+        task.add_adapter()
+    assert not task.adapters
+
+
+@pytest.mark.parametrize("kind", ["lora", "houlsby"])  # peft's words, and ours
+def test_a_head_that_means_something_else_is_refused_by_name(kind, tmp_path):
+    """Other labels, in another order, too, another task or pooling: heads of equal sizes; without
+    a head it fits all of them."""
+    adapted(kind, made(labels=["neg", "pos"])).save_adapter(tmp_path / "a")
+    config = oracle.with_dropout(oracle.SMALL, 0.0)
+    tasks = {
+        r"labels \['neg', 'pos'\]\. Received: .*\['pos', 'neg'\]": made(labels=["pos", "neg"]),
+        r"labels \['neg', 'pos'\]\. Received: .*\['z', 'y'\]": made(labels=["z", "y"]),
+        r"pooling first\. Received: .*mean": made(labels=["neg", "pos"], pooling="mean"),
+        r"(head classes. Received: a|The head of this) TokenClassifier": oracle.tiny_task(
+            bert_tf2.TokenClassifier, config, labels=["O", "X"], scheme=None
+        ),
+        r"problem_type single_label\w+\. Received: .*regression": oracle.tiny_task(
+            bert_tf2.TextRegressor, config, labels=["neg", "pos"]
+        ),
+    }
+    for message, task in tasks.items():
+        with pytest.raises(
+            weights.CheckpointError, match=f"is for another (task|head): .*{message}"
+        ):
+            task.load_adapter(tmp_path / "a")
+        assert not task.adapters
+    assert made(labels=["neg", "pos"]).load_adapter(tmp_path / "a").active_adapter == "default"
+    adapted(kind, made(labels=["neg", "pos"]), train_head=False).save_adapter(tmp_path / "b")
+    for task in tasks.values():
+        task.load_adapter(tmp_path / "b")
 
 
 @pytest.mark.full

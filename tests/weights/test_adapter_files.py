@@ -144,6 +144,18 @@ def test_words_that_nothing_here_follows(folder, tmp_path, words, message):
         made().load_adapter(place)
 
 
+def test_a_head_of_another_task_type_is_refused(folder, tmp_path):
+    """Of a file that says no more than peft's words; without a word, or a head, it is taken."""
+    place = edited(folder, tmp_path / "b", {"task_type": "TOKEN_CLS"})
+    with pytest.raises(
+        weights.CheckpointError, match=r"`task_type` TOKEN_CLS\. Received: .*SEQ_CLS"
+    ):
+        made().load_adapter(place)
+    made().load_adapter(edited(folder, tmp_path / "c", {"task_type": None}))
+    bare = made().add_adapter("lora", rank=2, train_head=False).save_adapter(tmp_path / "bare")
+    made().load_adapter(edited(bare, tmp_path / "d", {"task_type": "TOKEN_CLS"}))
+
+
 def test_tensors_and_files_that_are_not_the_adapters(folder, tmp_path):
     more = {"base_model.model.bert.pooler.dense.weight": np.zeros((24, 24), "float32")}
     place = edited(folder, tmp_path / "b", {}, more)
