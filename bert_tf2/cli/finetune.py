@@ -45,7 +45,7 @@ def _read(flags):
     """({split: Rows}, the task's own arguments) of all files that are given."""
     row, flags.labels = TASKS[flags.task], label_names(flags.labels)
     paths = {"train": flags.train_file, "dev": flags.dev_file, "test": flags.test_file}
-    data, settings = {}, {"labels": flags.labels}
+    data, settings = {}, {"labels": flags.labels} if row.classes else {}
     for split, path in paths.items():
         if path:
             data[split] = row.read(flags, path, row.labelled, settings.get("labels"))

@@ -1,6 +1,7 @@
 """Each task through the verbs: trained, scored and asked, from files as the field has them."""
 
 import json
+import re
 from typing import NamedTuple
 
 import pytest
@@ -118,6 +119,14 @@ def train(place, task, output, *more):
     return file
 
 
+def assert_like(given, wanted):
+    """Printed answers that are equal, numbers to what a last digit may round to."""
+    number = re.compile(r"-?\d+\.\d{4}")
+    assert number.sub("#", given) == number.sub("#", wanted)
+    told = [[*map(float, number.findall(said))] for said in (given, wanted)]
+    assert told[0] == pytest.approx(told[1], abs=2e-4)
+
+
 def test_every_task_that_is_trained_is_held_here():
     others = {"text_classification", "masked_lm", "zero_shot"}  # in test_cli.py, and below
     others |= {"sentence_similarity"}  # in test_trained_vectors_of_the_shell.py
@@ -147,10 +156,14 @@ def test_a_task_is_trained_scored_and_asked(place, tmp_path, capsys, task):
             assert list(found) == [str(i) for i in range(12)]
     capsys.readouterr()
     runs("predict", model, *case.asked)
-    assert capsys.readouterr().out.endswith(f"\t{case.asked[0]}\n")
+    said = capsys.readouterr().out
+    assert said.endswith(f"\t{case.asked[0]}\n")
+    runs("export", model, f"--export_dir={tmp_path}/served")
+    capsys.readouterr()
+    runs("predict", f"--saved_model={tmp_path}/served", *case.asked)
+    assert_like(capsys.readouterr().out, said)
     if task == "multi_label_classification":  # its thresholds go along
         assert "are somewhat too good" in json.loads((output / "report.json").read_text())["about"]
-        runs("export", model, f"--export_dir={tmp_path}/served")
         served = [f"--model={tmp_path}/served", f"--input_file={file}", *case.flags]
         assert evaluation(served, tmp_path / "served.json") == scores
 
