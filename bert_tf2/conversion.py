@@ -51,7 +51,7 @@ def convert(source, folder, to, dtype="float32", config_file=None):
     contents, report = contents_of(checkpoint, to)
     left_out = write(contents, folder, to, dtype)
     report.skipped += [(name, f"{to} has no place for it") for name in left_out]
-    report.warnings += weights.lost(contents, to)
+    report.warnings += lost(contents, folder, to)
     return report
 
 
@@ -87,6 +87,18 @@ def merged_contents_of(checkpoint):
         alone = contents.task | {"adapters": None}
         contents = dataclasses.replace(contents, adapters={}, task=alone)
     return contents, report
+
+
+def lost(contents, folder, to):
+    """What a folder that `write` has written does not say of a `weights.Contents`: sentences."""
+    said, name = weights.lost(contents, to), (contents.task or {}).get("class")
+    if to == "bert_tf2" or not name:
+        return said
+    import bert_tf2  # whose tasks import TensorFlow
+    from bert_tf2.tasks import kept_settings
+
+    cls = getattr(bert_tf2, name, None)  # a task; or an Encoder, or of somebody's own
+    return said + (kept_settings.lost(cls, folder, contents) if hasattr(cls, "settings") else [])
 
 
 def average(sources, folder, to, dtype="float32", config_file=None):

@@ -12,7 +12,7 @@ def convert(flags):
     """Writes a checkpoint, heads included, in another format; says what was left out."""
     from bert_tf2 import weights
     from bert_tf2.cli.task_files import check_output
-    from bert_tf2.conversion import contents_of, write
+    from bert_tf2.conversion import contents_of, lost, write
 
     check_output(flags.output_dir)
     flag = one_of(flags, "init_checkpoint", "model")
@@ -31,7 +31,9 @@ def convert(flags):
         print(f"  {file}  ({file.stat().st_size:,} bytes)")
     if left_out:
         print(f"warning: left out, as that format has no place for them: {', '.join(left_out)}")
-    for sentence in weights.lost(contents, flags.to):
+    if contents.task:
+        console.import_tensorflow()
+    for sentence in lost(contents, flags.output_dir, flags.to):
         print(f"warning: {sentence}")
     if flags.to == "google" and contents.config.hidden_act == "gelu_erf":
         print("note: the activation is the exact GELU. bert_config.json calls it gelu_erf, a word")

@@ -91,8 +91,8 @@ def mine_hard_negatives(
         dict of column names to lists, as `fit` takes it.
 
     Raises:
-        ValueError: no pairs, or ranks that leave fewer than `num_negatives`; or as
-            `search.nearest`.
+        ValueError: no pairs, a corpus without texts, or ranks that leave fewer than
+            `num_negatives`; or as `search.nearest`.
 
     Examples:
         >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
@@ -102,7 +102,12 @@ def mine_hard_negatives(
     """
     limits = Limits(max_score, min_score, absolute_margin, relative_margin)
     names, anchors, texts = read_pairs(dataset)
-    corpus = [] if corpus is None else listed(corpus, "corpus")
+    if corpus is not None and not len(corpus := listed(corpus, "corpus")):
+        raise ValueError(
+            "`corpus` must have texts, or be left out, for negatives among the positives of other "
+            "anchors. Received: none"
+        )
+    corpus = corpus or []
     queries, documents = [*dict.fromkeys(anchors)], [*dict.fromkeys([*corpus, *texts])]
     positives = positives_of(anchors, texts, queries, documents)
     ranks = Ranks.of(range_min, range_max, num_negatives, sampling_strategy, limits, positives)

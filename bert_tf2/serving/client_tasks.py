@@ -132,7 +132,13 @@ class TaskMethods:
         x, signature = [sentences] if one else sentences, "serving_default"
         if prompt_name is not None:
             signature, x = "embed", {"text": x, "prompt_name": [prompt_name] * len(x)}
-        found = self._asked("embedding", x, signature)["embedding"][:, :truncate_dim]
+        found = self._asked("embedding", x, signature)["embedding"]
+        if truncate_dim is not None and not 1 <= truncate_dim <= found.shape[1]:
+            raise ValueError(
+                f"`truncate_dim` must be an int from 1 to {found.shape[1]}, the numbers of a "
+                f"vector there. Received: {truncate_dim!r}"
+            )
+        found = found[:, :truncate_dim]
         if normalize_embeddings:
             found = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
         return found[0] if one else found

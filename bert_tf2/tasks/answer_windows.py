@@ -46,6 +46,12 @@ class Asking(NamedTuple):
                 f"`max_seq_len` must be at most {longest}, the preprocessor's `max_length`. "
                 f"Received: {asked.max_seq_len}"
             )
+        if room < 2:
+            said = "`max_seq_len`" if self.max_seq_len else "the preprocessor's `max_length`"
+            raise ValueError(
+                f"{said} must be at least {4 + separators}, for a token of a question, one of its "
+                f"context, and what stands around them. Received: {asked.max_seq_len}"
+            )
         if asked.max_question_len >= room:
             raise ValueError(
                 f"`max_question_len` must be below {room}, so that its context has room in rows of "

@@ -206,7 +206,9 @@ class Distiller(DistilledLosses, Task):
 
     def read(self, x, y=None, sample_weight=None):
         if y is UNLABELLED:
-            return columns.text_columns(x, self.raw_names)
+            found = columns.text_columns(x, self.raw_names)
+            feeding.say_what_is_lost(self, self.packed_texts(found), self.reader.reads_windows)
+            return found
         return self.reader.read(x, y, sample_weight)
 
     def packed_texts(self, found):

@@ -28,8 +28,14 @@ def embedding_similarity(encoder, sentences1, sentences2, scores, similarity_fn_
         dict of floats in -1 … 1: "pearson_cosine", "spearman_cosine" and so on.
 
     Raises:
-        ValueError: lists of other lengths, an unknown similarity, or a score that is not finite.
+        ValueError: lists of other lengths, an unknown similarity, a score that is not finite, or
+            scores without a correlation: fewer than two, or all the same.
     """
+    if len(listed(scores, "scores")) < 2 or np.ptp(np.asarray(scores, "float64")) == 0:
+        raise ValueError(
+            "`scores` must be two or more that differ, without which there is no correlation. "
+            f"Received: {len(scores)}, {shorten(scores)}"
+        )
     sides = _columns(encoder, {"sentences1": sentences1, "sentences2": sentences2}, scores, how)
     found = {}
     for name in _names(encoder, similarity_fn_names):

@@ -36,6 +36,8 @@ def features(task, sentences, layers=-1, pooling="mean", batch_size=32, show_pro
         return features(task, [sentences], layers, pooling, batch_size)[0]
     layers, pooling = _checked(task, layers), checked_poolings(pooling)
     texts = encoding.texts_of(sentences)
+    if len(texts):
+        feeding.say_what_is_lost(task, {"text": texts})
     width = len(layers) * len(pooling) * task.encoder.config.hidden_size
     found, graphs = np.empty((int(texts.shape[0]), width), "float32"), feeding.graphs_of(task)
     key = ("features", layers, pooling)

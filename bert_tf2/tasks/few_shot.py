@@ -23,7 +23,7 @@ class FewShotClassifier:
 
     Args:
         encoder: a `SentenceEncoder`, which `fit` trains further.
-        labels: the classes in order; default: those that `fit` meets, sorted.
+        labels: the classes in order; default: those that `fit` meets, sorted, each time anew.
 
     Examples:
         >>> classifier = bert_tf2.FewShotClassifier.from_preset("all-MiniLM-L6-v2")
@@ -35,7 +35,8 @@ class FewShotClassifier:
     def __init__(self, encoder, labels=None):
         if not isinstance(encoder, SentenceEncoder):
             raise TypeError(f"`encoder` must be a SentenceEncoder. Received: {shorten(encoder)}")
-        self.encoder, self.labels = encoder, labels and checked_labels(labels)
+        self.encoder, self.given = encoder, labels and checked_labels(labels)
+        self.labels = self.given
         self.coef = self.intercept = None
 
     @classmethod
@@ -104,7 +105,7 @@ class FewShotClassifier:
             TypeError: texts that are one str.
         """
         texts, y = listed(texts, "texts"), _names(y)
-        names = self.labels or checked_labels(sorted({*y}))
+        names = self.given or checked_labels(sorted({*y}))
         if len(texts) != len(y):
             raise ValueError(
                 f"`texts` and `y` must be as many. Received: {len(texts)} and {len(y)}"

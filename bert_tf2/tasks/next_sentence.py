@@ -43,8 +43,7 @@ class NextSentenceClassifier(TextClassifier):
     problem_type = None
 
     def __init__(self, encoder, preprocessor, objective=None, drop_padding=True, name=None):
-        if objective is None:
-            objective = "sop" if encoder.config.family == "albert" else "nsp"
+        objective = objective or self.default_settings(encoder.config)["objective"]
         if objective not in OBJECTIVES:
             raise ValueError(f"`objective` must be one of {[*OBJECTIVES]}. Received: {objective!r}")
         if not encoder.config.pooler:
@@ -62,6 +61,10 @@ class NextSentenceClassifier(TextClassifier):
         self.own_loss = self.problem.loss
         self.objective, self.labels, self.thresholds = objective, [*OBJECTIVES[objective]], None
         self.takes_pairs = True
+
+    @classmethod
+    def default_settings(cls, encoder_config):
+        return {"objective": "sop" if encoder_config.family == "albert" else "nsp"}
 
     def prepare(self, columns):
         if "text" in columns and "text_pair" not in columns:

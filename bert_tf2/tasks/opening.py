@@ -11,8 +11,8 @@ from bert_tf2 import weights
 from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.modeling.frozen import freeze, frozen
 from bert_tf2.modeling.top_layers import begin_anew, top_blocks, train_top
-from bert_tf2.tasks import adapter_folders, trained_heads
-from bert_tf2.tasks.contents import LENGTHS, contents_of, head_variables
+from bert_tf2.tasks import adapter_folders, kept_settings, trained_heads
+from bert_tf2.tasks.contents import contents_of, head_variables
 from bert_tf2.text.packing import Preprocessor
 from bert_tf2.text.tokenizer import Tokenizer
 from bert_tf2.weights.filling import Unfilled, load_variables
@@ -70,7 +70,7 @@ def open_task(
         TypeError: an argument that the task does not have.
         ValueError: more layers than there are, or some of those that share their weights (ALBERT).
     """
-    given = _arguments(cls, args, kwargs)
+    given = kept_settings.arguments_of(cls, args, kwargs)
     checkpoint = _checkpoint(cls, preset, config_file, vocab_file, ignore)
     for name, n in {"trainable_layers": trainable_layers, "reinit_layers": reinit_layers}.items():
         top_blocks(checkpoint.config, n or 0, name)  # before anything is built
@@ -82,8 +82,8 @@ def open_task(
     encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
     tokenizer = Tokenizer.from_checkpoint(checkpoint, lowercase)
     lengths = (max_length, pad_to_max_length, length_buckets)
-    preprocessor = Preprocessor(tokenizer, **_lengths(cls, checkpoint, lengths))
-    task = cls(encoder, preprocessor, **_settings(cls, checkpoint) | given)
+    preprocessor = Preprocessor(tokenizer, **kept_settings.lengths_in(cls, checkpoint, lengths))
+    task = cls(encoder, preprocessor, **kept_settings.settings_in(cls, checkpoint) | given)
     if load_weights:
         _fill(task, checkpoint, given, reinit_layers)
     said = checkpoint.task or {}
@@ -147,42 +147,6 @@ def from_config(cls, config, custom_objects=None):
     return task
 
 
-def _arguments(cls, args, kwargs):
-    """dict of a task's own arguments, given in the order of its `__init__` or by name."""
-    try:
-        bound = inspect.signature(cls.__init__).bind_partial(None, None, None, *args, **kwargs)
-    except TypeError as error:
-        raise TypeError(f"{cls.__name__}.from_preset: {error}") from None
-    return dict(list(bound.arguments.items())[3:])  # self, encoder, preprocessor
-
-
-def _lengths(cls, checkpoint, given):
-    """The preprocessor's `LENGTHS`: as given, or as a preset of ours, or of the task, says."""
-    task = checkpoint.task or {}
-    own = checkpoint.format == "bert_tf2" or task.get("class") == cls.__name__
-    said = task.get("preprocessor", {}) if own else {}
-    longest = checkpoint.tokenizer.settings.get("max_length", checkpoint.config.max_length)
-    default = {"max_length": min(longest, checkpoint.config.max_length)} | said
-    given = zip(LENGTHS, given, strict=True)
-    return default | {name: value for name, value in given if value is not None}
-
-
-def _settings(task, checkpoint):
-    """What a checkpoint says of a task's settings."""
-    said = checkpoint.task or {}
-    settings = dict(said.get("settings", {})) if said.get("class") == task.__name__ else {}
-    kind = trained_heads.kind_for(task, checkpoint)
-    if task.other_kinds:
-        settings.setdefault("head", kind)
-    own = weights.other_head(checkpoint, kind) is None  # and no other task's labels
-    if "labels" in task.settings and checkpoint.labels and own:
-        settings.setdefault("labels", checkpoint.labels)
-    problem = checkpoint.problem_type
-    if "problem_type" in task.settings and problem in task.problem_types:
-        settings.setdefault("problem_type", problem)
-    return settings
-
-
 def check_fit(config, preprocessor):
     """Raises if the preprocessor would make ids or positions that the encoder has no row for."""
     positions, tokenizer = config.max_length, preprocessor.tokenizer
@@ -198,16 +162,29 @@ def check_fit(config, preprocessor):
         )
 
 
-def write(folder, contents, format, dtype):
-    """`weights.save`, and a warning for all that the folder will not say. -> the folder."""
+def write(cls, folder, contents, format, dtype):
+    """`weights.save` of a task of a class, and a warning for all that the folder will not say.
+
+    Returns:
+        the folder.
+    """
     folder = weights.save(folder, contents, format, dtype)
-    for sentence in weights.lost(contents, format):
+    for sentence in weights.lost(contents, format) + kept_settings.lost(cls, folder, contents):
         LOGGER.warning("%s: %s", folder, sentence)
     return folder
 
 
 class Kept:
     """How a task is kept: in presets, in Keras's files, and as a SavedModel."""
+
+    @classmethod
+    def default_settings(cls, encoder_config):
+        """dict of the settings that a task has where nothing is said, on that encoder."""
+        found = {n: p.default for n, p in inspect.signature(cls.__init__).parameters.items()}
+        found = {name: found.get(name) for name in cls.settings}
+        if "dropout" in found:
+            found["dropout"] = encoder_config.classifier_dropout
+        return found
 
     exporters = {}  # noqa: RUF012  by format; serving/, which stands below, adds them
 
@@ -240,7 +217,7 @@ class Kept:
         the task's settings, and its adapters, each in its own two files; in others the active one
         is merged. What a format has no words for is said. None holds the optimizer: `save` does.
         """
-        return write(folder, self.contents_for(format), format, dtype)
+        return write(type(self), folder, self.contents_for(format), format, dtype)
 
     def save(self, filepath, *args, **kwargs):
         """As Keras's, to a `.keras` file, which has the vocabulary inside."""

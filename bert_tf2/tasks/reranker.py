@@ -7,7 +7,7 @@ from bert_tf2.data import columns
 from bert_tf2.modeling.sentences import ACTIVATIONS
 from bert_tf2.scoring.arrays import checked_choice, listed
 from bert_tf2.scoring.ranked import checked_top, ranked
-from bert_tf2.tasks import encoding, process
+from bert_tf2.tasks import encoding, feeding, process
 from bert_tf2.tasks.text_regressor import TextRegressor
 
 
@@ -104,6 +104,7 @@ class Reranker(TextRegressor):
         texts = columns.text_columns(pairs)
         if len(texts) != 2:
             raise ValueError("A Reranker reads pairs: give a list of tuples of two str.")
+        feeding.say_what_is_lost(self, texts)
         found = np.empty((int(texts["text"].shape[0]), len(self.labels)), "float32")
         for rows, answers in encoding.longest_first(self, texts, batch_size, verbose):
             found[rows] = answers["scores"].numpy()

@@ -162,9 +162,14 @@ class SentenceEncoder(TrainedVectors, Prompted):
         return super().rename_inputs(inputs) | {"pooling_mask": mask}
 
     def answers(self, inputs, outputs, counted=False):
-        """`embedding` (B, D); and `cut` (B,), whether a text was too long, if that is `counted`."""
-        found = {"embedding": outputs[:, : self.width]}
-        return found | ({"cut": inputs["cut"]} if counted else {})
+        """`embedding` (B, D).
+
+        Where it is `counted`, for `encode`, all numbers of it, of which any may be asked for, and
+        `cut` (B,), whether a text was too long.
+        """
+        if counted:
+            return {"embedding": outputs, "cut": inputs["cut"]}
+        return {"embedding": outputs[:, : self.width]}
 
     def signatures(self):
         """`embed`: `text` (B,) and `prompt_name` (B,), of which "" is the default."""

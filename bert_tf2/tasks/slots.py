@@ -34,7 +34,8 @@ class KeepsSlots:
                 "`optimizer` must be False beside an adapter: its slots are of the adapter, which "
                 f"google has no place for. Received: adapter {self.active_adapter!r}"
             )
-        return opening.write(folder, _with_slots(self, self.contents()), format, dtype)
+        contents = _with_slots(self, self.contents())
+        return opening.write(type(self), folder, contents, format, dtype)
 
 
 def _with_slots(task, contents):

@@ -84,6 +84,18 @@ class VectorRows:
                 f"Received: {wide[1]}"
             )
 
+    def worth_saying(self, found):
+        if self.objective.inner["kind"] != "cosine_similarity":
+            return []
+        low, high = np.min(found["labels"]), np.max(found["labels"])
+        if low >= -1 and high <= 1:
+            return []
+        return [
+            'The scores of "cosine_similarity" are cosines to come to, from -1 to 1 (0 to 1): '
+            f'these go from {low:g} to {high:g}. Divide them, or take "cosent", which learns '
+            "their order."
+        ]
+
     def read_labels(self, y, rows):
         if self.objective.labels:
             return labels.class_numbers(y, self.objective.labels, rows)

@@ -13,6 +13,10 @@ from bert_tf2.tasks.text_classifier import TextClassifier
 from bert_tf2.text.forms import cells
 
 PAIRS = 256  # of text and label, at a time
+_NEEDED = (
+    "`multi_label`, or a single label, needs one class of the head called contradiction, or "
+    "not_entailment"
+)
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
@@ -31,11 +35,11 @@ class ZeroShotClassifier(TextClassifier):
             or one str with commas; None: they are given with the texts, there as well.
         hypothesis_template: str with one "{}" for a label.
         multi_label: False: the scores of a text add up to 1, over labels; True: each label is
-            answered by itself, entailment against contradiction.
+            answered by itself, entailment against contradiction, as a single label always is.
 
     Raises:
-        ValueError: no class, or several, called entailment; `multi_label` without a
-            contradiction; a template without "{}".
+        ValueError: no class, or several, called entailment; `multi_label`, or a single label,
+            without a contradiction; a template without "{}".
 
     Examples:
         >>> zero = bert_tf2.ZeroShotClassifier.from_preset("folder/of/nli")
@@ -90,7 +94,7 @@ class ZeroShotClassifier(TextClassifier):
             "multi_label": multi_label if multi_label is None else bool(multi_label),
         }
         asked = {n: getattr(self, n, None) if v is None else v for n, v in given.items()}
-        _check(asked["hypothesis_template"], asked["multi_label"], self)
+        _check(**asked, task=self)
         for name, value in asked.items():
             setattr(self, name, value)
 
@@ -120,8 +124,8 @@ class ZeroShotClassifier(TextClassifier):
             return self.classify([sequences], candidate_labels, hypothesis_template, multi_label)[0]
         template = self.hypothesis_template if hypothesis_template is None else hypothesis_template
         several = self.multi_label if multi_label is None else bool(multi_label)
-        _check(template, several, self)
         names = self.candidate_labels if candidate_labels is None else _labels(candidate_labels)
+        _check(names, template, several, self)
         if not names:
             raise ValueError("`candidate_labels` must be a list of str. Received: None")
         texts = columns.text_columns(sequences, columns.TEXT_NAMES[:1])["text"]
@@ -140,11 +144,18 @@ class ZeroShotClassifier(TextClassifier):
         ]
 
     def _scores(self, logits, several):
-        """logits of all pairs (B, K, C) -> the score of each label, (B, K)."""
+        """logits of all pairs (B, K, C) -> the score of each label, (B, K).
+
+        One label is scored as each of several is, as transformers' pipeline does it: a softmax over
+        it alone would be 1 for any text.
+        """
         entailed = logits[..., self.entailment]
-        if not several:
-            return tf.nn.softmax(entailed)
-        return tf.sigmoid(entailed - logits[..., self.contradiction])  # softmax over the two
+        is_one = tf.equal(tf.shape(entailed)[1], 1)
+        if self.contradiction is None:
+            with tf.control_dependencies([tf.debugging.Assert(~is_one, [_NEEDED])]):
+                return tf.nn.softmax(entailed)
+        alone = tf.sigmoid(entailed - logits[..., self.contradiction])  # softmax over the two
+        return alone if several else tf.where(is_one, alone, tf.nn.softmax(entailed))
 
     def prepare(self, columns):
         """Pairs as a `TextClassifier`; texts with each candidate label's hypothesis."""
@@ -199,13 +210,11 @@ def _labels(given):
     return names
 
 
-def _check(template, several, task):
-    if not isinstance(template, str) or template.count("{}") != 1:
+def _check(candidate_labels, hypothesis_template, multi_label, task):
+    if not isinstance(hypothesis_template, str) or hypothesis_template.count("{}") != 1:
         raise ValueError(
-            f'`hypothesis_template` must have one "{{}}" for the label. Received: {template!r}'
+            '`hypothesis_template` must have one "{}" for the label. Received: '
+            f"{hypothesis_template!r}"
         )
-    if several and task.contradiction is None:
-        raise ValueError(
-            "`multi_label` needs one class of the head called contradiction, or not_entailment. "
-            f"Received: {task.labels}"
-        )
+    if (multi_label or len(candidate_labels or ()) == 1) and task.contradiction is None:
+        raise ValueError(f"{_NEEDED}. Received: {task.labels}")

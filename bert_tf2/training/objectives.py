@@ -95,7 +95,12 @@ def _whole(given):
             f"`loss` must be one of {', '.join([*LOSSES, *WRAPPERS])}, or a dict of its `kind` and "
             f"settings. Received: {shorten(given)}"
         )
-    inner = {"loss": _whole(said.get("loss", ""))} if kind in WRAPPERS else {}
+    if kind in WRAPPERS and "loss" not in said:
+        raise ValueError(
+            f'{kind!r} stands around another loss: {{"kind": "{kind}", "loss": '
+            f'"multiple_negatives_ranking", …}}. Received: {shorten(given)}'
+        )
+    inner = {"loss": _whole(said["loss"])} if kind in WRAPPERS else {}
     if inner and inner["loss"]["kind"] in WRAPPERS:
         raise ValueError(f"The `loss` of {kind!r} must be a plain one. Received: {shorten(given)}")
     if inner and inner["loss"]["kind"] == "softmax" and kind == "matryoshka":
@@ -167,6 +172,14 @@ def _checked_widths(said, width):
     return tuple(zip(*pairs, strict=True))
 
 
+# What to do where no loss goes by itself with columns.
+_ADVICE = {
+    (1, None): "give `y`, the class of each text, or rows of two texts that mean the same",
+    (2, "names"): 'say `compile(loss={"kind": "softmax", "labels": […]})`',
+    None: "give numbers, as `fit` says, or texts alone, or say `loss` to `compile`",
+}
+
+
 def default_kind(texts, labels):
     """The loss that columns ask for, a name of `LOSSES`.
 
@@ -188,7 +201,7 @@ def default_kind(texts, labels):
     found = known.get((min(texts, 3), labels))
     if found is None:
         raise ValueError(
-            f"For {texts} text{'s'[: texts - 1]} a row and {labels or 'no labels'}, say `loss` to "
-            '`compile`: for pairs with names {"kind": "softmax", "labels": […]}.'
+            f"No loss goes by itself with {texts} text{'s'[: texts - 1]} a row and "
+            f"{labels or 'no labels'}: {_ADVICE.get((texts, labels), _ADVICE[None])}."
         )
     return found

@@ -184,7 +184,7 @@ class _Opened:
         config = self.contents.config
         contents = self._with_rows(self.contents, tokenizer, rows)
         left_out = conversion.write(contents, folder, self.to, dtype)
-        warnings = [*self.warnings, *weights.lost(contents, self.to)]
+        warnings = [*self.warnings, *conversion.lost(contents, folder, self.to)]
         warnings += [f"{self.to} has no place for {name}" for name in left_out]
         if spare := config.vocab_size - self.own:
             warnings.append(f"{spare} rows of the token table without a piece were left out")

@@ -136,6 +136,10 @@ BAD = {
         lambda: search.mine_hard_negatives((["a"], ["b"]), MODEL, "tea"),
         "`corpus` must be a list of str",
     ),
+    "an empty corpus": (
+        lambda: search.mine_hard_negatives((["a"], ["b"]), MODEL, []),
+        "`corpus` must have texts, or be left out",
+    ),
     "ranks": (lambda: mined({"range_min": 3, "range_max": 5}), "`range_max` must be at least .* 6"),
     "negatives": (lambda: mined({"num_negatives": 0}), "`num_negatives` must be an int from 1"),
     "strategy": (lambda: mined({"sampling_strategy": "best"}), "must be one of top, random"),

@@ -175,6 +175,9 @@ def test_labels_never_seen(zero, several):
         assert answer["sequence"] == text
         assert answer["labels"] == [names[i] for i in order]
         np.testing.assert_allclose(answer["scores"], want[order], rtol=1e-4)
+    (alone,) = zero.classify(TEXTS[:1], names[:1], "It is {} here.", several)
+    logits = zero.predict(([TEXTS[0]], [f"It is {names[0]} here."]), verbose=0).astype("float64")
+    np.testing.assert_allclose(alone["scores"], softmax(logits[:, :2])[:, 1], rtol=1e-4)
     one = zero.classify(TEXTS[0], names, "It is {} here.", several)
     assert one["labels"] == found[0]["labels"]
     np.testing.assert_allclose(one["scores"], found[0]["scores"], rtol=1e-4)
@@ -185,6 +188,9 @@ def test_an_exported_model_takes_the_labels_or_has_them(zero, tmp_path):
     folder = bert_tf2.export_saved_model(zero, tmp_path / "open")
     served = tf.saved_model.load(folder).signatures["serving_default"]
     got = served(text=tf.constant(TEXTS), candidate_labels=tf.constant(["tea", "rain"]))
+    one = served(text=tf.constant(TEXTS), candidate_labels=tf.constant(["tea"]))["scores"]
+    alone = [answer["scores"] for answer in zero.classify(TEXTS, ["tea"])]
+    np.testing.assert_allclose(one, alone, rtol=1e-4)
     for i, answer in enumerate(want):
         assert [name.decode() for name in got["labels"][i].numpy()] == answer["labels"]
         np.testing.assert_allclose(got["scores"][i], answer["scores"], rtol=1e-4)
@@ -195,6 +201,7 @@ def test_an_exported_model_takes_the_labels_or_has_them(zero, tmp_path):
     [
         ({"labels": ["a", "b"]}, "must be called entailment"),
         ({"labels": ["entailment", "no"], "multi_label": True}, "called contradiction"),
+        ({"labels": ["entailment", "no"], "candidate_labels": "a"}, "a single label, needs"),
         ({"labels": NLI, "hypothesis_template": "This."}, 'one "{}"'),
         ({"labels": NLI, "candidate_labels": "tea, tea"}, "different str"),
     ],

@@ -162,6 +162,14 @@ BAD = {
         lambda: evaluators.reranking(Table(), [SAMPLES[0] | {"positive": "tea"}]),
         "`positive` must be a list of str",
     ),
+    "one pair": (
+        lambda: evaluators.embedding_similarity(Table(), FIRST[:1], SECOND[:1], [0.5]),
+        "two or more that differ.*Received: 1, ",
+    ),
+    "the same scores": (
+        lambda: evaluators.embedding_similarity(Table(), FIRST[:2], SECOND[:2], [1, 1]),
+        "two or more that differ.*Received: 2, ",
+    ),
     "similarity": (
         lambda: evaluators.triplet(Table(), FIRST, FIRST, FIRST, similarity_fn_names=["x"]),
         "one of cosine, dot",

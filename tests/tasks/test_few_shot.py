@@ -31,6 +31,14 @@ def test_the_plain_head(plain):
     assert plain.predict(TEXTS) == LABELS
 
 
+def test_other_classes_are_learnt_anew(tmp_path):
+    classifier = made().fit(TEXTS, LABELS, num_iterations=0)
+    again = bert_tf2.FewShotClassifier.from_preset(classifier.save_to_preset(tmp_path / "a"))
+    for one in (classifier, again):
+        one.fit(["a", "b"], ["x", "y"], num_iterations=0)
+        assert one.labels == ["x", "y"] and one.predict_proba(["a"]).shape == (1, 2)
+
+
 def test_copies_are_equal(plain, tmp_path):
     folder = plain.save_to_preset(tmp_path / "a")
     again = bert_tf2.FewShotClassifier.from_preset(folder)

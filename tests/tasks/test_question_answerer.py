@@ -144,6 +144,7 @@ def test_ids_may_be_padded_on_either_side(qa):
         ({"top_k": 0}, "`top_k` must be an int from 1. Received: 0"),
         ({"doc_stride": 2.5}, "`doc_stride` must be an int from 1"),
         ({"max_seq_len": 21}, "at most 20, the preprocessor's"),
+        ({"max_seq_len": 4}, "`max_seq_len` must be at least 5, for a token of a question"),
         ({"max_question_len": 17}, "below 17, so that its context has room in rows of 20"),
     ],
 )

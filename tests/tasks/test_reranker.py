@@ -44,6 +44,13 @@ def test_scores_are_those_of_each_pair_alone(task, logits):
     np.testing.assert_array_equal(task.predict(([QUERY] * 5, TEXTS), batch_size=2), got)
 
 
+def test_what_is_cut_is_said_once(task, caplog):
+    task.said_what_is_cut = False
+    for _ in range(2):
+        task.rank(QUERY, ["tea " * 40, "tea"])
+    assert caplog.text.count("1 of 2 texts are longer than `max_length`, 20 tokens") == 1
+
+
 def test_ranks(task, logits):
     order = np.argsort(-logits)
     found = task.rank(QUERY, TEXTS, return_documents=True)

@@ -95,6 +95,12 @@ def test_fewer_numbers(task):
     np.testing.assert_array_equal(cut, whole[:, :4])
     norm = np.linalg.norm(task.encode(TEXTS, truncate_dim=4, normalize_embeddings=True), axis=1)
     np.testing.assert_allclose(norm, 1, atol=1e-6)
+    task.truncate_dim = 3  # by itself; more may be asked for
+    np.testing.assert_allclose(task.encode(TEXTS, truncate_dim=5), whole[:, :5], atol=1e-6)
+    assert task.encode(TEXTS).shape == task.predict(TEXTS, verbose=0)[:, :3].shape == (5, 3)
+    (served,) = task.answer(TEXTS)
+    np.testing.assert_allclose(served["embedding"], whole[:, :3], atol=1e-6)
+    task.truncate_dim = None
     bits = task.encode(TEXTS, precision="ubinary")
     np.testing.assert_array_equal(bits, np.packbits(whole > 0, axis=1))
     assert task.encode(TEXTS, precision="int8").dtype == np.int8
@@ -139,6 +145,13 @@ def test_what_is_cut_is_said_once(task, caplog):
     assert [record.getMessage() for record in caplog.records] == [
         "1 of 6 texts are longer than 20 tokens, and are cut."
     ]
+
+
+def test_what_features_cut_is_said(task, caplog):
+    task.said_what_is_cut = False
+    task.features(["tea", "tea " * 40])
+    assert "1 of 2 texts are longer than `max_length`, 20 tokens" in caplog.text
+    assert len(task.features([])) == 0
 
 
 def test_vectors_that_are_no_numbers_are_named():

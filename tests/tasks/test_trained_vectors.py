@@ -307,7 +307,12 @@ BAD = {
         "takes texts alone: leave out `y`",
     ),
     "few texts": (lambda t: fitted(t, (FIRST, SECOND), None, "triplet"), "takes 3 texts a row"),
-    "names of pairs": (lambda t: fitted(t, (FIRST, SECOND), NAMES), "say `loss` to `compile`"),
+    "names of pairs": (lambda t: fitted(t, (FIRST, SECOND), NAMES), r"compile\(loss=.*softmax"),
+    "texts alone": (lambda t: fitted(t, FIRST, None), "give `y`, the class of each text, or rows"),
+    "nothing inside": (
+        lambda t: t.compile(loss={"kind": "matryoshka", "matryoshka_dims": [4]}),
+        "'matryoshka' stands around another loss.*Received: .*matryoshka_dims",
+    ),
     "no binary": (
         lambda t: fitted(t, (FIRST, SECOND), SCORES, "contrastive"),
         "must be 1 for texts that are alike.*at index 1: 0.5",
@@ -349,6 +354,14 @@ BAD = {
 def fitted(task, x, y, loss=None, **how):
     task.compile(loss=loss)
     task.fit(x, y, epochs=1, verbose=0, **how)
+
+
+def test_scores_that_no_cosine_comes_to_are_said(caplog):
+    task = made()
+    fitted(task, (FIRST, SECOND), SCORES, "cosine_similarity")
+    assert "cosines" not in caplog.text
+    fitted(task, (FIRST, SECOND), [5 * score for score in SCORES], "cosine_similarity")
+    assert "from -1 to 1 (0 to 1): these go from 0 to 5." in caplog.text
 
 
 def test_one_loss_after_another():

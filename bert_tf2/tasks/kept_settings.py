@@ -1,0 +1,81 @@
+"""The settings of a task that a checkpoint says, and those that it does not."""
+
+import inspect
+import json
+
+from bert_tf2 import weights
+from bert_tf2.messages import shorten
+from bert_tf2.tasks import trained_heads
+from bert_tf2.tasks.contents import LENGTHS
+
+# What `weights.lost` says, by the kind of head.
+_SAID = {None: ("labels", "problem_type")}
+_SAID |= dict.fromkeys(("classes", "choice"), (*_SAID[None], "pooling"))
+
+
+def arguments_of(cls, args, kwargs):
+    """dict of a task's own arguments, given in the order of its `__init__` or by name."""
+    try:
+        bound = inspect.signature(cls.__init__).bind_partial(None, None, None, *args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{cls.__name__}.from_preset: {error}") from None
+    return dict(list(bound.arguments.items())[3:])  # self, encoder, preprocessor
+
+
+def lengths_in(cls, checkpoint, given):
+    """The preprocessor's `LENGTHS`: as given, or as a preset of ours, or of the task, says."""
+    task = checkpoint.task or {}
+    own = checkpoint.format == "bert_tf2" or task.get("class") == cls.__name__
+    said = task.get("preprocessor", {}) if own else {}
+    longest = checkpoint.tokenizer.settings.get("max_length", checkpoint.config.max_length)
+    default = {"max_length": min(longest, checkpoint.config.max_length)} | said
+    given = zip(LENGTHS, given, strict=True)
+    return default | {name: value for name, value in given if value is not None}
+
+
+def settings_in(task, checkpoint):
+    """What a checkpoint says of a task's settings."""
+    said = checkpoint.task or {}
+    settings = dict(said.get("settings", {})) if said.get("class") == task.__name__ else {}
+    kind = trained_heads.kind_for(task, checkpoint)
+    if task.other_kinds:
+        settings.setdefault("head", kind)
+    own = weights.other_head(checkpoint, kind) is None  # and no other task's labels
+    if "labels" in task.settings and checkpoint.labels and own:
+        settings.setdefault("labels", checkpoint.labels)
+    problem = checkpoint.problem_type
+    if "problem_type" in task.settings and problem in task.problem_types:
+        settings.setdefault("problem_type", problem)
+    return settings
+
+
+def lost(cls, folder, contents):
+    """The settings that a task has no longer when it is opened from a folder of another format.
+
+    Args:
+        cls: the class of the task. folder: just written. contents: the `weights.Contents` in it.
+
+    Returns:
+        list of one sentence with the name and value of each, or of none.
+    """
+    checkpoint = weights.read_as(weights.open_checkpoint(folder), cls.head_kind)
+    had = dict(contents.task.get("settings", {}))
+    told = cls.default_settings(checkpoint.config) | settings_in(cls, checkpoint)
+    if lengths := contents.task.get("preprocessor"):
+        had["max_length"] = lengths["max_length"]
+        told["max_length"] = lengths_in(cls, checkpoint, [None] * 3)["max_length"]
+    said = _SAID.get(cls.head_kind, _SAID[None])
+    others = [n for n in had if n not in said and not _equal(had[n], told.get(n))]
+    if checkpoint.format == "bert_tf2" or not others:
+        return []
+    values = ", ".join(f"{name}={shorten(had[name])}" for name in others)
+    return [
+        f"{checkpoint.format} has no word for {values}: whoever opens it must give it again, "
+        "or answers may be others"
+    ]
+
+
+def _equal(a, b):
+    """Whether two settings are the same once they are written, where tuples are lists."""
+    a, b = (json.dumps(None if x in ((), [], {}) else x, sort_keys=True) for x in (a, b))
+    return a == b
