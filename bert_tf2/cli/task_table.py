@@ -64,6 +64,9 @@ SETTINGS = {  # flags, mostly of run_squad.py -> arguments of tasks that have th
 }
 
 
+SOFTER = ("label_smoothing", "focal_gamma")  # flags of the losses that soften
+
+
 def own_settings(flags, cls):
     """The arguments of a task's class that flags give; UsageError for one that it has not."""
     given = {f: s for f, s in SETTINGS.items() if f in flags and flags[f].value is not None}
@@ -75,9 +78,14 @@ def own_settings(flags, cls):
 
 def check_settings(flags):
     """Raises a UsageError for a flag of another task, before any file is read."""
-    if any(name in flags and flags[name].value is not None for name in SETTINGS):
+    softer = [name for name in SOFTER if flags[name].value]
+    if softer or any(name in flags and flags[name].value is not None for name in SETTINGS):
         console.import_tensorflow()
-        own_settings(flags, TASKS[flags.task].load())
+        cls = TASKS[flags.task].load()
+        own_settings(flags, cls)
+        if softer and (flags.crf or not cls.softens):
+            what = f"a {cls.__name__}{' with --crf' if flags.crf else ''}"
+            raise UsageError(f"--{softer[0]} is not for {what}", flags.command)
 
 
 def _classes(flags, train):

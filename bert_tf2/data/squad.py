@@ -138,7 +138,7 @@ def _answers(where, context, question):
     """(texts, starts, impossible) of a question, checked."""
     if not {"answers", "is_impossible"} & question.keys():
         raise ValueError(
-            f"{where}: expected a key 'answers', of no answer an empty list. Received the keys "
+            f"{where}: expected 'answers', an empty list where there is none. Received the keys "
             f"{tables.shown(question)}"
         )
     answers = question.get("answers", [])

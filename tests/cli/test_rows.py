@@ -145,6 +145,8 @@ def test_a_file_without_entities(read):
         ("question_answering", "--class_weight=balanced"),
         ("token_classification", "--class_weight=balanced --crf"),
         ("text_classification", "--crf"),
+        ("text_regression", "--label_smoothing=0.1"),
+        ("token_classification", "--crf --focal_gamma=2"),
     ],
 )
 def test_a_flag_of_another_task_is_refused_before_a_file_is_read(capsys, tmp_path, task, more):
