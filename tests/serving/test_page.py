@@ -55,6 +55,8 @@ SEEN = {  # task -> what its answer to the example says
     "num": ["Numbers"],
     "choice": ["flew away."],
     "zero": ["politics"],
+    "many_clf": ["stone", "Probabilities"],
+    "many_vec": ["Alike to", "Shares fell sharply."],
 }
 
 
@@ -70,7 +72,9 @@ def browser():
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page") / "models"
-    exported(folder, *TASKS)
+    tasks = exported(folder, *TASKS)
+    for name in ("clf", "vec"):
+        tasks[name].add_adapter().export(folder / f"many_{name}", adapters="all")
     with running(folder) as url:
         assert ask(url)[0] == 200
         yield url
