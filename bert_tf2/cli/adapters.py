@@ -18,7 +18,7 @@ SETTINGS = {
 def check(flags):
     """Raises UsageError for a setting that the chosen kind has not, before anything is read."""
     for name in ("trainable_layers", "reinit_layers") if flags.adapter else ():
-        if flags[name].value:  # 0 asks for nothing: the encoder's own are at rest
+        if flags[name].value != flags[name].default:
             raise UsageError(
                 f"--{name} is for the encoder's own layers, in whose place --adapter trains: leave "
                 f"one of them out. Received: --{name}={flags[name].value}",

@@ -66,7 +66,7 @@ class Adapted:
                 f"another name. Received: name={name!r}"
             )
         for argument, layers in self.top_layers.items():
-            if layers:  # 0 top layers are at rest, as an adapter has all of them
+            if layers is not None:
                 raise ValueError(
                     f"`{argument}` is for an encoder that trains, in whose place an adapter does: "
                     f"open the task without. Received: {argument}={layers}"

@@ -92,7 +92,7 @@ def open_task(
         train_top(task, trainable_layers)
     elif said.get("class") == cls.__name__:
         freeze(task, said.get("frozen", ()))
-    task.top_layers = {"trainable_layers": trainable_layers, "reinit_layers": reinit_layers}
+    task.top_layers = {"trainable_layers": trainable_layers, "reinit_layers": reinit_layers or None}
     if load_weights and said.get("adapters"):
         adapter_folders.open_adapters(task, checkpoint, said)
     return task

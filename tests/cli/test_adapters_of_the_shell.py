@@ -38,8 +38,8 @@ def test_an_adapter_is_trained_kept_and_served(tmp_path, reference, capsys):
 def test_flags_that_do_not_go_together(tmp_path, capsys):
     given = ["finetune", "--init_checkpoint=a", "--train_file=b", f"--output_dir={tmp_path}/c"]
     fails(capsys, 2, [*given, "--adapter_rank=2"], "--adapter_rank is for --adapter=lora")
-    for name in ("trainable_layers", "reinit_layers"):
-        asked = [*given, "--adapter=lora", f"--{name}=1"]
+    for name, layers in (("trainable_layers", 0), ("reinit_layers", 1)):
+        asked = [*given, "--adapter=lora", f"--{name}={layers}"]
         fails(capsys, 2, asked, f"--{name} is for the encoder's own layers")
     more = ["--adapter=lora", "--adapter_size=2"]
     fails(capsys, 2, [*given, *more], "--adapter_size is for --adapter=houlsby or pfeiffer")

@@ -309,10 +309,10 @@ def test_a_preset_is_converted_with_its_adapters(tmp_path):
         bert_tf2.convert(tmp_path / "houlsby", tmp_path / "none", "google")
 
 
-@pytest.mark.parametrize("name", ["trainable_layers", "reinit_layers"])
-def test_top_layers_have_no_meaning_beside_it(tmp_path, name):
+@pytest.mark.parametrize("name, layers", [("trainable_layers", 0), ("reinit_layers", 1)])
+def test_top_layers_have_no_meaning_beside_it(tmp_path, name, layers):
     made().save_to_preset(tmp_path / "preset")
-    task = bert_tf2.TextClassifier.from_preset(tmp_path / "preset", **{name: 1})
+    task = bert_tf2.TextClassifier.from_preset(tmp_path / "preset", **{name: layers})
     with pytest.raises(ValueError, match=f"`{name}` is for an encoder that trains"):
         task.add_adapter()
     assert not task.adapters
