@@ -1,5 +1,6 @@
 """`bert_tf2 distill`: a trained model in, a smaller one out, and both side by side."""
 
+import functools
 import tempfile
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from bert_tf2.cli.showing import number
 from bert_tf2.files import new_file, write_json
 
 WEIGHTS = ("soft", "hard", "cosine", "hidden", "attention", "relations")
-NOT_OF_A_BILSTM = ("layers", "bare", "dev_file", "int8")  # of a student with an encoder
+NOT_OF_A_BILSTM = ("layers", "bare", "int8")  # of a student with an encoder
 NOT_OF_A_RUN = training_runs.NOT_OF_A_RUN
 
 
@@ -103,7 +104,8 @@ def _train(flags, teacher, student, rows, weights, folder, strategy):
 
     settings = {flag: flags[flag].value for flag in flags if flag not in NOT_OF_A_RUN}
     log = RunLog(folder, every=flags.save_summary_steps, settings=settings)
-    saved = training_runs.checkpoints(flags, flags.seed, folder, strategy)
+    data = training_runs.data_of([path for path in (flags.input_file, flags.train_file) if path])
+    saved = training_runs.checkpoints(flags, flags.seed, folder, strategy, sha256_of_data=data)
     with strategy.scope():
         distiller = Distiller(student, teacher.task, temperature=flags.temperature, **weights)
         distiller.compile(
@@ -137,41 +139,66 @@ def _finish(flags, teacher, student, told, place):
     with new_file(place / "model.keras") as draft:
         student.save(draft)
     metrics = {"stages": told, "versions": versions()}
-    if isinstance(student, Task):
-        pair = {"teacher": teacher, "student": opened(flags.output_dir, student)}
-        metrics["side_by_side"] = _side_by_side(flags, pair)
-        print("\n" + _table(metrics["side_by_side"]))
+    is_task = isinstance(student, Task)
+    made = opened(flags.output_dir, student) if is_task else _plain(teacher, student, place)
+    metrics["side_by_side"] = _side_by_side(flags, {"teacher": teacher, "student": made})
+    print("\n" + _table(metrics["side_by_side"]))
     write_json(place / "metrics.json", scores.plain(metrics))
     print(f"\nwritten to {place}: model.keras, metrics.json")
 
 
+def _plain(teacher, student, place):
+    """A `keras.Model` of the teacher's ids as an `Opened`: the teacher reads texts and answers."""
+    answer = functools.partial(teacher.task.answer, model=student)
+    return teacher._replace(name=str(place), answer=answer, task=student, reader=teacher.task)
+
+
 def _side_by_side(flags, pair):
     """{name: figures} of both models, and of both in 8-bit integers."""
+    both = (None, "int8") if flags.int8 and flags.student != "bilstm" else (None,)
     rows = pair["teacher"].read(flags, flags.dev_file) if flags.dev_file else None
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, model in pair.items():
-            for precision in (None, "int8") if flags.int8 else (None,):
+            for precision in both:
                 made = Path(folder, f"{name}_{precision}")
-                served, size = _exported(flags, model, made, precision)
-                judged = model if precision is None else served
+                served, place, size = _exported(flags, model, made, precision)
+                judged = model if precision is None else _read_by(model, served, place)
                 title = name if precision is None else f"{name}, {precision}"
                 found[title] = {
-                    "layers": model.task.encoder.config.num_hidden_layers,
+                    "layers": _layers(model.task),
                     "parameters": model.task.count_params(),
                     "megabytes": round(size / 1e6, 1),
                 } | (_worth(flags, judged, served, rows) if rows else {})
     return found
 
 
+def _layers(model):
+    encoder = getattr(model, "encoder", None)
+    return 1 if encoder is None else encoder.config.num_hidden_layers  # of LSTM
+
+
 def _exported(flags, model, folder, precision):
-    """A model as a SavedModel, an `Opened`, and its bytes."""
+    """A model as a SavedModel, an `Opened`, its folder and its bytes; a BiLSTM as it is saved."""
     from bert_tf2.cli.opened import saved_model
     from bert_tf2.serving.export import export_saved_model
 
+    if not hasattr(model.task, "encoder"):
+        place = Path(model.name)
+        return model, place, (place / "model.keras").stat().st_size
     place = export_saved_model(model.task, folder, None, precision)
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-    return saved_model(place, flags), size
+    return saved_model(place, flags), place, size
+
+
+def _read_by(model, served, place):
+    """A SavedModel as an `Opened` that is scored: the task reads, and hides words."""
+    from bert_tf2.cli.kinds import Words
+    from bert_tf2.serving.runtimes.saved import Served
+
+    hides = isinstance(model.row.kind, Words)
+    how = {"answer": Served(model.task, place)} if hides else {}
+    return served._replace(reader=model.task, **how)
 
 
 def _worth(flags, model, served, rows):

@@ -77,7 +77,9 @@ def _train_under(strategy, flags, seed, epochs, data, own, folder):
 
     settings = {flag: flags[flag].value for flag in flags if flag not in training_runs.NOT_OF_A_RUN}
     log = RunLog(folder, every=flags.save_summary_steps, settings=settings)
-    saved = training_runs.checkpoints(flags, seed, folder, strategy)
+    saved = training_runs.checkpoints(
+        flags, seed, folder, strategy, sha256_of_data=training_runs.data_of(flags.train_file)
+    )
     with strategy.scope():
         keras.utils.set_random_seed(seed)
         loss, sampler = loss_of(flags, data["train"])

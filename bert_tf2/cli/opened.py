@@ -161,6 +161,11 @@ def load_task(path):
     for row in task_table.TASKS.values():
         row.load()  # registers the class
     model = keras.saving.load_model(Path(path).expanduser())
+    if type(model).__name__ == "Functional":
+        raise ValueError(
+            f"{path} is a Keras model of ids, such as distill --student=bilstm makes, and no task: "
+            "its teacher reads texts for it, in Python `teacher.answer(texts, model=student)`"
+        )
     task_table.row_of(type(model).__name__)
     return model
 

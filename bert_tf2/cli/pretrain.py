@@ -92,12 +92,13 @@ def _run(flags, stages, strategy, place):
         pretrain_stages.check_formats(flags, model)
     pretrain_stages.check_records(flags, stages, model.preprocessor.tokenizer)
     told = [_train(flags, model, stage, strategy, i) for i, stage in enumerate(stages)]
+    finished = [stage.pop("was_finished") for stage in told]
     figures = _evaluated(flags, model)
     metrics = {"seed": flags.seed, "objective": flags.objective, "stages": told, "dev": figures}
     metrics |= {"parameters": model.encoder.count_params(), "versions": versions()}
     metrics["seconds"] = round(sum(stage["seconds"] for stage in told), 1)
     if strategies.is_chief(strategy):
-        _write(flags, model, metrics, place)
+        _write(flags, model, metrics, place, all(finished))
     return metrics
 
 
@@ -141,6 +142,7 @@ def _train(flags, model, stage, strategy, index):
     settings = {flag: flags[flag].value for flag in flags if flag not in NOT_OF_A_RUN}
     log = RunLog(stage.folder, every=flags.save_summary_steps, settings=settings)
     own = {name: flags[name].value for name in OF_THE_RUN}
+    own["sha256_of_data"] = training_runs.data_of(stage.files)
     saved = training_runs.checkpoints(flags, flags.seed + index, stage.folder, strategy, **own)
     epochs, steps = _epochs(flags, stage)
     with strategy.scope():
@@ -164,7 +166,7 @@ def _train(flags, model, stage, strategy, index):
     ).history
     found = [dict(zip(history, row, strict=True)) for row in zip(*history.values(), strict=True)]
     told = {"max_seq_length": length, "steps": (steps or 0) * epochs or None, "epochs": found}
-    return told | {"seconds": round(log.seconds(), 1)}
+    return told | {"seconds": round(log.seconds(), 1), "was_finished": saved.was_finished}
 
 
 def _epochs(flags, stage):
@@ -206,7 +208,7 @@ def _evaluated(flags, model):
     return figures
 
 
-def _write(flags, model, metrics, place):
+def _write(flags, model, metrics, place, finished):
     """The model, in each format that --to names, and the figures."""
     import shutil
 
@@ -221,4 +223,7 @@ def _write(flags, model, metrics, place):
         model.save_to_preset(place / format, format, **slots)
     write_json(place / "metrics.json", metrics)
     written = ["model.keras", *(f"{format}/" for format in flags.to or []), "metrics.json"]
-    print(f"trained in {metrics['seconds']:.0f} s; written to {place}: {', '.join(written)}")
+    done = f"trained in {metrics['seconds']:.0f} s"
+    if finished:
+        done = "the run was finished already: nothing was trained"
+    print(f"{done}; written to {place}: {', '.join(written)}")

@@ -20,13 +20,15 @@ class Stage(NamedTuple):
 
     Attributes:
         length: of a row. steps: of it; None: those of the epochs. rate: the highest learning rate.
-        data: texts, or patterns of records. folder: of what is told of it.
+        data: texts, or patterns of records. files: those, or those of the texts.
+        folder: of what is told of it.
     """
 
     length: int | None
     steps: int | None
     rate: float
     data: list
+    files: list
     folder: Path
 
 
@@ -63,13 +65,15 @@ def stages(flags, place):
     steps, rates = (x * count if len(x) == 1 else x for x in (steps, rates))
     if records[0]:
         data = [[pattern] for pattern in patterns] if count > 1 else [patterns]
+        files = data
         lengths = [_length(flags, *row) for row in zip(lengths, data, strict=True)]
     else:
         texts = read_texts(patterns, flags.text_column, flags.encoding)
         print(f"{', '.join(patterns)}: {len(texts)} documents")
-        data = [texts] * count
+        data, files = [texts] * count, [patterns] * count
     folders = [place / f"stage_{i + 1}" if count > 1 else place for i in range(count)]
-    return [Stage(*row) for row in zip(lengths, steps, rates, data, folders, strict=True)]
+    rows = zip(lengths, steps, rates, data, files, folders, strict=True)
+    return [Stage(*row) for row in rows]
 
 
 def _numbers(flags, name, kind):

@@ -1,9 +1,11 @@
 """What verbs that train share: their folder, their devices, their checkpoints, their recipe."""
 
 import contextlib
+import glob
 from pathlib import Path
 
 from bert_tf2.cli.flags import ALIASES
+from bert_tf2.files import LARGE, digest
 from bert_tf2.locks import locked
 
 NOT_OF_A_RUN = ("help", "resume", "overwrite", "output_dir", "arguments", "command", *ALIASES)
@@ -48,6 +50,19 @@ def checkpoints(flags, seed, folder, strategy, **settings):
     if not flags.resume and strategies.is_chief(strategy):
         saved.clear()  # before the variables, at which workers wait for each other
     return saved
+
+
+def data_of(paths):
+    """What tells data from others, wherever it lies: of each file its bytes' digest, of a large one
+    their number.
+
+    Args:
+        paths: files or patterns, or None; folders are not looked into.
+    """
+    several = [paths] if isinstance(paths, str) else paths or []
+    found = [file for path in several for file in (glob.glob(path) or [path])]
+    sized = [(file, Path(file).stat().st_size) for file in sorted(found) if Path(file).is_file()]
+    return [size if size > LARGE else digest([file]) for file, size in sized]
 
 
 def how_to_go_on(flags):

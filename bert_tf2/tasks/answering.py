@@ -16,7 +16,8 @@ def answer(task, x, batch_size=32, verbose=0, **how):
         x: see `Task`.
         batch_size: rows at a time, of what is in memory.
         verbose: whether to show how far it is.
-        **how: what `prepare` and `answers` of the task are told this time.
+        **how: what `prepare` and `answers` of the task are told this time; and `model`, what gives
+            the outputs to ids in the task's place, such as a `bilstm_of` it.
 
     Yields:
         for each batch, a dict of NumPy arrays (B, …).

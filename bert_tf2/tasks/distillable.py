@@ -65,6 +65,8 @@ def _reading(task):
         **files,
         **tokenizer.get_config(),
         "max_length": preprocessor.max_length,
+        "doc_stride": getattr(task, "doc_stride", None),
+        "max_question_len": task.asking().max_question_len if hasattr(task, "asking") else None,
         "inputs": {*task.input},
         "prompt": task.prompt_of() if hasattr(task, "prompt_of") else "",
     }
@@ -109,9 +111,11 @@ def check(student, teacher, reader, shares, temperature):
         )
     if shares["hard"] and teacher.head_kind == "sentence":
         raise ValueError("`hard` must be 0: a SentenceEncoder's own losses are of rows of texts.")
-    for task in (reader, teacher):
-        if task.reads_windows:
-            raise ValueError("Long texts in windows cannot be distilled: make both cut them.")
+    if (reader.reads_windows or teacher.reads_windows) and not same_ids(reader, teacher):
+        raise ValueError(
+            "Long texts are compared window by window, which must be cut by one tokenizer, to one "
+            f"length and `doc_stride`. Other are: {', '.join(read_otherwise(reader, teacher))}"
+        )
     if shares["soft"] and teacher.head_kind in OF_TOKENS and not same_ids(reader, teacher):
         raise ValueError(
             f"Answers for each token are compared token by token, {_ONE_TOKENIZER}. Other are: "

@@ -5,8 +5,10 @@ Letters: B rows, L length.
 
 import tensorflow as tf
 
+from bert_tf2.data.tags import words_of
 from bert_tf2.modeling.inner import PARTS
 from bert_tf2.tasks.distillable import INNER
+from bert_tf2.text.words import words_found
 from bert_tf2.training import distillation_losses as of
 
 BY_TOKEN = ("tokens", "masked_lm")  # kinds of heads, of whose targets some count nothing
@@ -33,12 +35,11 @@ class DistilledLosses:
 
     def _soft(self, outputs, weights):
         ours, theirs = outputs["student"], outputs["teacher"]
-        if self.reader.head_kind == "spans":  # (B, L, 2): which token, for starts and ends
-            ours, theirs = (tf.transpose(x, [0, 2, 1]) for x in (ours, theirs))
         values = self.compares(ours, theirs, self.temperature)
-        values = tf.reduce_mean(values, -1) if self.reader.head_kind == "spans" else values
-        by_token = self.reader.head_kind in BY_TOKEN
-        size = tf.reduce_sum(weights) if by_token else tf.cast(tf.size(weights), tf.float32)
+        if self.reader.head_kind == "spans":  # (W, 2): which token, for starts and ends
+            values = tf.reduce_mean(values, -1)
+        by_weight = self.reader.head_kind in BY_TOKEN or self.reader.reads_windows
+        size = tf.reduce_sum(weights) if by_weight else tf.cast(tf.size(weights), tf.float32)
         return tf.reduce_sum(values * weights), size
 
     def _cosine(self, outputs, mask):
@@ -73,6 +74,23 @@ class DistilledLosses:
             pair = outputs[f"{part}_{i}"], outputs[f"taught_{part}_{j}"]
             total += tf.reduce_sum(of.relations(*pair, mask, self.relation_heads))
         return total, tf.reduce_sum(mask)
+
+
+def with_blank_tags(found, tokenizer):
+    """Rows of words or texts without tags -> with one for each word, which says where words begin.
+
+    Args:
+        found: columns (B, …); those of ids stay as they are.
+    """
+    if "words" in found:
+        lengths = words_of(found["words"]).row_lengths()
+    elif "text" in found:
+        splits = words_found(tf.reshape(found["text"], [-1]), tokenizer).splits
+        lengths = splits[1:] - splits[:-1]
+    else:
+        return found
+    blank = tf.zeros([tf.reduce_sum(lengths)], tf.int32)
+    return found | {"labels": tf.RaggedTensor.from_row_lengths(blank, lengths, validate=False)}
 
 
 def _same_tokens(ours, theirs):

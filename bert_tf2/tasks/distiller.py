@@ -21,7 +21,7 @@ from bert_tf2.tasks.distillable import (
     layers_compared,
     same_ids,
 )
-from bert_tf2.tasks.distilled_losses import BY_TOKEN, DistilledLosses
+from bert_tf2.tasks.distilled_losses import BY_TOKEN, DistilledLosses, with_blank_tags
 from bert_tf2.tasks.masked_lm import MaskedLM
 from bert_tf2.tasks.task import Task
 from bert_tf2.training import distillation_losses as of
@@ -116,8 +116,11 @@ class Distiller(DistilledLosses, Task):
     def _make_metrics(self):
         for part in [n for n, w in self.shares.items() if w]:
             setattr(self, f"loss_of_{part}", keras.metrics.Mean(f"{part}_loss"))
-        if self.compares is of.soft_classes:
+        if self._tells_agreement():
             self.agreement = keras.metrics.Mean("agreement")
+
+    def _tells_agreement(self):
+        return self.compares is of.soft_classes and self.reader.head_kind != "spans"
 
     @property
     def reader(self):
@@ -163,7 +166,10 @@ class Distiller(DistilledLosses, Task):
         return self.reader.rename_inputs(own) | theirs
 
     def prepare(self, found):
-        inputs, targets, weights = self.reader.prepare(found)
+        blank = self.reader.head_kind == "tokens" and "labels" not in found
+        given = with_blank_tags(found, self.reader.preprocessor.tokenizer) if blank else found
+        inputs, targets, weights = self.reader.prepare(given)
+        targets = None if blank else targets
         marks = (*self.reader.marks, *self.teacher().marks)
         inputs = {name: x for name, x in inputs.items() if name not in marks}
         mask = tf.cast(inputs["padding_mask"], tf.float32)
@@ -171,14 +177,28 @@ class Distiller(DistilledLosses, Task):
             raw = {name: x for name, x in found.items() if name in self.teacher().raw_names}
             asked = self.teacher().prepare(raw)[0]
             inputs |= {TEACHERS + name: x for name, x in asked.items() if name not in marks}
-        counts = {"tokens": mask, "soft": self.row_weights(found)}
+        counts = {"tokens": mask, "soft": self._soft_weights(found, mask, weights)}
         if targets is None:
             return inputs, {"tokens": mask}, counts
         if self.shares["hard"]:
             counts["hard"] = weights
-        if self.reader.head_kind in BY_TOKEN:  # of which some count nothing
-            counts["soft"] = weights
         return inputs, {"tokens": mask, "hard": targets}, counts
+
+    def _soft_weights(self, found, mask, weights):
+        """What each answer counts: (B,), of windows (W,), of tokens (W, L), some of them nothing.
+
+        Args:
+            mask: (W, L). weights: of labels; None without.
+        """
+        if self.reader.head_kind in BY_TOKEN:
+            return mask if weights is None else weights
+        if not self.reader.reads_windows:
+            return self.row_weights(found)
+        if weights is None:
+            if "sample_weight" in found:
+                raise ValueError("Of windows, `sample_weight` goes with labels.")
+            return tf.ones(tf.shape(mask)[:1])
+        return weights[:, 0] if self.reader.head_kind == "spans" else weights
 
     def blank_outputs(self, inputs):
         own = {n: x for n, x in inputs.items() if not n.startswith(TEACHERS)}
@@ -197,7 +217,7 @@ class Distiller(DistilledLosses, Task):
         for name, (total, size) in self.losses(y, y_pred, sample_weight).items():
             metric = getattr(self, f"loss_of_{name.split('/')[0]}")
             metric.update_state(tf.math.divide_no_nan(total, size), size)
-        if self.compares is of.soft_classes and self.reader.head_kind != "spans":
+        if self._tells_agreement():
             alike = tf.argmax(y_pred["student"], -1) == tf.argmax(y_pred["teacher"], -1)
             self.agreement.update_state(tf.cast(alike, tf.float32), sample_weight["soft"])
         return {}
@@ -205,11 +225,7 @@ class Distiller(DistilledLosses, Task):
     # --- Data. ------------------------------------------------------------------------------------
 
     def read(self, x, y=None, sample_weight=None):
-        if y is UNLABELLED:
-            found = columns.text_columns(x, self.raw_names)
-            feeding.say_what_is_lost(self, self.packed_texts(found), self.reader.reads_windows)
-            return found
-        return self.reader.read(x, y, sample_weight)
+        return self.reader.read(x, None if y is UNLABELLED else y, sample_weight)
 
     def packed_texts(self, found):
         return self.reader.packed_texts(found)

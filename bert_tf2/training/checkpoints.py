@@ -146,11 +146,11 @@ class Checkpoints(keras.callbacks.Callback):
         return chosen
 
     def _check_same_run(self, place, state):
-        told = {name: value for name, value in state["run"].items() if name != "shuffle_seed"}
+        there, here = _flat(state["run"]), _flat(self.run)
         differing = {
-            name: f"{shorten(value)} there, {shorten(self.run.get(name))} here"
-            for name, value in told.items()
-            if value != self.run.get(name)
+            name: f"{shorten(value)} there, {shorten(here.get(name))} here"
+            for name, value in there.items()
+            if value != here.get(name)
         }
         if state["format"] != store.FORMAT:
             differing = {"format": f"{state['format']} there, {store.FORMAT} here"}
@@ -267,6 +267,12 @@ class Checkpoints(keras.callbacks.Callback):
                     store.remove(path)
                 except OSError as error:
                     LOGGER.warning("%s cannot be removed: %s. Training goes on.", path, error)
+
+
+def _flat(run):
+    """What tells a run from others, each of its settings by itself."""
+    told = {name: value for name, value in run.items() if name not in ("shuffle_seed", "settings")}
+    return told | run.get("settings", {})
 
 
 def _named_variables(model, callbacks):

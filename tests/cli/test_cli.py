@@ -97,7 +97,7 @@ def test_a_run_is_resumed(work, tmp_path, capsys, monkeypatch):
     assert seconds >= json.loads(lines[-1])["seconds"] - 0.1
     monkeypatch.chdir(work)
     fails(capsys, 1, [*saved, "--resume", "--batch=7"], "another run", "batch_size")
-    fails(capsys, 1, [*saved, "--resume", "--seed=9"], "another run", "{'seed': 9} here")
+    fails(capsys, 1, [*saved, "--resume", "--seed=9"], "another run", "'seed': '1 there, 9 here'")
     with locked(work / "saved"):
         fails(capsys, 1, [*saved, "--resume"], "in use by another run", str(os.getpid()))
     assert json.loads((work / "saved" / "metrics.json").read_text())["epochs"] == first

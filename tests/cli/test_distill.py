@@ -65,9 +65,21 @@ def test_a_classifier_into_fewer_layers(place, capsys):
 
 @pytest.mark.full
 def test_a_bilstm_and_a_run_that_goes_on(place, capsys):
-    rows = f"--train_file={place / 'rows.tsv'}", "--save_checkpoints_steps=1"
+    file = place / "rows.tsv"
+    rows = f"--train_file={file}", f"--dev_file={file}", "--save_checkpoints_steps=1"
     model, told = distilled(place, "lstm", "--student=bilstm", *rows)
-    assert model.output.shape == (None, 2) and "side_by_side" not in told
+    assert model.output.shape == (None, 2) and [*told["side_by_side"]] == ["teacher", "student"]
+    found = told["side_by_side"]["student"]
+    assert found["parameters"] == model.count_params() and found["megabytes"] > 0
+    texts, labels = zip(
+        *(row.split("\t") for row in file.read_text().split("\n")[1:-1]), strict=True
+    )
+    teacher = keras.saving.load_model(place / "teacher.keras")
+    (answers,) = teacher.answer(list(texts), model=model)
+    right = [a == b.encode() for a, b in zip(answers["label"], labels, strict=True)]
+    assert found["accuracy"] == np.mean(right) and found["rows_a_second"] > 0
+    argv = ["predict", f"--model={place / 'lstm' / 'model.keras'}", "tea"]
+    fails(capsys, 1, argv, "`teacher.answer(texts, model=student)`")
     (place / "lstm" / "model.keras").unlink()
     runs("distill", f"--output_dir={place / 'lstm'}", "--resume")
     again = keras.saving.load_model(place / "lstm" / "model.keras")
@@ -88,12 +100,14 @@ def test_words_and_vectors(place, tmp_path):
     }.items():
         teacher.save(tmp_path / f"{name}.keras")
         argv = [f"--init_checkpoint={tmp_path / name}.keras", f"--output_dir={tmp_path / name}"]
-        argv += dev if name == "vectors" else ["--noint8"]
+        argv += dev if name == "vectors" else [f"--dev_file={place / 'texts.txt'}"]
         runs("distill", *argv, texts, "--num_train_epochs=1", "--layers=2")
         model = keras.saving.load_model(tmp_path / name / "model.keras")
         assert model.encoder.config.num_hidden_layers == 2
         assert model.encoder.config.pooler == (name == "vectors")
         told = json.loads((tmp_path / name / "metrics.json").read_text("utf-8"))
+        figure = {"mlm": "mlm_accuracy", "vectors": "spearman"}[name]
+        assert {figure in row for row in told["side_by_side"].values()} == {True}
         want = {"mlm": {"soft": 5, "hard": 2, "cosine": 1}, "vectors": {"soft": 1}}[name]
         assert {n: w for n, w in told["stages"][0]["weights"].items() if w} == want
     assert -1 <= told["side_by_side"]["student, int8"]["spearman"] <= 1
@@ -114,6 +128,6 @@ def test_flags_that_nothing_would_come_of(place, capsys, tmp_path):
         word = f"--{name} is for checkpoints: {place / 'teacher.keras'} has its own"
         fails(capsys, 2, [*argv, f"--{name}={value}"], word)
     fails(capsys, 2, [*argv, "--doc_stride=9"], "--doc_stride is for checkpoints")
-    for flag in ("--layers=1", "--bare", "--dev_file=x.tsv", "--noint8"):
+    for flag in ("--layers=1", "--bare", "--noint8"):
         fails(capsys, 2, [*argv, "--student=bilstm", flag], "not for --student=bilstm")
     assert not (tmp_path / "x").exists()

@@ -125,6 +125,24 @@ def test_flags_of_ones_own_go_on_beside_a_recipe(place, capsys):
         fails(capsys, 1, [*resume, other], "is of another run")
 
 
+def test_a_run_goes_on_with_its_own_documents(place, capsys, tmp_path):
+    """A finished one says that it is; other documents, under whatever name, are another run."""
+    for name, words in {"a": "tea and rain", "b": "rain and stone"}.items():
+        (tmp_path / f"{name}.txt").write_text(f"{words}\n{words}\n\n" * 9)
+    of = f"--input_file={tmp_path / 'a.txt'}"
+    argv = command(place, "docs", of, "--num_train_steps=2", "--save_checkpoints_steps=1")
+    runs(*argv)
+    assert "trained in" in capsys.readouterr().out
+    (tmp_path / "a.txt").rename(tmp_path / "c.txt")
+    resume = ["pretrain", f"--output_dir={place / 'docs'}", "--resume"]
+    runs(*resume, f"--input_file={tmp_path / 'c.txt'}")
+    said = capsys.readouterr().out
+    assert "the run was finished already: nothing was trained" in said and "trained in" not in said
+    other = [*resume, f"--input_file={tmp_path / 'b.txt'}", "--masked_lm_prob=0.4"]
+    said = fails(capsys, 1, other, "is of another run", "sha256_of_data", "0.15 there, 0.4 here")
+    assert "whole_word" not in said
+
+
 def test_what_flags_mean_after_a_recipe_and_a_run_that_goes_on(tmp_path):
     """The run's own value, unless the command line says another or another recipe."""
     verb = VERBS["pretrain"]

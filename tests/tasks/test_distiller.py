@@ -168,6 +168,57 @@ def test_losses_of_texts_are_numpys(cls, settings, labels):
         assert got["hard_loss"] == pytest.approx(0.5 * own, rel=1e-4)
 
 
+def soft_loss(distiller, *rows):
+    distiller.compile("sgd")
+    return distiller.evaluate(*rows, verbose=0, return_dict=True)["soft_loss"]
+
+
+@pytest.mark.parametrize("labelled", by_default([False, True], [False]))
+def test_answers_are_compared_window_by_window(labelled):
+    """Starts and ends of each window, with labels and without; other strides are refused."""
+    short = dataclasses.replace(FOUR, num_hidden_layers=2, max_position_embeddings=20)
+    how = {"doc_stride": 4, "max_question_len": 6}
+    teacher = oracle.tiny_task(bert_tf2.QuestionAnswerer, short, **how)
+    student = student_of(teacher, 1)
+    texts = (["what hums", "who wrote"], [" ".join(TEXTS[:2]), TEXTS[3]])
+    columns = dict(zip(teacher.raw_names, map(tf.constant, texts), strict=True))
+    inputs = {n: x for n, x in teacher.prepare(columns)[0].items() if n in teacher.input}
+    want = []
+    for row in range(len(inputs["token_ids"])):
+        there = inputs["padding_mask"][row].numpy().astype(bool)
+        ours, theirs = (np.asarray(m(inputs), "float64")[row][:, there] for m in (student, teacher))
+        want.append(divergence(ours / 2, theirs / 2).mean() * 4)
+    assert len(want) > 4
+    distiller = Distiller(student, teacher, soft=1.0, hard=float(labelled))
+    rows = (texts, [{"text": [], "answer_start": []}] * 2) if labelled else (texts,)
+    assert soft_loss(distiller, *rows) == pytest.approx(np.mean(want), rel=1e-4)
+    other = oracle.tiny_task(bert_tf2.QuestionAnswerer, short, **how | {"doc_stride": 5})
+    with pytest.raises(ValueError, match=r"window by window.* Other are: doc_stride$"):
+        Distiller(other, teacher)
+
+
+@pytest.mark.full
+def test_tags_are_compared_window_by_window():
+    """Of the first pieces of words, with labels and without."""
+    short = dataclasses.replace(FOUR, num_hidden_layers=2, max_position_embeddings=12)
+    labels = ["O", "B-X", "I-X"]
+    teacher = oracle.tiny_task(bert_tf2.TokenClassifier, short, labels=labels, doc_stride=3)
+    student, words = student_of(teacher, 1), [text.split() for text in TEXTS[:3]]
+    tags = [["O"] * len(row) for row in words]
+    columns = teacher.read(words, tags)
+    inputs, _, weights = teacher.prepare(columns)
+    inputs = {n: x for n, x in inputs.items() if n in teacher.input}
+    ours, theirs = (np.asarray(m(inputs), "float64") for m in (student, teacher))
+    first = weights.numpy() > 0
+    assert len(first) > len(words)
+    want = divergence(ours[first] / 2, theirs[first] / 2).mean() * 4
+    both = Distiller(student, teacher, soft=1.0, hard=1.0)
+    assert soft_loss(both, words, tags) == pytest.approx(want, rel=1e-4)
+    assert soft_loss(Distiller(student, teacher, soft=1.0, hard=0.0), words) == pytest.approx(
+        want, rel=1e-4
+    )
+
+
 # --- What is trained. -----------------------------------------------------------------------------
 
 

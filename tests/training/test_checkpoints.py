@@ -371,10 +371,12 @@ def test_a_folder_has_one_run_at_a_time(tmp_path):
 
 
 def test_settings_tell_runs_apart(tmp_path):
-    run_to(tmp_path, (1, 0), settings={"seed": 1})
-    with pytest.raises(ValueError, match=r"of another run: .*'seed': 1} there, {'seed': 2} here"):
-        opened(tmp_path, settings={"seed": 2})
-    assert opened(tmp_path, settings={"seed": 1})[1] == (1, 0, 1)
+    """Those that differ are shown, and no others, of however many."""
+    same = {f"setting_{i}": "x" * 99 for i in range(9)}
+    run_to(tmp_path, (1, 0), settings=same | {"seed": 1})
+    with pytest.raises(ValueError, match=r"of another run: {'seed': '1 there, 2 here'}\."):
+        opened(tmp_path, settings=same | {"seed": 2})
+    assert opened(tmp_path, settings=same | {"seed": 1, "new": 1})[1] == (1, 0, 1)
 
 
 @pytest.mark.parametrize("other", [{"shape": (5,)}, {"value": 1}])
