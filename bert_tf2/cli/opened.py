@@ -208,6 +208,7 @@ def saved_model(folder, flags):
     import tensorflow as tf
     import tensorflow_text  # noqa: F401  its operations are in the graph
 
+    from bert_tf2.cli import cut_there
     from bert_tf2.serving.client_columns import in_order
 
     check_tree(folder)
@@ -233,7 +234,7 @@ def saved_model(folder, flags):
         names.remove("candidate_labels")
         fixed["candidate_labels"] = tf.constant(flags.candidate_labels)
     adapter = adapters.chosen(flags, str(folder), names)
-    answer = _asking(loaded, names[0], fixed, adapter)
+    answer = _asking(loaded, names[0], fixed, adapter, cut_there.teller(loaded, folder))
     thresholds = 0.5
     if (beside / "thresholds.txt").is_file():
         thresholds = [float(line) for line in _lines(beside, "thresholds.txt")]
@@ -243,11 +244,12 @@ def saved_model(folder, flags):
     return Opened(str(folder), row, answer, tuple(names), classes, thresholds, None, tells, words)
 
 
-def _asking(loaded, column, fixed, each):
+def _asking(loaded, column, fixed, each, tell):
     """A function of rows that asks a SavedModel, see `Opened.answer`.
 
     Args:
         column: the name of a lone one. fixed: what all rows share. each: what each row has besides.
+        tell: a function of columns that says what is cut of them.
     """
     import tensorflow as tf
 
@@ -255,6 +257,7 @@ def _asking(loaded, column, fixed, each):
 
     def answer(x, batch_size):
         sides = x if isinstance(x, dict) else {column: x}
+        tell(sides)
         ask = loaded.signatures["words" if "words" in sides else "serving_default"]
         for start in range(0, len(next(iter(sides.values()))), batch_size):
             part = {n: side[start : start + batch_size] for n, side in sides.items()}
