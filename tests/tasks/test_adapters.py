@@ -25,6 +25,7 @@ KINDS = {
     "bias": {"targets": ("norm", "intermediate")},
 }
 HEAD = ("classifier/kernel", "classifier/bias")
+TOP_LAYERS = [("trainable_layers", 0), ("reinit_layers", 1)]
 
 
 def made(config=oracle.SMALL, **settings):
@@ -309,7 +310,7 @@ def test_a_preset_is_converted_with_its_adapters(tmp_path):
         bert_tf2.convert(tmp_path / "houlsby", tmp_path / "none", "google")
 
 
-@pytest.mark.parametrize("name, layers", [("trainable_layers", 0), ("reinit_layers", 1)])
+@pytest.mark.parametrize("name, layers", by_default(TOP_LAYERS, TOP_LAYERS[:1]))
 def test_top_layers_have_no_meaning_beside_it(tmp_path, name, layers):
     made().save_to_preset(tmp_path / "preset")
     task = bert_tf2.TextClassifier.from_preset(tmp_path / "preset", **{name: layers})
@@ -318,7 +319,7 @@ def test_top_layers_have_no_meaning_beside_it(tmp_path, name, layers):
     assert not task.adapters
 
 
-@pytest.mark.parametrize("kind", ["lora", "houlsby"])  # peft's words, and ours
+@pytest.mark.parametrize("kind", by_default(["lora", "houlsby"], ["lora"]))
 def test_a_head_that_means_something_else_is_refused_by_name(kind, tmp_path):
     """Other labels, in another order, too, another task or pooling: heads of equal sizes; without
     a head it fits all of them."""
