@@ -6,6 +6,7 @@ Letters: B batch, L length, P predictions a row.
 import contextlib
 import mmap
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -176,9 +177,14 @@ def _check_whole(file):
             pass  # its sums are looked at
     except tf.errors.DataLossError as error:
         raise ValueError(
-            f"{file}: expected records as they were written. Received: {error.message}. Copy or "
-            "make it anew"
+            f"{file}: expected records as they were written. Received: {_without_node(error)}. "
+            "Copy or make it anew"
         ) from error
+
+
+def _without_node(error):
+    """What TensorFlow says of a file, without where in a graph that was."""
+    return re.sub(r"\{\{.*?\}\}+ ?| ?\[Op:.*", "", error.message)
 
 
 def check_vocabulary(files, tokenizer):
@@ -199,10 +205,10 @@ def _check_vocabulary(file, here):
         if want != size or not isinstance(there, dict) or "sha256" not in there:
             continue
         if not any(there.get(name) == here[name] for name in ("sha256", "pieces_sha256")):
-            count = there.get("pieces", "other")
+            count = f", of {there['pieces']} pieces" if "pieces" in there else ""
             raise ValueError(
                 f"{file}: its records must be of the model's vocabulary, of {here['pieces']} "
-                f"pieces. Received: {card} names another, of {count} pieces. Make the records "
+                f"pieces. Received: {card} names another{count}. Make the records "
                 "with the model's vocabulary, or give the one that they were made with"
             )
         return
