@@ -187,14 +187,20 @@ def test_what_is_wrong_is_said(url, path, body, status, words):
 
 def test_numbers_that_json_has_no_word_for(tmp_path):
     """Of a SavedModel of others: what does not fit, an answer that is not finite, and its task."""
-    module = tf.Module()
-    twice = tf.function(lambda x: {"y": 2 * x}, [tf.TensorSpec([None], tf.float32, "x")])
-    module.twice = twice
-    tf.saved_model.save(module, tmp_path / "twice" / "1", {"serving_default": twice})
+    for name, dtype in (("twice", "float32"), ("double", "float64"), ("byte", "uint8")):
+        module = tf.Module()
+        module.of = tf.function(lambda x: {"y": 2 * x}, [tf.TensorSpec([None], dtype, "x")])
+        tf.saved_model.save(module, tmp_path / name / "1", {"serving_default": module.of})
     tensor = {"name": "x", "shape": [1], "datatype": "FP32"}
     with running(tmp_path) as url:
         place, v2 = f"{url}/v1/models/twice:predict", f"{url}/v2/models/twice/infer"
         assert good(ask(place, {"instances": [1.5]})) == {"predictions": [3.0]}
+        for name, kind, value in (("double", "FP64", 1e40), ("byte", "UINT8", 7)):
+            there = f"{url}/v1/models/{name}:predict"
+            assert good(ask(there, {"instances": [value]})) == {"predictions": [2 * value]}
+            asked = {"inputs": [tensor | {"datatype": kind, "data": [value]}]}
+            (found,) = good(ask(f"{url}/v2/models/{name}/infer", asked))["outputs"]
+            assert (found["datatype"], found["data"]) == (kind, [2 * value])
         for at, status, words, body in (
             (place, 400, "does not fit into float32", b'{"instances": [1e40]}'),
             (place, 400, "Infinity is no number", b'{"instances": [Infinity]}'),

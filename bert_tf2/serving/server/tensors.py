@@ -9,12 +9,13 @@ import numpy as np
 from bert_tf2.messages import shorten
 from bert_tf2.serving.server.errors import Refused
 
+WHOLE = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+FLOATS = [f"float{bits}" for bits in (16, 32, 64)]
 KINDS = {  # dtype -> the types in JSON that may stand for it, and their name
     "string": ((str, dict), 'text, or {"b64": …}'),
-    "int32": ((int,), "a whole number"),
-    "int64": ((int,), "a whole number"),
-    "float32": ((int, float), "a number"),
     "bool": ((bool,), "true or false"),
+    **dict.fromkeys(WHOLE, ((int,), "a whole number")),
+    **dict.fromkeys(FLOATS, ((int, float), "a number")),
 }
 
 

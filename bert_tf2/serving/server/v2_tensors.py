@@ -7,14 +7,13 @@ import numpy as np
 
 from bert_tf2.messages import shorten
 from bert_tf2.serving.server.errors import Refused
-from bert_tf2.serving.server.tensors import KINDS, check_shape, numbers
+from bert_tf2.serving.server.tensors import FLOATS, KINDS, WHOLE, check_shape, numbers
 
 TYPES = {  # ours -> theirs
     "string": "BYTES",
     "bool": "BOOL",
-    "int32": "INT32",
-    "int64": "INT64",
-    "float32": "FP32",
+    **{name: name.upper() for name in WHOLE},
+    **{name: name.replace("float", "FP") for name in FLOATS},
 }
 
 
