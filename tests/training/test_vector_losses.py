@@ -274,7 +274,7 @@ BAD = {
         {"kind": "matryoshka", "loss": {"kind": "matryoshka", "loss": "cosent"}},
         "must be a plain one",
     ),
-    "no loss": ({"kind": "matryoshka", "matryoshka_dims": [2]}, "`loss` must be one of"),
+    "no loss": ({"kind": "matryoshka", "matryoshka_dims": [2]}, "stands around another loss"),
 }
 
 
@@ -294,7 +294,7 @@ def test_columns_choose_a_loss():
     assert default_kind(1, "names") == "batch_hard_triplet"
     assert default_kind(2, None) == default_kind(5, None) == "multiple_negatives_ranking"
     assert (default_kind(2, "numbers"), default_kind(3, "numbers")) == ("cosent", "margin_mse")
-    with pytest.raises(ValueError, match="For 2 texts a row and names, say `loss`"):
+    with pytest.raises(ValueError, match="goes by itself with 2 texts a row and names: say"):
         default_kind(2, "names")
 
 

@@ -167,7 +167,7 @@ NAMES = {
     ),
     "electra_generator": Naming(
         rows(_ELECTRA_GENERATOR),
-        skipped={r"^(electra|discriminator_predictions)/": "the discriminator's"},
+        skipped={r"^(electra|discriminator_predictions|task_specific)/": "the discriminator's"},
     ),
 }
 FORMATS = {"google": (FORMAT, NAMES)}
