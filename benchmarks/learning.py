@@ -119,10 +119,10 @@ def further(flags):
     mlm = bert_tf2.MaskedLM.from_preset(flags.preset, max_length=128)
     start = mlm.evaluate(test, verbose=0, return_dict=True)["mlm_perplexity"]
     print(f"test perplexity before: {start:.1f}", flush=True)
-    mlm.compile({"learning_rate": 2e-4})
+    mlm.compile({"learning_rate": 5e-5})
     run = saved(flags, "wikitext")
     history = mlm.fit(
-        train, epochs=flags.epochs or 8, validation_data=test, callbacks=[run], verbose=2
+        train, epochs=flags.epochs or 4, validation_data=test, callbacks=[run], verbose=2
     ).history
     folder = flags.place / "wikitext_model"
     if not folder.exists():
@@ -176,7 +176,7 @@ def scratch(flags):
     mlm = bert_tf2.MaskedLM(bert_tf2.Encoder(config), bert_tf2.Preprocessor(tokenizer, 128))
     mlm.compile({"learning_rate": 1e-3})
     history = mlm.fit(
-        train, epochs=flags.epochs or 60, validation_data=test, callbacks=[run], verbose=2
+        train, epochs=flags.epochs or 30, validation_data=test, callbacks=[run], verbose=2
     ).history
     return {
         "unigram floor": round(floor, 2),
