@@ -30,6 +30,11 @@ RESULTS, TABLE = (materials.HERE / name for name in ("learning.json", "LEARNING.
 PLACE = materials.WORK / "learning"
 SEED = 1
 MARKS = {" @.@ ": ".", " @,@ ": ",", " @-@ ": "-", "<unk>": ""}  # of WikiText's tokens
+NOTES = {  # what was found, for people
+    "wikitext": "SST-2 is learnt worse after it: a billion pairs of sentences made this encoder, "
+    "and 0.2 million words of an encyclopedia take more of that than they bring. At a rate of 2e-4 "
+    "perplexity falls to 135.2, and the accuracy to 0.8188.",
+}
 
 
 def parse(argv):
@@ -292,6 +297,7 @@ def table(results):
         about = WORKS[name].__doc__.splitlines()[0]
         parts += ["", f"## {name}", "", f"{about} {row['date']}, {processor}.", ""]
         parts += lines_of(row["found"])
+        parts += ["", NOTES[name]] if name in NOTES else []
     return "\n".join(parts) + "\n"
 
 
