@@ -225,7 +225,8 @@ def saved_model(folder, flags):
             "graph: export it with bert_tf2 export"
         )
     row = task_table.row_of(_lines(beside, "task.txt")[0], None, serve.structured_outputs)
-    classes = _lines(beside, "labels.txt") if "labels" in row.load().settings else None
+    named = "labels" in row.load().settings or (beside / "labels.txt").is_file()
+    classes = _lines(beside, "labels.txt") if named else None
     names = [*in_order(serve.structured_input_signature[1])]  # text, text_pair, …
     fixed = {}
     if "candidate_labels" in names:
