@@ -4,7 +4,6 @@ import shutil
 
 from bert_tf2.cli.flags import UsageError
 
-COLUMN = "adapter"  # in which rows of an exported model choose theirs
 # Settings of `modeling.adapter_kinds` by the ends of their flags, and the kinds that have them.
 SETTINGS = {
     "rank": ("lora",),
@@ -71,31 +70,3 @@ def opened(flags, task):
             task.delete_adapter(name)
         task.load_adapter(folder, name)
     return [name for name, _, _ in pairs]
-
-
-def chosen(flags, name, columns):
-    """{"adapter": its name} for each row of an exported model of which rows choose; else {}.
-
-    Args:
-        name: what the model is called. columns: list of its inputs, from which that one is taken.
-
-    Raises:
-        UsageError: no choice where there is one to make, or one where there is none.
-    """
-    given = flags.adapter_name if "adapter_name" in flags else None
-    if COLUMN not in columns:
-        if given is not None:
-            raise UsageError(
-                f"--adapter_name is for models with several adapters, which {name} is not. "
-                f"Received: {given!r}",
-                flags.command,
-            )
-        return {}
-    if given is None:
-        raise UsageError(
-            f"--adapter_name must be given: {name} has several adapters. --adapter_name= asks it "
-            "without any",
-            flags.command,
-        )
-    columns.remove(COLUMN)
-    return {COLUMN: given}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from bert_tf2.cli import adapters, console, task_table
+from bert_tf2.cli import console, exported, task_table
 from bert_tf2.cli.flags import UsageError, one_of
 from bert_tf2.files import check_tree, digest
 from bert_tf2.messages import assertion
@@ -209,7 +209,6 @@ def saved_model(folder, flags):
     import tensorflow_text  # noqa: F401  its operations are in the graph
 
     from bert_tf2.cli import cut_there
-    from bert_tf2.serving.client_columns import in_order
 
     check_tree(folder)
     note = "runs its own graph, which may read and write files: open none that you do not trust."
@@ -227,22 +226,16 @@ def saved_model(folder, flags):
     row = task_table.row_of(_lines(beside, "task.txt")[0], None, serve.structured_outputs)
     named = "labels" in row.load().settings or (beside / "labels.txt").is_file()
     classes = _lines(beside, "labels.txt") if named else None
-    names = [*in_order(serve.structured_input_signature[1])]  # text, text_pair, …
-    fixed = {}
-    if "candidate_labels" in names:
-        if not flags.candidate_labels:
-            raise UsageError("--candidate_labels must be given", flags.command)
-        names.remove("candidate_labels")
-        fixed["candidate_labels"] = tf.constant(flags.candidate_labels)
-    adapter = adapters.chosen(flags, str(folder), names)
-    answer = _asking(loaded, names[0], fixed, adapter, cut_there.teller(loaded, folder))
+    names, fixed, each = exported.asked_of(flags, str(folder), serve.structured_input_signature[1])
+    fixed = {name: tf.constant(value) for name, value in fixed.items()}
+    answer = _asking(loaded, names[0], fixed, each, cut_there.teller(loaded, folder))
     thresholds = 0.5
     if (beside / "thresholds.txt").is_file():
         thresholds = [float(line) for line in _lines(beside, "thresholds.txt")]
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     tells = functools.partial(digest, paths)
     words = "words" in loaded.signatures
-    return Opened(str(folder), row, answer, tuple(names), classes, thresholds, None, tells, words)
+    return Opened(str(folder), row, answer, names, classes, thresholds, None, tells, words)
 
 
 def _asking(loaded, column, fixed, each, tell):

@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from bert_tf2.cli import adapters, console, task_files, task_table
+from bert_tf2.cli import console, exported, task_files, task_table
 from bert_tf2.cli.flags import UsageError, parse
 from bert_tf2.cli.opened import open_model
 from bert_tf2.cli.verbs import VERBS
@@ -130,7 +130,7 @@ def request(flags):
 def _opened(client, flags):
     """A served model as the other verbs know models."""
     from bert_tf2.cli.opened import Opened
-    from bert_tf2.serving.client_columns import filled_up, in_order
+    from bert_tf2.serving.client_columns import filled_up
 
     about = client.about
     client.version = int(about["version"])  # which answers all rows, though there come newer ones
@@ -138,13 +138,8 @@ def _opened(client, flags):
         raise ValueError(f"{client.url} does not tell the task of {client.model}: ask it with curl")
     signature = about["signatures"]["serving_default"]
     row = task_table.row_of(about["task"], None, signature["outputs"])
-    names, shared = [*in_order(signature["inputs"])], {}
-    if "candidate_labels" in names:
-        if not flags.candidate_labels:
-            raise UsageError("--candidate_labels must be given", flags.command)
-        names.remove("candidate_labels")
-        shared["candidate_labels"] = flags.candidate_labels
-    each = adapters.chosen(flags, f"{client.model} on {client.url}", names)
+    where = f"{client.model} on {client.url}"
+    names, shared, each = exported.asked_of(flags, where, signature["inputs"])
 
     def answer(x, batch_size):
         sides = x if isinstance(x, dict) else {names[0]: x}
@@ -158,5 +153,5 @@ def _opened(client, flags):
     def fingerprint():
         return json.dumps(about, sort_keys=True)
 
-    words, columns = "words" in about["signatures"], tuple(names)
+    words, columns = "words" in about["signatures"], names
     return Opened(client.url, row, answer, columns, about["labels"], 0.5, None, fingerprint, words)

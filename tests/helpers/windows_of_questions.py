@@ -1,5 +1,13 @@
 """The windows of a question's context, in plain Python, as run_squad.py cuts them."""
 
+QUESTIONS = ["What hums?", "", "is it tea", "who?"]
+CONTEXTS = [
+    "The kettle hums. It rains & a kettle sings: TEA, stone… no rain",
+    "stone tea",
+    "",
+    "A  stone\u0301;" * 5,
+]
+
 
 def windows_of(task, question, context, longest, stride, most_asked):
     """(ids, [(position, start, end, has most context)]) of each window, one after another."""

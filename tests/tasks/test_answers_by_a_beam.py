@@ -10,19 +10,12 @@ import oracle
 import pytest
 from by_default import by_default
 from closeness import BACKWARD
-from windows_of_questions import windows_of
+from windows_of_questions import CONTEXTS, QUESTIONS, windows_of
 
 import bert_tf2
 from bert_tf2.data.squad import write_answers
 
 FAMILIES = {"answerable_spans": "albert", "joint_spans": "electra"}
-QUESTIONS = ["What hums?", "", "is it tea", "who?"]
-CONTEXTS = [
-    "The kettle hums. It rains & a kettle sings: TEA, stone… no rain",
-    "stone tea",
-    "",
-    "A  stone\u0301;" * 5,
-]
 SETTINGS = {"doc_stride": 3, "max_question_len": 5}
 ANSWERS = [
     {"text": "kettle", "answer_start": 30},

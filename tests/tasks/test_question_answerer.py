@@ -12,21 +12,13 @@ import pytest
 import tensorflow as tf
 import tokenizer_rules
 from closeness import BACKWARD, FORWARD, assert_near
-from windows_of_questions import windows_of
+from windows_of_questions import CONTEXTS, QUESTIONS, windows_of
 
 import bert_tf2
 from bert_tf2.data.answer_spans import answer_spans
 from bert_tf2.data.squad import read_squad, write_answers
 from bert_tf2.scoring import nbest
 from bert_tf2.tasks import answer_rows
-
-QUESTIONS = ["What hums?", "", "is it tea", "who?"]
-CONTEXTS = [
-    "The kettle hums. It rains & a kettle sings: TEA, stone… no rain",
-    "stone tea",
-    "",
-    "A  stone\u0301;" * 5,
-]
 
 
 @pytest.fixture(scope="module")

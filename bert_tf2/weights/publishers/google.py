@@ -102,7 +102,7 @@ nsp                          cls/seq_relationship
 """
 
 # google-research/albert: the same files there; and squad_utils.py, create_v2_model, which finds an
-# answer's end after its start, and whether there is one (modeling/answer_beams.py).
+# answer's end after its start, and whether there is one (modeling/answer_heads.py).
 _ALBERT_BLOCKS = """
 embeddings/projection        bert/encoder/embedding_hidden_mapping_in
 {block}/attention/query      GROUP/attention_1/self/query
