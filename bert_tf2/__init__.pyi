@@ -1361,10 +1361,11 @@ def measures_view(found: Attention | Sequence[Attention]) -> View: ...
 def export_saved_model(
     task: Any,
     folder: str | os.PathLike[str],
-    pairs: Sequence[Any] = ...,
+    pairs: bool | None = ...,
     precision: str | None = ...,
     about: Mapping[str, Any] | None = ...,
     adapters: str | Sequence[str] | None = ...,
+    model: Any = ...,
 ) -> pathlib.Path: ...
 def export_text_encoder(
     model: Any, folder: str | os.PathLike[str], tokenizer: Tokenizer = ...

@@ -38,6 +38,7 @@ PARAMETERS = {
         "str", "text text_name question context query token to activation_function family metric"
     ),
     **_all("str", "hidden_act"),
+    **_all("bool | None", "export_saved_model.pairs"),
     **_all(
         COUNT,
         "max_length max_seq_len max_question_len max_answer_len doc_stride top_k truncate_dim "

@@ -12,6 +12,7 @@ from bert_tf2.files import new_file, write_json
 
 WEIGHTS = ("soft", "hard", "cosine", "hidden", "attention", "relations")
 NOT_OF_A_BILSTM = ("layers", "bare", "int8")  # of a student with an encoder
+SERVED = "serving"  # where a student without an encoder lies that reads texts
 NOT_OF_A_RUN = training_runs.NOT_OF_A_RUN
 
 
@@ -141,10 +142,13 @@ def _finish(flags, teacher, student, told, place):
     metrics = {"stages": told, "versions": versions()}
     is_task = isinstance(student, Task)
     made = opened(flags.output_dir, student) if is_task else _plain(teacher, student, place)
+    served = None if is_task else _written(made, place / SERVED)[0]
     metrics["side_by_side"] = _side_by_side(flags, {"teacher": teacher, "student": made})
     print("\n" + _table(metrics["side_by_side"]))
     write_json(place / "metrics.json", scores.plain(metrics))
     print(f"\nwritten to {place}: model.keras, metrics.json")
+    if served:
+        print(f"with its teacher's tokenizer: bert_tf2 predict --saved_model={served}")
 
 
 def _plain(teacher, student, place):
@@ -179,16 +183,20 @@ def _layers(model):
 
 
 def _exported(flags, model, folder, precision):
-    """A model as a SavedModel, an `Opened`, its folder and its bytes; a BiLSTM as it is saved."""
+    """A model as a SavedModel, an `Opened`, its folder and its bytes."""
     from bert_tf2.cli.opened import saved_model
+
+    place, size = _written(model, folder, precision)
+    return saved_model(place, flags), place, size
+
+
+def _written(model, folder, precision=None):
+    """Writes it as a SavedModel. -> where, and its bytes."""
     from bert_tf2.serving.export import export_saved_model
 
-    if not hasattr(model.task, "encoder"):
-        place = Path(model.name)
-        return model, place, (place / "model.keras").stat().st_size
-    place = export_saved_model(model.task, folder, None, precision)
-    size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-    return saved_model(place, flags), place, size
+    reader, computes = model.reader or model.task, model.task if model.reader else None
+    place = export_saved_model(reader, folder, None, precision, model=computes)
+    return place, sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
 
 
 def _read_by(model, served, place):

@@ -164,7 +164,8 @@ def load_task(path):
     if type(model).__name__ == "Functional":
         raise ValueError(
             f"{path} is a Keras model of ids, such as distill --student=bilstm makes, and no task: "
-            "its teacher reads texts for it, in Python `teacher.answer(texts, model=student)`"
+            "give --saved_model the folder serving/1 beside it, which reads texts; in Python "
+            "`teacher.answer(texts, model=student)`"
         )
     task_table.row_of(type(model).__name__)
     return model

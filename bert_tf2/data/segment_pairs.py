@@ -18,6 +18,7 @@ from bert_tf2.text.packing import truncated_lengths
 
 SHORT = 0.1  # the share of documents whose rows aim at another length
 DOCUMENTS_AT_ONCE = 1024  # of a dataset: segments from elsewhere come from these
+WINDOWS_WITHOUT = 64  # after so many of these in which nothing follows, a stream is given up
 ROWS_AT_ONCE = 32
 CUTS = 1  # the seed of what stays the same on each pass
 
@@ -60,7 +61,8 @@ def rows_of_pairs(documents, preprocessor, sampling, objective):
         int32 (B,) `next_sentence_labels`: 1 for a half from elsewhere, or halves that are swapped.
 
     Raises:
-        ValueError: documents in memory of which no row can be made.
+        ValueError: documents in memory of which no row can be made; a dataset of such is refused as
+            it is read, at its end or after `WINDOWS_WITHOUT` windows.
     """
 
     def rows(segments, chunks, seed):
@@ -79,13 +81,12 @@ def rows_of_pairs(documents, preprocessor, sampling, objective):
         return rows(segments, chunks, sampling.order.state)
 
     @pipeline.as_written
-    def of_window(number, window):
-        segments = _segments(window, preprocessor, objective, number)
+    def of_window(number, segments):
         chunks = tf.data.Dataset.from_tensor_slices(segments.chunks).batch(ROWS_AT_ONCE)
         return rows(segments, chunks, _folded(sampling.order.state, number))
 
     singles = documents if documents.element_spec.shape.rank == 0 else documents.unbatch()
-    windows = singles.batch(DOCUMENTS_AT_ONCE)
+    windows = _in_windows(singles.batch(DOCUMENTS_AT_ONCE), preprocessor, objective)
     return windows.enumerate().flat_map(of_window)
 
 
@@ -95,18 +96,50 @@ def _folded(seed, number):
 
 def _in_memory(documents, preprocessor, objective):
     found = _segments(tf.convert_to_tensor(documents), preprocessor, objective)
-    sizes = found.chunks[:, 1] - found.chunks[:, 0]
-    if not tf.reduce_any(sizes > 1):  # in no row does anything follow
+    if not _follows(found):
         lines = int(found.sentences.shape[0]) - 1
-        wanted = "a document of two sentences or more"
-        wanted = f"two documents, and {wanted}" if objective == "nsp" else wanted
-        raise ValueError(
-            f"For {objective!r} there must be {wanted}, both within one row: each text is a "
-            f"document, with one sentence a line. Received: {len(documents)} texts of {lines} "
-            f"lines in all, for rows of {preprocessor.max_length} tokens. Train without a "
-            "`second_task` (--objective=mlm) where there are none, or with longer rows."
-        )
+        raise _nothing_follows(objective, len(documents), lines, preprocessor.max_length)
     return found
+
+
+def _in_windows(windows, preprocessor, objective):
+    """Batches of documents -> `Segments` of each; stops where all have been without a pair."""
+    end = tf.data.Dataset.from_tensors(tf.zeros([0], tf.string))  # no batch is empty but this
+
+    def check(known, documents, lines, last):
+        if last and not known:
+            raise _nothing_follows(objective, documents, lines, preprocessor.max_length)
+        return known
+
+    def read(seen, numbered):
+        number, window = numbered
+        found = _segments(window, preprocessor, objective, number)
+        known, documents, lines = seen
+        known |= _follows(found)
+        documents += tf.size(window, tf.int64)
+        lines += tf.size(found.sentences, tf.int64) - 1
+        last = (tf.size(window) == 0) | (number + 1 == WINDOWS_WITHOUT)
+        known = tf.numpy_function(check, [known, documents, lines, last], tf.bool, stateful=False)
+        return (tf.ensure_shape(known, []), documents, lines), found
+
+    nothing = tf.constant(False), tf.zeros([], tf.int64), tf.zeros([], tf.int64)
+    return windows.concatenate(end).enumerate().scan(nothing, pipeline.as_written(read))
+
+
+def _follows(segments):
+    """Whether in any row of them something follows."""
+    return tf.reduce_any(segments.chunks[:, 1] - segments.chunks[:, 0] > 1)
+
+
+def _nothing_follows(objective, documents, lines, length):
+    wanted = "a document of two sentences or more"
+    wanted = f"two documents, and {wanted}" if objective == "nsp" else wanted
+    return ValueError(
+        f"For {objective!r} there must be {wanted}, both within one row: each text is a document, "
+        f"with one sentence a line. Received: {documents} texts of {lines} lines in all, for rows "
+        f"of {length} tokens. Train without a `second_task` (--objective=mlm) where there are "
+        "none, or with longer rows."
+    )
 
 
 def _segments(documents, preprocessor, objective, number=0):

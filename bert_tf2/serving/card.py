@@ -13,7 +13,7 @@ from bert_tf2.files import write_file, write_json
 CARD = "model_card.json"
 
 
-def card_of(task, precision, signatures, about=None):
+def card_of(task, precision, signatures, about=None, model=None):
     """All that is known of an exported model, as JSON can say it.
 
     Args:
@@ -21,6 +21,7 @@ def card_of(task, precision, signatures, about=None):
         precision: what the graph computes in.
         signatures: {name: concrete function}.
         about: dict of what only people know: `data`, `scores`, `license`, …
+        model: what computes in the task's place, if something does.
 
     Returns:
         dict.
@@ -29,16 +30,12 @@ def card_of(task, precision, signatures, about=None):
 
     import bert_tf2
 
-    config, tokenizer = task.encoder.config, task.preprocessor.tokenizer
-    shapes = [v.shape for v in task.named_variables().values()]
+    tokenizer = task.preprocessor.tokenizer
     return {
         "task": type(task).__name__,
         "labels": getattr(task, "labels", None),
         "settings": {name: getattr(task, name) for name in task.settings},
-        "family": config.family,
-        "layers": config.num_hidden_layers,
-        "width": config.hidden_size,
-        "parameters": sum(map(math.prod, shapes)),
+        **(_computing(task) if model is None else _instead(model)),
         "precision": precision,
         "vocabulary": {"kind": type(tokenizer).__name__, "size": tokenizer.vocabulary_size},
         "max_length": task.preprocessor.max_length,
@@ -52,6 +49,20 @@ def card_of(task, precision, signatures, about=None):
         },
         **(about or {}),
     }
+
+
+def _computing(task):
+    config, shapes = task.encoder.config, [v.shape for v in task.named_variables().values()]
+    return {
+        "family": config.family,
+        "layers": config.num_hidden_layers,
+        "width": config.hidden_size,
+        "parameters": sum(map(math.prod, shapes)),
+    }
+
+
+def _instead(model):
+    return {"family": model.name, "parameters": model.count_params()}
 
 
 def _signature(function):

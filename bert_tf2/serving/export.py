@@ -15,7 +15,9 @@ from bert_tf2.tasks.task import Task
 WITHOUT_GRADIENTS = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
 
 
-def export_saved_model(task, folder, pairs=None, precision=None, about=None, adapters=None):
+def export_saved_model(
+    task, folder, pairs=None, precision=None, about=None, adapters=None, model=None
+):
     """Writes a SavedModel that needs nothing but tensorflow and tensorflow_text to run.
 
     The vocabulary and the class names are inside the graph: no file beside the model is read.
@@ -59,14 +61,16 @@ def export_saved_model(task, folder, pairs=None, precision=None, about=None, ada
         adapters: names of the task's LoRAs, or "all": rows then name theirs in a further column
             `adapter` (B,) string, "" for none, and `serving_default`, `token_ids` and `tokenize`
             are all there is. Default: the active one, merged.
+        model: what gives the outputs to ids in the task's place, such as a `bilstm_of` it; the task
+            reads the texts, and says what outputs mean.
 
     Returns:
         pathlib.Path of the folder written.
 
     Raises:
         FileExistsError: that version exists; nothing is changed.
-        ValueError: another precision, also than the task's own beside `adapters`; or adapters that
-            cannot be chosen by the row.
+        ValueError: another precision, also than the task's own beside `adapters` or `model`;
+            adapters that cannot be chosen by the row, or beside a `model`.
 
     Examples:
         >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
@@ -77,7 +81,7 @@ def export_saved_model(task, folder, pairs=None, precision=None, about=None, ada
     place = _Versions(Path(folder))
     place()  # a version that exists is refused before the work, not after it
     pairs = task.takes_pairs if pairs is None else pairs
-    served, asked, requests = _asked(task, pairs, precision, adapters)
+    served, asked, requests = _asked(task, pairs, precision, adapters, model)
     # What the graphs read and no more: a float32 kernel has no place beside its int8 codes. Not
     # keras.export.ExportArchive, which writes every weight twice.
     module = tf.Module()
@@ -95,17 +99,22 @@ def export_saved_model(task, folder, pairs=None, precision=None, about=None, ada
         name = place.folder.absolute().parent.name
         warmup.write(extra, name, requests)
         computed = precision or task.encoder.policy.compute_dtype
-        card.write(unfinished, name, card.card_of(task, computed, asked, about), requests)
+        card.write(unfinished, name, card.card_of(task, computed, asked, about, model), requests)
     return place.folder
 
 
-def _asked(task, pairs, precision, adapters):
+def _asked(task, pairs, precision, adapters, model):
     """-> what holds the variables, its signatures, and a request for each."""
-    if adapters is None:
+    if adapters is None and model is None:
         served = at_precision(task, precision)
         return served, signatures(served, pairs), samples(served, pairs)
+    beside = "adapters" if model is None else "model"
     if precision not in (None, task.encoder.policy.name):
-        raise ValueError(f"`precision` must be left out beside `adapters`. Received: {precision!r}")
+        raise ValueError(f"`precision` must be left out beside `{beside}`. Received: {precision!r}")
+    if model is not None:
+        if adapters is not None:
+            raise ValueError("`adapters` are the task's, and change nothing of a `model`.")
+        return task, signatures(task, pairs, model), samples(task, pairs)
     many = Many(task, None if adapters == "all" else adapters)
     return many, many.signatures(pairs), many.samples(pairs)
 

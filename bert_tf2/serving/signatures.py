@@ -11,15 +11,16 @@ SAMPLE = {"prompt_name": "", "candidate_labels": "tea"}  # where a sentence will
 SENTENCE = "A text to warm up with."
 
 
-def signatures(task, pairs):
+def signatures(task, pairs, model=None):
     """dict of names to concrete functions of a task.
 
     Args:
         task: a task model.
         pairs: whether its strings come in pairs.
+        model: what gives the outputs to ids in the task's place, see `answering.answer`.
     """
     # A function of its own for the model, which loads in as much time as all the rest.
-    graph, strings = task.answering(model=answering.part(task)), task.string_inputs(pairs)
+    graph, strings = task.answering(model=answering.part(model or task)), task.string_inputs(pairs)
     ids = {
         name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name)
         for name, tensor in task.input.items()

@@ -80,6 +80,16 @@ def test_a_bilstm_and_a_run_that_goes_on(place, capsys):
     assert found["accuracy"] == np.mean(right) and found["rows_a_second"] > 0
     argv = ["predict", f"--model={place / 'lstm' / 'model.keras'}", "tea"]
     fails(capsys, 1, argv, "`teacher.answer(texts, model=student)`")
+    served, figures = place / "lstm" / "serving" / "1", place / "figures.json"
+    asked = f"--saved_model={served}", f"--input_file={file}", f"--output_file={figures}"
+    runs("evaluate", *asked)
+    assert json.loads(figures.read_text("utf-8"))["accuracy"] == found["accuracy"]
+    card = json.loads((served / "model_card.json").read_text("utf-8"))
+    assert card["family"] == "bilstm" and card["parameters"] == model.count_params()
+    with pytest.raises(ValueError, match=r"beside `model`\. Received: 'int8'"):
+        bert_tf2.export_saved_model(teacher, place / "x", precision="int8", model=model)
+    with pytest.raises(ValueError, match="`adapters` are the task's"):
+        bert_tf2.export_saved_model(teacher, place / "x", adapters="all", model=model)
     (place / "lstm" / "model.keras").unlink()
     runs("distill", f"--output_dir={place / 'lstm'}", "--resume")
     again = keras.saving.load_model(place / "lstm" / "model.keras")

@@ -6,7 +6,7 @@ import tensorflow as tf
 from by_default import by_default
 
 from bert_tf2 import Preprocessor, WordPieceTokenizer
-from bert_tf2.data import pipeline, pretraining, segment_pairs
+from bert_tf2.data import labels, pipeline, pretraining, segment_pairs
 
 TOKENIZER = WordPieceTokenizer(
     ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{i}" for i in range(400))]
@@ -127,6 +127,18 @@ SINGLES = [("sop", "w1 w2|w3"), ("nsp", "w1 w2|w3")]
 def test_corpora_that_have_no_pairs(objective, texts):
     with pytest.raises(ValueError, match=rf"For '{objective}' there must be .*Received: \d texts"):
         rows(objective, texts.split("|"))
+
+
+@pytest.mark.parametrize(
+    ("objective", "endless"),
+    by_default([("nsp", False), ("sop", False), ("sop", True)], [("sop", False)]),
+)
+def test_streams_that_have_no_pairs(objective, endless):
+    """At their end; one without an end after so many windows, and not never."""
+    stream = tf.data.Dataset.from_tensor_slices([f"w{i} w{i}" for i in range(1100)])
+    said = rf"For '{objective}' there must be .*Received: {65536 if endless else 1100} texts"
+    with pytest.raises(ValueError, match=said), labels.errors_named():
+        rows(objective, stream.repeat() if endless else stream)
 
 
 @pytest.mark.full
