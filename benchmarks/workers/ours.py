@@ -102,9 +102,10 @@ def serve(question):
     from benchmarks.workers.keras_training import read_batch
 
     model = tf.saved_model.load(question["saved_model"])
-    answer, asked = model.signatures["serving_default"], {"text": [question["text"]]}
     if question.get("ids"):
         answer, asked = model.signatures["token_ids"], read_batch(question["batch"])[0]
+    else:
+        answer, asked = model.signatures["serving_default"], {"text": [question["text"]]}
     asked = {name: tf.constant(x) for name, x in asked.items()}
 
     def once():
