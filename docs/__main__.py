@@ -20,25 +20,39 @@ PAGES = ROOT / "build" / "pages"
 FOLDERS = ("docs", "benchmarks", "checkpoints", "notebooks")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 CODE = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.M | re.S)
-PICTURES = (".png", ".svg")
+COPIED = (".png", ".svg", ".css")
+FETCHED = '<script src="https://unpkg.com/iframe-worker/shim" type="text/javascript"></script>'
 
 
 def main():
     """Builds the site. -> exit code"""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or its notes would look like warnings
     shutil.rmtree(PAGES, ignore_errors=True)
     for place, text in gathered().items():
         target = PAGES / place
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
     for folder in FOLDERS:
-        for picture in (ROOT / folder).glob("*"):
-            if picture.suffix in PICTURES:
-                shutil.copy(picture, PAGES / folder)
+        for file in (ROOT / folder).glob("*"):
+            if file.suffix in COPIED:
+                shutil.copy(file, PAGES / folder)
     program = Path(sys.executable).with_name("zensical")
     if not program.is_file():
         sys.exit('zensical is not installed: pip install ".[docs]"')
     command = [program, "build", "--strict", "--clean", "-f", ROOT / "mkdocs.yml"]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if not code:
+        _fetch_nothing()
+        print("Open site/index.html in a browser")
+    return code
+
+
+def _fetch_nothing():
+    """Puts a script of ours where the builder's pages would fetch one for searches from files."""
+    ours = Path(__file__).with_name("search_from_files.js").read_text("utf-8")
+    for page in (ROOT / "site").rglob("*.html"):
+        text = page.read_text("utf-8")
+        page.write_text(text.replace(FETCHED, f"<script>\n{ours}</script>"), encoding="utf-8")
 
 
 def gathered():
