@@ -30,7 +30,7 @@ test-soak: peers ## and kill chains, fuzzing, whole trainings, peers' programs: 
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 peers: $(VENV)/installed ## environments of the libraries that tests compare with, 5 GB, once
-	@$(BIN)/python -m benchmarks.venvs transformers model_garden
+	@$(BIN)/python -m benchmarks.venvs transformers model_garden clients
 
 bench: $(VENV)/installed ## side by side with every peer, an hour and a half (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks

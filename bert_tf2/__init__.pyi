@@ -1232,6 +1232,7 @@ def convert(
     to: str,
     dtype: str | None = ...,
     config_file: str | os.PathLike[str] | None = ...,
+    ignore: Sequence[Any] | None = ...,
 ) -> Any: ...
 def extend_vocabulary(
     source: str | os.PathLike[str],

@@ -15,7 +15,7 @@ LOGGER = logging.getLogger("bert_tf2")
 _IN_GENERATOR = f"{weights.GENERATOR}/"
 
 
-def convert(source, folder, to, dtype="float32", config_file=None):
+def convert(source, folder, to, dtype="float32", config_file=None, ignore=()):
     """Writes a checkpoint in another format: encoder, heads, config and the tokenizer's files.
 
     A preset's adapters stay in a preset; in another format the active one is merged.
@@ -29,6 +29,7 @@ def convert(source, folder, to, dtype="float32", config_file=None):
             `serving.hub.export_text_encoder`).
         dtype: of the stored numbers, see `weights.save`.
         config_file: the JSON config, where it does not lie beside the weights.
+        ignore: patterns of names in the file to leave out, such as "task_specific/chunk".
 
     Returns:
         a `weights.Report`: what was read and what was left out, with why.
@@ -44,7 +45,7 @@ def convert(source, folder, to, dtype="float32", config_file=None):
         []
     """
     path = weights.resolve(source)
-    checkpoint = weights.open_checkpoint(path, config_file=config_file)
+    checkpoint = weights.open_checkpoint(path, config_file=config_file, ignore=ignore)
     if checkpoint.task is None:  # what its folder lost, and the registry knows
         known = weights.known_sentences(path, checkpoint.config.max_length)
         checkpoint = dataclasses.replace(checkpoint, task=known)

@@ -78,7 +78,7 @@ class Job:
 
     def rows(self):
         """The rows of the file, one after another."""
-        return self.model.row.stream(self.flags, self.path)
+        return self.model.stream(self.flags, self.path)
 
     def windows(self, start=0):
         """Yields what `answered` gives of each window of rows, from that row on."""

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from bert_tf2.cli import console
-from bert_tf2.cli.flags import one_of
+from bert_tf2.cli.flags import UsageError, one_of
 
 
 def convert(flags):
@@ -17,6 +17,8 @@ def convert(flags):
     check_output(flags.output_dir)
     flag = one_of(flags, "init_checkpoint", "model")
     if flag == "model" and _is_keras(flags.model):
+        if flags.ignore:
+            raise UsageError("--ignore is for checkpoints, not for a .keras file", flags.command)
         from bert_tf2.cli.opened import load_task
 
         contents = load_task(flags.model).contents_for(flags.to)
@@ -166,4 +168,5 @@ def _open(flags, given):
 
     place = weights.resolve(given)  # an unknown name is said at once
     console.import_tensorflow()
-    return weights.open_checkpoint(place, config_file=flags.bert_config_file)
+    ignore = (flags.ignore if "ignore" in flags else None) or ()
+    return weights.open_checkpoint(place, flags.bert_config_file, ignore)

@@ -1,8 +1,11 @@
 """What flags say of the inputs of an exported model, here or on a server."""
 
+from pathlib import Path
+
 from bert_tf2.cli.flags import UsageError
 
-ADAPTER = "adapter"  # in which rows choose theirs
+ADAPTER = "adapter"  # the input in which rows choose theirs
+OF_ROWS = "adapter_name"  # the column of rows for it; and the flag that names one for all
 
 
 def asked_of(flags, name, inputs):
@@ -26,12 +29,14 @@ def asked_of(flags, name, inputs):
             raise UsageError("--candidate_labels must be given", flags.command)
         names.remove("candidate_labels")
         fixed["candidate_labels"] = flags.candidate_labels
+    chooses = ADAPTER in names
     each = _adapter(flags, name, names)
-    return in_order(names), fixed, each
+    return in_order(names) + (OF_ROWS,) * (chooses and not each), fixed, each
 
 
 def _adapter(flags, name, columns):
-    """{"adapter": its name} for each row of an exported model of which rows choose; else {}.
+    """{"adapter": its name} for each row of an exported model of which rows choose; else {}, also
+    where their own column chooses.
 
     Args:
         name: what the model is called. columns: list of its inputs, from which that one is taken.
@@ -39,7 +44,7 @@ def _adapter(flags, name, columns):
     Raises:
         UsageError: no choice where there is one to make, or one where there is none.
     """
-    given = flags.adapter_name if "adapter_name" in flags else None
+    given = flags[OF_ROWS].value if OF_ROWS in flags else None
     if ADAPTER not in columns:
         if given is not None:
             raise UsageError(
@@ -48,11 +53,34 @@ def _adapter(flags, name, columns):
                 flags.command,
             )
         return {}
-    if given is None:
+    columns.remove(ADAPTER)
+    if given is None and not _has_columns(flags):
         raise UsageError(
             f"--adapter_name must be given: {name} has several adapters. --adapter_name= asks it "
-            "without any",
+            f"without any; a column {OF_ROWS} of --input_file names one for each row",
             flags.command,
         )
-    columns.remove(ADAPTER)
-    return {ADAPTER: given}
+    return {} if given is None else {ADAPTER: given}
+
+
+def _has_columns(flags):
+    """Whether rows come from a file of columns, or from elsewhere, and not as arguments."""
+    from bert_tf2.data.examples import SUFFIXES
+
+    file = flags.input_file
+    return not flags.arguments and (not file or Path(file).suffix.lower() in SUFFIXES)
+
+
+def inputs_of(columns, each):
+    """The inputs of a signature for some rows.
+
+    Args:
+        columns: dict of lists, that rows bring. each: {input: what each row has besides}.
+    """
+    from bert_tf2.serving.client_columns import filled_up
+
+    rows = len(next(iter(columns.values())))
+    found = {ADAPTER if n == OF_ROWS else n: side for n, side in columns.items()}
+    if "words" in found:
+        found["words"] = filled_up(found["words"])
+    return found | {name: [value] * rows for name, value in each.items()}

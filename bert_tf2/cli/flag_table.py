@@ -291,6 +291,7 @@ FLAGS = {
     "to": choice(
         ["google", "huggingface", "keras_hub", "tfhub", "bert_tf2"], "whose format to write"
     ),
+    "ignore": words("names in the file to leave out, patterns a,b,c such as task_specific/chunk"),
     "dtype": choice(["float32", "bfloat16", "float16"], "of the stored numbers"),
     "as": text("the published name of what is in the folder, if the folder is called otherwise"),
     "force": switch("download again and replace what is there"),

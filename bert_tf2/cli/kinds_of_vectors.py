@@ -1,5 +1,5 @@
-"""The kind of answers that are vectors: scored by how alike those of pairs are, or by what they
-find. See `kinds`.
+"""The kinds of answers that are vectors; those of whole texts are scored by how alike those of
+pairs are, or by what they find. See `kinds`.
 """
 
 import numpy as np
@@ -32,8 +32,10 @@ class Vectors(Kind):
         if isinstance(rows.source, Beir):
             return [_retrieved(model, rows.source, batch_size)]
         first, *others = [
-            np.stack([found["embedding"] for found in model.answers(rows.only(name), batch_size)])
+            np.stack([found["embedding"] for found in model.answers(side, batch_size)])
             for name in rows.columns
+            if name not in model.beside
+            for side in [rows.only(name, *model.beside)]
         ]
         if not others:
             raise ValueError("Single texts have no figures: give pairs, or triplets, to score")
@@ -64,6 +66,44 @@ class Vectors(Kind):
         kinds = {"pearson": regression.pearson, "spearman": regression.spearman}
         found = {name: kind(rows.labels, alike) for name, kind in kinds.items()}
         return found | (pairs.binary(rows.labels, alike) if {*rows.labels} == {0, 1} else {})
+
+
+class _NoFigures(Kind):
+    """Answers that are scored in Python alone."""
+
+    reported = False
+
+    def for_scores(self, model, rows, batch_size):
+        raise ValueError(
+            f"{model.row.cls} has no figures in a shell: see `similarity` of it, or "
+            "`tasks.evaluators` in Python"
+        )
+
+
+class Weights(_NoFigures):
+    """Numbers of pieces of the vocabulary, and what each weighs, the most first."""
+
+    def cells(self, model, answers):
+        active = answers["values"] > 0
+        return {name: answers[name][active].tolist() for name in ("indices", "values")}
+
+    def line(self, cells):
+        pairs = zip(cells["indices"][:SHOWN], cells["values"], strict=False)
+        first = " ".join(f"{index}:{value:.4f}" for index, value in pairs)
+        return f"{first} … ({len(cells['values'])})"
+
+
+class TokenVectors(_NoFigures):
+    """A vector for each token that counts."""
+
+    def cells(self, model, answers):
+        kept = answers["token_embeddings"][answers["mask"] != 0]
+        return {"token_embeddings": kept.tolist()}
+
+    def line(self, cells):
+        found = cells["token_embeddings"]
+        first = " ".join(f"{value:.4f}" for value in (found or [[]])[0][:SHOWN])
+        return f"{first} … ({len(found)} × {len((found or [[]])[0])})"
 
 
 def _nearest_other(first, second, texts, name):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from bert_tf2.cli import console, exported, task_table
+from bert_tf2.cli import console, exported, row_streams, task_table
 from bert_tf2.cli.flags import UsageError, one_of
 from bert_tf2.files import check_tree, digest
 from bert_tf2.messages import assertion
@@ -56,7 +56,16 @@ class Opened(NamedTuple):
         names = self.row.kind.names(self)
         found = self.row.read(flags, path, labelled and self.row.labelled, names)
         print(f"{path}: {found.about}")
-        return found
+        return row_streams.read_beside(found, flags, path, self.beside)
+
+    def stream(self, flags, path):
+        """The rows of a file of any size, see `row_streams`."""
+        return row_streams.beside(self.row.stream(flags, path), flags, path, self.beside)
+
+    @property
+    def beside(self):
+        """The columns that it takes beside those that its task reads."""
+        return [name for name in self.columns if name == exported.OF_ROWS]
 
     def answers(self, rows, batch_size, bar=None):
         """The answers to each row, a dict, with a progress bar, which may be a longer one's."""
@@ -248,17 +257,13 @@ def _asking(loaded, column, fixed, each, tell):
     """
     import tensorflow as tf
 
-    from bert_tf2.serving.client_columns import filled_up
-
     def answer(x, batch_size):
         sides = x if isinstance(x, dict) else {column: x}
-        tell(sides)
+        tell({n: side for n, side in sides.items() if n != exported.OF_ROWS})
         ask = loaded.signatures["words" if "words" in sides else "serving_default"]
         for start in range(0, len(next(iter(sides.values()))), batch_size):
             part = {n: side[start : start + batch_size] for n, side in sides.items()}
-            part = {n: filled_up(side) if n == "words" else side for n, side in part.items()}
-            rows = len(next(iter(part.values())))
-            part |= {name: [value] * rows for name, value in each.items()}
+            part = exported.inputs_of(part, each)
             part = {n: tf.constant(side) for n, side in part.items()}
             try:
                 found = ask(**part, **fixed)

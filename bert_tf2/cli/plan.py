@@ -139,7 +139,8 @@ def _opened(path):
 
     checkpoint = weights.open_checkpoint(path)
     row = row_of_checkpoint(checkpoint)
-    return checkpoint.config, next(name for name, known in TASKS.items() if known is row)
+    names = [name for name, known in TASKS.items() if known is row and not row.trained]
+    return checkpoint.config, (names or [USUAL])[0]
 
 
 def _origin(flags, device):

@@ -5,6 +5,7 @@ line is in memory at a time, of CSV, TSV, JSON Lines, plain text and CoNLL's col
 RACE's JSON and files of GLUE are read whole.
 """
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -58,6 +59,36 @@ def choices(flags, path):
         count = count or len(options)
         check_count(where, options, count)
         yield {"text": context, "choices": options}
+
+
+def beside(stream, flags, path, names):
+    """The rows of a stream, each with further columns of its file, of these names."""
+    if not names:
+        return stream
+    return (row | more for row, more in zip(stream, _cells(flags, path, names), strict=True))
+
+
+def read_beside(found, flags, path, names):
+    """`Rows` of a file with further columns of it, of these names."""
+    more = list(_cells(flags, path, names)) if names else []
+    if names and len(more) != len(found):
+        raise ValueError(f"{path}: expected {len(found)} rows with {names}. Received: {len(more)}")
+    columns = {name: [row[name] for row in more] for name in names}
+    return dataclasses.replace(found, columns=found.columns | columns)
+
+
+def _cells(flags, path, names):
+    """{column: text} of each row."""
+    try:
+        for number, row in examples.rows(
+            path, names, flags.header, flags.delimiter, flags.encoding
+        ):
+            where = f"{path}, line {number}"
+            yield {name: json_lines.text(where, name, row[name]) for name in names}
+    except ValueError as error:
+        raise ValueError(
+            f"{error}. {' and '.join(f'--{n}' for n in names)} is of all rows"
+        ) from error
 
 
 KINDS = {"words": "texts", "question": "questions", "choices": "texts with choices"}

@@ -47,9 +47,10 @@ class Rows:
         """What a task takes as `x`."""
         return self.columns if self.columns.keys() - {"text"} else self.columns["text"]
 
-    def only(self, name):
-        """One column as rows of texts."""
-        return Rows({"text": self.columns[name]}, None, self.about)
+    def only(self, name, *kept):
+        """One column as rows of texts, with others that are kept."""
+        columns = {"text": self.columns[name]} | {n: self.columns[n] for n in kept}
+        return Rows(columns, None, self.about)
 
     def take(self, indices):
         """Some of the rows; `source` is that of all."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from bert_tf2.cli import console, scores
 from bert_tf2.cli.flags import UsageError
-from bert_tf2.cli.task_table import TASKS, glue_task
+from bert_tf2.cli.task_arguments import glue_task
+from bert_tf2.cli.task_table import TASKS
 from bert_tf2.data.beir import Beir
 
 PATHS = ("init_checkpoint", "bert_config_file", "vocab_file", "train_file", "dev_file")

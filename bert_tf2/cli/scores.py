@@ -2,7 +2,7 @@
 
 import math
 
-from bert_tf2.cli.task_table import glue_task
+from bert_tf2.cli.task_arguments import glue_task
 
 
 def score(flags, model, rows, answers):

@@ -13,6 +13,8 @@ from bert_tf2.cli.verbs import VERBS
 from bert_tf2.weights import registry
 from bert_tf2.weights.discovery import locate
 
+PROMPT = "prompt_name"  # the flag, and the input of signatures
+
 
 def serve(flags):
     """Serves the exported models of a folder until it is told to stop."""
@@ -127,28 +129,45 @@ def request(flags):
         answer_rows(flags, _opened(client, flags))
 
 
+def _prompted(flags, about, where):
+    """The name of the signature that takes, beside a text, the name of a prompt."""
+    asked = about["signatures"]
+    found = [n for n, x in asked.items() if {*x["inputs"]} == {"text", PROMPT}]
+    if not found:
+        raise UsageError(
+            f"--{PROMPT} is for models that give vectors, which {where} is not. Received: "
+            f"{flags[PROMPT].value!r}",
+            flags.command,
+        )
+    return found[0]
+
+
 def _opened(client, flags):
     """A served model as the other verbs know models."""
     from bert_tf2.cli.opened import Opened
-    from bert_tf2.serving.client_columns import filled_up
 
     about = client.about
     client.version = int(about["version"])  # which answers all rows, though there come newer ones
     if not about["task"]:
-        raise ValueError(f"{client.url} does not tell the task of {client.model}: ask it with curl")
+        raise ValueError(
+            f"{client.url} does not tell the task of {client.model}: ask it with curl, or in "
+            "Python, with `answer` of a `bert_tf2.serving.Client`"
+        )
     signature = about["signatures"]["serving_default"]
     row = task_table.row_of(about["task"], None, signature["outputs"])
     where = f"{client.model} on {client.url}"
     names, shared, each = exported.asked_of(flags, where, signature["inputs"])
+    by_default = "serving_default"
+    if flags.prompt_name is not None:
+        by_default = _prompted(flags, about, where)
+        each = each | {PROMPT: flags.prompt_name}
 
     def answer(x, batch_size):
         sides = x if isinstance(x, dict) else {names[0]: x}
         if "words" in sides:
-            yield client.answer({"words": filled_up(sides["words"])}, "words")
+            yield client.answer(exported.inputs_of(sides, {}), "words")
         else:
-            rows = len(next(iter(sides.values())))
-            more = {name: [value] * rows for name, value in each.items()}
-            yield client.answer(sides | more, **shared)
+            yield client.answer(exported.inputs_of(sides, each), by_default, **shared)
 
     def fingerprint():
         return json.dumps(about, sort_keys=True)

@@ -4,10 +4,16 @@ import importlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bert_tf2.cli import console, kinds, kinds_in_texts, kinds_of_vectors, row_streams, rows
+from bert_tf2.cli import (
+    console,
+    kinds,
+    kinds_in_texts,
+    kinds_of_vectors,
+    row_streams,
+    rows,
+    task_arguments,
+)
 from bert_tf2.cli.flags import UsageError
-from bert_tf2.cli.tag_files import kind_of
-from bert_tf2.data.class_names import names_of
 
 
 class TaskRow(NamedTuple):
@@ -24,6 +30,7 @@ class TaskRow(NamedTuple):
         problem: the `problem_type`, where tasks of one class differ in it.
         answers: a name among its answers, where tasks of one class differ in them.
         stream: as `read`, of `row_streams.py`, for files of any size.
+        trained: how that which it needs is trained, where it is not trained itself.
     """
 
     about: str
@@ -36,6 +43,7 @@ class TaskRow(NamedTuple):
     problem: str | None = None
     answers: str | None = None
     stream: Callable = row_streams.texts
+    trained: str | None = None
 
     @property
     def cls(self):
@@ -45,7 +53,8 @@ class TaskRow(NamedTuple):
     @property
     def classes(self):
         """Whether it is made with the names of classes."""
-        return self.settings in (_classes, _several, _tags)
+        with_names = (task_arguments.classes, task_arguments.several, task_arguments.tags)
+        return self.settings in with_names
 
     def load(self):
         """The class; imports TensorFlow."""
@@ -77,7 +86,12 @@ def own_settings(flags, cls):
 
 
 def check_settings(flags):
-    """Raises a UsageError for a flag of another task, before any file is read."""
+    """Raises a UsageError for a flag of another task, or one that is not trained, before any file
+    is read."""
+    if trained := TASKS[flags.task].trained:
+        raise UsageError(
+            f"--task={flags.task} is for predict, evaluate and export; {trained}", flags.command
+        )
     softer = [name for name in SOFTER if flags[name].value]
     if softer or any(name in flags and flags[name].value is not None for name in SETTINGS):
         console.import_tensorflow()
@@ -88,89 +102,13 @@ def check_settings(flags):
             raise UsageError(f"--{softer[0]} is not for {what}", flags.command)
 
 
-def _classes(flags, train):
-    glue = glue_task(flags)
-    names = list(glue.labels) if glue else flags.labels or names_of(train.labels)
-    if len(names) < 2:
-        raise ValueError(f"{flags.train_file}: expected two classes or more. Received: {names}")
-    return {"labels": names, "pooling": flags.pooling}
-
-
-def _several(flags, train):
-    columns = flags.label_column.split(",")
-    names = flags.labels or (columns if columns[1:] else None)
-    names = names or names_of(name for row in train.labels for name in row)
-    problem = {"problem_type": "multi_label_classification"}
-    return {"labels": names, "pooling": flags.pooling} | problem
-
-
-def _numbers(flags, train):
-    _refuse(flags, "labels")
-    columns = [] if flags.glue else flags.label_column.split(",")
-    return {"pooling": flags.pooling} | ({"labels": columns} if columns[1:] else {})
-
-
-def _tags(flags, train):
-    """The tags of all kinds of entities in the file; or its tags, if they are no entities'."""
-    from bert_tf2.data.tags import entity_tags
-
-    _refuse(flags, "pooling")
-    found = {tag for row in train.labels for tag in row}
-    if flags.scheme == "none":
-        return {"labels": flags.labels or sorted(found)}
-    spans = "words" not in train.columns
-    types = {tag[2] if spans else kind_of(tag) for tag in found} - {"O"}
-    types = [name for name in flags.labels or () if name != "O"] or sorted(types)
-    types = list(dict.fromkeys(map(kind_of, types)))
-    if not types:
-        raise ValueError(
-            f"{flags.train_file}: expected entities, tags such as B-PER. Received: none; --labels "
-            "names kinds that are to be learned all the same"
-        )
-    return {"labels": entity_tags(types, "IOB2"), "scheme": "IOB2"}
-
-
-def _questions(flags, train):
-    _refuse(flags, "labels", "pooling")
-    return {"handle_impossible_answer": not all(label["text"] for label in train.labels)}
-
-
-def _choices(flags, train):
-    _refuse(flags, "labels")
-    return {"pooling": flags.pooling}
-
-
-def _none(flags, train):
-    _refuse(flags, "labels", "pooling")
-    return {}
-
-
-def _not_trained(flags, train=None):
-    raise UsageError(
-        "--task=zero_shot is for predict, evaluate and export; train it as text_classification on "
-        "pairs whose labels are entailment, neutral and contradiction",
-        flags.command,
-    )
-
-
-def _vectors(flags, train):
-    _refuse(flags, "labels", "pooling")
-    return {}
-
-
-def _refuse(flags, *names):
-    for name in names:
-        if flags[name].present:
-            raise UsageError(f"--{name} is for classifiers, not for {flags.task}", flags.command)
-
-
 TASKS = {
     "text_classification": TaskRow(
         "texts, or pairs of texts, into classes",
         "text_classifier:TextClassifier",
         rows.texts("class"),
         kinds.Classes(),
-        _classes,
+        task_arguments.classes,
         "accuracy",
         problem="single_label_classification",
         answers="label",
@@ -180,7 +118,7 @@ TASKS = {
         "text_classifier:TextClassifier",
         rows.texts("several"),
         kinds.Labels(),
-        _several,
+        task_arguments.several,
         "micro_f1",
         problem="multi_label_classification",
         answers="labels",
@@ -190,7 +128,7 @@ TASKS = {
         "text_regressor:TextRegressor",
         rows.texts("number"),
         kinds.Numbers(),
-        _numbers,
+        task_arguments.numbers,
         "pearson",
         problem="regression",
     ),
@@ -199,7 +137,7 @@ TASKS = {
         "token_classifier:TokenClassifier",
         rows.tagged,
         kinds_in_texts.Tags(),
-        _tags,
+        task_arguments.tags,
         "f1",
         stream=row_streams.tagged,
     ),
@@ -208,7 +146,7 @@ TASKS = {
         "question_answerer:QuestionAnswerer",
         rows.questions,
         kinds_in_texts.Answers(),
-        _questions,
+        task_arguments.questions,
         "f1",
         stream=row_streams.questions,
     ),
@@ -217,7 +155,7 @@ TASKS = {
         "multiple_choice:MultipleChoice",
         rows.choices,
         kinds.Choices(),
-        _choices,
+        task_arguments.choices,
         "accuracy",
         stream=row_streams.choices,
     ),
@@ -226,7 +164,7 @@ TASKS = {
         "masked_lm:MaskedLM",
         rows.texts(None),
         kinds.Words(),
-        _none,
+        task_arguments.none,
         "mlm_accuracy",
         labelled=False,
     ),
@@ -235,7 +173,7 @@ TASKS = {
         "next_sentence:NextSentenceClassifier",
         rows.texts("class"),
         kinds.Classes(),
-        _none,
+        task_arguments.none,
         "accuracy",
     ),
     "sentence_similarity": TaskRow(
@@ -243,7 +181,7 @@ TASKS = {
         "sentence_encoder:SentenceEncoder",
         rows.alike,
         kinds_of_vectors.Vectors(),
-        _vectors,
+        task_arguments.none,
         "spearman",
     ),
     "zero_shot": TaskRow(
@@ -251,17 +189,41 @@ TASKS = {
         "zero_shot:ZeroShotClassifier",
         rows.texts("class"),
         kinds.Candidates(),
-        _not_trained,
+        task_arguments.none,
         "accuracy",
+        trained="train it as text_classification on pairs whose labels are entailment, neutral and "
+        "contradiction",
+    ),
+    "text_ranking": TaskRow(
+        "how well the second text of a pair answers the first: a score",
+        "reranker:Reranker",
+        rows.texts("number"),
+        kinds.Numbers(),
+        task_arguments.none,
+        "spearman",
+        trained="train it as text_regression on pairs",
+    ),
+    "sparse_embedding": TaskRow(
+        "a weight for each piece of the vocabulary, most of them 0",
+        "sparse_encoder:SparseEncoder",
+        rows.texts(None),
+        kinds_of_vectors.Weights(),
+        task_arguments.none,
+        "",
+        labelled=False,
+        trained="train its words as masked_lm",
+    ),
+    "multi_vector_embedding": TaskRow(
+        "a vector a token",
+        "multi_vector_encoder:MultiVectorEncoder",
+        rows.texts(None),
+        kinds_of_vectors.TokenVectors(),
+        task_arguments.none,
+        "",
+        labelled=False,
+        trained="open one that is trained",
     ),
 }
-
-
-def glue_task(flags):
-    """The `GlueTask` that --glue names, or None."""
-    from bert_tf2.data import glue
-
-    return glue.named(flags.glue)[1] if flags.glue else None
 
 
 def row_of(name, problem=None, answers=()):
@@ -270,7 +232,10 @@ def row_of(name, problem=None, answers=()):
     exact = [row for row in known if row.problem == problem or row.answers in answers]
     if not known:
         names = ", ".join(dict.fromkeys(row.cls for row in TASKS.values()))
-        raise ValueError(f"The shell knows the tasks {names}. Received: a {name}")
+        raise ValueError(
+            f"The shell knows the tasks {names}. Received: a {name}, which is asked in Python: see "
+            "its `answer`, or `bert_tf2.serving.Client(url).answer`"
+        )
     return (exact or known)[0]
 
 

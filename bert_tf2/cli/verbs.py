@@ -254,7 +254,7 @@ VERBS = {
         "ask a model on a server: the rows of a file, or texts given as arguments",
         "serve:request",
         _flags(
-            "model adapter_name api_key timeout candidate_labels input_file "
+            "model adapter_name prompt_name api_key timeout candidate_labels input_file "
             + _COLUMNS
             + "predict_batch_size output_file overwrite",
             model=text("the model's name there (default: the only one)"),
@@ -265,7 +265,7 @@ VERBS = {
     "convert": Verb(
         "write a checkpoint in another format",
         "checkpoint_verbs:convert",
-        _flags(_CHECKPOINT + "model to dtype output_dir", output_dir=text("a new folder")),
+        _flags(_CHECKPOINT + "model ignore to dtype output_dir", output_dir=text("a new folder")),
         ("output_dir",),
     ),
     "inspect": Verb(

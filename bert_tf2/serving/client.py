@@ -17,6 +17,7 @@ from bert_tf2.serving.client_tasks import TaskMethods
 from bert_tf2.serving.padded import joined
 
 BYTES = 4 << 20  # of texts in a request, at most
+ANEW = 3  # times that all rows are asked at most, so that one version answers them
 WIRES = {  # how a URL begins -> its module, and the class there
     "http": ("client_rest", "Rest"),
     "https": ("client_rest", "Rest"),
@@ -39,7 +40,8 @@ class Client(TaskMethods):
         api_key: str that the server wants.
         timeout: seconds for a request.
         retries: how often to ask again when the server is busy, starts again or is not there;
-            after 0.2 s, then twice as long each time, or as the server says. gRPC: 4 at most.
+            after 0.2 s, then twice as long each time, or as the server says, 10 s at most. gRPC: 4
+            times at most.
         batch_size: rows of a request.
         concurrency: requests at the same time.
 
@@ -126,10 +128,18 @@ class Client(TaskMethods):
         def ask(rows):
             return self._predict(found, shared, rows, signature_name)
 
-        return joined([lot for lots in self.workers.map(ask, lots) for lot in lots])
+        for _ in range(ANEW):
+            parts = [part for parts in self.workers.map(ask, lots) for part in parts]
+            if len({version for *_, version in parts}) == 1:  # else a new one came in between
+                return joined([(rows, outputs) for rows, outputs, _ in parts])
+        raise ConnectionError(
+            f"{self.url} had another version of {self.model} answer in the middle of {ANEW} "
+            "requests: give `version`"
+        )
 
     def _predict(self, columns, shared, rows, signature_name):
-        """[(rows, outputs)]: the answer to some rows; of halves where they are too much at once."""
+        """[(rows, outputs, version)]: the answer to some rows; of halves where they are too much at
+        once."""
         inputs = {name: [side[i] for i in rows] for name, side in columns.items()} | shared
         about = self.about
         try:
@@ -145,7 +155,7 @@ class Client(TaskMethods):
             return [part for lot in asked for part in lot]
         if version != about["version"]:
             self.known = None  # a new one answers, whose labels may be others
-        return [(np.array(rows), found)]
+        return [(np.array(rows), found, version)]
 
 
 def _lots(columns, batch_size):

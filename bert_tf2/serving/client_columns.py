@@ -5,6 +5,7 @@ Letters: n rows.
 
 import base64
 
+import ml_dtypes  # noqa: F401  NumPy knows bfloat16 by it
 import numpy as np
 
 from bert_tf2.messages import shorten
@@ -12,10 +13,12 @@ from bert_tf2.messages import shorten
 ORDERS = (("text", "text_pair"), ("question", "context"), ("text", "choices"))
 KINDS = {  # as SignatureDefs name them
     "DT_STRING": object,
-    "DT_FLOAT": "float32",
-    "DT_INT32": "int32",
-    "DT_INT64": "int64",
     "DT_BOOL": "bool",
+    "DT_HALF": "float16",
+    "DT_BFLOAT16": "bfloat16",
+    "DT_FLOAT": "float32",
+    "DT_DOUBLE": "float64",
+    **{f"DT_{x}INT{bits}": f"{x.lower()}int{bits}" for x in ("", "U") for bits in (8, 16, 32, 64)},
 }
 
 
@@ -97,9 +100,14 @@ def of_json(outputs, specs):
     Args:
         outputs: dict, or the values alone where there is one output.
         specs: {name: TensorInfo as a dict}.
+
+    Raises:
+        ValueError: an output of a kind that JSON has not.
     """
     if len(specs) == 1:  # whatever a server says then, a dict is no list of rows
         outputs = outputs if isinstance(outputs, dict) else {next(iter(specs)): outputs}
+    if strange := [name for name in outputs if specs[name]["dtype"] not in KINDS]:
+        raise ValueError(f"{strange[0]!r} is of {specs[strange[0]]['dtype']}: ask over gRPC")
     return {name: _array(value, KINDS[specs[name]["dtype"]]) for name, value in outputs.items()}
 
 

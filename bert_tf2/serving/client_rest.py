@@ -1,6 +1,7 @@
 """A client's wire over HTTP: TensorFlow Serving's REST API, and our server's list of models."""
 
 import json
+import urllib.parse
 
 import urllib3
 
@@ -10,8 +11,17 @@ from bert_tf2.serving.client_errors import NotThere, TooMuch, unreachable
 
 AGAIN = (429, 502, 503)  # of HTTP: busy, or not there at the moment
 RISES = 0.2  # seconds before the second try; twice as much before each further one
+LONGEST = 10.0  # seconds that a server may ask for before the next try
 ERRORS = {401: PermissionError, 403: PermissionError, 404: NotThere, 405: NotThere}
-ERRORS |= {413: TooMuch, 504: TimeoutError}
+ERRORS |= {413: TooMuch, 501: NotThere, 504: TimeoutError}
+
+
+class _Retry(urllib3.Retry):
+    """One that a server can have wait for a while, and not for an hour."""
+
+    def get_retry_after(self, response):
+        found = super().get_retry_after(response)
+        return None if found is None else min(found, LONGEST)
 
 
 class Rest:
@@ -20,7 +30,7 @@ class Rest:
     def __init__(self, url, api_key, timeout, retries, concurrency):
         self.url = url
         self.headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        retry = urllib3.Retry(
+        retry = _Retry(
             total=retries,
             read=min(retries, 1),  # which may be a server that does not bear more
             status_forcelist=AGAIN,
@@ -95,7 +105,9 @@ class Rest:
 
 
 def _place(model, version):
-    return f"/v1/models/{model}" + ("" if version is None else f"/versions/{version}")
+    return f"/v1/models/{urllib.parse.quote(model, safe='')}" + (
+        "" if version is None else f"/versions/{version}"
+    )
 
 
 def _unreachable(url, reason):

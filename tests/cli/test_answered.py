@@ -19,14 +19,6 @@ from bert_tf2.cli import answer_verbs, answered
 from bert_tf2.cli.opened import opened
 
 TEXTS = ["coffee", "", "a letter about stone and steam", "漢字 🙂", "late " * 30, "tea"] * 4
-OWN = {  # task -> columns of its rows, flags
-    "qa": ({"id": range(24), "question": ["what?"] * 24, "context": [x or "." for x in TEXTS]}, []),
-    "choice": ({"question": [x or "." for x in TEXTS], "choices": [["hot", "wet"]] * 24}, []),
-    "rank": ({"text": TEXTS, "text_pair": TEXTS[::-1]}, ["--text_pair_column=text_pair"]),
-    "ner": ({"words": [(x or ".").split() for x in TEXTS]}, []),
-    "mlm": ({"text": [f"[MASK] {x}" for x in TEXTS]}, []),
-}
-TASKS = [name for name in served.TASKS if name != "rank"]  # which the table of the shell has not
 
 
 def jsonl(columns):
@@ -77,13 +69,13 @@ def models(tmp_path_factory):
     return model
 
 
-CASES = [*((task, ".jsonl") for task in TASKS), ("clf", ".csv"), ("qa", ".tsv")]
+CASES = [*((task, ".jsonl") for task in served.TASKS), ("clf", ".csv"), ("qa", ".tsv")]
 
 
 @pytest.mark.parametrize(("task", "suffix"), by_default(CASES, [("clf", ".csv")]))
 def test_each_task_goes_on(tmp_path, monkeypatch, small_windows, task, suffix):
     """Interrupted, it answers what is left, once, and its file is as if it never had been."""
-    columns, more = OWN.get(task, ({"text": TEXTS}, []))
+    columns, more = served.columns_of(task, TEXTS)
     (tmp_path / "in.jsonl").write_text(jsonl(columns), "utf-8")
     cls, how = served.TASKS[task]
     model = opened("tiny", oracle.tiny_task(cls, **how))

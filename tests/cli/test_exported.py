@@ -18,6 +18,11 @@ def test_rows_come_in_the_tasks_order_beside_what_is_for_all_of_them():
         assert asked(reversed(names)) == (names, {}, {})
         found = asked([*reversed(names), "adapter"], "--adapter_name=a")
         assert found == (names, {}, {"adapter": "a"})
+        assert asked([*names, "adapter"], "--input_file=a.csv") == (
+            (*names, "adapter_name"),
+            {},
+            {},
+        )
     found = asked(["candidate_labels", "text"], "--candidate_labels=tea,rain")
     assert found == (("text",), {"candidate_labels": ["tea", "rain"]}, {})
 
@@ -26,7 +31,8 @@ def test_rows_come_in_the_tasks_order_beside_what_is_for_all_of_them():
     "inputs, argv, words",
     [
         (["text", "candidate_labels"], (), "--candidate_labels must be given"),
-        (["text", "adapter"], (), "models/qa has several adapters"),
+        (["text", "adapter"], ("tea",), "models/qa has several adapters"),
+        (["text", "adapter"], ("--input_file=a.txt",), "a column adapter_name of --input_file"),
         (["text"], ("--adapter_name=a",), "which models/qa is not"),
     ],
 )

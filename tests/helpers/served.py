@@ -19,6 +19,8 @@ TASKS = {  # name -> its class, and what it is made with
     "qa": (bert_tf2.QuestionAnswerer, {"doc_stride": 4, "max_question_len": 6, "top_k": 3}),
     "mlm": (bert_tf2.MaskedLM, {}),
     "rank": (bert_tf2.Reranker, {}),
+    "sparse": (bert_tf2.SparseEncoder, {"prompts": {"query": "tea: "}}),
+    "late": (bert_tf2.MultiVectorEncoder, {"prompts": {"query": "tea: ", "document": "a "}}),
     "num": (bert_tf2.TextRegressor, {"labels": ["a", "b"]}),
     "choice": (bert_tf2.MultipleChoice, {}),
     "zero": (bert_tf2.ZeroShotClassifier, {"labels": ["contradiction", "entailment", "neutral"]}),
@@ -27,6 +29,19 @@ TASKS = {  # name -> its class, and what it is made with
         {"labels": ["tea", "rain"], "problem_type": "multi_label_classification"},
     ),
 }
+
+
+def columns_of(name, texts):
+    """Columns of a file for a task of that name, from texts, and the flags that name them."""
+    x = [text or "." for text in texts]
+    own = {
+        "qa": ({"id": range(len(x)), "question": ["what?"] * len(x), "context": x}, []),
+        "choice": ({"question": x, "choices": [["hot", "wet"]] * len(x)}, []),
+        "rank": ({"text": texts, "text_pair": texts[::-1]}, ["--text_pair_column=text_pair"]),
+        "ner": ({"words": [text.split() for text in x]}, []),
+        "mlm": ({"text": [f"[MASK] {text}" for text in x]}, []),
+    }
+    return own.get(name, ({"text": texts}, []))
 
 
 def exported(folder, *names):

@@ -56,7 +56,10 @@ class Graph:
         return {"capitals": np.array([text.upper() for text in texts], object)}
 
 
-ONE, OTHER = SimpleNamespace(name="one"), SimpleNamespace(name="one")  # two versions
+ONE, OTHER = (
+    SimpleNamespace(name="one", task=""),
+    SimpleNamespace(name="one", task=""),
+)  # two versions
 
 
 def job(graph, texts, version=ONE, shared=()):

@@ -13,7 +13,7 @@ import shell
 from closeness import FORWARD, assert_near
 from served import TEXTS, exported, running
 
-from bert_tf2.serving import AsyncClient, Client
+from bert_tf2.serving import AsyncClient, Client, client_rest
 from bert_tf2.serving.client_columns import columns_of
 from bert_tf2.serving.server.batching import Limits
 
@@ -105,12 +105,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         plan = self.server.plan
-        status, answer = plan.pop(0) if plan[1:] else plan[0]
+        status, answer, *headers = plan.pop(0) if plan[1:] else plan[0]
         content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         if status is None:
             return self.connection.close()
         self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
+        for name, value in [*headers, ("Content-Length", len(content))]:
+            self.send_header(name, str(value))
         self.end_headers()
         return self.wfile.write(content)
 
@@ -158,6 +159,37 @@ def test_what_is_busy_is_asked_again():
         assert found["logits"].tolist() == [[0.5, 1.0]] and found["word"].tolist() == [b"\xff"]
         with pytest.raises(ValueError, match="a SavedModel, answers logits, word, and no prob"):
             client.predict_labels(["tea"])
+
+
+def test_a_server_that_asks_for_an_hour(monkeypatch):
+    monkeypatch.setattr(client_rest, "LONGEST", 0.1)
+    answer = {"outputs": {"logits": [[0.5]], "word": ["a"]}}
+    busy = (*BUSY, ("Retry-After", 3600))
+    plan = [(404, b"Not Found"), (200, METADATA), busy, (200, answer)]
+    with planned(*plan) as url, Client(url, "m") as client:
+        assert client.answer(["tea"])["logits"].tolist() == [[0.5]]
+
+
+def test_one_version_answers_all_rows():
+    """What another one has answered in between is asked again."""
+
+    def answered(version, value):
+        outputs = {"logits": [[value]], "word": ["a"]}
+        return 200, {"outputs": outputs}, ("Model-Version", version)
+
+    about = [(404, b"Not Found"), (200, METADATA)]  # which says 4: another is asked for anew
+    plan = [*about, answered(4, 0.0), answered(5, 1.0)]
+    good = [*plan, *about, answered(5, 1.0), *about, answered(5, 2.0)]
+    with planned(*good) as url, Client(url, "m", batch_size=1, concurrency=1) as client:
+        assert client.answer(["tea", "rain"])["logits"].tolist() == [[1.0], [2.0]]
+    for version in (5, 6):
+        plan += [*about, answered(version, 0.0), *about, answered(version + 1, 0.0)]
+    with (
+        planned(*plan) as url,
+        Client(url, "m", batch_size=1, concurrency=1) as client,
+        pytest.raises(ConnectionError, match="another version of m"),
+    ):
+        client.answer(["tea", "rain"])
 
 
 @pytest.mark.parametrize(

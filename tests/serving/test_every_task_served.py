@@ -2,13 +2,14 @@
 
 import json
 import random
+import re
 
 import load
 import numpy as np
 import pytest
 import shell
 from closeness import FORWARD, assert_near
-from served import TASKS, TEXTS, ask, exported, running
+from served import TASKS, TEXTS, ask, columns_of, exported, running
 
 from bert_tf2.serving import Client
 
@@ -87,61 +88,65 @@ def test_rows_of_words(served, tmp_path):
         assert [json.loads(x)["tags"] for x in lines] == [row.tags for row in want]
 
 
-# === Clients that nobody here wrote ===============================================================
+@pytest.mark.full
+@pytest.mark.parametrize("name", TASKS)
+def test_a_shell_asks_every_task(served, tmp_path, capsys, name):
+    """Of rows in a file and as arguments, and writes and says what `predict` does."""
+    url, _, folder = served
+    columns, more = columns_of(name, [x for x in TEXTS if "\x00" not in x])
+    rows = [dict(zip(columns, x, strict=True)) for x in zip(*columns.values(), strict=True)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(x) + "\n" for x in rows), "utf-8")
+    labels = ["--candidate_labels=tea,rain"] * (name == "zero")
+    cells = [x for column, x in rows[0].items() if column != "id"]
+    cells = [" ".join(x) if name == "ner" else x for x in cells]
+    texts = [y for x in cells for y in (x if isinstance(x, list) else [x])]
+    written, said = [], []
+    for verb in (["predict", f"--model={folder}/{name}"], ["request", url, f"--model={name}"]):
+        out = tmp_path / f"{verb[0]}.jsonl"
+        files = [f"--input_file={tmp_path}/a.jsonl", f"--output_file={out}"]
+        shell.runs(*verb, *labels, *files, *more)
+        written.append([json.loads(line) for line in out.read_text().splitlines()])
+        capsys.readouterr()
+        shell.runs(*verb, *labels, *texts)
+        said.append(capsys.readouterr().out.splitlines()[-1])
+    assert len(written[0]) == len(rows)
+    for got, want in zip(*reversed(written), strict=True):
+        assert_like(got, want)
+    assert re.sub(r"\d\.\d+", "#", said[0]) == re.sub(r"\d\.\d+", "#", said[1])
+
+
+def assert_like(got, want):
+    """Equal answers in JSON, but for what float32 rounds."""
+    if isinstance(want, dict):
+        assert got.keys() == want.keys()
+        got, want = [*got.values()], [*want.values()]
+    if isinstance(want, list):
+        assert len(got) == len(want)
+        for a, b in zip(got, want, strict=True):
+            assert_like(a, b)
+    else:
+        assert got == (pytest.approx(want, abs=FORWARD) if isinstance(want, float) else want)
 
 
 @pytest.mark.full
-def test_openai(served):
-    openai = pytest.importorskip("openai", reason="the package openai is not installed")
+@pytest.mark.parametrize("name", ["vec", "sparse", "late"])
+def test_a_shell_names_a_prompt(served, tmp_path, capsys, name):
     url, tasks, _ = served
-    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
-    want = tasks["vec"].encode(TEXTS, normalize_embeddings=True)
-    found = client.embeddings.create(model="vec", input=TEXTS)  # in base64, unasked
-    assert_near([x.embedding for x in found.data], want, FORWARD)
-    assert found.usage.prompt_tokens > 0
-    with pytest.raises(openai.NotFoundError):
-        client.embeddings.create(model="nix", input="tea")
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("binary", [True, False])
-def test_tritonclient(served, binary):
-    http = pytest.importorskip("tritonclient.http", reason="tritonclient[http] is not installed")
-    url, tasks, _ = served
-    client = http.InferenceServerClient(url.removeprefix("http://"))
-    assert client.is_server_ready() and client.is_model_ready("clf")
-    text = http.InferInput("text", [len(TEXTS)], "BYTES")
-    text.set_data_from_numpy(np.array(TEXTS, object), binary_data=binary)
-    output = http.InferRequestedOutput("logits", binary_data=binary)
-    found = client.infer("clf", [text], outputs=[output]).as_numpy("logits")
-    assert_near(found, tasks["clf"].predict(TEXTS, verbose=0), FORWARD)
-
-
-@pytest.mark.full
-def test_inference_client(served):
-    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
-    url, tasks, folder = served
-    client = hub.InferenceClient(model=url)
-    found = client.question_answering(question="tea?", context="stone and tea")
-    want = tasks["qa"].answer_question("tea?", "stone and tea")[0]
-    assert (found.answer, found.start) == (want["answer"], want["start"])
-    found = client.zero_shot_classification("rain", candidate_labels=["tea", "stone"])
-    assert {x.label for x in found} == {"tea", "stone"}
-    similar = client.sentence_similarity("tea", ["rain", "tea"])
-    assert_near(similar[1], 1.0, FORWARD)
-    for name in ("clf", "ner", "vec"):
-        with running(folder / name) as alone:
-            client = hub.InferenceClient(model=alone)
-            if name == "clf":
-                (want,) = tasks["clf"].predict_labels(["tea"])
-                assert client.text_classification("tea")[0].label == want.label
-            elif name == "ner":
-                (want,) = tasks["ner"].predict_entities(["tea and rain"])
-                found = client.token_classification("tea and rain")
-                assert [x.word for x in found] == [x["word"] for x in want]
-            else:
-                want = tasks["vec"].encode(["tea"], normalize_embeddings=True)
-                assert_near(client.feature_extraction("tea"), want, FORWARD)
+    (tmp_path / "a.txt").write_text("rain\nthe stone\n")
+    out = tmp_path / "out.jsonl"
+    asked = ["request", url, f"--model={name}", f"--input_file={tmp_path}/a.txt"]
+    shell.runs(*asked, f"--output_file={out}", "--prompt_name=query")
+    found = [json.loads(x) for x in out.read_text().splitlines()]
+    want = tasks[name].encode_query(["rain", "the stone"])
+    for i, row in enumerate(found):
+        if name == "sparse":
+            dense = want.toarray()[i]
+            assert row["values"] == pytest.approx(dense[row["indices"]], abs=FORWARD)
+            assert len(row["values"]) == np.count_nonzero(dense)
+        else:
+            assert_near(row["embedding" if name == "vec" else "token_embeddings"], want[i], FORWARD)
+    shell.fails(capsys, 1, [*asked, "--prompt_name=nix"], "nix")
+    shell.fails(capsys, 2, ["request", url, "--model=clf", "--prompt_name=x", "tea"], "clf on http")
 
 
 # === Rough treatment ==============================================================================

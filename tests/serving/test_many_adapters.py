@@ -1,5 +1,7 @@
 """Many adapters in one model, of which each row chooses its own."""
 
+import json
+
 import numpy as np
 import oracle
 import pytest
@@ -137,3 +139,38 @@ def test_a_shell_names_one_for_all_rows(served, tmp_path, capsys):
             assert capsys.readouterr().out.splitlines()[-1] == line
             shell.fails(capsys, 2, asked, "--adapter_name must be given")
     shell.fails(capsys, 1, [*saved, "--adapter_name=d"], "`adapter` must be one of")
+
+
+def test_a_column_chooses_for_each_row_of_a_shell(served, tmp_path, capsys):
+    """Of a file in whatever form; a flag is of all rows, whatever their column says."""
+    folder, want = served
+    rows, names = tmp_path / "rows.jsonl", [*want, "a", ""]
+    rows.write_text("".join(json.dumps({"text": "rain", "adapter_name": x}) + "\n" for x in names))
+    table = tmp_path / "rows.csv"
+    gold = [want[x].label for x in names]
+    lines = [f"rain,{x},{y}" for x, y in zip(names, gold, strict=True)]
+    table.write_text("\n".join(["text,adapter_name,label", *lines]))
+    saved = ["predict", f"--saved_model={folder}"]
+    with running(folder.parent) as url:
+        asked = ["request", url]
+        for verb, file in ((asked, rows), (asked, table), (saved, rows)):
+            out = tmp_path / f"{verb[0]}{file.suffix}.jsonl"
+            shell.runs(*verb, f"--input_file={file}", f"--output_file={out}")
+            found = [json.loads(line) for line in out.read_text().splitlines()]
+            assert [x["adapter_name"] for x in found] == names
+            for row, name in zip(found, names, strict=True):
+                assert row["label"] == want[name].label
+                assert row["probability"] == pytest.approx(want[name].probability, abs=1e-5)
+        capsys.readouterr()
+        shell.runs(*asked, f"--input_file={rows}", "--adapter_name=a")
+        said = f"{want['a'].label}\t{want['a'].probability:.4f}\train"
+        assert capsys.readouterr().out.splitlines()[-len(names) :] == [said] * len(names)
+        rows.write_text('{"text": "rain"}\n')
+        words = ("adapter_name", "--adapter_name is of all rows")
+        shell.fails(capsys, 1, [*asked, f"--input_file={rows}"], *words)
+        rows.write_text('{"text": "rain", "adapter_name": "d"}\n')
+        shell.fails(capsys, 1, [*asked, f"--input_file={rows}"], "`adapter` must be one of")
+    scores = tmp_path / "scores.json"
+    evaluate = ["evaluate", f"--saved_model={folder}", f"--input_file={table}"]
+    shell.runs(*evaluate, f"--output_file={scores}")
+    assert json.loads(scores.read_text())["accuracy"] == 1.0

@@ -9,6 +9,7 @@ import oracle
 import peers
 import pytest
 import saved
+import shell
 from closeness import BACKWARD, FORWARD
 from safetensors.numpy import save_file
 
@@ -178,6 +179,9 @@ def test_electras_answers_otherwise_are_refused_by_name(tmp_path, without):
         convert(tmp_path / "theirs", tmp_path / "ours", to="bert_tf2")
     left = weights.open_checkpoint(tmp_path / "theirs", ignore=["task_specific/*"])
     assert weights.head_kinds(left) == ()
+    asked = ["convert", f"--preset={tmp_path}/theirs", "--to=bert_tf2"]
+    shell.runs(*asked, f"--output_dir={tmp_path}/ours", "--ignore=task_specific/squad")
+    assert weights.head_kinds(weights.open_checkpoint(tmp_path / "ours")) == ()
 
 
 def test_electras_tags_are_refused_by_name(tmp_path):

@@ -257,13 +257,22 @@ def _run(parts):
         name: np.concatenate([job.inputs[name][rows] for job, rows in parts])
         for name in first.inputs
     }
-    return first.signature(inputs | first.shared)
+    outputs, count = first.signature(inputs | first.shared), sum(len(rows) for _, rows in parts)
+    for name, x in outputs.items():
+        if not x.ndim or len(x) != count:
+            raise Refused(
+                501,
+                f"{name!r} is not of rows: {count} were asked, and it has the shape {[*x.shape]}. "
+                "This server computes rows of several requests together: use TensorFlow Serving",
+            )
+    return outputs
 
 
 def _whole(job):
     """The outputs to all rows of a job; or what went wrong."""
     try:
-        return cut_padding(joined(job.parts))
+        found = joined(job.parts)
+        return cut_padding(found) if job.version.task else found  # others' names mean other things
     except Exception as error:
         return error
 

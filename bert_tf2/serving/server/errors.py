@@ -6,7 +6,8 @@ class Refused(Exception):
 
     Args:
         status: of HTTP: 400 what cannot be read, 404 what is not there, 413 too much of it, 422
-            what this model does not do, 503 too busy, 504 too late.
+            what this model does not do, 501 what no server of ours does, 503 too busy, 504 too
+            late.
         message: for people: what was expected, what came, what to do.
     """
 

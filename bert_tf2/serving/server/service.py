@@ -60,9 +60,11 @@ class Service:
 
         Raises:
             Refused: 400 inputs that do not fit, or that the graph refuses; 404 no such signature;
-                413 too many rows or too long a text; 503 and 504 see `Limits`.
+                413 too many rows or too long a text; 501 a graph that is not of rows; 503 and 504
+                see `Limits`.
         """
         found = self.signature(version, signature)
+        self._check_is_of_rows(found)
         self._check(found, inputs)
         shared = {name: inputs[name] for name in found.shared}
         job = Job(version, found, {n: x for n, x in inputs.items() if n not in shared}, shared)
@@ -90,6 +92,15 @@ class Service:
                 400,
                 f"{signature.name} takes the inputs {', '.join(sorted(signature.inputs))}. "
                 f"Received: {', '.join(sorted(inputs)) or 'none'}",
+            )
+
+    def _check_is_of_rows(self, signature):
+        """Raises, 501, for a signature of others whose inputs are not of rows."""
+        if not signature.inputs or any(not spec.shape for spec in signature.inputs.values()):
+            raise Refused(
+                501,
+                f"{signature.name} must take rows, inputs of a size or more. It has: "
+                f"{ {name: spec.shape for name, spec in signature.inputs.items()} }",
             )
 
     def _check(self, signature, inputs):

@@ -4,13 +4,14 @@ import base64
 import binascii
 from typing import NamedTuple
 
+import ml_dtypes  # noqa: F401  NumPy knows bfloat16 by it
 import numpy as np
 
 from bert_tf2.messages import shorten
 from bert_tf2.serving.server.errors import Refused
 
 WHOLE = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
-FLOATS = [f"float{bits}" for bits in (16, 32, 64)]
+FLOATS = ["bfloat16", *(f"float{bits}" for bits in (16, 32, 64))]
 KINDS = {  # dtype -> the types in JSON that may stand for it, and their name
     "string": ((str, dict), 'text, or {"b64": …}'),
     "bool": ((bool,), "true or false"),
@@ -26,6 +27,16 @@ class Spec(NamedTuple):
     shape: tuple
 
 
+def check_kind(name, dtype):
+    """Raises for a dtype, the name of one, that JSON has no word for, such as complex64."""
+    if dtype not in KINDS:
+        raise Refused(
+            501,
+            f"{name!r} is of {dtype}, which JSON has no word for: leave it out where outputs can "
+            "be chosen, or ask over gRPC (bert_tf2 serve --grpc_port)",
+        )
+
+
 def from_json(name, value, spec):
     """Nested lists -> an array of a spec.
 
@@ -35,8 +46,10 @@ def from_json(name, value, spec):
         spec: a `Spec`; strings become an object array of bytes.
 
     Raises:
-        Refused: 400, another form: ragged lists, other types, other sizes, numbers out of range.
+        Refused: 400, another form: ragged lists, other types, other sizes, numbers out of range;
+            501, a spec of a kind that JSON has not.
     """
+    check_kind(name, spec.dtype)
     flat, shape = _flat(name, value, len(spec.shape))
     check_shape(name, shape, spec)
     types, words = KINDS[spec.dtype]
@@ -104,8 +117,10 @@ def _bytes(name, value):
     raise Refused(400, f'Bytes of {name!r} must be {{"b64": "…"}}. Received: {shorten(value)}')
 
 
-def to_json(array):
-    """An array -> nested lists; bytes that are no UTF-8 become `{"b64": …}`."""
+def to_json(name, array):
+    """An output -> nested lists; bytes that are no UTF-8 become `{"b64": …}`. Refused: 501."""
+    if array.dtype != object:
+        check_kind(name, array.dtype.name)
     values = array.tolist()
     return _texts(values) if array.dtype == object else values
 

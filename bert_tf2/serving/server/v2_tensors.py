@@ -7,20 +7,30 @@ import numpy as np
 
 from bert_tf2.messages import shorten
 from bert_tf2.serving.server.errors import Refused
-from bert_tf2.serving.server.tensors import FLOATS, KINDS, WHOLE, check_shape, numbers
+from bert_tf2.serving.server.tensors import FLOATS, KINDS, WHOLE, check_kind, check_shape, numbers
 
 TYPES = {  # ours -> theirs
     "string": "BYTES",
     "bool": "BOOL",
     **{name: name.upper() for name in WHOLE},
-    **{name: name.replace("float", "FP") for name in FLOATS},
+    **{name: name.upper().replace("FLOAT", "F" if name[0] == "b" else "FP") for name in FLOATS},
 }
+
+
+def type_of(name, dtype):
+    """The protocol's word for a dtype. Refused: 501, it has none."""
+    check_kind(name, dtype)
+    return TYPES[dtype]
 
 
 def described(specs):
     """{name: `Spec`} -> list of `name`, `datatype`, `shape`, -1 for any size."""
     return [
-        {"name": name, "datatype": TYPES[spec.dtype], "shape": [x or -1 for x in spec.shape]}
+        {
+            "name": name,
+            "datatype": type_of(name, spec.dtype),
+            "shape": [x or -1 for x in spec.shape],
+        }
         for name, spec in specs.items()
     ]
 
@@ -61,7 +71,7 @@ def read(tensors, specs, rest):
 def _shape(name, tensor, spec):
     shape, kind = tensor.get("shape"), tensor.get("datatype")
     sizes = isinstance(shape, list) and all(type(x) is int and 0 <= x < 2**31 for x in shape)
-    if not sizes or kind != TYPES[spec.dtype]:
+    if kind != type_of(name, spec.dtype) or not sizes:
         raise Refused(
             400,
             f"{name!r} must have a shape, a list of sizes, and the datatype {TYPES[spec.dtype]}. "
@@ -137,7 +147,7 @@ def written(outputs, wanted):
     for name, as_bytes in wanted.items():
         array = outputs[name]
         kind = "string" if array.dtype == object else array.dtype.name
-        tensor = {"name": name, "datatype": TYPES[kind], "shape": [*array.shape]}
+        tensor = {"name": name, "datatype": type_of(name, kind), "shape": [*array.shape]}
         flat = array.reshape(-1)
         if as_bytes:
             content = _content(flat, kind)

@@ -39,7 +39,7 @@ async def post(asked):
         raise Refused(400, 'The body must have either "instances" (rows) or "inputs" (columns).')
     read = _of_rows if by_row else _of_columns
     outputs = await asked.answer(version, read(body, signature), name)
-    columns = {name: to_json(array) for name, array in outputs.items()}
+    columns = {name: to_json(name, array) for name, array in outputs.items()}
     single = len(columns) == 1
     if not by_row:
         found = {"outputs": next(iter(columns.values())) if single else columns}

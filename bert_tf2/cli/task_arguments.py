@@ -1,0 +1,75 @@
+"""What a task is made with, to be trained: functions of flags and the `Rows` to train on."""
+
+from bert_tf2.cli.flags import UsageError
+from bert_tf2.cli.tag_files import kind_of
+from bert_tf2.data.class_names import names_of
+
+
+def glue_task(flags):
+    """The `GlueTask` that --glue names, or None."""
+    from bert_tf2.data import glue
+
+    return glue.named(flags.glue)[1] if flags.glue else None
+
+
+def classes(flags, train):
+    glue = glue_task(flags)
+    names = list(glue.labels) if glue else flags.labels or names_of(train.labels)
+    if len(names) < 2:
+        raise ValueError(f"{flags.train_file}: expected two classes or more. Received: {names}")
+    return {"labels": names, "pooling": flags.pooling}
+
+
+def several(flags, train):
+    columns = flags.label_column.split(",")
+    names = flags.labels or (columns if columns[1:] else None)
+    names = names or names_of(name for row in train.labels for name in row)
+    problem = {"problem_type": "multi_label_classification"}
+    return {"labels": names, "pooling": flags.pooling} | problem
+
+
+def numbers(flags, train):
+    _refuse(flags, "labels")
+    columns = [] if flags.glue else flags.label_column.split(",")
+    return {"pooling": flags.pooling} | ({"labels": columns} if columns[1:] else {})
+
+
+def tags(flags, train):
+    """The tags of all kinds of entities in the file; or its tags, if they are no entities'."""
+    from bert_tf2.data.tags import entity_tags
+
+    _refuse(flags, "pooling")
+    found = {tag for row in train.labels for tag in row}
+    if flags.scheme == "none":
+        return {"labels": flags.labels or sorted(found)}
+    spans = "words" not in train.columns
+    types = {tag[2] if spans else kind_of(tag) for tag in found} - {"O"}
+    types = [name for name in flags.labels or () if name != "O"] or sorted(types)
+    types = list(dict.fromkeys(map(kind_of, types)))
+    if not types:
+        raise ValueError(
+            f"{flags.train_file}: expected entities, tags such as B-PER. Received: none; --labels "
+            "names kinds that are to be learned all the same"
+        )
+    return {"labels": entity_tags(types, "IOB2"), "scheme": "IOB2"}
+
+
+def questions(flags, train):
+    _refuse(flags, "labels", "pooling")
+    return {"handle_impossible_answer": not all(label["text"] for label in train.labels)}
+
+
+def choices(flags, train):
+    _refuse(flags, "labels")
+    return {"pooling": flags.pooling}
+
+
+def none(flags, train):
+    _refuse(flags, "labels", "pooling")
+    return {}
+
+
+def _refuse(flags, *names):
+    for name in names:
+        if flags[name].present:
+            raise UsageError(f"--{name} is for classifiers, not for {flags.task}", flags.command)
