@@ -1,6 +1,7 @@
 """The WordPiece tokenizer of BERT, DistilBERT and ELECTRA, as graph operations."""
 
 import logging
+import re
 from typing import ClassVar
 
 import keras
@@ -23,6 +24,7 @@ from bert_tf2.weights.tokenizer_words import MPNET
 
 LOGGER = logging.getLogger("bert_tf2")
 _NOTES = r"\x{1d15e}-\x{1d164}\x{1d1bb}-\x{1d1c0}"  # they decompose to marks that NFD sorts
+_DIRTY = re.compile(rf"[\x00-\x1f\x7f-\x9f\s{UNREACHABLE}]")  # what cleaned text never holds
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
@@ -196,15 +198,9 @@ def _matchable(vocabulary):
     Cleaned text holds no white space, no control character and no U+FFFD; of equal pieces the
     last counts.
     """
+    ids = vocabulary.ids
     return [
-        piece if piece not in ("", "##") and vocabulary.ids[piece] == index and not _is_dirty(piece)
+        piece if piece not in ("", "##") and ids[piece] == index and not _DIRTY.search(piece)
         else f"{UNREACHABLE}{index}"
         for index, piece in enumerate(vocabulary.pieces)
     ]  # fmt: skip
-
-
-def _is_dirty(piece):
-    return any(
-        char < " " or "\x7f" <= char < "\xa0" or char.isspace() or char == UNREACHABLE
-        for char in piece
-    )

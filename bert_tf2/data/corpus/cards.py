@@ -21,11 +21,11 @@ def write(output, card):
     files.write_json(place(output), card, ensure_ascii=False)
 
 
-def card(job, seen, counts, outputs, parts, reproduce=None):
+def card(job, tokenizer, seen, counts, outputs, parts, reproduce=None):
     """dict of all that is known; nothing in it changes from run to run.
 
     Args:
-        job: `making.Job`.
+        job: `making.Job`. tokenizer: its tokenizer.
         seen: dict of what was read, as from `parts.plan`.
         counts: Counter of all parts.
         outputs: list of dict, a file each.
@@ -34,7 +34,6 @@ def card(job, seen, counts, outputs, parts, reproduce=None):
     """
     settings, corpus = job.settings, job.corpus._asdict()
     del corpus["paths"]
-    tokenizer = job.kind(*job.assets, **job.config)
     return {
         "records": "tf.train.Example in TFRecord files",
         "features": {FEATURES[name]: _shape(name, settings) for name in FEATURES},

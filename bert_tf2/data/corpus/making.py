@@ -50,9 +50,9 @@ class Job(NamedTuple):
         given = tuple(tokenizer.files().values())
         return cls(type(tokenizer), tokenizer.get_config(), given, settings, corpus, max_unknown)
 
-    def maker(self):
-        """A `Maker` of it."""
-        tokenizer = self.kind(*self.assets, **self.config)
+    def maker(self, tokenizer=None):
+        """A `Maker` of it, with a tokenizer at hand or, which takes long, one made anew."""
+        tokenizer = tokenizer or self.kind(*self.assets, **self.config)
         return Maker(tokenizer, self.settings, self.corpus, self.max_unknown)
 
     def fingerprint(self):
@@ -152,24 +152,26 @@ def make_pretraining_data(
             if reproduce:
                 return _reproduced(job, tokenizer, outputs, bar)
             processes = min(processes, max(1, total // corpus.part_bytes))
-            return _made(job, outputs, on_beam or functools.partial(_here, processes), bar)
+            execute = on_beam or functools.partial(_here, processes, tokenizer)
+            return _made(job, tokenizer, outputs, execute, bar)
 
 
 # === By parts =====================================================================================
 
 
-def _here(processes, job, work, planned):
-    return workers.ordered(workers.Recording, (job, work), planned, processes)
+def _here(processes, tokenizer, job, work, planned):
+    given = (job, work, tokenizer) if processes == 1 else (job, work)
+    return workers.ordered(workers.Recording, given, planned, processes)
 
 
-def _made(job, outputs, execute, bar):
+def _made(job, tokenizer, outputs, execute, bar):
     work = outputs[0].absolute().parent / f".{outputs[0].name}.parts-{job.fingerprint()[:16]}"
     for old in work.parent.glob(f".{outputs[0].name}.parts-*"):
         if old != work:
             shutil.rmtree(old)
     work.mkdir(parents=True, exist_ok=True)
     try:
-        card = _from_parts(job, outputs, work, execute, bar)
+        card = _from_parts(job, tokenizer, outputs, work, execute, bar)
     except ValueError:  # of the input: what was made of it is of no use
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -178,7 +180,7 @@ def _made(job, outputs, execute, bar):
     return card
 
 
-def _from_parts(job, outputs, work, execute, bar):
+def _from_parts(job, tokenizer, outputs, work, execute, bar):
     seen, counts, total = {}, [], Counter()
     for part, found in execute(job, work, parts.plan(job.corpus, seen)):
         counts.append(found)
@@ -199,7 +201,7 @@ def _from_parts(job, outputs, work, execute, bar):
                     shutil.copyfileobj(source, file, _COPIED)
         return sum(counts[i]["records"] for i in chosen)
 
-    return cards.card(job, seen, total, _write_all(outputs, join), len(counts))
+    return cards.card(job, tokenizer, seen, total, _write_all(outputs, join), len(counts))
 
 
 def _write_all(outputs, write):
@@ -255,7 +257,7 @@ def _reproduced(job, tokenizer, outputs, bar):
         labelled_1=sum(row["next_sentence_labels"] for row in rows),
     )
     bar.update(bar.total)
-    card = cards.card(job, seen, counts, written, 1, "google")
+    card = cards.card(job, tokenizer, seen, counts, written, 1, "google")
     cards.write(outputs[0], card)
     return card
 

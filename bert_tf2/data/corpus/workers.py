@@ -74,10 +74,11 @@ class Recording:
     Args:
         job: `making.Job`.
         work: the folder of finished parts: N.tfrecord, and N.json once that is whole.
+        tokenizer: the job's, where it is at hand.
     """
 
-    def __init__(self, job, work):
-        self.maker, self.work = job.maker(), work
+    def __init__(self, job, work, tokenizer=None):
+        self.maker, self.work = job.maker(tokenizer), work
 
     def __call__(self, part):
         """-> Counter of a part."""
