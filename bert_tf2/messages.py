@@ -33,5 +33,5 @@ def assertion(message):
     """What an assertion in a graph says, of TensorFlow's message: without where it stands."""
     lines = message.splitlines()
     said = [x for x in lines if x and not x.startswith(("Detected at", "\t", "Graph", " "))]
-    said = " ".join(said or lines)
+    said = " ".join(said or lines).replace("<stack traces unavailable>", "")
     return cut(said.rpartition("assertion failed:")[2].strip(), 400)

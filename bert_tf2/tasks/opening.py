@@ -87,7 +87,7 @@ def open_task(
     if load_weights:
         _fill(task, checkpoint, given, reinit_layers)
     said = checkpoint.task or {}
-    task.takes_pairs = bool(said.get("takes_pairs"))
+    task.takes_pairs |= bool(said.get("takes_pairs"))  # some tasks read nothing else
     if trainable_layers is not None:
         train_top(task, trainable_layers)
     elif said.get("class") == cls.__name__:

@@ -36,7 +36,10 @@ def tritonclient(url, texts, binary):
     text = http.InferInput("text", [len(texts)], "BYTES")
     text.set_data_from_numpy(np.array(texts, object), binary_data=binary)
     outputs = [http.InferRequestedOutput(name, binary_data=binary) for name in ("logits", "label")]
-    found = client.infer("clf", [text], outputs=outputs, request_id="7")
+    packed = "gzip" if binary else None
+    found = client.infer(
+        "clf", [text], outputs=outputs, request_id="7", request_compression_algorithm=packed
+    )
     try:
         client.infer("nix", [text])
     except Exception as error:

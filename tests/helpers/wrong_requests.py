@@ -75,4 +75,5 @@ WRONG = [  # path, body, status, words of the reason
     ("/", {"inputs": {"question": "a", "context": "b"}}, 404, "QuestionAnswerer"),
     ("/", {"inputs": "a"}, 422, "Several models can"),
     ("/", {"inputs": 1, "model": "clf"}, 422, "must be text"),
+    ("/", {"inputs": "a", "model": "clf", "parameters": {"top_k": -1}}, 422, "1 or more"),
 ]

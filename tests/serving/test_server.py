@@ -1,6 +1,7 @@
 """A server over HTTP: each protocol's answers are the task's own, and what is wrong is said."""
 
 import base64
+import gzip
 import http.client
 import json
 import shutil
@@ -8,6 +9,7 @@ import socket
 import struct
 import time
 import urllib.parse
+import zlib
 
 import numpy as np
 import pytest
@@ -183,6 +185,21 @@ def test_what_is_wrong_is_said(url, path, body, status, words):
     said = answer["error"]
     assert words in (said["message"] if isinstance(said, dict) else said)
     assert "Traceback" not in json.dumps(answer)
+
+
+def test_bodies_that_are_packed(url):
+    place, body = f"{url}/v1/models/clf:predict", b'{"instances": ["tea"]}'
+    want, packed = ask(place, body), gzip.compress(body)
+    for kind, content in (("gzip", packed), ("deflate", zlib.compress(body)), ("identity", body)):
+        assert ask(place, content, **{"Content-Encoding": kind}) == want
+    for kind, content, status, words in (
+        ("br", body, 415, "gzip or deflate"),
+        ("gzip", body, 400, "not packed by gzip"),
+        ("gzip", packed[:-12], 400, "ends too early"),
+        ("gzip", gzip.compress(b" " * (1 << 24)), 413, "may have 1,048,576 bytes"),
+    ):
+        got, answer = ask(place, content, **{"Content-Encoding": kind})
+        assert got == status and words in answer["error"], answer
 
 
 def test_numbers_that_json_has_no_word_for(tmp_path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from bert_tf2.schema import parse_json
 from bert_tf2.serving.server.errors import Refused
 
 BODY_SECONDS = 30.0  # in which a body must have come
+PACKED = ("gzip", "deflate")  # that a body may be, besides as it is
 DRAINED = 8  # times the limit: as much of a longer body is read before it is refused
 
 
@@ -39,10 +41,11 @@ class Asked(NamedTuple):
 
 
 async def read_body(request, at_most):
-    """The bytes of a body.
+    """The bytes of a body, unpacked where it is packed.
 
     Raises:
-        Refused: 413 more than `at_most` bytes; 408 it does not come.
+        Refused: 413 more than `at_most` bytes, packed or not; 408 it does not come; 400 or 415 it
+            is not packed as it says, or in a way that is not known here.
     """
     chunks, size = [], 0
     announced = request.headers.get("content-length", "")
@@ -62,7 +65,26 @@ async def read_body(request, at_most):
         raise Refused(408, f"The body must come in {BODY_SECONDS:g} s.") from error
     if size > at_most:
         raise _too_large(at_most)
-    return b"".join(chunks)
+    return _unpacked(b"".join(chunks), request.headers.get("content-encoding", ""), at_most)
+
+
+def _unpacked(content, encoding, at_most):
+    if encoding.strip().lower() in ("", "identity"):
+        return content
+    if encoding.strip().lower() not in PACKED:
+        raise Refused(
+            415, f"A body may be packed by {' or '.join(PACKED)}. Received: {shorten(encoding)}"
+        )
+    reader = zlib.decompressobj(zlib.MAX_WBITS + 32)  # either, as its header tells
+    try:
+        found = reader.decompress(content, at_most + 1)
+    except zlib.error as error:
+        raise Refused(400, f"The body is not packed by {encoding}, as it says: {error}") from error
+    if len(found) > at_most:
+        raise _too_large(at_most)
+    if not reader.eof:
+        raise Refused(400, f"The body, packed by {encoding}, ends too early.")
+    return found
 
 
 def _too_large(at_most):

@@ -118,6 +118,7 @@ class Service:
         counts = {n: len(x) for n, x in inputs.items() if n not in signature.shared}
         rows = next(iter(counts.values()))
         if len({*counts.values()}) > 1 or any(0 in x.shape for x in inputs.values()):
+            counts |= {name: len(inputs[name]) for name in signature.shared}
             raise Refused(400, f"Inputs must have as many rows as each other, 1 or more: {counts}")
         if rows > self.limits.max_rows:
             raise Refused(

@@ -43,7 +43,7 @@ async def post(asked):
     columns = with_adapter(version, columns, adapter)
     found = pipelines.SHAPES[version.task](version, await asked.answer(version, columns))
     if version.task in pipelines.CLASSIFIERS:
-        top = field(parameters, "top_k", int)
+        top = _top(parameters, None)
         return [row[:top] for row in found]  # of one text, too: it is a batch of one
     if version.task == "MaskedLM":
         found = [row[0] if len(row) == 1 else row for row in found]
@@ -71,8 +71,16 @@ async def _question(asked, name, inputs, parameters):
         raise Refused(422, "'question' and 'context' must be text.")
     outputs = await asked.answer(version, {n: strings([x]) for n, x in inputs.items()})
     (found,) = pipelines.spans(version, outputs)
-    top = field(parameters, "top_k", int, 1)
+    top = _top(parameters, 1)
     return found[0] if top == 1 else found[:top]
+
+
+def _top(parameters, default):
+    """How many answers are wanted, the best; None: all."""
+    top = field(parameters, "top_k", int, default)
+    if top is not None and top < 1:
+        raise Refused(422, f"'top_k' must be 1 or more. Received: {top}")
+    return top
 
 
 ROUTES = [(("POST",), "/", post)]

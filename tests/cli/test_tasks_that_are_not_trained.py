@@ -1,0 +1,66 @@
+"""Rerankers, sparse vectors and vectors of tokens in a shell: opened, asked, exported."""
+
+import json
+
+import oracle
+import pytest
+from shell import fails, runs
+
+import bert_tf2
+
+TEXTS = ["coffee", "a letter about stone"]
+TASKS = {  # its name in the shell -> its class, what is trained in its place, arguments
+    "text_ranking": (bert_tf2.Reranker, "text_regression", TEXTS),
+    "sparse_embedding": (bert_tf2.SparseEncoder, "masked_lm", TEXTS[:1]),
+    "multi_vector_embedding": (bert_tf2.MultiVectorEncoder, "open one that is", TEXTS[:1]),
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_none_is_trained(capsys, name):
+    given = ["finetune", f"--task={name}", "--preset=x", "--train_file=x", "--output_dir=x"]
+    fails(capsys, 2, given, f"--task={name} is for predict", TASKS[name][1])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", TASKS)
+def test_a_folder_is_asked_and_exported(tmp_path, capsys, name):
+    cls, _, texts = TASKS[name]
+    oracle.tiny_task(cls).save_to_preset(tmp_path / "mine")
+    said = []
+    asked = [*texts, "--debug"]
+    runs("export", f"--preset={tmp_path}/mine", f"--export_dir={tmp_path}/served")
+    for model in (
+        [f"--preset={tmp_path}/mine"],
+        [f"--preset={tmp_path}/mine", f"--task={name}"],
+        [f"--model={tmp_path}/served"],
+    ):
+        capsys.readouterr()
+        runs("predict", *model, *asked)
+        said.append(capsys.readouterr().out.splitlines()[-1])
+    assert len({*said}) == 1 and said[0].endswith("\tcoffee")
+    (tmp_path / "a.jsonl").write_text(
+        "".join(
+            json.dumps({"text": x, "text_pair": "tea", "label": i}) + "\n"
+            for i, x in enumerate(TEXTS * 2)
+        )
+    )
+    scores = ["evaluate", f"--preset={tmp_path}/mine", f"--input_file={tmp_path}/a.jsonl"]
+    scores += ["--text_pair_column=text_pair"] * (name == "text_ranking")
+    if name == "text_ranking":
+        runs(*scores, f"--output_file={tmp_path}/scores.json")
+        assert {"spearman", "pearson"} < {*json.loads((tmp_path / "scores.json").read_text())}
+    else:
+        fails(capsys, 1, scores, "has no figures in a shell")
+
+
+@pytest.mark.full
+def test_a_checkpoint_of_one_logit_ranks(tmp_path, capsys):
+    trained = oracle.tiny_task(bert_tf2.TextRegressor)
+    trained.save_to_preset(tmp_path / "theirs", format="huggingface")
+    runs("predict", "--task=text_ranking", f"--preset={tmp_path}/theirs", *TEXTS)
+    reranker = bert_tf2.Reranker.from_preset(tmp_path / "theirs")
+    want = reranker.predict([tuple(TEXTS)])[0]
+    reranker.export(tmp_path / "served")
+    runs("predict", f"--saved_model={tmp_path}/served/1", *TEXTS)
+    assert capsys.readouterr().out.splitlines()[-1] == f"{want:.4f}\t{TEXTS[0]}"
