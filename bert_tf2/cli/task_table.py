@@ -201,6 +201,7 @@ TASKS = {
         kinds.Numbers(),
         task_arguments.none,
         "spearman",
+        problem="regression",
         trained="train it as text_regression on pairs",
     ),
     "sparse_embedding": TaskRow(
@@ -250,9 +251,12 @@ def row_of_checkpoint(checkpoint):
     from bert_tf2.tasks.trained_heads import kind_for
 
     said = (checkpoint.task or {}).get("class")
-    if said and (checkpoint.format == "bert_tf2" or any(r.cls == said for r in TASKS.values())):
-        return row_of(said)
     found, problem = weights.head_kinds(checkpoint), weights.problem_type_of(checkpoint)
+    rows = [row for row in TASKS.values() if row.cls == said]
+    # A cross-encoder of several logits answers classes, whatever its publisher calls it.
+    fits = any(None in (problem, row.problem) or row.problem == problem for row in rows)
+    if said and (checkpoint.format == "bert_tf2" or fits):
+        return row_of(said)
     known = [row for row in TASKS.values() if kind_for(row.load(), checkpoint) in found]
     exact = [row for row in known if row.problem is not None and row.problem == problem]
     return (exact or known or [TASKS["text_classification"]])[0]

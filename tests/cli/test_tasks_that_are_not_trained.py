@@ -7,6 +7,9 @@ import pytest
 from shell import fails, runs
 
 import bert_tf2
+from bert_tf2 import weights
+from bert_tf2.cli import task_table
+from bert_tf2.cli.task_table import row_of_checkpoint
 
 TEXTS = ["coffee", "a letter about stone"]
 TASKS = {  # its name in the shell -> its class, what is trained in its place, arguments
@@ -64,3 +67,18 @@ def test_a_checkpoint_of_one_logit_ranks(tmp_path, capsys):
     reranker.export(tmp_path / "served")
     runs("predict", f"--saved_model={tmp_path}/served/1", *TEXTS)
     assert capsys.readouterr().out.splitlines()[-1] == f"{want:.4f}\t{TEXTS[0]}"
+
+
+@pytest.mark.parametrize(("labels", "task"), [(1, "text_ranking"), (3, "text_classification")])
+def test_what_a_cross_encoder_of_others_is(tmp_path, labels, task):
+    """By its publisher's word, but of classes, which no score stands for."""
+    names = [f"LABEL_{i}" for i in range(labels)]
+    cls = bert_tf2.TextClassifier if labels > 1 else bert_tf2.TextRegressor
+    oracle.tiny_task(cls, labels=names).save_to_preset(tmp_path / "a", format="huggingface")
+    config = json.loads((tmp_path / "a" / "config.json").read_text())
+    config["sentence_transformers"] = {"activation_fn": "torch.nn.modules.linear.Identity"}
+    (tmp_path / "a" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "a" / "bert_tf2.json").unlink(missing_ok=True)
+    checkpoint = weights.open_checkpoint(tmp_path / "a")
+    assert checkpoint.task["class"] == "Reranker"
+    assert row_of_checkpoint(checkpoint) is task_table.TASKS[task]

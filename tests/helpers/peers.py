@@ -34,6 +34,11 @@ def run_here(peer, program, *arguments):
     return _run(command, arguments, environment())
 
 
+def run_in_ours(_, program, *arguments):
+    """The same in our own environment, which has the packages."""
+    return _run([sys.executable, HERE / program], arguments, os.environ)
+
+
 def python_of(peer):
     """The interpreter of a peer's environment, or the test is skipped."""
     if not venvs.is_built(peer):
