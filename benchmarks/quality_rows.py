@@ -231,9 +231,9 @@ ROWS = {
         _several,
         EACH,
         MEAN | {"problem_type": "multi_label_classification"},
-        epochs=1,
-        note="One epoch is below a logistic regression for each label: rare ones are hardly told "
-        "from nothing yet (macro F1 at a threshold of a half). More epochs were not tried.",
+        epochs=4,
+        learning_rate=2e-4,
+        note="",
     ),
     "squad2": Row(
         "SQuAD 2.0, half of dev, split by article: answers",
@@ -243,12 +243,13 @@ ROWS = {
         {"no answer": baselines.none},
         {"handle_impossible_answer": True, "length_buckets": [*range(96, 384, 32)]},
         epochs=3,
-        learning_rate=2e-4,
+        learning_rate=3e-4,
         max_length=384,
         batch_size=16,
         bias_correction=True,
-        note="After one epoch, a quarter of an hour of one processor, nothing is answered yet: F1 "
-        "51.0. The three were not waited for.",
+        note="Nothing is answered for two epochs, although the loss falls from 2.75 to 1.71: that "
+        "there is no answer is learnt first. In the third, at 1.10, a HasAns F1 of 38.5 comes at "
+        "the price of 30 points of NoAns. Longer runs were not waited for.",
     ),
     "sst2": _of_glue("SST-2", "good and bad reviews", MAJORITY | TFIDF, epochs=1, aim=0.8895),
     "mrpc_lora": _of_glue(
@@ -263,10 +264,10 @@ ROWS = {
         "SST-2",
         "good and bad reviews, by a LoRA of rank 8",
         MAJORITY | TFIDF,
-        epochs=1,
+        epochs=3,
         learning_rate=1e-3,
-        aim=0.8845,
-        note="One epoch, one seed; other rates and more epochs were not tried.",
+        aim=0.8895,
+        note="",
         adapter=LORA,
     ),
 }

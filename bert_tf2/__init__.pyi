@@ -4,7 +4,7 @@
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn, Self
+from typing import Any, Literal, NoReturn, Self
 
 import keras
 import numpy as np
@@ -511,7 +511,7 @@ class _Task(keras.Model):
         dtype: str | None = ...,
         recompute: bool = ...,
         ignore: Sequence[Any] | None = ...,
-        trainable_layers: int | None = ...,
+        trainable_layers: int | Literal["all"] | None = ...,
         reinit_layers: int = ...,
         **kwargs: Any,
     ) -> Self: ...

@@ -38,6 +38,7 @@ PARAMETERS = {
         "str", "text text_name question context query token to activation_function family metric"
     ),
     **_all("str", "hidden_act"),
+    **_all("int | Literal['all'] | None", "trainable_layers"),
     **_all("bool | None", "export_saved_model.pairs"),
     **_all(
         COUNT,
@@ -45,7 +46,7 @@ PARAMETERS = {
         "max_active_dims max_predictions corpus_chunk_size document_length query_length "
         "passage_length embedding_size num_hidden_groups position_padding_id relative_buckets "
         "project_embeddings steps steps_per_epoch batch_size range_max layer every "
-        "trainable_layers pair_separators second_segment max_position_embeddings relation_heads",
+        "pair_separators second_segment max_position_embeddings relation_heads",
     ),
     **_all(
         "int",

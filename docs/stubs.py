@@ -22,7 +22,7 @@ HEAD = '''"""Written by `make types`: the types of all public names, for editors
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn, Self
+from typing import Any, Literal, NoReturn, Self
 
 import keras
 import numpy as np

@@ -3,7 +3,7 @@ name.
 """
 
 from bert_tf2.cli.corpus_flags import CORPUS_FLAGS
-from bert_tf2.cli.flags import choice, count, number, switch, text, whole, words
+from bert_tf2.cli.flags import choice, count, number, switch, text, whole, whole_or, words
 from bert_tf2.cli.task_table import TASKS
 from bert_tf2.cli.vector_losses import LOSSES
 
@@ -133,7 +133,7 @@ FLAGS = {
     "class_weight": choice(
         [None, "balanced"], "each class counts as much as the others, however many rows it has"
     ),
-    "trainable_layers": whole("train so many of the top layers alone, and the head (default: all)"),
+    "trainable_layers": whole_or("all", 'train the head and so many top layers, or "all"'),
     "adapter": choice(
         [None, "lora", "houlsby", "pfeiffer", "bias"],
         "train a small adapter and the head, not the encoder; OUTPUT_DIR/adapter is it alone",

@@ -47,6 +47,11 @@ def whole(about, default=None):
     return Flag(absl_flags.DEFINE_integer, about, default)
 
 
+def whole_or(word, about):
+    """A whole number, or a word."""
+    return Flag(_define_whole_or, about, None, {"word": word})
+
+
 def number(about, default=None, **bounds):
     """A number."""
     return Flag(absl_flags.DEFINE_float, about, default, bounds)
@@ -61,6 +66,21 @@ def choice(options, about):
     """One of some words, the first of which is the default."""
     known = [option for option in options if option is not None]
     return Flag(absl_flags.DEFINE_enum, about, options[0], {"enum_values": known})
+
+
+class _WholeOr(absl_flags.IntegerParser):
+    """As of `whole_or`."""
+
+    def __init__(self, word):
+        super().__init__()
+        self.word, self.syntactic_help = word, f'an integer, or "{word}"'
+
+    def parse(self, argument):
+        return argument if argument == self.word else super().parse(argument)
+
+
+def _define_whole_or(word, **said):
+    absl_flags.DEFINE(_WholeOr(word), **said)
 
 
 # Short names, which mean the first of these flags that a verb has.

@@ -57,7 +57,7 @@ def open_task(
         recompute: train in less memory and more time (see `Encoder`).
         ignore: patterns of names in the file to leave out, such as "my_head/*".
         trainable_layers: train the so many top layers, the pooler and the head alone; 0: the head.
-            Default: all, or what the preset's task trained.
+            Default: all, or what the preset's task trained; "all": all, whatever that did.
         reinit_layers: have the so many top layers and the pooler begin anew, with the published
             initializer (Zhang et al. 2020): 1 to 6 for a few thousand rows. Default: 0, none.
 
@@ -72,7 +72,9 @@ def open_task(
     """
     given = kept_settings.arguments_of(cls, args, kwargs)
     checkpoint = _checkpoint(cls, preset, config_file, vocab_file, ignore)
-    for name, n in {"trainable_layers": trainable_layers, "reinit_layers": reinit_layers}.items():
+    everything = isinstance(trainable_layers, str) and trainable_layers == "all"
+    top = None if everything else trainable_layers
+    for name, n in {"trainable_layers": top, "reinit_layers": reinit_layers}.items():
         top_blocks(checkpoint.config, n or 0, name)  # before anything is built
     if load_weights:
         kind = trained_heads.kind_for(cls, checkpoint, given)
@@ -88,11 +90,15 @@ def open_task(
         _fill(task, checkpoint, given, reinit_layers)
     said = checkpoint.task or {}
     task.takes_pairs |= bool(said.get("takes_pairs"))  # some tasks read nothing else
-    if trainable_layers is not None:
-        train_top(task, trainable_layers)
-    elif said.get("class") == cls.__name__:
-        freeze(task, said.get("frozen", ()))
-    task.top_layers = {"trainable_layers": trainable_layers, "reinit_layers": reinit_layers or None}
+    if top is not None:
+        train_top(task, top)
+    elif said.get("class") == cls.__name__ and said.get("frozen") and not everything:
+        freeze(task, said["frozen"])
+        LOGGER.info(
+            'frozen, as its task was trained: %d variables; trainable_layers="all" trains all',
+            len(said["frozen"]),
+        )
+    task.top_layers = {"trainable_layers": top, "reinit_layers": reinit_layers or None}
     if load_weights and said.get("adapters"):
         adapter_folders.open_adapters(task, checkpoint, said)
     return task

@@ -8,7 +8,7 @@ from shell import fails
 
 from bert_tf2 import TokenClassifier
 from bert_tf2.cli import run_flags, task_files, training_runs
-from bert_tf2.cli.flags import parse
+from bert_tf2.cli.flags import UsageError, parse
 from bert_tf2.cli.opened import Opened
 from bert_tf2.cli.rows import Rows
 from bert_tf2.cli.task_table import TASKS
@@ -176,6 +176,11 @@ def test_what_a_run_was_told():
     flags = flags_of("finetune", *(f"--{n}={v}" for n, v in told.items()), "--output_dir=a")
     assert training_runs.given(flags) == told
     assert training_runs.given(flags, ["class_weight"]).keys() == told.keys() - {"class_weight"}
+    for layers, want in (("0", 0), ("all", "all")):
+        flags = flags_of("finetune", f"--trainable_layers={layers}", "--output_dir=a")
+        assert flags.trainable_layers == want
+    with pytest.raises(UsageError, match="trainable_layers=some"):
+        flags_of("finetune", "--trainable_layers=some", "--output_dir=a")
 
 
 def test_weights_of_labels_and_of_tags():

@@ -26,7 +26,7 @@ def trained_names(task):
     return {name for name, v in task.named_variables().items() if id(v) in ids}
 
 
-def test_only_the_top_trains_and_stays_so(preset, tmp_path):
+def test_only_the_top_trains_and_stays_so(preset, tmp_path, caplog):
     head = bert_tf2.TextClassifier.from_preset(preset, trainable_layers=0)
     assert trained_names(head) == {"classifier/kernel", "classifier/bias"}
     task = bert_tf2.TextClassifier.from_preset(preset, trainable_layers=1)
@@ -39,11 +39,16 @@ def test_only_the_top_trains_and_stays_so(preset, tmp_path):
     assert moved == want
     task.save(tmp_path / "task.keras")
     task.save_to_preset(tmp_path / "preset")
+    caplog.set_level("INFO")
     for again in (
         keras.saving.load_model(tmp_path / "task.keras"),
         bert_tf2.TextClassifier.from_preset(tmp_path / "preset"),
     ):
         assert trained_names(again) == want
+    resting = len(before) - len(want)
+    assert f"frozen, as its task was trained: {resting} variables; trainable_layers=" in caplog.text
+    whole = bert_tf2.TextClassifier.from_preset(tmp_path / "preset", trainable_layers="all")
+    assert trained_names(whole) == {*before}
     whole = bert_tf2.TextClassifier.from_preset(tmp_path / "preset", trainable_layers=2)
     assert {*whole.named_variables()} - trained_names(whole) == {
         name for name in before if name.startswith("embeddings/")
