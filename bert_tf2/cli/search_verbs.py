@@ -36,6 +36,8 @@ def index(flags):
     how = (flags.text_column, flags.name_column, flags.header, flags.delimiter, flags.encoding)
     found = read_documents(flags.arguments, *how)
     made = _begun(flags, folder)
+    if flags.append:
+        _say_what_is_there(folder, made, found.names)
     count = made.add(
         found.texts,
         found.names,
@@ -50,6 +52,16 @@ def index(flags):
         f"{folder}: {len(found.texts)} texts in {count} passages of {made.width} numbers{left}"
         + (f", {len(made)} passages in all" if flags.append else "")
     )
+
+
+def _say_what_is_there(folder, index, names):
+    """Of names that are to be added, that some are there already."""
+    if known := {*index.rows.names()} & {*names}:
+        print(
+            f"{folder} has {len(known)} of these {len(names)} texts already, by their names, such "
+            f"as {min(known)}: they are found twice. --overwrite, without --append, begins anew",
+            file=sys.stderr,
+        )
 
 
 def _check_is_new(folder, there):

@@ -41,14 +41,21 @@ class Documents:
     def __len__(self):
         return len(self.lines) - 1
 
+    def __iter__(self):
+        with open(self.file, "rb") as file:
+            yield from map(self._row, file)
+
+    def _row(self, line):
+        row = files.parse_json(line, self.file, {"name": str, "text": str})
+        return row["name"], row["text"]
+
     def __getitem__(self, number):
         if not 0 <= number < len(self):
             raise IndexError(number)
         begin, end = (int(x) for x in self.lines[number : number + 2])
         with open(self.file, "rb") as file:
             file.seek(begin)
-            row = files.parse_json(file.read(end - begin), self.file, {"name": str, "text": str})
-        return row["name"], row["text"]
+            return self._row(file.read(end - begin))
 
 
 class Rows:
@@ -70,6 +77,11 @@ class Rows:
         if self.parts and self.parts[0].documents is None:
             return None
         return sum(len(part.documents) for part in self.parts)
+
+    def names(self):
+        """Yields the names of the texts, in order."""
+        for part in self.parts:
+            yield from (name for name, _ in part.documents or ())
 
     def nearest(self, queries, top_k, name):
         """As `search.nearest`, in all parts."""

@@ -1,7 +1,9 @@
 """The verbs, run as a user runs them, on a tiny checkpoint made here."""
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import shell
 import tensorflow as tf
+from by_default import by_default
 from closeness import CANCELLED
 from shell import evaluation, fails
 
@@ -26,12 +29,15 @@ WORDS = {"bill": "coffee cafe times", "login": "letter reading start", "parcel":
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory, reference):
-    """A folder with a checkpoint, data files and a classifier fine-tuned by the command."""
+    """A folder with a checkpoint, data files and a classifier fine-tuned by the command, whose
+    files were named from there."""
     folder = tmp_path_factory.mktemp("cli")
     shell.tiny_checkpoint(folder / "tiny_uncased", reference)
     write_tsv(folder / "train.tsv", 24)
     write_tsv(folder / "dev.tsv", 9)
-    assert cli.main(finetune(folder, "run", "--dev_file=%s/dev.tsv", "--num_train_epochs=2")) == 0
+    how = ("--num_train_epochs=2", "--save_checkpoints_steps=2", "--micro_batches=2")
+    with contextlib.chdir(folder):
+        assert cli.main(finetune(".", "run", "--dev_file=dev.tsv", *how)) == 0
     return folder
 
 
@@ -56,8 +62,8 @@ def finetune(folder, output, *more):
 
 def test_finetune_writes_model_and_metrics(work):
     metrics = json.loads((work / "run" / "metrics.json").read_text("utf-8"))
-    names = ["metrics.json", "metrics.jsonl", "model.keras", "report.html", "report.json"]
-    names += ["run.json", "tensorboard"]
+    names = ["checkpoints", "metrics.json", "metrics.jsonl", "model.keras", "report.html"]
+    names += ["report.json", "run.json", "tensorboard"]
     assert sorted(path.name for path in (work / "run").iterdir()) == names
     assert metrics["classes"] == LABELS
     assert metrics["rows"] == {"train": 24, "dev": 9}
@@ -79,10 +85,9 @@ def test_finetune_writes_model_and_metrics(work):
 def test_a_run_is_resumed(work, tmp_path, capsys, monkeypatch):
     """A finished run, resumed, trains no more and gives the same metrics; anew, it trains anew."""
     monkeypatch.chdir(work)
-    saved = finetune(work, "saved", "--save_checkpoints_steps=2", "--micro_batches=2")
-    saved = [word.replace(f"{work}/t", "t") for word in saved]
-    assert cli.main(saved) == 0
-    assert "trained in" in capsys.readouterr().out
+    shutil.copytree("run", "saved")
+    saved = ["--save_checkpoints_steps=2", "--micro_batches=2", "--num_train_epochs=2"]
+    saved = finetune(".", "saved", "--dev_file=dev.tsv", *saved)
     first = json.loads((work / "saved" / "metrics.json").read_text())["epochs"]
     fails(capsys, 1, saved, "exists", "--overwrite")
     # Nothing but the folder need be said again; what is said must be as it was.
@@ -101,9 +106,10 @@ def test_a_run_is_resumed(work, tmp_path, capsys, monkeypatch):
     with locked(work / "saved"):
         fails(capsys, 1, [*saved, "--resume"], "in use by another run", str(os.getpid()))
     assert json.loads((work / "saved" / "metrics.json").read_text())["epochs"] == first
-    assert cli.main([*saved, "--overwrite", "--num_train_epochs=1"]) == 0
+    assert cli.main([*saved, "--overwrite", "--num_train_epochs=1", "--dev_file="]) == 0
+    assert "trained in" in capsys.readouterr().out
     again = json.loads((work / "saved" / "metrics.json").read_text())["epochs"]
-    assert len(first) == 3 and len(again) == 1
+    assert len(first) == 2 and len(again) == 1
 
 
 @pytest.mark.full
@@ -209,9 +215,10 @@ def test_saved_models_that_are_none_of_ours(work, tmp_path, capsys):
 def test_pairs_need_two_columns_and_single_texts_one(work, tmp_path, capsys):
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text("text\tother\tlabel\nmoney\tparcel\tbill\nlogin\tmoney\tlogin\n", "utf-8")
-    columns = [f"--train_file={pairs}", "--text_pair_column=other", "--num_train_epochs=1"]
-    assert cli.main(finetune(work, "pairs", *columns)) == 0
-    model = f"--model={work}/pairs/model.keras"
+    task = keras.saving.load_model(work / "run" / "model.keras")
+    task.takes_pairs = True  # as one that has learnt from them
+    task.save(tmp_path / "pairs.keras")
+    model = f"--model={tmp_path}/pairs.keras"
     fails(capsys, 1, ["predict", model, "money"], "pairs of texts", "--text_pair_column")
     argv = [f"--input_file={pairs}", "--text_pair_column=other"]
     assert cli.main(["predict", model, *argv]) == 0
@@ -228,7 +235,7 @@ def test_a_trained_model_is_converted_with_its_head(work, tmp_path, capsys):
     assert again.load_report.missing == []
 
 
-@pytest.mark.parametrize("suffix", [".tsv", ".csv", ".jsonl"])
+@pytest.mark.parametrize("suffix", by_default([".tsv", ".csv", ".jsonl"], [".csv"]))
 def test_predict_writes_a_row_a_text(work, tmp_path, suffix):
     from bert_tf2.data.examples import read_examples
 
@@ -370,11 +377,11 @@ def test_masked_words_take_every_verb(work, tmp_path, capsys):
     )
     assert cli.main(["export", f"--model={model}", f"--export_dir={tmp_path}/s"]) == 0
     capsys.readouterr()
-    said = []
-    for given in (f"--model={model}", f"--preset={tmp_path}/p", f"--saved_model={tmp_path}/s"):
-        assert cli.main(["predict", given, "the [MASK] was [MASK]", "a [MASK]"]) == 0
+    said, asked = [], ["the [MASK] was [MASK]", "a [MASK]"]
+    for given in (f"--model={model}", f"--preset={tmp_path}/p"):
+        assert cli.main(["predict", given, *asked]) == 0
         said.append(capsys.readouterr().out)
-    assert said[0] == said[1] == said[2]
+    assert said[0] == said[1]
     words, shares, text = said[0].splitlines()[0].split("\t")
     assert (len(words.split()), len(shares.split()), text) == (2, 2, "the [MASK] was [MASK]")
     assert cli.main(["plan", f"--preset={tmp_path}/p", "--seq=16"]) == 0
@@ -384,9 +391,10 @@ def test_masked_words_take_every_verb(work, tmp_path, capsys):
     task = keras.saving.load_model(model)
     assert words.split() == [fills[0].word for fills in task.fill_masks([text])[0]]
     output = f"--output_file={tmp_path}/answers.jsonl"
-    assert cli.main(["predict", f"--model={tmp_path}/s", "a [MASK]", output]) == 0
-    row = json.loads((tmp_path / "answers.jsonl").read_text())
-    assert (np.shape(row["words"]), np.shape(row["probabilities"])) == ((1, 5), (1, 5))
+    assert cli.main(["predict", f"--saved_model={tmp_path}/s", *asked, output]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    assert (np.shape(rows[1]["words"]), np.shape(rows[1]["probabilities"])) == ((1, 5), (1, 5))
+    assert [found[0] for found in rows[0]["words"]] == words.split()
     fails(capsys, 1, ["evaluate", f"--model={tmp_path}/s", f"--input_file={texts}"], ".keras")
     fails(capsys, 2, [*argv, "--labels=a,b", "--overwrite"], "--labels is for classifiers")
     fails(capsys, 1, ["predict", f"--model={model}", "no mask"], "[MASK]")

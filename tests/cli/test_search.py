@@ -74,8 +74,11 @@ def test_the_page_for_people(made, notes, capsys):
 def test_tables_are_added_and_written(made, notes, checkpoint, tmp_path, capsys):
     folder = tmp_path / "index"
     shell.runs("index", f"--preset={checkpoint}", f"--index_dir={folder}", notes / "a.md")
-    shell.runs("index", f"--index_dir={folder}", "--append", "--name_column=id", notes / "rows.csv")
-    assert "2 texts in 2 passages of 16 numbers, " in capsys.readouterr().out
+    more = ("--append", "--name_column=id", notes / "rows.csv", notes / "a.md")
+    shell.runs("index", f"--index_dir={folder}", *more)
+    said = capsys.readouterr()
+    assert "3 texts in 3 passages of 16 numbers, " in said.out
+    assert f"has 1 of these 3 texts already, by their names, such as {notes}/a.md" in said.err
     out = tmp_path / "hits.csv"
     questions = f"--input_file={notes / 'questions.txt'}"
     shell.runs("search", f"--index_dir={folder}", questions, "--top_k=3", f"--output_file={out}")

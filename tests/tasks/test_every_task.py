@@ -147,6 +147,33 @@ TASKS = {
         tags, (WORDS, [["O"] * (len(w) - 1) + ["X"] for w in WORDS]), WORDS, 0.01
     ),
 }
+LONG = "stone, rain & tea, a stone lies in tea. " * 3
+# Where one row becomes several, or an answer has a head of its own: of these only the steps.
+IN_STEPS = {
+    "classes in windows": Row(
+        tiny(bert_tf2.TextClassifier, labels=["tea", "rain", "stone"], doc_stride=4),
+        ([*TEXTS[:2], LONG, *TEXTS[3:]], LABELS),
+        None,
+    ),
+    "tags in windows": Row(
+        tiny(bert_tf2.TokenClassifier, labels=TAGS, doc_stride=4),
+        ([*WORDS[:2], LONG.split(), *WORDS[3:]], [*WORD_TAGS[:2], ["O"] * 27, *WORD_TAGS[3:]]),
+        None,
+        0.01,
+    ),
+    "answers by ELECTRA's beam": Row(
+        lambda: oracle.tiny_task(
+            bert_tf2.QuestionAnswerer,
+            oracle.with_dropout(oracle.TINIES["electra"], 0.0),
+            head="joint_spans",
+            doc_stride=4,
+            max_question_len=5,
+        ),
+        (QUESTIONS, SPANS),
+        None,
+        0.01,
+    ),
+}
 # By default the rows that differ most, and of those the steps that do; all with the full tests.
 ALIKE = ("pairs", "several numbers", "a task of tests", "MaskedLM", "TokenClassifier")
 ALIKE += ("NextSentenceClassifier", "ZeroShotClassifier", "TextClassifier", "TextRegressor")
@@ -156,18 +183,13 @@ STEPS = ("TokenClassifier with CRF",)
 ON_BOTH = ("MaskedLM with nsp",)
 
 
-def named(case):
-    """The name that a parameter of a test holds."""
-    return case if isinstance(case, str) else case.values[0]
-
-
 def rows(*full):
     return by_default(TASKS, TASKS.keys() - {*full})
 
 
-TRAINED = {name for name, row in TASKS.items() if row.data is not None}
+TRAINED = {name for name, row in TASKS.items() if row.data is not None} | {*IN_STEPS}
 each_step = pytest.mark.parametrize(
-    "name", [case for case in rows(*TASKS.keys() - {*STEPS}) if named(case) in TRAINED]
+    "name", by_default([n for n in TASKS | IN_STEPS if n in TRAINED], STEPS)
 )
 
 
@@ -179,7 +201,7 @@ def answers(task, ask):
 
 def trained(name, **how):
     """A task of a row after two steps of SGD, and its losses."""
-    row = TASKS[name]
+    row = (TASKS | IN_STEPS)[name]
     keras.utils.set_random_seed(5)
     with how.pop("scope", contextlib.nullcontext()):
         task = row.make()
@@ -393,7 +415,7 @@ def test_replicas(names):
 
 @each_step
 def test_an_encoder_is_left_as_it_was(name):
-    task = TASKS[name].make()
+    task = (TASKS | IN_STEPS)[name].make()
     assert all(
         v.trainable for v in task.encoder.named_variables().values() if "position" not in v.path
     )
