@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from bert_tf2.messages import shorten
+from bert_tf2.scoring.arrays import checked_count
 from bert_tf2.serving.client_columns import columns_of
 from bert_tf2.serving.client_errors import TooMuch
 from bert_tf2.serving.client_tasks import TaskMethods
@@ -72,7 +73,8 @@ class Client(TaskMethods):
             raise ValueError(f"`url` must begin with http:// or grpc://. Received: {shorten(url)}")
         home, name = WIRES[kind]
         wire = getattr(importlib.import_module(f"bert_tf2.serving.{home}"), name)
-        self.url, self.version, self.batch_size = url.rstrip("/"), version, batch_size
+        self.url, self.version = url.rstrip("/"), version
+        self.batch_size = checked_count(batch_size, "batch_size")
         self.wire = wire(self.url, api_key, timeout, retries, concurrency)
         self.workers = concurrent.futures.ThreadPoolExecutor(concurrency, "client")
         self.model, self.known = model, None

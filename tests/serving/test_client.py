@@ -207,6 +207,11 @@ def test_what_fails_is_said(plan, kind, words):
         Client(url, "m", retries=1).answer(["tea"])
 
 
+def test_requests_without_rows():
+    with pytest.raises(ValueError, match="`batch_size` must be"):
+        Client("http://127.0.0.1:9", batch_size=0)
+
+
 def test_a_server_without_models():
     """It is said that there is none, and no empty list of names."""
     with (
