@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "build" / "pages"
 FOLDERS = ("docs", "benchmarks", "checkpoints", "notebooks")
+DATA = "bert_tf2/data/support_requests/README.md"
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 CODE = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.M | re.S)
 COPIED = (".png", ".svg", ".css")
@@ -58,7 +59,7 @@ def _fetch_nothing():
 def gathered():
     """{place in the site: Markdown} of all pages."""
     found = {"index.md": ROOT / "README.md"}
-    found |= {name: ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md")}
+    found |= {name: ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", DATA)}
     found |= {f"{f}/{p.name}": p for f in FOLDERS for p in sorted((ROOT / f).glob("*.md"))}
     texts = {place: path.read_text("utf-8") for place, path in found.items()}
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
@@ -75,7 +76,7 @@ def linked(text, place, known):
 
     def of(match):
         mark, words, target, anchor = match.groups()
-        if target.startswith(("http:", "https:")):
+        if target.startswith(("http:", "https:", "data:")):
             return match[0]
         there = os.path.normpath(Path(place).parent / target)
         there = {"README.md": "index.md"}.get(there, there)

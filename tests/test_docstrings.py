@@ -3,6 +3,7 @@
 import ast
 import doctest
 import inspect
+import re
 import shutil
 
 import keras
@@ -35,7 +36,10 @@ def test_each_says_all(name):
     assert len(said.splitlines()[0]) > 20
     assert said.count("Examples:\n") == 1 and PARSER.get_examples(said)
     for example in PARSER.get_examples(said):
-        compile(example.source, name, "exec")
+        found = [x for x in ast.walk(ast.parse(example.source)) if isinstance(x, ast.Attribute)]
+        ours = {x.attr for x in found if isinstance(x.value, ast.Name) and x.value.id == "bert_tf2"}
+        assert ours <= {*bert_tf2.__all__}
+    assert re.search(r"[Rr]aises\b", said)
     if inspect.isfunction(NAMES[name]):
         assert "Returns:\n" in said or "Returns, raises:" in said
     for parameter in parameters:
@@ -64,7 +68,7 @@ def folder(tmp_path_factory, reference):
         shutil.copy(reference / "tokenizers" / name, folder)
     saved = folder / "checkpoints"
     shutil.copytree(saved / pages.PRESETS[1], saved / "electra_small")
-    shutil.copytree(folder / "NLI_FOLDER", folder / "folder/of/nli")
+    shutil.copytree(saved / "roberta_large_mnli", folder / "folder/of/nli")
     for name, cls in SAVED.items():
         cls.from_preset(saved / pages.PRESETS[1]).save_to_preset(folder / "folder/of" / name)
     sentences = "".join(f"Tea and rain {i}.\n" for i in range(9))

@@ -1,5 +1,6 @@
 """README and pages: links lead somewhere, and what is printed runs as it is printed."""
 
+import ast
 import importlib.util
 import re
 import tomllib
@@ -7,6 +8,7 @@ import tomllib
 import pages
 import pytest
 
+import bert_tf2
 from bert_tf2 import cli
 from bert_tf2.cli import flags
 from bert_tf2.cli.verbs import VERBS
@@ -23,8 +25,15 @@ def has_target(words):
 
 def has_extra(words):
     project = tomllib.loads((pages.ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    extras = re.findall(r"\.\[(\w+)\]", " ".join(words))
-    return words[0] == "install" and set(extras) <= set(project["optional-dependencies"])
+    extras = re.findall(r"\.\[([\w,]+)\]", " ".join(words))
+    named = {extra for several in extras for extra in several.split(",")}
+    return words[0] == "install" and named <= set(project["optional-dependencies"])
+
+
+def has_flags(words):
+    """Whether there is such a verb, with such flags; what they are set to may be left out."""
+    named = {w.partition("=")[0].removeprefix("--") for w in words[1:] if w[:2] == "--"}
+    return words[0] == "VERB" or named <= {*VERBS[words[0]].flags, "help"}
 
 
 FORMS = {  # command -> whether its arguments are such as it takes
@@ -35,6 +44,9 @@ FORMS = {  # command -> whether its arguments are such as it takes
     "docker": lambda words: words[0] == "run",
     "curl": lambda words: any(word.startswith("localhost:8501/") for word in words),
 }
+
+
+SPOKEN = FORMS | {"bert_tf2": has_flags}
 
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=pages.name_of)
@@ -48,12 +60,23 @@ def test_links_lead_somewhere(page):
             assert place in pages.anchors(there), place
 
 
-@pytest.mark.parametrize("page", HOLD_CODE, ids=pages.name_of)
+@pytest.mark.parametrize("page", HOLD_CODE + pages.NOTEBOOKS, ids=pages.name_of)
 def test_code_has_its_form(page):
     for block in pages.blocks(page, "python"):
-        compile(block, str(page), "exec")
+        found = [x for x in ast.walk(ast.parse(block)) if isinstance(x, ast.Attribute)]
+        ours = {x.attr for x in found if isinstance(x.value, ast.Name) and x.value.id == "bert_tf2"}
+        assert ours <= {*bert_tf2.__all__}  # a room is one's own to import
     for command, *words in pages.commands(page):
         assert FORMS[command](words), (command, *words)
+
+
+def test_commands_inside_of_sentences():
+    found = [
+        (page, words) for page in pages.PAGES + pages.NOTEBOOKS for words in pages.spoken(page)
+    ]
+    assert len(found) > 100
+    for page, (command, *words) in found:
+        assert SPOKEN[command](words), (page, command, *words)
 
 
 def test_every_fence_names_its_language():

@@ -39,6 +39,13 @@ def test_links_stay_inside(gathered):
                 assert name in gathered or name.endswith(".png"), (place, target)
 
 
+def test_pictures_of_notebooks_are_in_it(gathered):
+    for path in sorted((pages.ROOT / "notebooks").glob("*.ipynb")):
+        count = path.read_text("utf-8").count('"image/png": ')
+        page = gathered[f"notebooks/{path.stem}.md"]
+        assert count and page.count("![output](data:image/png;base64,") == count, path
+
+
 def test_public_names_are_told_once(gathered):
     told = re.findall(
         r"^::: (\S+)$", "\n".join(t for p, t in gathered.items() if p[:4] == "api/"), re.M

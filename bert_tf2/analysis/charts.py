@@ -20,13 +20,16 @@ def measures_view(found):
         a `View` of five charts: by layer each head's entropy and its shares on "[SEP]" and on the
         next and previous token; and all heads on a plane, near where they look alike.
 
+    Raises:
+        ValueError: none, or some of models with other layers and heads.
+
     Examples:
         >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
         >>> found = [bert_tf2.attention(vec, text) for text in texts]
         >>> page = bert_tf2.measures_view(found)
     """
-    one = found if hasattr(found, "weights") else found[0]
     charts = {"entropy of where it looks, in nats": measures.entropy(found)}
+    one = found if hasattr(found, "weights") else found[0]
     end = one.pieces[-1]
     for what, name in {end: f"share on {end}", "next": "on the next token"}.items():
         charts[name] = measures.share_on(found, what)

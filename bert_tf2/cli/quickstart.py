@@ -16,9 +16,11 @@ from bert_tf2.data import examples as data_files
 from bert_tf2.files import new_file
 
 SEED = 1
-# Small models want a higher rate; from the width of BERT-Base on, the published one.
-SMALL_RATE, BASE_RATE, BASE_WIDTH = 2e-4, 5e-5, 768
-EPOCHS, BATCH_SIZE, MAX_LENGTH = 4, 16, 64
+# From the width of BERT-Base on the published rate. Small models want a higher one, and keep more
+# of what they know if each layer below the head takes half the rate of the one above.
+BASE_WIDTH, BASE, BASE_EPOCHS = 768, {"learning_rate": 5e-5}, 4
+SMALL, SMALL_EPOCHS = {"learning_rate": 1e-3, "layer_decay": 0.5}, 3
+BATCH_SIZE, MAX_LENGTH = 16, 64
 SENTENCES = [
     "why did you take money from my card twice this month",
     "i can't sign in since i got a new phone",
@@ -47,13 +49,13 @@ def quickstart(flags):
     _show(train, test)
 
     _say("2/5", f"The checkpoint: {flags.init_checkpoint}")
-    model = _open(flags, sorted(set(train.labels)))
+    model, epochs = _open(flags, sorted(set(train.labels)))
 
     _say(
         "3/5",
-        f"Fine-tuning, {EPOCHS} passes over {len(train)} texts (the first step takes longest)",
+        f"Fine-tuning, {epochs} passes over {len(train)} texts (the first step takes longest)",
     )
-    seconds = _fit(model, train)
+    seconds = _fit(model, train, epochs)
 
     _say("4/5", f"Accuracy on the {len(test)} held-out texts")
     words = _bag_of_words(train, test)
@@ -87,7 +89,10 @@ def _show(train, test):
 
 
 def _open(flags, classes):
-    """The classifier with the checkpoint's weights; the library prints what was loaded."""
+    """The classifier with the checkpoint's weights, and how many passes it wants.
+
+    The library prints what was loaded.
+    """
     from bert_tf2.weights import resolve
 
     place = resolve(flags.init_checkpoint)  # downloads with a progress bar, if need be
@@ -106,18 +111,18 @@ def _open(flags, classes):
         pooling="mean",
     )
     small = model.encoder.config.hidden_size < BASE_WIDTH
-    model.compile({"learning_rate": SMALL_RATE if small else BASE_RATE})
-    return model
+    model.compile(SMALL if small else BASE)
+    return model, SMALL_EPOCHS if small else BASE_EPOCHS
 
 
-def _fit(model, train):
+def _fit(model, train, epochs):
     """Trains. -> seconds"""
     started = time.perf_counter()
     model.fit(
         train.texts,
         train.labels,
         batch_size=BATCH_SIZE,
-        epochs=EPOCHS,
+        epochs=epochs,
         verbose=console.keras_verbosity(),
     )
     return time.perf_counter() - started
@@ -164,6 +169,7 @@ def _serve(folder):
 def _next_steps(saved, served):
     held_out = os.path.relpath(Path(data_files.__file__).parent / "support_requests" / "test.tsv")
     place = served.parent.absolute()
+    words = " ".join(f"--{name}={value}" for name, value in SMALL.items())
     return f"""
 Done. What to type next (`source .venv/bin/activate` makes bert_tf2 known to your shell):
 
@@ -173,8 +179,8 @@ classify texts of your own, given here or in a file:
 see which classes are mixed up, by the exported model this time:
   bert_tf2 evaluate --saved_model={served.parent} --input_file={held_out}
 train on your own files, with the columns text and label:
-  bert_tf2 finetune --init_checkpoint=all-MiniLM-L6-v2 --pooling=mean \\
-    --learning_rate={SMALL_RATE} --train_file=TRAIN.csv --dev_file=DEV.csv --output_dir=runs/mine
+  bert_tf2 finetune --init_checkpoint=all-MiniLM-L6-v2 --pooling=mean {words} \\
+    --train_batch_size={BATCH_SIZE} --train_file=TRAIN.csv --dev_file=DEV.csv --output_dir=runs/mine
 serve it, with a page to try it in at http://localhost:8501, and ask it from another shell:
   bert_tf2 serve {served.parent}
   bert_tf2 request http://localhost:8501 "where is my parcel?"

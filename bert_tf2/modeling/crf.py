@@ -13,7 +13,9 @@ from keras import ops
 class CRF(keras.layers.Layer):
     """Gives logits on as they are, and holds the weights of what follows what.
 
-    Rows are filled up at their ends: `mask` (B, N) is True for tags and then False.
+    A linear chain (Lafferty et al. 2001, "Conditional random fields"; as in BiLSTM-CRF taggers,
+    Lample et al. 2016). Rows are filled up at their ends: `mask` (B, N) is True for tags and then
+    False. It raises nothing of its own: shapes that do not fit are an error of the operation.
 
     Weights, float32, which begin as zeros, so that a fresh one changes nothing:
         transitions (K, K), from the one before to the one after; starts, ends (K,).

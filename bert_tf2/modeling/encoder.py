@@ -38,6 +38,9 @@ class Encoder(keras.Model):
             generator of ELECTRA does. It is then a part of that one's task, and not copied alone.
         name: of the model; by default "encoder", and "encoder_1", … for further ones.
 
+    Raises:
+        TypeError: `config` is neither. ValueError: a dict of values that no encoder can have.
+
     Examples:
         >>> encoder = bert_tf2.Encoder.from_preset("uncased_L-4_H-512_A-8")
         >>> encoder({"token_ids": [[101, 200, 102]]})["pooled_output"].shape

@@ -52,7 +52,8 @@ class Client(TaskMethods):
 
     Example:
 
-    >>> client = bert_tf2.serving.Client("http://127.0.0.1:8501")
+    >>> from bert_tf2.serving import Client
+    >>> client = Client("http://127.0.0.1:8501")
     >>> client.predict_labels(["what a film"])[0].label
     'positive'
     """

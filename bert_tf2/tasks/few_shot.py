@@ -25,6 +25,10 @@ class FewShotClassifier:
         encoder: a `SentenceEncoder`, which `fit` trains further.
         labels: the classes in order; default: those that `fit` meets, sorted, each time anew.
 
+    Raises:
+        TypeError: another encoder. ValueError: labels that are no str or int, or one twice; in
+            `predict` and `save_to_preset`, nothing learnt yet.
+
     Examples:
         >>> classifier = bert_tf2.FewShotClassifier.from_preset("all-MiniLM-L6-v2")
         >>> classifier.fit(["we won", "a draw", "shares fell", "a new bank"], ["a", "a", "b", "b"])

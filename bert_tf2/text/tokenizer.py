@@ -45,6 +45,10 @@ class Tokenizer(FromCheckpoint, Placing):
         added_tokens: list of str, dict or `added_tokens.AddedToken`: tokens found in text as a
             whole, before it is cut. The vocabulary has those without an `id`. Default: none.
 
+    Raises:
+        ValueError: special pieces for what there is none, or an id or a piece that the vocabulary
+            has not; what it is asked before there is a vocabulary.
+
     Examples:
         >>> tokenizer = bert_tf2.Tokenizer.from_preset("all-MiniLM-L6-v2")  # of the class it needs
         >>> ids = tokenizer(["a b", "c"])  # RaggedTensor (2, pieces)

@@ -15,12 +15,16 @@ import bert_tf2
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    *(ROOT / folder / "README.md" for folder in ("notebooks", "checkpoints", "benchmarks")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / folder / "README.md" for folder in ("notebooks", "checkpoints")),
+    *(page for folder in ("benchmarks", "docs") for page in sorted((ROOT / folder).glob("*.md"))),
+    ROOT / "bert_tf2" / "data" / "support_requests" / "README.md",
 ]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
+SPOKEN = re.compile(r"(?<!`)`((?:bert_tf2|make|pip|python|\.venv/bin/python) [^`]+)`")
 HEADING = re.compile(r"^#+ (.*)$", re.M)
+SUPPORT = "bert_tf2/data/support_requests"
 PRESETS = ("all-MiniLM-L6-v2", "uncased_L-4_H-512_A-8", "uncased_L-12_H-768_A-12")
 
 
@@ -28,9 +32,15 @@ def name_of(page):
     return str(page.relative_to(ROOT))
 
 
+def said(page):
+    """A page's text; of a notebook, its Markdown without the marks of comments."""
+    text = page.read_text("utf-8")
+    return re.sub("^# ?", "", text, flags=re.M) if page.suffix == ".py" else text
+
+
 def blocks(page, language):
     """-> list of str, the blocks of this language in order"""
-    return [text for kind, text in FENCE.findall(page.read_text("utf-8")) if kind == language]
+    return [text for kind, text in FENCE.findall(said(page)) if kind == language]
 
 
 def commands(page):
@@ -38,6 +48,12 @@ def commands(page):
     lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
     found = [shlex.split(line, comments=True) for line in lines]
     return [words for words in found if words]
+
+
+def spoken(page):
+    """-> list of lists of str, the commands inside of sentences; "…" is what is left out of one"""
+    text = FENCE.sub("", said(page)).replace("\n", " ")
+    return [shlex.split(span.removeprefix(".venv/bin/")) for span in SPOKEN.findall(text)]
 
 
 def anchors(page):
@@ -63,14 +79,18 @@ SIMILAR = "index\tsentence1\tsentence2\tscore\n" + "".join(
 
 def prepare(folder, reference):
     """Writes what pages name into a folder."""
-    for name in PRESETS:
-        sizes = {"max_position_embeddings": 512, "num_hidden_layers": 4}
+    sizes = {"max_position_embeddings": 512, "num_hidden_layers": 4}
+    for name in PRESETS[1:]:
         tiny_checkpoint(folder / "checkpoints" / name, reference, **sizes)
     names = ["contradiction", "entailment", "neutral"]
     first = folder / "checkpoints" / PRESETS[0]
-    bert_tf2.TextClassifier.from_preset(first, labels=names).save_to_preset(folder / "NLI_FOLDER")
-    reranker = bert_tf2.TextRegressor.from_preset(first)
-    reranker.save_to_preset(folder / "RERANKER_FOLDER")
+    bert_tf2.convert(folder / "checkpoints" / PRESETS[1], first, to="huggingface")
+    config = (first / "config.json").read_text("utf-8")  # as it is published, with the exact GELU
+    (first / "config.json").write_text(config.replace('"gelu_new"', '"gelu"'), "utf-8")
+    nli = bert_tf2.TextClassifier.from_preset(first, labels=names)
+    nli.save_to_preset(folder / "checkpoints" / "roberta_large_mnli")
+    (folder / "runs" / "quickstart").mkdir(parents=True)
+    nli.save(folder / "runs" / "quickstart" / "model.keras")
     signs = "sentence\tlabel\n" + "".join(
         f"{text}\t{sign}\n" for text, sign in zip(TEXTS, SIGNS, strict=True)
     )
@@ -81,6 +101,9 @@ def prepare(folder, reference):
         "notes/a.md": "# Steam\n\nCoffee is hot.\n",
         "rows.csv": "id,text\n1,late coffee\n",
         **dict.fromkeys(("train.tsv", "dev.tsv"), signs),
+        **{
+            f"{SUPPORT}/{name}.tsv": signs.replace("sentence", "text") for name in ("train", "test")
+        },
         **{f"SST-2/{name}": signs.replace("positive", "1") for name in ("train.tsv", "dev.tsv")},
         **dict.fromkeys(("train.jsonl", "dev.jsonl", "big.jsonl"), several),
         **{f"eng.{name}": CONLL for name in ("train", "testa", "testb")},
