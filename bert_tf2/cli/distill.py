@@ -1,6 +1,7 @@
 """`bert_tf2 distill`: a trained model in, a smaller one out, and both side by side."""
 
 import functools
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -142,7 +143,7 @@ def _finish(flags, teacher, student, told, place):
     metrics = {"stages": told, "versions": versions()}
     is_task = isinstance(student, Task)
     made = opened(flags.output_dir, student) if is_task else _plain(teacher, student, place)
-    served = None if is_task else _written(made, place / SERVED)[0]
+    served = None if is_task else _served(made, place / SERVED / "1")
     metrics["side_by_side"] = _side_by_side(flags, {"teacher": teacher, "student": made})
     print("\n" + _table(metrics["side_by_side"]))
     write_json(place / "metrics.json", scores.plain(metrics))
@@ -188,6 +189,13 @@ def _exported(flags, model, folder, precision):
 
     place, size = _written(model, folder, precision)
     return saved_model(place, flags), place, size
+
+
+def _served(model, folder):
+    """A student without an encoder as a SavedModel, in place of an earlier run's. -> where"""
+    if (folder / "saved_model.pb").is_file():
+        shutil.rmtree(folder)
+    return _written(model, folder)[0]
 
 
 def _written(model, folder, precision=None):

@@ -27,6 +27,7 @@ def finetune(flags):
     check_settings(flags)
     seeds, epochs = run_flags.seeds(flags), run_flags.whole_epochs(flags)
     task_files.check_output(flags.output_dir, flags.overwrite or flags.resume)
+    task_files.check_checkpoint(flags.init_checkpoint)
     data, settings = _read(flags)
     results, place = [], Path(flags.output_dir)
     for name, seed, part in run_flags.runs(flags, seeds, data):

@@ -76,7 +76,10 @@ class _WholeOr(absl_flags.IntegerParser):
         self.word, self.syntactic_help = word, f'an integer, or "{word}"'
 
     def parse(self, argument):
-        return argument if argument == self.word else super().parse(argument)
+        try:
+            return argument if argument == self.word else super().parse(argument)
+        except ValueError as error:
+            raise ValueError(f"expected {self.syntactic_help}") from error
 
 
 def _define_whole_or(word, **said):

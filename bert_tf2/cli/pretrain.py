@@ -57,6 +57,8 @@ def pretrain(flags):
             flags.command,
         )
     task_files.check_output(flags.output_dir, flags.overwrite or flags.resume)
+    if flags.init_checkpoint:
+        task_files.check_checkpoint(flags.init_checkpoint)
     place = Path(flags.output_dir)
     console.import_tensorflow()
     stages = pretrain_stages.stages(flags, place)

@@ -35,6 +35,13 @@ def check_input(path):
         raise FileNotFoundError(f"There is no file {path}")
 
 
+def check_checkpoint(given):
+    """Raises, before data are read, where --init_checkpoint names a whole model, or nothing."""
+    from bert_tf2.weights import discovery, registry
+
+    discovery.refuse_whole_models(registry.resolve(given))
+
+
 def check_output(path, overwrite=False, suffixes=None):
     """Raises, before any work is done, where an output cannot be written.
 

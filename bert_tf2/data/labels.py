@@ -22,7 +22,7 @@ WORDS = {  # classes that a boolean names
     True: ("true", "yes", "positive", "pos"),
     False: ("false", "no", "negative", "neg"),
 }
-MARK, OF_RECORDS = "Label ", "Record "  # by which an error from the graph is known
+MARK, OF_RECORDS, OF_DOCUMENTS = MARKS = "Label ", "Record ", "Documents "  # of errors of graphs
 
 
 def class_names(labels, fewest=2):
@@ -258,7 +258,7 @@ def errors_named():
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
-        said = rf"((?:{MARK}|{OF_RECORDS}).*[.\]])(?=\]|[\"'])|(?:Value|Type)Error: (.*)\n"
+        said = rf"((?:{'|'.join(MARKS)}).*[.\]])(?=\]|[\"'])|(?:Value|Type)Error: (.*)\n"
         found = re.search(said, error.message)
         if found is None:
             raise

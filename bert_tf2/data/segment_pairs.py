@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2.data import pipeline
+from bert_tf2.data.labels import OF_DOCUMENTS
 from bert_tf2.text.packing import truncated_lengths
 
 SHORT = 0.1  # the share of documents whose rows aim at another length
@@ -98,18 +99,15 @@ def _in_memory(documents, preprocessor, objective):
     found = _segments(tf.convert_to_tensor(documents), preprocessor, objective)
     if not _follows(found):
         lines = int(found.sentences.shape[0]) - 1
-        raise _nothing_follows(objective, len(documents), lines, preprocessor.max_length)
+        said = _nothing_follows(objective, preprocessor.max_length)
+        raise ValueError(said.format(len(documents), lines))
     return found
 
 
 def _in_windows(windows, preprocessor, objective):
     """Batches of documents -> `Segments` of each; stops where all have been without a pair."""
     end = tf.data.Dataset.from_tensors(tf.zeros([0], tf.string))  # no batch is empty but this
-
-    def check(known, documents, lines, last):
-        if last and not known:
-            raise _nothing_follows(objective, documents, lines, preprocessor.max_length)
-        return known
+    said = _nothing_follows(objective, preprocessor.max_length)
 
     def read(seen, numbered):
         number, window = numbered
@@ -119,8 +117,9 @@ def _in_windows(windows, preprocessor, objective):
         documents += tf.size(window, tf.int64)
         lines += tf.size(found.sentences, tf.int64) - 1
         last = (tf.size(window) == 0) | (number + 1 == WINDOWS_WITHOUT)
-        known = tf.numpy_function(check, [known, documents, lines, last], tf.bool, stateful=False)
-        return (tf.ensure_shape(known, []), documents, lines), found
+        received = tf.strings.format(said, (documents, lines))
+        with tf.control_dependencies([tf.debugging.Assert(known | ~last, [received])]):
+            return (tf.identity(known), documents, lines), found
 
     nothing = tf.constant(False), tf.zeros([], tf.int64), tf.zeros([], tf.int64)
     return windows.concatenate(end).enumerate().scan(nothing, pipeline.as_written(read))
@@ -131,12 +130,13 @@ def _follows(segments):
     return tf.reduce_any(segments.chunks[:, 1] - segments.chunks[:, 0] > 1)
 
 
-def _nothing_follows(objective, documents, lines, length):
+def _nothing_follows(objective, length):
+    """What is wrong, with {} for how many texts and how many lines there are."""
     wanted = "a document of two sentences or more"
     wanted = f"two documents, and {wanted}" if objective == "nsp" else wanted
-    return ValueError(
-        f"For {objective!r} there must be {wanted}, both within one row: each text is a document, "
-        f"with one sentence a line. Received: {documents} texts of {lines} lines in all, for rows "
+    return (
+        f"{OF_DOCUMENTS}for {objective!r}: there must be {wanted}, both within one row. Each text "
+        "is a document, with one sentence a line. Received: {} texts of {} lines in all, for rows "
         f"of {length} tokens. Train without a `second_task` (--objective=mlm) where there are "
         "none, or with longer rows."
     )

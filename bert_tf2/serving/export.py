@@ -9,6 +9,7 @@ from bert_tf2.serving import card, warmup
 from bert_tf2.serving.many_adapters import Many
 from bert_tf2.serving.precision import at_precision, check_precision
 from bert_tf2.serving.signatures import samples, signatures
+from bert_tf2.tasks import answering
 from bert_tf2.tasks.task import Task
 
 # Nobody trains what is served, and a function for each gradient takes time to load.
@@ -70,7 +71,8 @@ def export_saved_model(
     Raises:
         FileExistsError: that version exists; nothing is changed.
         ValueError: another precision, also than the task's own beside `adapters` or `model`;
-            adapters that cannot be chosen by the row, or beside a `model`.
+            adapters that cannot be chosen by the row, or beside a `model`; a `model` of other
+            outputs than the task's.
 
     Examples:
         >>> clf = bert_tf2.TextClassifier.from_preset("all-MiniLM-L6-v2", labels=["bad", "good"])
@@ -114,6 +116,7 @@ def _asked(task, pairs, precision, adapters, model):
     if model is not None:
         if adapters is not None:
             raise ValueError("`adapters` are the task's, and change nothing of a `model`.")
+        answering.check_model(task, model)
         return task, signatures(task, pairs, model), samples(task, pairs)
     many = Many(task, None if adapters == "all" else adapters)
     return many, many.signatures(pairs), many.samples(pairs)

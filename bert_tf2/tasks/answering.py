@@ -58,13 +58,27 @@ def graph(task, model=None, **how):
         **how: what `prepare` and `answers` of the task are told.
     """
 
-    model = task if model is None else model
+    if model is None:
+        model = task
+    else:
+        check_model(task, model)
 
     def answers(**found):
         inputs = task.prepare(found, **how)[0]
         return task.answers(inputs, _outputs(task, inputs, model), **how)
 
     return tf.function(answers, autograph=False)
+
+
+def check_model(task, model):
+    """Raises a ValueError for a Keras model of other outputs than the task's, in whose place it is
+    to compute: classes would be other classes."""
+    wanted, found = (getattr(getattr(x, "output", None), "shape", None) for x in (task, model))
+    if wanted is not None and found is not None and wanted[1:] != found[1:]:
+        raise ValueError(
+            f"`model` must give what this {type(task).__name__} gives, {wanted[1:]} a text. "
+            f"Received: {found[1:]}"
+        )
 
 
 def part(task):

@@ -158,6 +158,8 @@ class MultiVectorEncoder(Prompted):
             mask = renamed["padding_mask"]
         else:
             check_ids("scoring_mask", mask, 2)
+            if not isinstance(mask, keras.KerasTensor):
+                mask = keras.ops.convert_to_tensor(mask, "int32")
         return renamed | {"scoring_mask": mask}
 
     def answers(self, inputs, outputs, counted=False):

@@ -54,7 +54,7 @@ def locate(path: Path) -> tuple[str, Path]:
             either is a whole model.
     """
     path = path.parent if path.name == "saved_model.pb" else path
-    _refuse_whole_models(path)
+    refuse_whole_models(path)
     if path.is_dir():
         return _the_one_in(path)
     # Of a TensorFlow checkpoint, its prefix or any of its files may be named.
@@ -82,17 +82,18 @@ def exported(folder: Path) -> Path | None:
     return None
 
 
-def _refuse_whole_models(path: Path):
+def refuse_whole_models(path: Path):
     """Raises for what is no checkpoint but a whole model, and says what opens it."""
     if path.suffix == ".keras" and path.is_file():
         raise CheckpointError(
-            f"{path} is a whole model: keras.saving.load_model opens it (in a shell: --model), and "
-            "its method save_to_preset makes a folder that can be opened here."
+            f"{path} is a whole model: keras.saving.load_model opens it, and its method "
+            "save_to_preset makes a folder that can be opened here. In a shell: bert_tf2 convert "
+            f"--model={path} --to=bert_tf2 --output_dir=FOLDER"
         )
     if found := exported(path):
         raise CheckpointError(
             f"{found} is a SavedModel for serving: tf.saved_model.load opens it (in a shell: "
-            "--saved_model). Open the model that it was exported from instead."
+            "bert_tf2 predict --saved_model). Open the model that it was exported from instead."
         )
 
 

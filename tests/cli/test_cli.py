@@ -574,8 +574,9 @@ def test_an_interrupted_run_says_how_it_goes_on(
         (["evaluate", "--model=%s", "--input_file=no", "--output_file=%s/a"], ["no folder"]),
         (["convert", "--model=%s", "--output_dir=%s/a"], ["no folder"]),
         (["finetune", "--preset=%s", "--train_file=no", "--output_dir=%s/a"], ["no folder"]),
-        (["finetune", "--preset=%s", "--train_file=%d", "--output_dir=%o"], ["a whole model"]),
-        (["convert", "--preset=%s", "--output_dir=%o"], ["a whole model", "--model"]),
+        (["finetune", "--preset=%s", "--train_file=no", "--output_dir=%o"], ["a whole model"]),
+        (["pretrain", "--preset=%s", "--input_file=no", "--output_dir=%o"], ["--to=bert_tf2"]),
+        (["convert", "--preset=%s", "--output_dir=%o"], ["a whole model", "convert --model"]),
         (["plan", "%s"], ["a whole model"]),
     ],
 )

@@ -95,6 +95,7 @@ def test_a_bilstm_and_a_run_that_goes_on(place, capsys):
     again = keras.saving.load_model(place / "lstm" / "model.keras")
     for one, other in zip(model.weights, again.weights, strict=True):
         np.testing.assert_array_equal(one, other)
+    assert [*served.parent.iterdir()] == [served]  # in place of the first
 
 
 @pytest.mark.full

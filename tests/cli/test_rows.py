@@ -179,7 +179,7 @@ def test_what_a_run_was_told():
     for layers, want in (("0", 0), ("all", "all")):
         flags = flags_of("finetune", f"--trainable_layers={layers}", "--output_dir=a")
         assert flags.trainable_layers == want
-    with pytest.raises(UsageError, match="trainable_layers=some"):
+    with pytest.raises(UsageError, match='trainable_layers=some: expected an integer, or "all"'):
         flags_of("finetune", "--trainable_layers=some", "--output_dir=a")
 
 

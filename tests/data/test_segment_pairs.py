@@ -125,7 +125,7 @@ SINGLES = [("sop", "w1 w2|w3"), ("nsp", "w1 w2|w3")]
     ),
 )
 def test_corpora_that_have_no_pairs(objective, texts):
-    with pytest.raises(ValueError, match=rf"For '{objective}' there must be .*Received: \d texts"):
+    with pytest.raises(ValueError, match=rf"for '{objective}': there must be .*Received: \d texts"):
         rows(objective, texts.split("|"))
 
 
@@ -136,7 +136,7 @@ def test_corpora_that_have_no_pairs(objective, texts):
 def test_streams_that_have_no_pairs(objective, endless):
     """At their end; one without an end after so many windows, and not never."""
     stream = tf.data.Dataset.from_tensor_slices([f"w{i} w{i}" for i in range(1100)])
-    said = rf"For '{objective}' there must be .*Received: {65536 if endless else 1100} texts"
+    said = rf"for '{objective}': there must be .*Received: {65536 if endless else 1100} texts"
     with pytest.raises(ValueError, match=said), labels.errors_named():
         rows(objective, stream.repeat() if endless else stream)
 

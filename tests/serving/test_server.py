@@ -196,6 +196,7 @@ def test_bodies_that_are_packed(url):
         ("br", body, 415, "gzip or deflate"),
         ("gzip", body, 400, "not packed by gzip"),
         ("gzip", packed[:-12], 400, "ends too early"),
+        ("gzip", packed + gzip.compress(b"{}"), 400, "goes on behind its end"),
         ("gzip", gzip.compress(b" " * (1 << 24)), 413, "may have 1,048,576 bytes"),
     ):
         got, answer = ask(place, content, **{"Content-Encoding": kind})

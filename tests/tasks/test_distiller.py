@@ -377,6 +377,18 @@ def test_what_cannot_be_distilled(make, how, message):
         Distiller(make(teacher), teacher, **how)
 
 
+def test_a_model_of_other_outputs_does_not_answer_for_a_task(tmp_path):
+    """Or its third class would be read as another, or as none."""
+    teacher = classifier(oracle.SMALL)
+    other = oracle.tiny_task(bert_tf2.TextClassifier, labels=list("abcd"))
+    words = r"must give what this TextClassifier gives, \(\d,\) a text. Received: \(4,\)"
+    with pytest.raises(ValueError, match=words):
+        next(teacher.answer(TEXTS, model=bilstm_of(other, 4, 4)))
+    with pytest.raises(ValueError, match=words):
+        bert_tf2.export_saved_model(teacher, tmp_path / "1", model=other)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_labels_are_asked_for_where_they_are_learnt_from():
     teacher = classifier(oracle.SMALL)
     with pytest.raises(ValueError, match="`y`, the labels, must be given"):

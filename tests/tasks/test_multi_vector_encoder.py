@@ -98,6 +98,11 @@ def test_forms_of_texts(tasks):
     assert task.predict(TEXTS, verbose=0).shape[-1] == 9
     found = task.encode(TEXTS, normalize_embeddings=True)
     np.testing.assert_allclose(np.linalg.norm(found[0], axis=-1), 1, atol=1e-6)
+    ids = {name: np.array(x) for name, x in task.preprocessor(["tea"]).items()}
+    with_mask = ids | {"scoring_mask": ids["padding_mask"]}
+    np.testing.assert_array_equal(task(with_mask), task(ids))
+    with pytest.raises(ValueError, match="gives vectors"):
+        bert_tf2.integrated_gradients(task, "tea")
 
 
 def test_what_is_cut_is_said(tasks, caplog):

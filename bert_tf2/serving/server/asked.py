@@ -84,6 +84,8 @@ def _unpacked(content, encoding, at_most):
         raise _too_large(at_most)
     if not reader.eof:
         raise Refused(400, f"The body, packed by {encoding}, ends too early.")
+    if reader.unused_data:
+        raise Refused(400, f"The body, packed by {encoding}, goes on behind its end.")
     return found
 
 
