@@ -133,6 +133,7 @@ MAJORITY, TFIDF = (
 )
 MEAN = {"pooling": "mean"}
 LORA = {"kind": "lora", "rank": 8, "targets": ("query", "value")}
+WIDE = LORA | {"alpha": 16, "targets": ("query", "key", "value", "attention/output")}
 TAGS = {"each word's commonest tag": baselines.words}
 EACH = {"shares": baselines.share_of_each, "TF-IDF, logistic regression": baselines.logistic_each}
 
@@ -231,9 +232,9 @@ ROWS = {
         _several,
         EACH,
         MEAN | {"problem_type": "multi_label_classification"},
-        epochs=4,
-        learning_rate=2e-4,
-        note="",
+        epochs=1,
+        note="One epoch is below a logistic regression for each label: rare ones are hardly told "
+        "from nothing yet (macro F1 at a threshold of a half). More epochs were not tried.",
     ),
     "squad2": Row(
         "SQuAD 2.0, half of dev, split by article: answers",
@@ -264,10 +265,10 @@ ROWS = {
         "SST-2",
         "good and bad reviews, by a LoRA of rank 8",
         MAJORITY | TFIDF,
-        epochs=3,
-        learning_rate=1e-3,
+        epochs=2,
+        learning_rate=5e-4,
         aim=0.8895,
-        note="",
-        adapter=LORA,
+        note="0.65 % of the numbers. On queries and values, 0.33 %, 3 epochs at 1e-3: 0.8796.",
+        adapter=WIDE,
     ),
 }
