@@ -31,9 +31,10 @@ PLACE = materials.WORK / "learning"
 SEED = 1
 MARKS = {" @.@ ": ".", " @,@ ": ",", " @-@ ": "-", "<unk>": ""}  # of WikiText's tokens
 NOTES = {  # what was found, for people
-    "wikitext": "SST-2 is learnt worse after it: a billion pairs of sentences made this encoder, "
-    "and 0.2 million words of an encyclopedia take more of that than they bring. At a rate of 2e-4 "
-    "perplexity falls to 135.2, and the accuracy to 0.8188.",
+    "wikitext": "SST-2 is right on 6 of 872 rows fewer after it, which is less than the standard "
+    "error of one accuracy, 1.0 points. In the first three epochs the head for words is taught "
+    "alone. Taught together with the encoder from the start, 4 epochs at 5e-5 came to a perplexity "
+    "of 168.",
 }
 
 
