@@ -6,7 +6,7 @@ from keras import ops
 from bert_tf2 import weights
 from bert_tf2.config import EncoderConfig
 from bert_tf2.modeling.embeddings import Embeddings
-from bert_tf2.modeling.frozen import freeze, frozen
+from bert_tf2.modeling.frozen import freeze, freeze_as_saved, frozen
 from bert_tf2.modeling.inputs import input_tensors, rename_inputs
 from bert_tf2.modeling.layers import Block, published_initializer
 from bert_tf2.modeling.layout import Arrange, Sequences
@@ -204,7 +204,8 @@ class Encoder(keras.Model):
         encoder = cls(checkpoint.config, initializer=Unfilled(checkpoint.config), **kwargs)
         encoder.load_report = load_variables(checkpoint, encoder.named_variables(), True)
         if said := checkpoint.task:  # of an encoder that was saved by itself
-            freeze(encoder, said.get("frozen", ()) if said.get("class") == cls.__name__ else ())
+            resting = said.get("frozen", ()) if said.get("class") == cls.__name__ else ()
+            freeze_as_saved(encoder, resting)
             left = (said.get("adapters") or {"made": ()})["made"]
             encoder.load_report.warnings += [f"adapter {name} was left out" for name in left]
         return encoder

@@ -1,5 +1,9 @@
 """What of a model is kept from training, in words that a file can hold."""
 
+import logging
+
+LOGGER = logging.getLogger("bert_tf2")
+
 
 def frozen(model):
     """The names of a model's variables that are not trained.
@@ -26,3 +30,10 @@ def freeze(model, names):
         inside = [known[id(v)] for v in layer.variables if id(v) in known]
         if inside and not any(v.trainable for v in inside):
             layer.trainable = False
+
+
+def freeze_as_saved(model, names, hint=""):
+    """`freeze`, and says so, as nothing shows it; `hint` is how all is trained."""
+    freeze(model, names)
+    if names:
+        LOGGER.info("frozen, as it was saved: %d variables%s", len(names), hint)

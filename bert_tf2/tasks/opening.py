@@ -9,7 +9,7 @@ import keras
 
 from bert_tf2 import weights
 from bert_tf2.modeling.encoder import Encoder
-from bert_tf2.modeling.frozen import freeze, frozen
+from bert_tf2.modeling.frozen import freeze, freeze_as_saved, frozen
 from bert_tf2.modeling.top_layers import begin_anew, top_blocks, train_top
 from bert_tf2.tasks import adapter_folders, kept_settings, trained_heads
 from bert_tf2.tasks.contents import contents_of, head_variables
@@ -92,12 +92,8 @@ def open_task(
     task.takes_pairs |= bool(said.get("takes_pairs"))  # some tasks read nothing else
     if top is not None:
         train_top(task, top)
-    elif said.get("class") == cls.__name__ and said.get("frozen") and not everything:
-        freeze(task, said["frozen"])
-        LOGGER.info(
-            'frozen, as its task was trained: %d variables; trainable_layers="all" trains all',
-            len(said["frozen"]),
-        )
+    elif said.get("class") == cls.__name__ and not everything:
+        freeze_as_saved(task, said.get("frozen", ()), '; trainable_layers="all" trains all')
     task.top_layers = {"trainable_layers": top, "reinit_layers": reinit_layers or None}
     if load_weights and said.get("adapters"):
         adapter_folders.open_adapters(task, checkpoint, said)

@@ -176,7 +176,8 @@ def frozen_parts(task):
 
 
 @pytest.mark.parametrize("way", ["keras", "preset", "encoder in keras", "encoder in a preset"])
-def test_what_is_frozen_is_kept(tmp_path, way):
+def test_what_is_frozen_is_kept(tmp_path, way, caplog):
+    caplog.set_level("INFO")
     task = made()
     frozen_parts(task)
     kept = task.encoder if way.startswith("encoder") else task
@@ -189,6 +190,7 @@ def test_what_is_frozen_is_kept(tmp_path, way):
     want = [name for name, v in kept.named_variables().items() if v.trainable]
     assert [name for name, v in again.named_variables().items() if v.trainable] == want
     assert len(again.trainable_variables) == len(kept.trainable_variables) < 39
+    assert ("frozen, as it was saved: " in caplog.text) == way.endswith("preset")
 
 
 @pytest.mark.parametrize("optimizer", by_default(["sgd", "scaled", "recipe"], ["scaled"]))

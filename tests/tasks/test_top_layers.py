@@ -46,7 +46,7 @@ def test_only_the_top_trains_and_stays_so(preset, tmp_path, caplog):
     ):
         assert trained_names(again) == want
     resting = len(before) - len(want)
-    assert f"frozen, as its task was trained: {resting} variables; trainable_layers=" in caplog.text
+    assert f"frozen, as it was saved: {resting} variables; trainable_layers=" in caplog.text
     whole = bert_tf2.TextClassifier.from_preset(tmp_path / "preset", trainable_layers="all")
     assert trained_names(whole) == {*before}
     whole = bert_tf2.TextClassifier.from_preset(tmp_path / "preset", trainable_layers=2)
