@@ -66,7 +66,8 @@ def integrated_gradients(model, text, text_pair=None, target=None, steps=None, b
         target: which number of the output. Of classes or numbers: a name or position (default: the
             largest). Of tags: (position, tag) (default: the surest that is not "O"). Of answers:
             the (first, last) position (default: the best). Of masked words: a piece at the first
-            "[MASK]" (default: the likeliest). Or a function, outputs of S texts -> tensor (S,).
+            "[MASK]" (default: the likeliest). Of sparse vectors: a piece (default: the one of the
+            largest weight). Or a function, outputs of S texts -> tensor (S,).
         steps: at how many places the gradient is taken (Gauss and Legendre's). Default: 32, and
             twice as many until less than 1 % of the difference is missing, 512 at most.
         batch_size: places at a time.

@@ -13,6 +13,7 @@ from bert_tf2.tasks.masked_lm import MaskedLM
 from bert_tf2.tasks.prompted import Prompted
 from bert_tf2.tasks.question_answerer import QuestionAnswerer
 from bert_tf2.tasks.sentence_encoder import SentenceEncoder
+from bert_tf2.tasks.sparse_encoder import SparseEncoder
 
 
 class Target(NamedTuple):
@@ -44,6 +45,9 @@ def chosen(task, target, outputs, reading):
         return Target(getattr(target, "__name__", "target").strip("<>"), target)
     if isinstance(task, MaskedLM):
         return _word(task, target, outputs)
+    if isinstance(task, SparseEncoder):
+        number, name = _piece(task, target, outputs[0])
+        return Target(f"weight of “{name}”", lambda outputs: outputs[:, number])
     if isinstance(task, Prompted):
         raise ValueError(
             f"A {type(task).__name__} gives vectors: give `text_pair`, to explain how alike two "
@@ -122,17 +126,22 @@ def _word(task, target, outputs):
     found = outputs["mlm"] if isinstance(outputs, dict) else outputs
     if not found.shape[1]:
         raise ValueError("The text must have a [MASK], the word at which is explained.")
-    tokenizer = task.preprocessor.tokenizer
-    number = int(np.argmax(found[0, 0])) if target is None else target
-    number = tokenizer.token_to_id(number) if isinstance(number, str) else number
-    if isinstance(number, bool) or not isinstance(number, int | np.integer):
-        raise ValueError(f"`target` must be a word's piece or its id. Received: {shorten(target)}")
-    name = tokenizer.id_to_token(number)
+    number, name = _piece(task, target, found[0, 0])
 
     def of(outputs):
         return (outputs["mlm"] if isinstance(outputs, dict) else outputs)[:, 0, number]
 
     return Target(f"“{name}” at the mask", of)
+
+
+def _piece(task, target, weights):
+    """(id, piece) of the vocabulary, by either; the one of the largest weight if none is said."""
+    tokenizer = task.preprocessor.tokenizer
+    number = int(np.argmax(weights)) if target is None else target
+    number = tokenizer.token_to_id(number) if isinstance(number, str) else number
+    if isinstance(number, bool) or not isinstance(number, int | np.integer):
+        raise ValueError(f"`target` must be a word's piece or its id. Received: {shorten(target)}")
+    return number, tokenizer.id_to_token(number)
 
 
 def _two(target, wanted):

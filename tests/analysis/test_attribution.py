@@ -102,6 +102,18 @@ def test_of_each_task(name, settings, texts, target, called):
         assert found.output == pytest.approx(float(want[0, 0]), abs=CANCELLED)
 
 
+def test_of_a_weight_of_a_sparse_vector():
+    task = oracle.tiny_task(bert_tf2.SparseEncoder)
+    vector = task.encode(["the tea"]).toarray()[0]
+    largest = task.preprocessor.tokenizer.id_to_token(int(vector.argmax()))
+    found = integrated_gradients(task, "the tea")
+    assert found.target == f"weight of “{largest}”"
+    assert found.output == pytest.approx(vector.max(), abs=CANCELLED)
+    assert abs(found.missing) <= 0.01 * abs(found.output - found.blank) + CANCELLED
+    same = integrated_gradients(task, "the tea", target=largest)
+    np.testing.assert_array_equal(same.scores, found.scores)
+
+
 def test_steps_grow_until_it_is_complete(caplog, monkeypatch):
     task = oracle.tiny_classifier()
     monkeypatch.setattr(attribution, "STEPS", (1, 2, 4))
@@ -140,6 +152,8 @@ def test_refuses():
     vec = oracle.tiny_task(bert_tf2.SentenceEncoder)
     with pytest.raises(ValueError, match="give `text_pair`"):
         integrated_gradients(vec, "tea")
+    with pytest.raises(ValueError, match="Received: 'fog'"):
+        integrated_gradients(oracle.tiny_task(bert_tf2.SparseEncoder), "tea", target="fog")
     tags = oracle.tiny_task(bert_tf2.TokenClassifier, labels=["O", "B-A"])
     with pytest.raises(ValueError, match=r"must be \(position, tag\)"):
         integrated_gradients(tags, "tea", target="O")
