@@ -1,4 +1,4 @@
-# Everything a newcomer or a contributor runs. Needs Python 3.11 or later, pip and make.
+# Everything a newcomer or a contributor runs. Needs Python 3.11 to 3.13, pip and make.
 PYTHON ?= python3
 CHECKPOINT ?= all-MiniLM-L6-v2
 QUESTIONS ?= "How does a run go on after a kill?" \
@@ -59,8 +59,8 @@ clean: ## remove the virtual environment
 	rm -rf $(VENV)
 
 $(VENV)/installed: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	  echo "Python 3.11 to 3.13 is needed: make PYTHON=/path/to/python3.13 …"; exit 1; }
 	@echo "Installing the requirements into $(VENV) (once, a minute or two) …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt

@@ -74,12 +74,13 @@ def main(argv):
 
 
 def save(results, path):
-    """Writes results.json at `path`, RESULTS.md and the plot beside it; the plot last."""
+    """Writes results.json at `path`, RESULTS.md and the plots beside it; these last."""
     picture = path.with_suffix(".png")
     results["plot"] = picture.name if plot.bars(results["works"]) else None
     report.write_atomically(path, json.dumps(results, indent=1) + "\n")
     report.write_atomically(path.with_name("RESULTS.md"), report.render(results))
     plot.draw(results["works"], picture)
+    plot.glance(results["works"], path.with_name("at_a_glance.png"))
 
 
 if __name__ == "__main__":

@@ -134,13 +134,11 @@ def main(argv):
             print(f"round {number + 1} of {flags.rounds} is done", flush=True)
         size = sum(f.stat().st_size for f in Path(google).iterdir()) / 2**30
     command = shlex.join(["python", "-m", "benchmarks.loading", *argv])
-    machine, found = report.machine(), protocol.versions("tensorflow", "keras")
-    libraries = ", ".join(f"{name} {version}" for name, version in found.items())
+    told = report.where_and_when(protocol.versions("tensorflow", "keras"))
     text = [
         "# Opening and converting a checkpoint",
         "",
-        f"{flags.model}, {size:.2f} GiB in Google's format. `{command}`; {machine['processors']} "
-        f"processors, {machine['memory GiB']} GiB; {libraries}.",
+        f"{flags.model}, {size:.2f} GiB in Google's format. `{command}`; {told}.",
         "",
         *table(results, size),
         "",

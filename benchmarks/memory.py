@@ -144,22 +144,17 @@ def main(argv):
     if flags.quick:
         return 0
     command = shlex.join(["python", "-m", "benchmarks.memory", *argv])
+    told = report.where_and_when(protocol.versions("tensorflow", "keras"))
     head = [
         "# What a training step takes",
         "",
         "Predicted by `bert_tf2 plan`, and measured: the most that a process held, with Python and",
-        f"TensorFlow. `{command}`; {_versions()}.",
+        f"TensorFlow. `{command}`; {told}.",
         "",
     ]
     text = "\n".join([*head, *table(rows), ""])
     report.write_atomically(materials.HERE / "MEMORY.md", text)
     return 0
-
-
-def _versions():
-    machine, found = report.machine(), protocol.versions("tensorflow", "keras")
-    libraries = ", ".join(f"{name} {version}" for name, version in found.items())
-    return f"{machine['processors']} processors, {machine['memory GiB']} GiB; {libraries}"
 
 
 if __name__ == "__main__":

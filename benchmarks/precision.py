@@ -124,7 +124,9 @@ def main(argv):
     if flags.serve:
         serve(flags.serve, flags.dev_file, flags.threads)
         return 0
-    lines = ["# What fewer bits cost", "", f"all-MiniLM-L6-v2 on SST-2; `{told(argv)}`.", ""]
+    versions = protocol.versions("tensorflow", "keras")
+    lines = ["# What fewer bits cost", ""]
+    lines += [f"all-MiniLM-L6-v2 on SST-2; `{told(argv)}`; {report.where_and_when(versions)}.", ""]
     if flags.model:
         import bert_tf2
 

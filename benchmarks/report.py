@@ -3,6 +3,7 @@
 import json
 import os
 import statistics
+import time
 from pathlib import Path
 
 from benchmarks import works
@@ -48,6 +49,12 @@ def machine():
         "flags": [flag for flag in FLAGS if flag in flags],
         "missing flags": [flag for flag in FLAGS if flag not in flags],
     }
+
+
+def where_and_when(libraries):
+    """{library: version} -> a line: this machine, those, and today."""
+    told = ", ".join(f"{name} {version}" for name, version in libraries.items())
+    return f"{_hardware(machine())}; {told}; {time.strftime('%Y-%m-%d')}"
 
 
 def median(row, name):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import plot, report, works
+from benchmarks import materials, plot, report, works
 from benchmarks.settings import SETTINGS
 
 MACHINE = {
@@ -126,3 +126,16 @@ def test_plot_shows_only_what_was_measured(results, tmp_path):
     assert plot.draw(results["works"], tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 1000
     assert not plot.draw({}, tmp_path / "b.png")
+
+
+def test_at_a_glance_each_peer_stands_once(results, tmp_path):
+    """Also those that are quicker."""
+    measured = report.load(materials.HERE / "results.json")["works"]
+    for name in plot.AT_A_GLANCE:
+        rows = measured[name]["rows"]
+        found = {peer: (plain, best) for peer, plain, best in plot._peers(name, rows)}
+        assert ["ours", *found] == [label for label in rows if ":" not in label]
+    assert found["transformers"][0] == report.ratio(rows, "transformers", "ours") < 1
+    assert plot.glance(results["works"], tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 1000
+    assert not plot.glance({}, tmp_path / "b.png")
