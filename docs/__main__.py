@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from docs import api
+
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "build" / "pages"
 FOLDERS = ("docs", "benchmarks", "checkpoints", "notebooks")
@@ -22,6 +24,7 @@ DATA = "bert_tf2/data/support_requests/README.md"
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 CODE = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.M | re.S)
 COPIED = (".png", ".svg", ".css")
+NAMELESS = re.compile(r'(<li class="doc-section-item field-body">)\s*–')
 FETCHED = '<script src="https://unpkg.com/iframe-worker/shim" type="text/javascript"></script>'
 
 
@@ -43,17 +46,20 @@ def main():
     command = [program, "build", "--strict", "--clean", "-f", ROOT / "mkdocs.yml"]
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
     if not code:
-        _fetch_nothing()
+        _mend()
         print("Open site/index.html in a browser")
     return code
 
 
-def _fetch_nothing():
-    """Puts a script of ours where the builder's pages would fetch one for searches from files."""
+def _mend():
+    """Puts a script of ours where the builder's pages would fetch one for searches from files.
+
+    And removes the dash that stands before what is returned where it has no name.
+    """
     ours = Path(__file__).with_name("search_from_files.js").read_text("utf-8")
     for page in (ROOT / "site").rglob("*.html"):
-        text = page.read_text("utf-8")
-        page.write_text(text.replace(FETCHED, f"<script>\n{ours}</script>"), encoding="utf-8")
+        text = page.read_text("utf-8").replace(FETCHED, f"<script>\n{ours}</script>")
+        page.write_text(NAMELESS.sub(r"\1", text), encoding="utf-8")
 
 
 def gathered():
@@ -65,7 +71,7 @@ def gathered():
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         texts[f"notebooks/{path.stem}.md"] = of_notebook(json.loads(path.read_text("utf-8")))
     known = {*texts, *(f"{f}/{p.name}" for f in FOLDERS for p in (ROOT / f).glob("*.png"))}
-    return {place: linked(text, place, known) for place, text in texts.items()} | api()
+    return {place: linked(text, place, known) for place, text in texts.items()} | api.pages()
 
 
 # === Links ========================================================================================
@@ -114,29 +120,6 @@ def _of_output(output):
         return f"<div>{''.join(html)}</div>"  # a block, in which Markdown is not looked for
     text = "".join(output.get("text") or data.get("text/plain") or "").rstrip("\n")
     return text and f"```text\n{text}\n```"
-
-
-# === Public names =================================================================================
-
-
-def api():
-    """{place: Markdown}: a page a room of public names, and one that leads to them."""
-    sys.path.insert(0, str(ROOT))
-    import bert_tf2
-
-    rooms = {}
-    for name in bert_tf2.__all__:
-        home = bert_tf2.home_of(name)
-        rooms.setdefault(home.split(".")[1], []).append((name, home))
-    lead = ["# Public names", "", "All of `bert_tf2`, by the rooms they live in.", ""]
-    pages = {}
-    for room, names in rooms.items():
-        pages[f"api/{room}.md"] = "\n".join(
-            [f"# {room}", "", *(f"::: {home}.{name}\n" for name, home in names)]
-        )
-        links = ", ".join(f"[`{name}`]({room}.md#{home}.{name})" for name, home in names)
-        lead.append(f"* [{room}]({room}.md): {links}")
-    return pages | {"api/index.md": "\n".join([*lead, ""])}
 
 
 if __name__ == "__main__":

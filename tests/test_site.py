@@ -1,10 +1,15 @@
 """The site of all pages: what is brought together, and that it builds without a warning."""
 
+import ast
+import importlib
 import importlib.util
+import inspect
 import json
+import pkgutil
 import re
 import subprocess
 import sys
+import types
 
 import pages
 import pytest
@@ -12,6 +17,7 @@ import yaml
 
 import bert_tf2
 from docs import __main__ as site
+from docs import api
 
 FETCHED = re.compile(r'<(?:script|img|link)\b[^>]*?\b(?:src|href)="(https?://[^"]+)"')
 LOCAL = re.compile(r'<(?:a|img|link|script)\b[^>]*?\b(?:src|href)="(?!\w+:|#)([^"#?]+)')
@@ -47,10 +53,71 @@ def test_pictures_of_notebooks_are_in_it(gathered):
 
 
 def test_public_names_are_told_once(gathered):
-    told = re.findall(
-        r"^::: (\S+)$", "\n".join(t for p, t in gathered.items() if p[:4] == "api/"), re.M
-    )
-    assert sorted(name.rpartition(".")[2] for name in told) == sorted(bert_tf2.__all__)
+    api_pages = "\n".join(text for place, text in gathered.items() if place[:4] == "api/")
+    told = re.findall(r"^::: (\S+)$", api_pages, re.M)
+    assert len(told) == len({*told})
+    assert {f"{bert_tf2.home_of(name)}.{name}" for name in bert_tf2.__all__} < {*told}
+    links = re.findall(r"\]\((\w+)\.md#([\w.]+)\)", api_pages)
+    assert {place for _, place in links} <= api.places()
+
+
+def calls(page):
+    """What the code of a page imports from our rooms and calls there: dotted names, and methods."""
+    blocks = pages.blocks(page, "python") if page.suffix == ".md" else [page.read_text("utf-8")]
+    code = ast.parse("\n".join(blocks))
+    rooms, named, methods = {}, set(), set()
+    for x in ast.walk(code):
+        if isinstance(x, ast.ImportFrom) and x.module.partition(".")[0] == "bert_tf2":
+            there = importlib.import_module(x.module)
+            for one in x.names:
+                value = getattr(there, one.name, None) or f"{x.module}.{one.name}"
+                if isinstance(value, types.ModuleType | str):
+                    rooms[one.asname or one.name] = getattr(value, "__name__", value)
+                else:
+                    named.add(f"{value.__module__}.{one.name}")
+    for x in ast.walk(code):
+        if isinstance(x, ast.Call) and isinstance(x.func, ast.Attribute):
+            owner = x.func.value.id if isinstance(x.func.value, ast.Name) else None
+            if owner in rooms:
+                named.add(f"{rooms[owner]}.{x.func.attr}")
+            else:
+                methods.add(x.func.attr)
+    return named, methods
+
+
+def ours():
+    """All methods that classes have which are told."""
+    classes = map(pkgutil.resolve_name, api.places())
+    bases = {base for one in classes if inspect.isclass(one) for base in one.__mro__}
+    bases = {base for base in bases if base.__module__.partition(".")[0] == "bert_tf2"}
+    kinds = (types.FunctionType, property, classmethod, staticmethod)
+    return {name for base in bases for name, x in vars(base).items() if isinstance(x, kinds)}
+
+
+def test_what_pages_call_is_told():
+    told, known = api.places(), ours()
+    last = {place.rpartition(".")[2] for place in told}
+    count = 0
+    for page in [*pages.PAGES, *(p for p in pages.NOTEBOOKS if p.name[0].isdigit())]:
+        named, methods = calls(page)
+        assert named <= told, page
+        assert (methods & known) - {*dir(str)} <= last, page
+        count += len(named) + len(methods & known)
+    assert count > 150
+
+
+def test_readers_and_scores_are_told():
+    """Those that the page of files names."""
+    said = (pages.ROOT / "docs" / "files.md").read_text("utf-8")
+    names = re.findall(r"`(?:data\.|scoring\.)?([a-z]\w+\.(?!jsonl)\w+)[`(]", said)
+    told = {place.split(".", 2)[2] for place in api.places() if place.count(".") > 1}
+    assert len(names) > 10
+    assert {name for name in names if name.partition(".")[0] != "bert_tf2"} <= told
+
+
+def test_what_is_left_out_is_there():
+    left_out = [name for names in api.INNER.values() for name in names.split()]
+    assert len(left_out) == len({*left_out}) and {*left_out} <= ours()
 
 
 def test_outputs_of_a_notebook():
@@ -101,4 +168,7 @@ def test_it_builds_strictly():
         assert "window.Worker = class" in html, page  # searches from files
         here = [target for target in LOCAL.findall(html) if not (page.parent / target).exists()]
         assert not here, page
+    made = "\n".join(p.read_text("utf-8") for p in (pages.ROOT / "site" / "api").glob("*.html"))
+    assert api.places() <= {*re.findall(r'\bid="(bert_tf2[\w.]*)"', made)}
+    assert not site.NAMELESS.search(made)
     assert (pages.ROOT / "site" / "search.js").stat().st_size > 10_000

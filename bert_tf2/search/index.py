@@ -74,7 +74,8 @@ class Index:
         """How many vectors there are: one a passage."""
         return len(self.rows)
 
-    load, save = classmethod(folders.load), folders.save
+    load = classmethod(folders.load)
+    save = folders.save
 
     # === What is in it ============================================================================
 

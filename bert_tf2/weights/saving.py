@@ -25,7 +25,7 @@ def save(folder: str | Path, contents: Contents, format: str, dtype: str = "floa
     Args:
         folder: a new or empty folder.
         contents: what to write.
-        format: a key of `WRITERS`.
+        format: "bert_tf2", "google", "huggingface" or "keras_hub".
         dtype: of the stored numbers; "float16" and "bfloat16" where the format holds safetensors.
 
     Returns:
@@ -72,7 +72,7 @@ def check_writable(contents: Contents, format: str) -> None:
 
     Args:
         contents: whose values are not looked at.
-        format: a key of `WRITERS`.
+        format: "bert_tf2", "google", "huggingface" or "keras_hub".
 
     Raises:
         ValueError: as `save`.
