@@ -176,6 +176,17 @@ def test_words_of_other_kinds_that_nothing_follows(other_kinds, tmp_path, name):
         bert_tf2.SentenceEncoder.from_preset(folder)
 
 
+@pytest.mark.parametrize(
+    ("kind", "module"),
+    [("sparse", "1_SpladePooling"), ("late", "1_Dense"), ("late", "3_MultiVectorMask")],
+)
+def test_modules_of_other_kinds_that_say_nothing(other_kinds, tmp_path, kind, module):
+    folder = shutil.copytree(other_kinds / kind, tmp_path / "a")
+    (folder / module / "config.json").unlink()
+    with pytest.raises(weights.CheckpointError, match=f"{module}/config.json must say how"):
+        weights.open_checkpoint(folder)
+
+
 WITHOUT = {
     "its pooling": ("sparse", [0], "Transformer and SpladePooling"),
     "a mask": ("late", [0, 1, 2], "a MultiVectorMask, for query_expansion"),
@@ -248,6 +259,13 @@ DAMAGED = {
         "as the config beside it says",
     ),
     "no weights": ("2_Dense/model.safetensors", None, "must hold one of model.safetensors"),
+    "no pooling": ("1_Pooling/config.json", None, "1_Pooling/config.json must say how"),
+    "an empty pooling": ("1_Pooling/config.json", "{}", "must say `pooling_mode`"),
+    "a pooling of nothing": ("1_Pooling/config.json", "", "is not a JSON file"),
+    "a list": ("1_Pooling/config.json", "[]", "must hold a JSON object"),
+    "no dense": ("2_Dense/config.json", None, "2_Dense/config.json must say how"),
+    "no norm": ("3_LayerNorm/config.json", None, "3_LayerNorm/config.json must say how"),
+    "an empty norm": ("3_LayerNorm/config.json", "{}", "lacks dimension"),
 }
 
 

@@ -24,6 +24,8 @@ OLD_POOLINGS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+# What else a pooling says, old and new: where it says that alone, it is the mean.
+_DIMENSIONS = ("word_embedding_dimension", "embedding_dimension")
 ACTIVATIONS = {
     "linear": "torch.nn.modules.linear.Identity",
     "tanh": "torch.nn.modules.activation.Tanh",
@@ -50,6 +52,18 @@ def config_of(folder: Path, name: str = "config.json", schema: Mapping | None = 
     return read_json(file, schema, error=CheckpointError) if file.is_file() else {}
 
 
+def needed(folder: Path, schema: Mapping) -> dict:
+    """The object in a module's config.json, without which its numbers mean nothing.
+
+    Raises:
+        CheckpointError: there is no such file, or not this in it.
+    """
+    file = folder / "config.json"
+    if not file.is_file():
+        raise CheckpointError(f"{file} must say how the module computes. Received: no such file")
+    return config_of(folder, schema=schema)
+
+
 def only(folder: Path, values: Mapping, **wanted):
     """Refuses words that say something else than what is computed."""
     for word, value in wanted.items():
@@ -69,7 +83,11 @@ def pooling(folder: Path) -> dict:
     """What makes one vector of a text's tokens: settings of a `SentenceEncoder`."""
     schema = {"include_prompt?": bool, "pooling_mode?": (str, [str])}
     schema |= {f"{word}?": bool for word in OLD_POOLINGS}
-    values = config_of(folder, schema=schema)
+    values = needed(folder, schema)
+    if not any(word in values for word in (*_DIMENSIONS, "pooling_mode", *OLD_POOLINGS)):
+        raise CheckpointError(
+            f"{folder / 'config.json'} must say `pooling_mode`. Received: {shorten([*values])}"
+        )
     modes = values.get("pooling_mode")
     for word in values:
         if word.startswith("pooling_mode_") and word not in OLD_POOLINGS and values[word]:
@@ -86,7 +104,7 @@ def pooling(folder: Path) -> dict:
 
 def splade(folder: Path) -> dict:
     """What makes weights of words of the logits of tokens: settings of a `SparseEncoder`."""
-    values = config_of(folder, schema={f"{word}?": str for word in _SPLADE})
+    values = needed(folder, {f"{word}?": str for word in _SPLADE})
     for word, known in _SPLADE.items():
         if values.get(word, known[0]) not in known:
             raise Refused(folder.name, f"`{word}`", f"one of {', '.join(known)}", values[word])
@@ -100,7 +118,7 @@ _SPLADE = {"pooling_strategy": ("max", "sum"), "activation_function": ("relu", "
 def mask(folder: Path) -> dict:
     """What says which tokens count: settings of a `MultiVectorEncoder`."""
     schema = {"skiplist_words?": ([str], None), "skiplist_tasks?": ([str], str, None)}
-    values = config_of(folder, schema=schema)
+    values = needed(folder, schema)
     if values.get("keep_only_token_ids"):
         raise Refused(folder.name, "`keep_only_token_ids`", "null", values["keep_only_token_ids"])
     tasks = values.get("skiplist_tasks")
@@ -118,7 +136,7 @@ def mask(folder: Path) -> dict:
 
 def _dense(folder: Path, at: str) -> tuple[dict, dict]:
     schema = {"in_features": int, "out_features": int, "bias?": bool, "activation_function?": str}
-    values = config_of(folder, schema=schema | {"use_residual?": bool})
+    values = needed(folder, schema | {"use_residual?": bool})
     only(folder, values, module_input_name=at, module_output_name=at)
     said = values.get("activation_function", ACTIVATIONS["tanh"])
     act = activation(folder.name, "`activation_function`", said)
@@ -139,7 +157,7 @@ def _dense(folder: Path, at: str) -> tuple[dict, dict]:
 def _norm(folder: Path, at: str) -> tuple[dict, dict]:
     if at != TEXT:
         raise Refused(folder.name, "a LayerNorm", "of one vector a text", at)
-    width = config_of(folder, schema={"dimension": int}).get("dimension")
+    width = needed(folder, {"dimension": int})["dimension"]
     return {"kind": "norm"}, found(folder, {f"norm.{part}": (width,) for part in _NORM})
 
 
@@ -149,7 +167,7 @@ _NORM = ("weight", "bias")
 def _dropout(folder: Path, at: str) -> tuple[dict, dict]:
     if at != TEXT:
         raise Refused(folder.name, "a Dropout", "of one vector a text", at)
-    values = config_of(folder, schema={"dropout?": float})
+    values = needed(folder, {"dropout?": float})
     return {"kind": "dropout", "rate": values.get("dropout", 0.2)}, {}
 
 
