@@ -4,6 +4,8 @@ name.
 
 from bert_tf2.cli.corpus_flags import CORPUS_FLAGS
 from bert_tf2.cli.flags import choice, count, number, switch, text, whole, whole_or, words
+from bert_tf2.cli.search_flags import SEARCH_FLAGS
+from bert_tf2.cli.server_flags import SERVER_FLAGS
 from bert_tf2.cli.task_table import TASKS
 from bert_tf2.cli.vector_losses import LOSSES
 
@@ -229,23 +231,7 @@ FLAGS = {
     "device": choice([None, "cpu", "gpu"], "what trains (default: gpu where nvidia-smi lists one)"),
     "memory_gb": number("GiB that the device has (default: what this machine has)", lower_bound=0),
     "workers": count("how many", 2),
-    "prompt_name": text("the name of a prompt of the model's, to stand before each text"),
-    "prompt": text("or that prompt itself"),
-    "normalize": switch("make each vector of length 1"),
-    "truncate_dim": count("keep so many numbers of each vector, the first (default: all)"),
-    "index_dir": text("folder of the index"),
-    "name_column": text("column or JSON key of a row's name (default: the file and the line)"),
-    "passage_length": count(
-        "longer texts are cut into passages of so many tokens (default: all that the model reads)"
-    ),
-    "graph": switch("and a graph of neighbours, for a million passages and more; needs usearch"),
-    "append": switch("add to the index that is there"),
-    "top_k": count("passages to give for a question", 5),
-    "hybrid": switch("rank by words, too, and fuse both; needs bm25s"),
-    "reranker": text("a cross-encoder that orders the best anew: a published name or a folder"),
-    "candidates": count("how many passages are fused and reranked", 100),
-    "exactly": switch("look at all passages, although there is a graph", None),
-    "json_lines": switch("print a JSON object a line instead of a page for people"),
+    **SEARCH_FLAGS,
     # Of pictures.
     "target": text(
         "the answer to explain: a class, a number's name, a piece at the first mask; of tags "
@@ -253,25 +239,8 @@ FLAGS = {
     ),
     "layers": words("the layers in the page, from 0 (default: all)"),
     "heads": words("the heads in the page, from 0 (default: all)"),
-    # Of servers.
-    "host": text("what to listen on; 0.0.0.0: for all that reach this machine", "127.0.0.1"),
-    "port": whole("0: any that is free", 8501),
-    "grpc_port": whole(
-        "speak TensorFlow Serving's gRPC, too, on this port (8500 is its own; 0: any that is free)"
-    ),
-    "api_key": text("what requests must bring: a word, or @FILE with it inside"),
-    "keep_versions": count("how many versions of each model answer, the newest", 1),
-    "log_requests": switch("write a line of JSON for each request to standard error", True),
-    "max_body_mb": count("MiB of a request", 32),
-    "max_rows": count("rows of a request", 1000),
-    "max_text_bytes": count("bytes of one text", 1_000_000),
-    "max_queue": count("rows that may wait; further requests are told to come again", 10_000),
-    "timeout": number("seconds for an answer", 60.0, lower_bound=0.001),
-    "max_batch_rows": count("rows that are computed at once", 32),
-    "max_batch_tokens": count("and their tokens, with padding, estimated", 16_384),
-    "batch_window_ms": number(
-        "how long rows wait for others where several clients take turns", 2.0, lower_bound=0
-    ),
+    **SERVER_FLAGS,
+    # Of exports and checkpoints.
     "export_dir": text(
         "where to write: a SavedModel as the next free version below, if that is no number; others "
         "into a new folder"
