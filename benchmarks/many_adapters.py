@@ -1,4 +1,4 @@
-"""`python -m benchmarks.many_adapters [--count 50] [--rank 8] [--rounds 20]`: many in one SavedModel.
+"""`python -m benchmarks.many_adapters [--count 50] [--rank 8] [--rounds 20]`: many in one model.
 
 A classifier of all-MiniLM-L6-v2's sizes, with random weights, as three SavedModels: without an
 adapter, with one LoRA merged, and with so many of which each row names its own. Prints the size of
