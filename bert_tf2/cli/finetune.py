@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bert_tf2.cli import adapters, console, run_flags, run_report, scores, task_files, training_runs
 from bert_tf2.cli.flags import require
+from bert_tf2.cli.label_columns import check_separator
 from bert_tf2.cli.rows import label_names
 from bert_tf2.cli.showing import number
 from bert_tf2.cli.task_table import TASKS, check_settings, own_settings
@@ -47,6 +48,7 @@ def _read(flags):
     row, flags.labels = TASKS[flags.task], label_names(flags.labels)
     paths = {"train": flags.train_file, "dev": flags.dev_file, "test": flags.test_file}
     data, settings = {}, {"labels": flags.labels} if row.classes else {}
+    check_separator(flags, row)
     for split, path in paths.items():
         if path:
             data[split] = row.read(flags, path, row.labelled, settings.get("labels"))

@@ -46,9 +46,10 @@ FLAGS = {
     "text_pair_column": text("column of the second text, for pairs"),
     "label_column": text(
         "column of the label; of several labels or numbers a,b,c are as many columns, else one "
-        "cell has the labels with commas between them",
+        "cell has the labels with --label_separator between them",
         "label",
     ),
+    "label_separator": text("what stands between the labels of a cell, or the word tab", ","),
     "delimiter": text(
         "what separates the columns of a CSV or TSV file, one character or the word tab (default: "
         "by the suffix, or as the header tells)"

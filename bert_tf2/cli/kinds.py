@@ -112,7 +112,7 @@ class Candidates(Classes):
         )
 
     def names(self, model):
-        return None  # those that occur
+        return model.candidates
 
 
 class Labels(Kind):

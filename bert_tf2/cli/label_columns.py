@@ -1,6 +1,7 @@
 """--label_column and the names that a model knows -> the columns to read, or what is wrong."""
 
-from bert_tf2.data.class_names import some
+from bert_tf2.cli.flags import UsageError
+from bert_tf2.data.class_names import ORDERS, some
 
 
 def label_columns(path, kind, given, names):
@@ -29,6 +30,33 @@ def label_columns(path, kind, given, names):
         f"{path}: --label_column must name a column for each of the model's {what}, called as they "
         f"are: {some(names)}. Received: {given}"
     )
+
+
+def check_separator(flags, row):
+    """Raises a UsageError for --label_separator where no cell has several labels.
+
+    Args:
+        row: of the table of tasks.
+    """
+    if "label_separator" not in flags or not flags["label_separator"].present:
+        return
+    if row.problem != "multi_label_classification":
+        raise UsageError("--label_separator is for multi_label_classification", flags.command)
+    if "," in flags.label_column:
+        raise UsageError(
+            "--label_separator is for one --label_column. Received: " + flags.label_column,
+            flags.command,
+        )
+
+
+def orders(flags):
+    """The names of whether texts follow each other, of the checkpoint that is to learn it."""
+    from bert_tf2 import weights
+
+    checkpoint = weights.open_checkpoint(
+        weights.resolve(flags.init_checkpoint), flags.bert_config_file
+    )
+    return ORDERS["sop" if checkpoint.config.family == "albert" else "nsp"]
 
 
 def check_glue(path, flags, kind, names):

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from bert_tf2.cli import console, exported, row_streams, task_table
 from bert_tf2.cli.flags import UsageError, one_of
+from bert_tf2.cli.label_columns import check_separator
 from bert_tf2.files import check_tree, digest
 from bert_tf2.messages import assertion
 
@@ -33,6 +34,7 @@ class Opened(NamedTuple):
         answer: x, batch size -> an iterator of dicts of arrays (B, …), the task's `answers`.
         columns: the names of the columns that it takes.
         classes: the names of a classifier's classes or of a regressor's numbers, or None.
+        candidates: what one of labels that are named when it is asked chooses from, or None.
         thresholds: of several labels, a number or one a class.
         task: the Keras model; None for a SavedModel.
         words: whether it also reads rows of words, the column `words`.
@@ -50,9 +52,11 @@ class Opened(NamedTuple):
     fingerprint: Callable = str
     words: bool = False
     reader: object | None = None
+    candidates: list[str] | None = None
 
     def read(self, flags, path, labelled=True):
         """The rows of a file, as this model's task reads them; says how many there are."""
+        check_separator(flags, self.row)
         names = self.row.kind.names(self)
         found = self.row.read(flags, path, labelled and self.row.labelled, names)
         print(f"{path}: {found.about}")
@@ -108,6 +112,7 @@ def opened(name, task):
         task,
         lambda: to_file.fingerprint(task),
         "words" in task.signatures(),
+        candidates=getattr(task, "candidate_labels", None),
     )
 
 
@@ -245,7 +250,13 @@ def saved_model(folder, flags):
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     tells = functools.partial(digest, paths)
     words = "words" in loaded.signatures
-    return Opened(str(folder), row, answer, names, classes, thresholds, None, tells, words)
+    candidates = flags["candidate_labels"].value if "candidate_labels" in flags else None
+    if (beside / "candidate_labels.txt").is_file():
+        candidates = _lines(beside, "candidate_labels.txt")
+    return Opened(
+        *(str(folder), row, answer, names, classes, thresholds, None, tells, words),
+        candidates=candidates,
+    )
 
 
 def _asking(loaded, column, fixed, each, tell):

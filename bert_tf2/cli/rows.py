@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from bert_tf2.cli.flags import UsageError
-from bert_tf2.cli.label_columns import check_glue, label_columns
+from bert_tf2.cli.label_columns import check_glue, label_columns, orders
 from bert_tf2.cli.tag_files import check_kinds, kind_of, scheme_of_file
 from bert_tf2.cli.vector_losses import label_kind
 from bert_tf2.data import json_lines, tables
@@ -16,6 +16,7 @@ from bert_tf2.data.class_names import some
 from bert_tf2.data.examples import read_examples
 from bert_tf2.data.examples import rows as rows_of
 from bert_tf2.data.label_cells import LabelReader
+from bert_tf2.data.sts import is_sts, read_sts
 from bert_tf2.data.text_files import TextFile
 
 
@@ -59,12 +60,13 @@ class Rows:
         return dataclasses.replace(self, columns=columns, labels=labels)
 
 
-def texts(kind):
+def texts(kind, follows=False):
     """The reader of texts and pairs, from CSV, TSV, JSON Lines or GLUE's files.
 
     Args:
         kind: of the labels: "class", "number", "several" (see `LabelReader`), or None for files of
             texts alone, which may be .txt, a text a line.
+        follows: whether classes are those of next sentences, or their numbers.
     """
 
     def read(flags, path, labelled, names=None):
@@ -75,7 +77,11 @@ def texts(kind):
         if not labelled and str(path).lower().endswith(".txt"):
             lines = tables.lines(TextFile(path, flags.encoding))
             return of_texts([line for _, line in lines if line.strip()])
+        if labelled and kind == "number" and is_sts(path) and len(names or "1") == 1:
+            return _of_examples(read_sts(path))
         label = None
+        if labelled and follows and names is None:
+            names = orders(flags)
         if labelled:
             label, names = label_columns(path, kind or "class", flags.label_column, names)
         found = read_examples(
@@ -88,6 +94,8 @@ def texts(kind):
             encoding=flags.encoding,
             kind=kind or "class",
             names=names if labelled else None,
+            separator=flags.label_separator,
+            numbered=follows,
         )
         return _of_examples(found)
 
@@ -100,7 +108,6 @@ def alike(flags, path, labelled, names=None):
     To train on also what a loss asks for: texts alone, in --text_column=a,b,c, or classes.
     """
     from bert_tf2.data.beir import is_beir, read_beir
-    from bert_tf2.data.sts import is_sts, read_sts
 
     if labelled and Path(path).is_dir() and is_beir(path):
         found = read_beir(path)

@@ -171,7 +171,7 @@ TASKS = {
     "next_sentence": TaskRow(
         "whether the second text of a pair follows the first",
         "next_sentence:NextSentenceClassifier",
-        rows.texts("class"),
+        rows.texts("class", follows=True),
         kinds.Classes(),
         task_arguments.none,
         "accuracy",

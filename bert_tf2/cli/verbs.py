@@ -11,7 +11,7 @@ _CHECKPOINT = "init_checkpoint bert_config_file "
 _ASKED = "candidate_labels hypothesis_template multi_label "
 _QUESTIONS = "doc_stride max_query_length max_answer_length version_2_with_negative "
 _TRAINED = "model " + _CHECKPOINT + "task labels max_seq_length " + _QUESTIONS + _ASKED
-_TAGS = "scheme comment "
+_TAGS = "label_separator scheme comment "
 _COLUMNS = "glue text_column text_pair_column label_column header delimiter encoding " + _TAGS
 _OFFICIAL = text(
     "folder for official files: with --glue its TSV; words and tags in columns, as conlleval reads "

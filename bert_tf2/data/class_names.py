@@ -5,6 +5,10 @@ import re
 from bert_tf2.messages import shorten
 
 NUMERAL = re.compile(r"[+-]?\d{1,30}(\.\d{0,30})?([eE][+-]?\d{1,2})?", re.ASCII)
+ORDERS = {  # objective -> the names of classes 0 and 1
+    "nsp": ("next", "random"),
+    "sop": ("in_order", "swapped"),
+}
 MOST_SHOWN = 8
 MANY = 20  # different numbers from which on they look like a score
 

@@ -59,6 +59,7 @@ def read_examples(
     kind="class",
     names=None,
     separator=",",
+    numbered=False,
 ):
     """Reads a CSV, TSV or JSON Lines file of texts, or pairs of texts, and their labels.
 
@@ -74,7 +75,7 @@ def read_examples(
             alone.
         encoding: Python's name of it. Default: UTF-8, or UTF-16 with a byte order mark.
         kind: of the labels: "class", "number" or "several" a row, see `LabelReader`.
-        names, separator: see there.
+        names, separator, numbered: see there.
 
     Returns:
         `Examples`, with one row at least.
@@ -85,7 +86,7 @@ def read_examples(
             of several labels or one for each, other bytes than the encoding has, invalid JSON.
         OSError: the file cannot be read.
     """
-    reader = None if label is None else LabelReader(kind, label, names, separator)
+    reader = None if label is None else LabelReader(kind, label, names, separator, numbered)
     sides = [column for column in (text, text_pair) if column is not None]
     texts, labels, lines = {column: [] for column in sides}, [], []
     wanted = [*sides, *(reader.columns if reader else ())]

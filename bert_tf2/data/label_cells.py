@@ -14,6 +14,10 @@ from bert_tf2.data.text_files import TextFile
 from bert_tf2.messages import shorten
 
 KINDS = ("class", "number", "several")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+LARGEST = float(np.finfo("float32").max)
+GIVEN = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+OTHERS = ";|\t，、；"  # what else files have between labels
 COLLECTION = re.compile(r"\[.*\]|[({]\s*['\"].*[)}]", re.DOTALL)  # as JSON or Python prints one
 
 ZERO_ONE = (
@@ -30,15 +34,16 @@ class LabelReader:
         columns: of the label. Of a "class" one; of a "number" one, or several for a list of floats;
             of "several" one, a list (of JSON, or in a cell as JSON or Python print it) or a cell
             with separators; or a column of 0 and 1 each.
-        names: of the classes or labels, a list or a file of one a line: others are refused. In
-            "several", a number that is no name stands for one, from 0. None takes any.
-        separator: between the labels of a cell.
+        names: of the classes or labels, a list or a file of one a line: others are refused. Where
+            none of them is a number, one stands in "several" for a name, from 0. None takes any.
+        separator: between the labels of a cell, or "tab".
+        numbered: whether numbers stand for names in "class", too.
 
     Raises:
         ValueError: another kind, no columns, or columns or names that it has no use for.
     """
 
-    def __init__(self, kind, columns, names=None, separator=","):
+    def __init__(self, kind, columns, names=None, separator=",", numbered=False):
         if kind not in KINDS:
             raise ValueError(f"`kind` must be one of {list(KINDS)}. Received: {kind!r}")
         self.alone = not isinstance(columns, list | tuple)
@@ -54,7 +59,10 @@ class LabelReader:
             )
         if isinstance(names, str | Path):
             names = [line for _, line in tables.lines(TextFile(Path(names)))]
-        self.kind, self.names, self.separator = kind, names, separator
+        self.kind, self.names, self.separator = kind, names, tables.separator(separator)
+        self.by_number = [] if any(map(NUMERAL.fullmatch, names or ())) else list(names or ())
+        if kind != "several" and not numbered:
+            self.by_number = []
         self.unclear, self.clear = None, False  # the first row of 0 and 1; whether others are there
 
     def __call__(self, where, row):
@@ -75,13 +83,13 @@ class LabelReader:
         return found[0] if self.alone else found
 
     def _given(self, where, column, cell):
-        value = cell.strip() if isinstance(cell, str) else cell
-        if value not in ("0", "1", 0, 1):  # True and False are 1 and 0
+        value = GIVEN.get(cell.strip().casefold()) if isinstance(cell, str) else cell
+        if value not in (0, 1):  # True and False are 1 and 0
             raise ValueError(
                 f"{where}: expected 0 or 1 in the label's column {column!r}. Received: "
                 f"{shorten(cell)}"
             )
-        return bool(int(value))
+        return bool(value)
 
     def _list(self, where, column, cell):
         items = self._items(where, column, cell) if isinstance(cell, str) else cell
@@ -91,6 +99,8 @@ class LabelReader:
                 f"{self.separator!r} between them. Received: {shorten(cell)}"
             )
         found = [self._named(where, column, item) for item in items]
+        if isinstance(cell, str) and self.names is None:
+            self._check_parted(where, column, found)
         flags = [item for item in items if self._is_flag(item)]
         if flags and self.unclear is None:
             self.unclear = f"{where}: {ZERO_ONE} Received in {column!r}: {shorten(cell)}"
@@ -98,6 +108,20 @@ class LabelReader:
         if len(set(map(str, flags))) < len(flags):
             raise ValueError(self.unclear)
         return list(dict.fromkeys(found))
+
+    def _check_parted(self, where, column, found):
+        """Raises a ValueError for a name of a cell that looks like several, otherwise separated."""
+        for name in found:
+            between = next((char for char in OTHERS if char in name), None)
+            if between is None and all(map(NUMERAL.fullmatch, name.split())) and " " in name:
+                between = " "
+            if between:
+                raise ValueError(
+                    f"{where}: labels in {column!r} are read with {self.separator!r} between them, "
+                    f"and this looks like some with {between!r}: give `separator` (in a shell: "
+                    "--label_separator); or name the labels (--labels), if it is one. Received: "
+                    f"{shorten(name)}"
+                )
 
     def _is_flag(self, item):
         """Whether an item may be 0 or 1 for a label, and is no name of one."""
@@ -131,10 +155,19 @@ class LabelReader:
 
     def _named(self, where, column, item):
         name = _name(where, column, item)
+        if name in (self.names or ()):
+            return name
+        name = name.strip()  # blanks around it are no class of their own
+        if name[:1] == name[-1:] == '"' and (self.names is None or name[1:-1] in self.names):
+            raise ValueError(
+                f"{where}: the label in {column!r} is in quotes, which are read as a part of it: "
+                "files with quotes end in .csv, whatever the `delimiter` (in a shell: "
+                f"--delimiter=tab). Received: {shorten(name)}"
+            )
         if self.names is None or name in self.names:
             return name
-        if self.kind == "several" and name.isdecimal() and int(name) < len(self.names):
-            return self.names[int(name)]
+        if name.isascii() and name.isdecimal() and int(name) < len(self.by_number):
+            return self.by_number[int(name)]
         raise ValueError(
             f"{where}: the label must be one of {len(self.names)}: {some(self.names)}. Received: "
             f"{shorten(name)}"
@@ -150,12 +183,15 @@ def _name(where, column, value):
 
 
 def _number(where, column, value):
+    """A float, of a cell as JSON writes one; it is learned in float32, and must fit in there."""
     _check_there(where, column, value)
+    text = isinstance(value, str)
     try:
-        number = float(value) if isinstance(value, str | int | float) else math.nan
-    except (ValueError, OverflowError):
-        number = math.nan
-    if isinstance(value, bool) or not math.isfinite(number):
+        readable = NUMBER.fullmatch(value.strip()) if text else isinstance(value, int | float)
+        number = float(value) if readable else math.nan
+    except OverflowError:  # of an int
+        number = math.inf
+    if isinstance(value, bool) or not abs(number) <= LARGEST:  # nor NaN
         raise ValueError(f"{where}: expected a number in {column!r}. Received: {shorten(value)}")
     return number
 

@@ -87,9 +87,9 @@ def class_numbers(y, names, rows=None):
     """Labels in any form of one meaning -> class numbers.
 
     Args:
-        y: class names (str), or numbers as told above: ints, whole floats, booleans of two classes;
-            in a list, a NumPy array (n,) or (n, 1), a Series or a tensor. Or one-hot rows (n, C), a
-            frame's by its columns' names.
+        y: class names (str), or numbers as told above: ints, whole floats; or booleans, of classes
+            called 0 and 1, or as in `WORDS`; in a list, a NumPy array (n,) or (n, 1), a Series or a
+            tensor. Or one-hot rows (n, C), a frame's by its columns' names.
         names: the class names, in order.
         rows: how many labels there must be, if known.
 
@@ -140,7 +140,7 @@ def _meanings(names):
         named = [number for name, number in by_name.items() if name.casefold() in words]
         if len(named) == 1:
             by_truth[truth] = named[0]
-        elif len(names) == 2 and int(truth) in by_number:
+        elif sorted(values.values(), key=str) == [0, 1]:  # no positions: those could be either
             by_truth[truth] = by_number[int(truth)]
     return by_name, by_number, by_truth if len(set(by_truth.values())) == 2 else {}
 
@@ -160,6 +160,8 @@ def _why_not(label, names):
         return f"is missing. {classes}"
     if number and any(map(NUMERAL.fullmatch, names)):
         return f"is not a class: classes are named by numbers here, so give names. {classes}"
+    if isinstance(label, bool | np.bool_):
+        return f"is not a class: no two are called true and false, so give names. {classes}"
     if number:
         return f"is not a class: give a name, or a whole number below {len(names)}. {classes}"
     return f"is not a class. {classes}"

@@ -9,6 +9,8 @@ from bert_tf2.data.labels import MARK
 from bert_tf2.messages import shorten
 from bert_tf2.text.forms import cells, column_names, shown
 
+LARGEST = float(np.finfo("float32").max)
+
 
 def numbers(y, names, rows=None):
     """Numbers in any form -> float32 (n, K).
@@ -48,10 +50,11 @@ def numbers(y, names, rows=None):
 
 def _check(value, index):
     wrong = isinstance(value, str | bytes | bool | np.bool_) or not isinstance(value, kinds.Real)
-    if wrong or not np.isfinite(value):
+    if wrong or not abs(value) <= LARGEST:
         what = "" if isinstance(value, kinds.Real) else ", and text is not read as a number here"
         raise ValueError(
-            f"`y` must hold finite numbers{what}. Received at index {index}: {shorten(value, 80)}"
+            f"`y` must hold finite numbers, as float32 has them{what}. Received at index {index}: "
+            f"{shorten(value, 80)}"
         )
 
 

@@ -63,6 +63,8 @@ def rows(path, content, wanted, header=True, delimiter=None, left_out=None, chos
     for number, row in found if header else itertools.chain([first], found):
         if len(row) != len(names):
             quotes = ": is a text that has one not in quotes?" if quoted else ""
+            if not quoted and row[0].startswith('"'):
+                quotes = f": quotes are for files that end in .csv, with `delimiter`={delimiter!r}"
             wrong = (
                 f"{path}, line {number}: expected {len(names)} columns ({shown(names)}) "
                 f"separated by {delimiter!r}. Received: {len(row)}{quotes}"
@@ -111,6 +113,20 @@ def _any_length():
         yield
     finally:
         csv.field_size_limit(usual)
+
+
+def separator(given):
+    """What stands between the labels of a cell: a str as it is, but "tab".
+
+    Raises:
+        ValueError: nothing, or no str.
+    """
+    if not isinstance(given, str) or not given or given in "\r\n":
+        raise ValueError(
+            "`separator` must be what stands between the labels of a cell, such as ';', or "
+            f'"tab". Received: {given!r}'
+        )
+    return "\t" if given in ("tab", r"\t") else given
 
 
 def _checked_delimiter(delimiter):

@@ -2,15 +2,11 @@
 
 import keras
 
+from bert_tf2.data.class_names import ORDERS
 from bert_tf2.modeling import heads
 from bert_tf2.modeling.inputs import input_tensors
 from bert_tf2.tasks.problems import PROBLEMS
 from bert_tf2.tasks.text_classifier import TextClassifier
-
-OBJECTIVES = {  # the names of classes 0 and 1
-    "nsp": ("next", "random"),
-    "sop": ("in_order", "swapped"),
-}
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
@@ -44,8 +40,8 @@ class NextSentenceClassifier(TextClassifier):
 
     def __init__(self, encoder, preprocessor, objective=None, drop_padding=True, name=None):
         objective = objective or self.default_settings(encoder.config)["objective"]
-        if objective not in OBJECTIVES:
-            raise ValueError(f"`objective` must be one of {[*OBJECTIVES]}. Received: {objective!r}")
+        if objective not in ORDERS:
+            raise ValueError(f"`objective` must be one of {[*ORDERS]}. Received: {objective!r}")
         if not encoder.config.pooler:
             raise ValueError(
                 "A next-sentence head reads the pooled output, which this encoder has not. "
@@ -59,7 +55,7 @@ class NextSentenceClassifier(TextClassifier):
         )
         self.problem = PROBLEMS["single_label_classification"]
         self.own_loss = self.problem.loss
-        self.objective, self.labels, self.thresholds = objective, [*OBJECTIVES[objective]], None
+        self.objective, self.labels, self.thresholds = objective, [*ORDERS[objective]], None
         self.takes_pairs = True
 
     @classmethod

@@ -190,6 +190,10 @@ class ZeroShotClassifier(TextClassifier):
             found["candidate_labels"] = tf.TensorSpec([None], tf.string, name="candidate_labels")
         return found
 
+    def extra_assets(self):
+        lines = "".join(f"{name}\n" for name in self.candidate_labels or ())
+        return super().extra_assets() | ({"candidate_labels.txt": lines} if lines else {})
+
 
 def _class_of(labels, *begins):
     """The number of the one class whose name begins so, or None."""

@@ -9,6 +9,7 @@ from shell import fails
 from bert_tf2 import TokenClassifier
 from bert_tf2.cli import run_flags, task_files, training_runs
 from bert_tf2.cli.flags import UsageError, parse
+from bert_tf2.cli.label_columns import check_separator
 from bert_tf2.cli.opened import Opened
 from bert_tf2.cli.rows import Rows
 from bert_tf2.cli.task_table import TASKS
@@ -72,6 +73,36 @@ def test_columns_are_those_of_the_model_by_their_names(read):
 def test_other_columns_than_the_models(read, task, names, column, words):
     with pytest.raises(ValueError, match=f"a.csv.*{words}"):
         read(task, "a.csv", TABLE, names, f"--label_column={column}")
+
+
+def test_what_stands_between_labels(read):
+    task, content = "multi_label_classification", "text,label\ncoffee,hot;old\nstone,wet\n"
+    found = read(task, "a.csv", content, LABELS, "--label_separator=;")
+    assert found.labels == [["hot", "old"], ["wet"]]
+    with pytest.raises(ValueError, match=r"a.csv, line 2: .*'hot;old'"):
+        read(task, "a.csv", content, LABELS)
+    flags = flags_of("evaluate", "--label_separator=|", "--label_column=a,b")
+    for name in (task, "text_classification"):
+        with pytest.raises(UsageError, match="--label_separator is for"):
+            check_separator(flags, TASKS[name])
+
+
+def test_whether_texts_follow_as_numbers(read):
+    task, more = "next_sentence", "--text_pair_column=b"
+    for names in (["next", "random"], ["in_order", "swapped"]):
+        found = read(task, "a.csv", f"text,b,label\nx,y,1\nx,y,{names[0]}\n", names, more)
+        assert found.labels == names[::-1]
+        for strange in ("2", "true", "other"):
+            with pytest.raises(ValueError, match=f"a.csv, line 2: .*one of 2.*'{strange}'"):
+                read(task, "a.csv", f"text,b,label\nx,y,{strange}\n", names, more)
+
+
+def test_the_sts_benchmarks_own_file_as_numbers(read):
+    row = "\t".join(["main", "news", "2012", "1", "4.6", "A tea.", "A cup."])
+    found = read("text_regression", "sts-dev.csv", row + "\n", ["score"])
+    assert (found.x, found.labels) == ({"text": ["A tea."], "text_pair": ["A cup."]}, [4.6])
+    with pytest.raises(ValueError, match=r"sts-dev\.csv"):
+        read("text_regression", "sts-dev.csv", row + "\n", NUMBERS)
 
 
 @pytest.mark.parametrize(

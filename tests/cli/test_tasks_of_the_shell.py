@@ -336,6 +336,10 @@ def test_zero_shot_from_the_shell(place, tmp_path, capsys):
     (tmp_path / "gold.tsv").write_text(lines("text\tlabel", "coffee\thot", "stone\told"))
     data = [f"--input_file={tmp_path}/gold.tsv", preset, "--task=zero_shot", asked]
     assert {"accuracy", "classes"} < set(evaluation(data, tmp_path / "scores.json"))
+    (tmp_path / "gold.tsv").write_text(lines("text\tlabel", "coffee\thot", "stone\tOld"))
+    for model in (data[1:3], [f"--model={tmp_path}/served"]):
+        strange = ["evaluate", data[0], *model, asked]
+        fails(capsys, 1, strange, "gold.tsv, line 3: the label must be one of 2")
     fails(capsys, 2, ["predict", f"--model={tmp_path}/served", "x"], "--candidate_labels must")
     fails(capsys, 1, ["predict", preset, "--task=zero_shot", "x"], "`candidate_labels` must be")
     fails(capsys, 2, ["predict", preset, asked, "x"], "is for --task=zero_shot")

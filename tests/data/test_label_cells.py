@@ -32,6 +32,11 @@ FORMS = {
         '{"text": "c", "joy": 0, "love": false, "fear": true}\n',
         {"label": ["joy", "love", "fear"]},
     ),
+    "pandas.csv": (
+        "text,joy,love,fear\na,1.0,True,0.0\nb,0.0,False,0\nc,0,FALSE,true\n",
+        {"label": ["joy", "love", "fear"]},
+    ),
+    "tabs.csv": ("text,label\na,joy\tlove\nb,\nc,fear\n", {"separator": "tab"}),
 }
 
 
@@ -53,6 +58,44 @@ def test_lists_as_others_print_them(put, cell):
     path = put("a.tsv", f"text\tlabel\na\t{cell}\nb\t[]\nc\t2\n")
     found = read_examples(path, kind="several", names=["hot", "old", "wet"])
     assert found.labels == [["hot", "old"], [], ["wet"]]
+
+
+def test_numbers_that_are_names_are_no_positions(put, refused):
+    """A rare label that the file to train on lacks must not become another one."""
+    names = {"kind": "several", "names": ["0", "2"]}
+    assert read_examples(put("a.tsv", "text\tlabel\na\t0,2\nb\t2\n"), **names).labels == [
+        ["0", "2"],
+        ["2"],
+    ]
+    for cell in ("1", "0,1", "1,2"):
+        content = f"text\tlabel\na\t2\nb\t{cell}\n"
+        refused(read_examples, "b.tsv", content, r"line 3: .* one of 2: \['0', '2'\].*'1'", **names)
+    refused(read_examples, "c.tsv", "text\tlabel\na\t٣\n", "must be one of 3", **NAMES)
+
+
+@pytest.mark.parametrize("char", [*";|，、；", "tab", " "])
+def test_labels_with_another_separator(put, refused, char):
+    between = "\t" if char == "tab" else char
+    cell = f"3{between}17" if char == " " else f"hot{between}old"
+    content = f"text,label\na,wet\nb,{cell}\n"
+    match = "line 3: labels in 'label' are read with ',' .*--label_separator"
+    refused(read_examples, "a.csv", content, match, kind="several")
+    found = read_examples(put("a.csv", content), kind="several", separator=char)
+    assert found.labels == [["wet"], cell.split(between)]
+    found = read_examples(put("a.csv", content), kind="several", names=["wet", cell])
+    assert found.labels == [["wet"], [cell]]
+
+
+def test_blanks_and_quotes_around_a_class(put, refused):
+    found = read_examples(put("a.csv", "text,label\na, pos\nb,pos \nc,pos\n"))
+    assert found.labels == ["pos"] * 3
+    assert read_examples(put("a.csv", "text,label\na, pos\n"), names=["pos"]).labels == ["pos"]
+    kept = read_examples(put("a.csv", "text,label\na, pos\n"), names=["pos", " pos"]).labels
+    assert kept == [" pos"]
+    content = 'text\tlabel\na\t"pos"\n'
+    refused(read_examples, "a.tsv", content, "line 2: .* in quotes.*--delimiter=tab")
+    assert read_examples(put("a.csv", content), delimiter="tab").labels == ["pos"]
+    refused(read_examples, "b.tsv", 'text\tlabel\n"a\nb"\tx\n', "line 2: .*: quotes are for files")
 
 
 def test_names_in_brackets(put):
@@ -93,6 +136,8 @@ def test_numbers(put):
     assert read_examples(path, label="x", kind="number").labels == [1.0, 3.25]
     labels = read_examples(path, label=["x", "y"], kind="number").labels
     assert labels == [[1.0, -2.5], [3.25, 0.001]]
+    path = put("b.csv", "text,label\na, +.5 \nb,2.\nc,1E+2\n")
+    assert read_examples(path, kind="number").labels == [0.5, 2.0, 100.0]
     path = put("a.jsonl", '{"text": "a", "label": 4}\n{"text": "b", "label": "0.5"}')
     assert read_examples(path, kind="number").labels == [4.0, 0.5]
 
@@ -106,7 +151,10 @@ def test_numbers(put):
             "line 2: expected a number in 'label'.*'high'",
         ),
         ("text,label\na,nan\n", {"kind": "number"}, "line 2: expected a number"),
-        ("text,label\na,1e999\n", {"kind": "number"}, "line 2: expected a number"),
+        *(
+            (f"text,label\na,{x}\n", {"kind": "number"}, "line 2: expected a number")
+            for x in ("1e999", "1e39", "1_000", "٣", "inf", "0x1", "1e", ".")
+        ),
         ("text,label\na,\n", {"kind": "number"}, "line 2: the label in 'label' is missing"),
         ("text,x,y\na,1,2\n", {"kind": "several", "label": ["x", "y"]}, "line 2: .*'y'.*'2'"),
         ("text,x,y\na,1,\n", {"kind": "several", "label": ["x", "y"]}, "line 2: .* 0 or 1 .*'y'"),
@@ -137,6 +185,7 @@ def test_wrong_json(refused):
         ({"label": []}, "`label` must be one column"),
         ({"kind": "number", "names": ["x"]}, "`names` are of classes"),
         ({"kind": "several", "label": ["x"], "names": ["x"]}, "`names` are of classes"),
+        ({"kind": "several", "separator": ""}, "`separator` must be what stands between"),
     ],
 )
 def test_wrong_options(put, options, match):

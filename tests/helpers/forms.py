@@ -167,7 +167,6 @@ NUMBERS = [
     (TONES, [[0, 1], [1, 0]], [1, 0]),
     (TONES, np.eye(2, dtype="float32"), [0, 1]),
     (TONES, np.eye(2, dtype=bool), [0, 1]),
-    (TONES, [True, False], [1, 0]),
     (["yes", "no"], [True, False], [0, 1]),
     (["True", "False"], np.array([True, False]), [0, 1]),
     # Numbers that are names mean names.
