@@ -154,7 +154,9 @@ def write_file(path, content, durable=False):
 
 def write_json(path, values, durable=False, **options):
     """Writes what JSON can say, indented, as `new_file` does; options as `json.dumps` has them."""
-    write_file(path, json.dumps(values, indent=2, **options) + "\n", durable)
+    content = json.dumps(values, indent=2, **options) + "\n"
+    # Half of a surrogate pair, as names of files that are no UTF-8 have, becomes JSON's own escape.
+    write_file(path, content.encode("utf-8", "backslashreplace"), durable)
 
 
 def check_not_read(outputs, inputs):

@@ -23,6 +23,8 @@ def main(argv):
     Returns:
         int, the exit status.
     """
+    if hasattr(sys.stdout, "reconfigure"):  # what its encoding has not is shown as an escape
+        sys.stdout.reconfigure(errors="backslashreplace")
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from bert_tf2 import files
 from bert_tf2.data import examples, json_lines, text_files
+from bert_tf2.messages import shorten
 
 SUFFIXES = (".txt", ".md", ".markdown", ".rst")  # a file is one document
 BLANK = b" \t\r\n\v\f\xef\xbb\xbf"  # and the mark of UTF-8
@@ -15,7 +16,8 @@ class Documents(NamedTuple):
     """Documents, in the order in which they were found.
 
     Attributes:
-        names: list of str, the file; of a table's row the file and its line, "a.csv:7".
+        names: list of str, the file; of a table's row the file and its line, "a.csv:7". Bytes of a
+            file's name that are no UTF-8 are escaped, as `\\xe9`.
         texts: list of str.
         blank: how many files and rows without a letter were left out.
     """
@@ -53,20 +55,36 @@ def read_documents(paths, text="text", name=None, header=True, delimiter=None, e
                     blank += 1
                     continue
                 texts.append(found)
-                names.append(f"{path}:{line}" if name is None else str(row[name]))
+                names.append(_row_name(path, line, name, row))
             continue
         for file in _inside(path) if path.is_dir() else [path]:
             if path.is_dir() and _is_blank(file):
                 blank += 1
                 continue
             texts.append(text_files.decode(file, encoding))
-            names.append(str(file))
+            names.append(_name(file))
     if not texts:
         raise ValueError(
             f"Expected documents, files that end in {', '.join(SUFFIXES)} with text in them. "
             f"Received: none in {', '.join(map(str, paths))}"
         )
     return Documents(names, texts, blank)
+
+
+def _name(path):
+    """A path as text: of a name that is no UTF-8 the other bytes become escapes, `caf\\xe9.txt`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _row_name(path, line, column, row):
+    if column is None:
+        return f"{_name(path)}:{line}"
+    if row[column] is None or isinstance(row[column], list | dict) or row[column] == "":
+        raise ValueError(
+            f"{path}, line {line}: expected a name in {column!r}, text or a number. Received: "
+            f"{shorten(row[column])}"
+        )
+    return json_lines.text(f"{path}, line {line}", column, str(row[column]))
 
 
 def _is_blank(file):

@@ -155,7 +155,8 @@ def write_predictions(path, rows, overwrite=False):
     if not rows:
         raise ValueError(f"{path}: expected at least one row to write. Received: none")
     check_rows(path, rows, list(rows[0]))
-    files.write_file(path, formatted(rows, suffix))
+    # Half characters, of texts or names that were given, become escapes, in JSON its own.
+    files.write_file(path, formatted(rows, suffix).encode("utf-8", "backslashreplace"))
 
 
 def check_rows(path, rows, keys):

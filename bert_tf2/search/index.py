@@ -7,8 +7,8 @@ import numpy as np
 
 from bert_tf2.messages import shorten
 from bert_tf2.scoring import vectors
-from bert_tf2.scoring.arrays import checked_count, listed
-from bert_tf2.search import approximate, folders, fusion, parts
+from bert_tf2.scoring.arrays import checked_count
+from bert_tf2.search import approximate, folders, fusion, given, parts
 from bert_tf2.text.passages import passages
 
 DTYPES = ("float32", "float16")
@@ -83,8 +83,10 @@ class Index:
         """Adds texts, or vectors.
 
         Args:
-            texts: a list of str; white space alone has no passage. None for vectors alone.
-            names: of each text a str, such as its file; default: its number.
+            texts: a list of str; white space alone has no passage. Half of a surrogate pair is kept
+                as U+FFFD. None for vectors alone.
+            names: of each text a str, such as its file; default: its number. Of a name half a pair
+                is kept as an escape, `\\udce9`.
             vectors: (n, D), of texts one each, which are then not cut; default: the encoder's.
             batch_size, show_progress_bar: as of `encode`.
 
@@ -98,9 +100,7 @@ class Index:
         """
         before = self.rows.documents
         if texts is not None:
-            texts = listed(texts, "texts")
-            names = [str((before or 0) + i) for i in range(len(texts))] if names is None else names
-            names = _checked_names(texts, names)
+            texts, names = given.texts_and_names(texts, names, before or 0)
         if self.rows.parts and (texts is None) != (before is None):
             raise ValueError("All of an index must have texts, or none. Received: the other")
         found, places = vectors, None
@@ -113,6 +113,7 @@ class Index:
             raise ValueError(f"`vectors` must be one a text, {len(texts)}. Received: {len(found)}")
         documents = None if texts is None else list(zip(names, texts, strict=True))
         places = None if texts is None else np.array(places, "int64")
+        self.width = found.shape[1]
         self.rows.parts.append(parts.Part(found, documents, places))
         self.graph = self.graph_file = self._words = None
         return len(found)
@@ -130,17 +131,16 @@ class Index:
         how = {"batch_size": batch_size, "show_progress_bar": verbose}
         return self.encoder.encode_document(some, **how), places
 
-    def _kept(self, given):
+    def _kept(self, found):
         """Vectors as they are kept; ValueError for another width, or none."""
-        if not len(given):
+        if not len(found):
             raise ValueError("`vectors` must be one or more. Received: none")
-        found = vectors.checked(given, "vectors")
+        found = vectors.checked(found, "vectors")
         if self.width is not None and found.shape[1] != self.width:
             raise ValueError(
                 f"`vectors` must be of width {self.width}, as those of the index. Received: "
                 f"{found.shape[1]}"
             )
-        self.width = found.shape[1]
         if self.similarity_fn_name == "cosine":
             found = vectors.unit_length(found)
         with np.errstate(over="ignore"):  # which is refused next
@@ -160,10 +160,10 @@ class Index:
             ImportError, ValueError: as there.
         """
         self._check_not_empty()
-        self.expansion_search = checked_count(expansion_search, "expansion_search")
+        looked_at = checked_count(expansion_search, "expansion_search")
         every = [part.vectors for part in self.rows.parts]
         self.graph = approximate.graph(every, self.similarity_fn_name, **how)
-        self.graph_file = None
+        self.graph_file, self.expansion_search = None, looked_at
 
     def _check_not_empty(self):
         if not len(self):
@@ -208,7 +208,7 @@ class Index:
         texts = [queries] if isinstance(queries, str) else list(queries)
         if not texts:
             return []
-        texts = texts if _are_texts(texts) else None
+        texts = texts if given.are_texts(texts) else None
         one = isinstance(queries, str) or (texts is None and np.ndim(queries) == 1)
         if texts is None and (hybrid or reranker):
             raise ValueError("`hybrid` and `reranker` need queries of str. Received: vectors")
@@ -272,24 +272,3 @@ class Index:
             {"corpus_id": int(row), "score": float(score), **self.rows.passage(int(row))}
             for row, score in zip(ids, scores, strict=True)
         ]
-
-
-def _are_texts(given):
-    """Whether queries are str; ValueError where some are and some are not."""
-    are = {isinstance(query, str) for query in given}
-    if len(are) > 1:
-        raise ValueError(f"`queries` must be str, or vectors. Received: {shorten(given)}")
-    return are == {True}
-
-
-def _checked_names(texts, names):
-    """The names, a list; ValueError unless there are texts, and a name for each."""
-    names = listed(names, "names")
-    if not texts or len(names) != len(texts):
-        raise ValueError(
-            "`texts` must be one or more, with a name each. Received: "
-            f"{len(texts)} texts and {len(names)} names"
-        )
-    if strange := [text for text in (*texts, *names) if not isinstance(text, str)]:
-        raise ValueError(f"`texts` and `names` must be str. Received: {shorten(strange[0])}")
-    return names

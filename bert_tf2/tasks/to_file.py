@@ -76,11 +76,8 @@ def fingerprint(task, how=None):
         how: an `encoding.How`, further settings; or None.
     """
     found = hashlib.sha256()
-    kept = {"tokenizer": task.preprocessor.tokenizer.get_config()}
-    kept |= {name: getattr(task, name) for name in task.settings}
-    if task.active_adapter is not None:  # what it does with its numbers
-        kept["adapter"] = task.adapters[task.active_adapter].spoken()
-    kept |= {"max_length": task.preprocessor.max_length} | (how._asdict() if how else {})
+    kept = {"tokenizer": task.preprocessor.tokenizer.get_config()} | _settings(task)
+    kept |= how._asdict() if how else {}
     if how and how.ranges is not None:
         kept["ranges"] = how.ranges.tolist()  # NumPy shortens what is long
     found.update(repr(sorted(kept.items())).encode())
@@ -90,10 +87,23 @@ def fingerprint(task, how=None):
     return found.hexdigest()
 
 
+def _settings(task):
+    """What a task does with its numbers, a dict."""
+    kept = {name: getattr(task, name) for name in task.settings}
+    if task.active_adapter is not None:
+        kept["adapter"] = task.adapters[task.active_adapter].spoken()
+    return kept | {"max_length": task.preprocessor.max_length}
+
+
 def glance(task):
-    """The same of the first rows of some variables that are trained, in a millisecond or two."""
-    found, some = hashlib.sha256(), task.trainable_variables or task.variables
-    for variable in some[:: -(-len(some) // GLANCES)]:
+    """The same of the settings and the first rows of some variables, in a millisecond or two.
+
+    Which these are does not depend on what is trained at the moment: the last ones are among them,
+    as heads and top layers train alone, and those of adapters, which are few.
+    """
+    found = hashlib.sha256(repr(sorted(_settings(task).items())).encode())
+    every = (task.weights, [*task.adapter_variables().values()])
+    for variable in [x for some in every for x in some[:: -max(1, -(-len(some) // GLANCES))]]:
         first = variable[:1] if len(variable.shape) else variable
         found.update(np.ascontiguousarray(keras.ops.convert_to_numpy(first)).data)
     return found.hexdigest()

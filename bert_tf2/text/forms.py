@@ -117,15 +117,20 @@ def _checked(tensor, name):
     return tensor
 
 
+def whole(text):
+    """A str without lone surrogates, which UTF-8 has no bytes for: they become U+FFFD, one
+    character each, so that places in a text are the same in both."""
+    return SURROGATES.sub("\ufffd", text)
+
+
 def _encoded(text):
-    """str -> bytes. A lone surrogate, which UTF-8 has no bytes for, becomes U+FFFD: one character,
-    as it is in the str, so that places in a text are the same in both."""
+    """str -> bytes of what is `whole` of it."""
     if not isinstance(text, str):
         return text
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return SURROGATES.sub("\ufffd", text).encode()
+        return whole(text).encode()
 
 
 def named_texts(x, names=TEXT_NAMES):

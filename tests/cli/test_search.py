@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import pytest
 import shell
@@ -149,3 +150,19 @@ def test_the_part_that_is_shown():
     assert text[end] == " "
     assert snippets.excerpt("rain", "tea") == (0, 4)
     assert snippets.marked("Kettles and tea", "a kettle", str.upper) == "KETTLES and tea"
+
+
+def test_names_that_are_no_utf8(checkpoint, tmp_path, capsys):
+    """Of files and folders, read and written: escapes, where people and tables see them."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    file = folder / os.fsdecode(b"th\xe9.txt")
+    file.write_text("tea")
+    index, out = folder / "index", folder / "hits.csv"
+    shell.runs("index", f"--preset={checkpoint}", f"--index_dir={index}", folder)
+    shell.runs("search", f"--index_dir={index}", f"--output_file={out}", "tea \udce9")
+    assert f"{tmp_path}/caf\\xe9/th\\xe9.txt" in out.read_text()
+    vectors = folder / "out.npy"
+    how = [f"--init_checkpoint={checkpoint}", f"--output_file={vectors}"]
+    shell.runs("embed", *how, f"--input_file={file}")
+    assert vectors.exists()

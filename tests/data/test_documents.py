@@ -37,3 +37,10 @@ def test_what_is_refused(folder):
     (folder / "b.txt").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(ValueError, match=r"b\.txt"):
         read_documents([folder])
+
+
+@pytest.mark.parametrize("name", ["null", '""', '"\\ud800"', "[1]"])
+def test_a_name_that_is_none(tmp_path, name):
+    (tmp_path / "a.jsonl").write_text(f'{{"id": {name}, "text": "tea"}}\n')
+    with pytest.raises(ValueError, match=r"a.jsonl, line 1: .*'id'"):
+        read_documents([tmp_path / "a.jsonl"], name="id")

@@ -263,6 +263,31 @@ def test_an_encoder_that_has_changed(tmp_path):
         index.save(tmp_path / "index")
 
 
+def test_what_is_no_change(tmp_path):
+    """Of what trains alone no number moves; a prompt is what documents were made with."""
+    task = other_model()
+    index = made(task)
+    want = index.search("tea")
+    task.trainable = False
+    assert index.search("tea") == want
+    index.save(tmp_path / "index")
+    task.trainable = True
+    assert bert_tf2.Index.load(tmp_path / "index", task).search("tea") == want
+    task.prompts = {"query": "rain "}
+    with pytest.raises(ValueError, match="encoder has changed"):
+        index.search("tea")
+
+
+def test_what_utf8_cannot_hold(tmp_path, encoder):
+    """Half of a surrogate pair: in a text what `encode` has of it, in a name an escape."""
+    index = bert_tf2.Index(encoder)
+    index.add(["tea \ud800 stone"], ["caf\udce9.txt"])
+    again = bert_tf2.Index.load(index.save(tmp_path / "index"), encoder)
+    for found in (index, again):
+        (hit,) = found.search("tea \ud800")
+        assert (hit["text"], hit["name"]) == ("tea \ufffd stone", "caf\\udce9.txt")
+
+
 def vectors_alone(similarity="cosine"):
     index = bert_tf2.Index(similarity_fn_name=similarity)
     index.add(vectors=VECTORS)
@@ -313,8 +338,18 @@ def test_what_is_wrong_is_named(encoder, name):
         call(encoder)
 
 
-def test_what_was_wrong_leaves_the_index_as_it_was():
-    index = vectors_alone()
-    with pytest.raises(ValueError):
-        index.add(vectors=NAN)
-    assert len(index) == 40
+@pytest.mark.parametrize("begin", [bert_tf2.Index, vectors_alone])
+def test_what_was_wrong_leaves_the_index_as_it_was(begin):
+    """All of its state, whether it is empty or not."""
+    index = begin()
+    before = {**vars(index), "rows": [*index.rows.parts]}
+    for how in (
+        {"vectors": NAN},
+        {"texts": ["x"], "vectors": np.ones((2, 5))},
+        {"texts": ["x"], "names": ["a", "b"], "vectors": np.ones((1, 5))},
+        {"texts": ["x"]},
+    ):
+        with pytest.raises(ValueError):
+            index.add(**how)
+        assert {**vars(index), "rows": [*index.rows.parts]} == before
+    assert index.add(vectors=VECTORS) == 40

@@ -1,0 +1,39 @@
+"""What an index is given, looked at before anything is done with it."""
+
+from bert_tf2.messages import shorten
+from bert_tf2.scoring.arrays import listed
+from bert_tf2.text.forms import whole
+
+
+def are_texts(queries):
+    """Whether queries are str; ValueError where some are and some are not."""
+    are = {isinstance(query, str) for query in queries}
+    if len(are) > 1:
+        raise ValueError(f"`queries` must be str, or vectors. Received: {shorten(queries)}")
+    return are == {True}
+
+
+def texts_and_names(texts, names=None, first=0):
+    """Texts and a name for each, as UTF-8 can hold them: two lists of str.
+
+    Args:
+        names: default: the texts' numbers, from `first` on.
+
+    Raises:
+        ValueError: no texts, or not a name for each, or what is no str.
+        TypeError: one str in the place of a list.
+    """
+    texts = listed(texts, "texts")
+    names = range(first, first + len(texts)) if names is None else listed(names, "names")
+    names = [str(name) for name in names] if isinstance(names, range) else names
+    if not texts or len(names) != len(texts):
+        raise ValueError(
+            "`texts` must be one or more, with a name each. Received: "
+            f"{len(texts)} texts and {len(names)} names"
+        )
+    if strange := [text for text in (*texts, *names) if not isinstance(text, str)]:
+        raise ValueError(f"`texts` and `names` must be str. Received: {shorten(strange[0])}")
+    # A text is what `encode` has of it; names stay apart from each other.
+    return list(map(whole, texts)), [
+        name.encode("utf-8", "backslashreplace").decode("utf-8") for name in names
+    ]
