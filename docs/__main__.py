@@ -2,7 +2,7 @@
 
 The pages are those of this repository, as they lie: README, CHANGELOG, `docs/`, `benchmarks/`,
 `checkpoints/` and the notebooks with their outputs. They are brought together under `build/pages`,
-where links to code become plain words; a page is made for each room of public names from their
+where links to code become paths; a page is made for each room of public names from their
 docstrings. The builder is Zensical, which reads `mkdocs.yml` and is kept by the authors of MkDocs's
 most used theme; MkDocs itself is not developed further.
 """
@@ -25,6 +25,7 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 CODE = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.M | re.S)
 COPIED = (".png", ".svg", ".css")
 NAMELESS = re.compile(r'(<li class="doc-section-item field-body">)\s*–')
+SHORT = re.compile(r"<code>(?=([^<]{1,32})</code>)")
 FETCHED = '<script src="https://unpkg.com/iframe-worker/shim" type="text/javascript"></script>'
 
 
@@ -54,12 +55,18 @@ def main():
 def _mend():
     """Puts a script of ours where the builder's pages would fetch one for searches from files.
 
-    And removes the dash that stands before what is returned where it has no name.
+    Also removes the dash before what is returned where that has no name, and marks code that
+    `site.css` keeps whole: in sentences what is short, in tables a word.
     """
     ours = Path(__file__).with_name("search_from_files.js").read_text("utf-8")
     for page in (ROOT / "site").rglob("*.html"):
         text = page.read_text("utf-8").replace(FETCHED, f"<script>\n{ours}</script>")
-        page.write_text(NAMELESS.sub(r"\1", text), encoding="utf-8")
+        text = SHORT.sub(_marked, NAMELESS.sub(r"\1", text))
+        page.write_text(text, encoding="utf-8")
+
+
+def _marked(match):
+    return f'<code class="{"short word" if len(match[1]) <= 16 else "short"}">'
 
 
 def gathered():
@@ -78,7 +85,7 @@ def gathered():
 
 
 def linked(text, place, known):
-    """A page with links to what is in the site; those to other files keep their words alone."""
+    """A page with links to what is in the site; of those to other files the path, as code."""
 
     def of(match):
         mark, words, target, anchor = match.groups()
@@ -87,8 +94,8 @@ def linked(text, place, known):
         there = os.path.normpath(Path(place).parent / target)
         there = {"README.md": "index.md"}.get(there, there)
         there = re.sub(r"\.ipynb$", ".md", there)
-        if there not in known:
-            return words
+        if there not in known:  # found in a copy of the repository
+            return words if mark else f"`{there}`" if words in there else f"{words} (`{there}`)"
         relative = os.path.relpath(there, Path(place).parent)
         return f"{mark}[{words}]({relative}{anchor or ''})"
 

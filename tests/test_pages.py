@@ -79,6 +79,18 @@ def test_commands_inside_of_sentences():
         assert SPOKEN[command](words), (page, command, *words)
 
 
+def test_the_shell_page_names_every_verb():
+    """In the table's order; and what short names are of, as it says."""
+    said = (pages.ROOT / "docs" / "shell.md").read_text("utf-8")
+    assert re.findall(r"^\| `([\w-]+)` \|", said, re.M) == [*VERBS]
+    first = {short: names[0] for short, names in flags.ALIASES.items()}
+    assert first == {
+        "preset": "init_checkpoint",
+        "batch": "train_batch_size",
+        "seq": "max_seq_length",
+    }
+
+
 def test_every_fence_names_its_language():
     for page in pages.PAGES:
         found = {language for language, _ in pages.FENCE.findall(page.read_text("utf-8"))}

@@ -45,6 +45,13 @@ def test_links_stay_inside(gathered):
                 assert name in gathered or name.endswith(".png"), (place, target)
 
 
+def test_links_to_code_become_paths():
+    text = "[a.py](../tests/a.py), [the test](../tests/a.py#x), ![one](no.png), [b](b.md#c)"
+    assert site.linked(text, "docs/x.md", {"docs/b.md"}) == (
+        "`tests/a.py`, the test (`tests/a.py`), one, [b](b.md#c)"
+    )
+
+
 def test_pictures_of_notebooks_are_in_it(gathered):
     for path in sorted((pages.ROOT / "notebooks").glob("*.ipynb")):
         count = path.read_text("utf-8").count('"image/png": ')

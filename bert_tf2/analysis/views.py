@@ -116,8 +116,12 @@ def view(
 ):
     """The page of an `Attention`, an `Attribution` (of the same text), or both: a `View`."""
     parts, data, pieces = [], {}, (found or attributed).pieces
+    title = heading = cut(_joined(pieces, (found or attributed).special), 100)
     if attributed is not None:
-        parts.append(_coloured(attributed))
+        asked = f"What speaks for: {attributed.target}"
+        second = "" if found is None else f"<h2>{html.escape(asked)}</h2>"
+        heading = asked if found is None else heading  # its words are the text
+        parts.append(f"<section>{second}{_coloured(attributed)}</section>")
     if found is not None:
         data, about = _weights(found, layers, heads)
         shown = data["layers"][:1] if layer is None else _chosen([layer], data["layers"], "layer")
@@ -135,7 +139,7 @@ def view(
             f"the right. Point at one to see its own lines. {about}</p>"
             '<div id="lines"></div></section>'
         )
-    return page(cut(_joined(pieces, (found or attributed).special), 100), parts, data)
+    return page(title, parts, data, heading)
 
 
 def _joined(pieces, special):
@@ -148,14 +152,14 @@ def _joined(pieces, special):
     return "".join(word.removeprefix("##") for word in words).replace(SPACE, " ").strip()
 
 
-def page(title, parts, data):
-    """A `View` of sections of HTML, and of data for the script."""
+def page(title, parts, data, heading=None):
+    """A `View` of sections of HTML, and of data for the script; the heading may be its title."""
     script = (HERE / "page.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
     values = {
         "policy": f"'sha256-{digest}'",
         "title": html.escape(title),
-        "heading": html.escape(title),
+        "heading": html.escape(heading or title),
         "body": "\n".join(parts),
         "data": json.dumps(data).replace("<", "\\u003c"),
         "script": script,
@@ -176,7 +180,7 @@ def _filled(values):
 
 
 def _coloured(found):
-    """A section: each piece in the colour of what it adds."""
+    """Each piece in the colour of what it adds, first, so that a small frame shows it."""
     most = np.abs(found.scores).max(initial=0.0) or 1.0
     spans = []
     for i, (piece, score) in enumerate(zip(found.pieces, found.scores, strict=True)):
@@ -189,13 +193,12 @@ def _coloured(found):
         if found.second == i + 1:
             spans.append("<br>")
     return (
-        f"<section><h2>What speaks for: {html.escape(found.target)}</h2>"
+        f'<p class="text">{" ".join(spans)}</p>'
+        '<p><span class="key for"></span>speaks for it <span class="key against"></span>speaks '
+        f"against it, up to {most:.3f}</p>"
         f"<p>{found.output:.3f} for this text, {found.blank:.3f} for a blank one: the words add "
         f"{found.scores.sum():+.3f}. Integrated gradients of {found.steps} steps; "
         f"{abs(found.missing):.1g} is not accounted for.</p>"
-        f'<p class="text">{" ".join(spans)}</p>'
-        '<p><span class="key for"></span>speaks for it <span class="key against"></span>speaks '
-        f"against it, up to {most:.3f}</p></section>"
     )
 
 

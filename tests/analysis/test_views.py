@@ -84,6 +84,9 @@ def test_a_page_is_whole_and_runs_only_what_is_in_it(tmp_path):
     assert "\n" not in page.as_frame()
     assert page.as_frame().startswith("<iframe srcdoc=") and "<script" not in page.as_frame()
     assert told._repr_html_().startswith("<iframe")
+    alone = views.coloured_text(told).html
+    assert alone.index("What speaks for: ") < alone.index('class="text"') < alone.index("1.000 for")
+    assert "<h2>What speaks for: " in page.html and "<h2>" not in alone
 
 
 def test_measures_are_charts():
