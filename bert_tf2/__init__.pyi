@@ -1336,6 +1336,7 @@ def cross_validate(
     seed: int = ...,
     score: Callable[..., Any] | None = ...,
     callbacks: Sequence[Any] | None = ...,
+    groups: Sequence[Any] | None = ...,
     **fit: Any,
 ) -> Any: ...
 def over_seeds(run: Callable[..., Any], seeds: Sequence[Any] = ...) -> Any: ...

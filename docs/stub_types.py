@@ -82,7 +82,7 @@ PARAMETERS = {
     **_all("Mapping[str, str] | None", "prompts special_pieces"),
     **_all("Sequence[float] | Mapping[str, float] | float | None", "thresholds"),
     **_all("Mapping[Any, float] | Sequence[float] | None", "class_weight"),
-    **_all("Sequence[Any] | None", "callbacks ignore metrics weighted_metrics"),
+    **_all("Sequence[Any] | None", "callbacks groups ignore metrics weighted_metrics"),
     **_all("Encoder", "encoder encoder_of"),
     **_all("Preprocessor", "preprocessor"),
     **_all("Preprocessor | None", "attention.preprocessor integrated_gradients.preprocessor"),

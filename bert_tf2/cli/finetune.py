@@ -3,7 +3,16 @@
 import re
 from pathlib import Path
 
-from bert_tf2.cli import adapters, console, run_flags, run_report, scores, task_files, training_runs
+from bert_tf2.cli import (
+    adapters,
+    console,
+    row_set,
+    run_flags,
+    run_report,
+    scores,
+    task_files,
+    training_runs,
+)
 from bert_tf2.cli.flags import require
 from bert_tf2.cli.label_columns import check_separator
 from bert_tf2.cli.rows import label_names
@@ -88,7 +97,8 @@ def _train_under(strategy, flags, seed, epochs, data, own, folder):
         loss, sampler = loss_of(flags, data["train"])
         model = _model(flags, own, loss)
     dev = data.get("dev")
-    history = model.fit(
+    fit = row_set.placed(model.fit, model, data.values())
+    history = fit(
         data["train"].x,
         data["train"].labels,
         batch_size=flags.train_batch_size,

@@ -3,12 +3,12 @@
 A reader takes flags, a path, whether labels are wanted, and the names that labels may have.
 """
 
-import dataclasses
 from collections import Counter
 from pathlib import Path
 
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.cli.label_columns import check_glue, label_columns, orders
+from bert_tf2.cli.row_set import Rows
 from bert_tf2.cli.tag_files import check_kinds, kind_of, scheme_of_file
 from bert_tf2.cli.vector_losses import label_kind
 from bert_tf2.data import json_lines, tables
@@ -18,46 +18,6 @@ from bert_tf2.data.examples import rows as rows_of
 from bert_tf2.data.label_cells import LabelReader
 from bert_tf2.data.sts import is_sts, read_sts
 from bert_tf2.data.text_files import TextFile
-
-
-@dataclasses.dataclass(frozen=True)
-class Rows:
-    """The rows of a file.
-
-    Attributes:
-        columns: by the names that a task has for them (`Task.raw_names`), lists of n.
-        labels: list of n, as the task takes `y`; or None.
-        about: what came, for people: "24 texts".
-        source: what the file's own reader gave, for scorers and writers that need more of it.
-    """
-
-    columns: dict[str, list]
-    labels: list | None
-    about: str
-    source: object = None
-
-    def __len__(self):
-        return len(next(iter(self.columns.values())))
-
-    def __iter__(self):
-        """The cells of each row."""
-        return zip(*self.columns.values(), strict=True)
-
-    @property
-    def x(self):
-        """What a task takes as `x`."""
-        return self.columns if self.columns.keys() - {"text"} else self.columns["text"]
-
-    def only(self, name, *kept):
-        """One column as rows of texts, with others that are kept."""
-        columns = {"text": self.columns[name]} | {n: self.columns[n] for n in kept}
-        return Rows(columns, None, self.about)
-
-    def take(self, indices):
-        """Some of the rows; `source` is that of all."""
-        columns = {name: [side[i] for i in indices] for name, side in self.columns.items()}
-        labels = self.labels and [self.labels[i] for i in indices]
-        return dataclasses.replace(self, columns=columns, labels=labels)
 
 
 def texts(kind, follows=False):
@@ -207,7 +167,8 @@ def choices(flags, path, labelled, names=None):
     for where, options in zip(found.places, found.choices, strict=True):
         check_count(where, options, len(found.choices[0]))
     columns = {"text": found.contexts, "choices": found.choices}
-    return Rows(columns, found.labels, f"{len(found)} texts with choices", found)
+    about = f"{len(found)} texts with choices"
+    return Rows(columns, found.labels, about, found, found.contexts, found.places)
 
 
 def questions(flags, path, labelled, names=None):
@@ -221,7 +182,7 @@ def questions(flags, path, labelled, names=None):
         pairs = zip(found.answers, found.starts, strict=True)
         labels = [{"text": texts, "answer_start": starts} for texts, starts in pairs]
         about += f", {sum(found.impossible)} without an answer"
-    return Rows(columns, labels, about, found)
+    return Rows(columns, labels, about, found, found.articles, found.places)
 
 
 def tagged(flags, path, labelled, names=None):

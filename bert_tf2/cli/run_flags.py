@@ -138,12 +138,16 @@ def runs(flags, seeds, data):
                 flags.command,
             )
     rows = data["train"]
-    if not 2 <= flags.folds <= len(rows):
-        raise UsageError(f"--folds must be from 2 to {len(rows)}, the rows", flags.command)
+    parts = len(rows) if rows.groups is None else len({*rows.groups})
+    what = "the rows" if rows.groups is None else "the different texts, or articles, of its rows"
+    if not 2 <= flags.folds <= parts:
+        raise UsageError(f"--folds must be from 2 to {parts}, {what}", flags.command)
+    if parts < len(rows):
+        print(f"--folds={flags.folds}: {what}, {parts}, are dealt out; none is in two folds")
     console.import_tensorflow()
     from bert_tf2.tasks.repeated import dealt
 
-    fold_of, found = dealt(rows.labels, len(rows), flags.folds, seeds[0]), []
+    fold_of, found = dealt(rows.labels, len(rows), flags.folds, seeds[0], rows.groups), []
     for fold in range(flags.folds):
         dev = [i for i, number in enumerate(fold_of) if number == fold]
         train = [i for i, number in enumerate(fold_of) if number != fold]

@@ -30,8 +30,11 @@ class Questions:
         answers: list of lists of str, the right answers; empty where there is none.
         starts: list of lists of int, where each answer begins, in characters from 0.
         impossible: list of bool, whether a question has no answer (SQuAD 2.0).
+        articles: list of str, which texts belong together, and into one fold: the title of an
+            article, else its number; in JSON Lines "title", else the context itself.
+        places: list of str, the file, line and id of each.
 
-    The last three are None where the answers were not read.
+    Answers, starts and impossible are None where the answers were not read.
     """
 
     ids: list[str]
@@ -40,6 +43,8 @@ class Questions:
     answers: list[list[str]] | None = None
     starts: list[list[int]] | None = None
     impossible: list[bool] | None = None
+    articles: list[str] | None = dataclasses.field(default=None, compare=False)
+    places: list[str] | None = dataclasses.field(default=None, compare=False)
 
     def __len__(self):
         return len(self.ids)
@@ -71,13 +76,16 @@ def read_squad(path, labelled=True, encoding=None):
             of a question that has none; or JSON of another form.
         OSError: the file cannot be read.
     """
-    rows, seen = [], set()
-    for where, *row in each(path, labelled, encoding):
+    rows, seen, articles, places = [], set(), [], []
+    for article, where, *row in _each(path, labelled, encoding):
         if row[0] in seen:
             raise ValueError(f"{where}: its id is there twice")
         seen.add(row[0])
         rows.append(row)
-    return Questions(*map(list, zip(*rows, strict=True)))
+        articles.append(article)
+        places.append(where)
+    columns = map(list, zip(*rows, strict=True))
+    return Questions(*columns, articles=articles, places=places)
 
 
 def each(path, labelled=False, encoding=None):
@@ -85,37 +93,50 @@ def each(path, labelled=False, encoding=None):
 
     Arguments and errors are those of `read_squad`, but that ids may be there twice.
     """
+    return (row[1:] for row in _each(path, labelled, encoding))
+
+
+def _each(path, labelled, encoding):
+    """As `each`, and before it the article."""
     path, none = Path(path), True
     of_lines = path.suffix.lower() == ".jsonl"
     if encoding and not of_lines:
         raise ValueError(f"{path}: `encoding` is for .jsonl: JSON as published is in UTF-8")
-    for where, context, question in _of_lines(path, encoding) if of_lines else _of_file(path):
+    rows = _of_lines(path, encoding) if of_lines else _of_file(path)
+    for where, article, context, question in rows:
         none, key = False, str(question["id"])
         where = f"{where}, question {shorten(key, 60)}"
         for name, text in (("question", question["question"]), ("context", context)):
             if not json_lines.text(where, name, text).strip():
                 raise ValueError(f"{where}: the {name} has no text")
         answers = _answers(where, context, question) if labelled else ()
-        yield where, key, question["question"], context, *answers
+        yield article, where, key, question["question"], context, *answers
     if none:
         raise ValueError(f"{path}: expected questions. Received: none")
 
 
 def _of_file(path):
-    """(file, context, question) of each question of a published file."""
-    for article in files.read_json(path, FILE, at_most=None)["data"]:
+    """(file, article, context, question) of each question of a published file."""
+    for number, article in enumerate(files.read_json(path, FILE, at_most=None)["data"], 1):
+        title = _title(article) or f"article {number}"
         for paragraph in article["paragraphs"]:
             for question in paragraph["qas"]:
                 # Of 1.1, where every question has an answer, none is told to have none.
-                yield path, paragraph["context"], {"is_impossible": False} | question
+                yield path, title, paragraph["context"], {"is_impossible": False} | question
+
+
+def _title(row):
+    """What an article is called; SQuAD 1.1 to 2.0 and Hugging Face's rows have it."""
+    return row["title"] if isinstance(row.get("title"), str) else ""
 
 
 def _of_lines(path, encoding):
     wanted = ("id", "question", "context")
     for number, row in json_lines.rows(path, TextFile(path, encoding), wanted):
         where = f"{path}, line {number}"
+        article = _title(row) or row["context"]
         if "answers" not in row:
-            yield where, row["context"], row
+            yield where, article, row["context"], row
             continue
         answers = row["answers"]
         if isinstance(answers, dict):  # columns, as Hugging Face's datasets have them
@@ -131,7 +152,7 @@ def _of_lines(path, encoding):
                 f"{where}: expected a list of answers, each with text and answer_start. Received: "
                 f"{shorten(answers)}"
             )
-        yield where, row["context"], row | {"answers": answers}
+        yield where, article, row["context"], row | {"answers": answers}
 
 
 def _answers(where, context, question):

@@ -158,7 +158,24 @@ def targets(found, place, spans):
     Returns:
         int32 (W, 2).
     """
-    pieces, cuts = found.pieces, found.windows
+    cuts = found.windows
+    start, end = tf.unstack(spans, axis=1)
+    first, last = held(found.pieces, spans)
+    checks = _check_held(start, end, last)
+    with tf.control_dependencies(checks):
+        first, last = (tf.gather(x, cuts.rows) - cuts.starts for x in (first, last))  # (W,)
+    begin = tf.argmax(place != tf.reduce_max(place, 1, keepdims=True), 1, tf.int32)
+    whole = (tf.gather(start, cuts.rows) >= 0) & (first >= 0) & (last < cuts.sizes)
+    return tf.where(whole[:, tf.newaxis], begin[:, tf.newaxis] + tf.stack([first, last], 1), 0)
+
+
+def held(pieces, spans):
+    """The first and the last token of each answer, int32 (B,) each; the last is below 0 where there
+    is none.
+
+    Args:
+        pieces: of the contexts. spans: int32 (B, 2), their characters; -1 for no answer.
+    """
     row = owners(pieces.ids.row_splits)
     start, end = tf.unstack(spans, axis=1)
     inside = (pieces.ends.values > tf.gather(start, row)) & (
@@ -168,13 +185,25 @@ def targets(found, place, spans):
     number, count = tf.cast(number, tf.int32), tf.size(start)
     # Where there is none these are the largest and the smallest of integers.
     first = tf.math.unsorted_segment_min(tf.where(inside, number, number.dtype.max), row, count)
-    last = tf.math.unsorted_segment_max(tf.where(inside, number, -1), row, count)
-    checks = _check_held(start, end, last)
-    with tf.control_dependencies(checks):
-        first, last = (tf.gather(x, cuts.rows) - cuts.starts for x in (first, last))  # (W,)
-    begin = tf.argmax(place != tf.reduce_max(place, 1, keepdims=True), 1, tf.int32)
-    held = (tf.gather(start, cuts.rows) >= 0) & (first >= 0) & (last < cuts.sizes)
-    return tf.where(held[:, tf.newaxis], begin[:, tf.newaxis] + tf.stack([first, last], 1), 0)
+    return first, tf.math.unsorted_segment_max(tf.where(inside, number, -1), row, count)
+
+
+def check_answers(pieces, spans, first_row):
+    """Raises a ValueError for an answer without a token, with its row, which it has as `row`, too.
+
+    Args:
+        pieces, spans: as of `held`, not in a graph. first_row: the number of the first.
+    """
+    lost = (spans[:, 0] >= 0) & (held(pieces, spans)[1].numpy() < 0)
+    if lost.any():
+        index = int(lost.argmax())
+        start, end = spans[index].tolist()
+        error = ValueError(
+            f"`y` at index {first_row + index}: the characters {start} to {end} of the context are "
+            "no answer: no token stands there, as of characters that the tokenizer leaves out"
+        )
+        error.row = first_row + index
+        raise error
 
 
 def _check_held(start, end, last):

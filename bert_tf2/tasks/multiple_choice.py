@@ -58,6 +58,7 @@ class MultipleChoice(Task):
     head_kind = "choice"
     settings = ("dropout", "pooling")
     raw_names = ("text", "choices")
+    together = "text"
     ids_rank = 3
     marks = ("choices",)
     own_loss = "sparse_categorical_crossentropy"

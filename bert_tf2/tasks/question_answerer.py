@@ -74,6 +74,7 @@ class QuestionAnswerer(TaughtStarts, Task):
         *("top_k", "reproduce", "head"),
     )
     raw_names = ("question", "context")
+    together = "context"
     reads_windows = True
     marks = answer_windows.MARKS
     wanted = "the characters where answers begin and end"
@@ -240,6 +241,7 @@ class QuestionAnswerer(TaughtStarts, Task):
         for i in range(0, len(found["labels"]), AT_A_TIME):
             part = [found[name][i : i + AT_A_TIME] for name in names]
             cut = answer_windows.cut(self.preprocessor, self.asking(), *part)
+            answer_windows.check_answers(cut.pieces, found["labels"][i : i + AT_A_TIME], i)
             counts.append(np.bincount(cut.windows.rows, minlength=len(part[0])))
             lengths.append(answer_windows.lengths(self.preprocessor, cut))
         counts, lengths = np.concatenate(counts), np.concatenate(lengths)

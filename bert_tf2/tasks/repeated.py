@@ -43,11 +43,14 @@ def over_seeds(run, seeds=(1, 2, 3)):
     return {"seeds": found, "mean": mean, "std": std}
 
 
-def cross_validate(make_task, x, y=None, folds=5, seed=0, score=None, callbacks=None, **fit):
+def cross_validate(
+    make_task, x, y=None, folds=5, seed=0, score=None, callbacks=None, groups=None, **fit
+):
     """Trains on all folds but one, and scores on that, for each fold.
 
     Rows are dealt to the folds by chance. Where y are classes (str, int or bool, one a row), each
-    class by itself, so that folds differ by at most one row of each.
+    class by itself, so that folds differ by at most one row of each. Questions about one text, and
+    choices for one, are in the same fold: a text that was learned from is no test.
 
     Args:
         make_task: function without arguments -> a new task, compiled or not. Each begins from
@@ -58,14 +61,18 @@ def cross_validate(make_task, x, y=None, folds=5, seed=0, score=None, callbacks=
         score: function of (task, x, y) -> figures by name; default `task.evaluate`.
         callbacks: function of a fold's number, from 0 -> a list of callbacks: none belongs to two
             runs.
+        groups: list of n, of which equal ones are in one fold, and are dealt by their sizes:
+            `articles` of `read_squad`, authors, days. Default: contexts, of questions; texts, of
+            choices; of others each row by itself.
         **fit: of `fit`, such as `epochs`. The fold that is scored is not to choose an epoch by.
 
     Returns:
         dict: "folds", a list of figures; "mean" and "std", by name a float: see `scoring.spread`.
 
     Raises:
-        ValueError: fewer rows than folds, a dataset, callbacks that are a list, settings of `fit`
-            that have no meaning here, or tasks that share an encoder.
+        ValueError: fewer rows, or groups, than folds, a wrong number of groups, a dataset,
+            callbacks that are a list, settings of `fit` that have no meaning here, or tasks that
+            share an encoder.
 
     Examples:
         >>> names = ["bad", "good"]
@@ -92,7 +99,7 @@ def cross_validate(make_task, x, y=None, folds=5, seed=0, score=None, callbacks=
         raise ValueError(
             f"`folds` must be an int from 2 to the number of rows, {rows}. Received: {folds!r}"
         )
-    fold_of, found = dealt(y, rows, folds, seed), []
+    fold_of, found = dealt(y, rows, folds, seed, _groups(groups, task, part, rows)), []
     for fold in range(folds):
         if fold:
             before = task.encoder
@@ -116,8 +123,23 @@ def _evaluated(task, x, y):
     return task.evaluate(x, y, verbose=0, return_dict=True)
 
 
-def dealt(y, rows, folds, seed):
+def _groups(given, task, part, rows):
+    """What is dealt as one: a list of n, or None."""
+    name = getattr(task, "together", None)  # of questions and choices: the column of texts
+    if given is None and name is None:
+        return None
+    if given is None:
+        column = part(np.arange(rows))[0].get(name)  # None of ids
+        return column if column is None else column.numpy().tolist()
+    if len(given) != rows:
+        raise ValueError(f"`groups` must be one a row: {rows}. Received: {len(given)}")
+    return list(given)
+
+
+def dealt(y, rows, folds, seed, groups=None):
     """The fold of each row, an int array (n,): see `cross_validate`."""
+    if groups is not None:
+        return _dealt_together(groups, folds, seed)
     order = np.random.default_rng(seed).permutation(rows)
     names = _class_names(y)
     if len(names) == rows:
@@ -125,6 +147,23 @@ def dealt(y, rows, folds, seed):
     fold_of = np.empty(rows, int)
     fold_of[order] = np.arange(rows) % folds
     return fold_of
+
+
+def _dealt_together(groups, folds, seed):
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    if len(numbers) < folds:
+        raise ValueError(
+            f"`folds` must be an int from 2 to {len(numbers)}, the different texts, or `groups`. "
+            f"Received: {folds}"
+        )
+    of_row = np.array([numbers[group] for group in groups])
+    sizes, held = np.bincount(of_row), np.zeros(folds, int)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    fold_of = np.empty(len(sizes), int)
+    for group in order[np.argsort(-sizes[order], kind="stable")]:  # large ones first, to fit
+        fold_of[group] = held.argmin()
+        held[fold_of[group]] += sizes[group]
+    return fold_of[of_row]
 
 
 def _class_names(y):

@@ -57,6 +57,8 @@ def test_every_form(put, name, content):
         [False, False, True],
     )
     assert found == wanted
+    assert found.articles == ["t" if name == "a.json" else CONTEXT] * 3
+    assert all(name in x and repr(k) in x for x, k in zip(found.places, found.ids, strict=True))
     assert len(found) == 3
     assert found.gold() == {"q1": ["Ada"], "q2": ["Rome", "in Rome"], "q3": []}
     assert read_squad(put(name, content), labelled=False) == Questions(

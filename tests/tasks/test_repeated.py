@@ -89,12 +89,46 @@ def test_seeds_and_their_own_scores(recorder):
             bert_tf2.over_seeds(run, seeds)
 
 
+def test_rows_of_one_group_are_in_one_fold(recorder):
+    groups = [i % 5 if i < 15 else 5 + i % 2 for i in range(ROWS)]
+    bert_tf2.cross_validate(recorder, TEXTS, NAMES, folds=3, groups=groups)
+    folds = [numbers(task.scored[0]) for task in recorder.made]
+    assert sorted(i for rows in folds for i in rows) == list(range(ROWS))
+    assert sum(len({groups[i] for i in rows}) for rows in folds) == 7  # each group once
+    assert sorted(map(len, folds)) == [7, 7, 9]
+
+
+def test_questions_about_a_text_are_in_one_fold():
+    """A context that was learned from is no test; and so of choices."""
+
+    class Asked(Recorder):
+        made: list = []  # noqa: RUF012
+        together = bert_tf2.QuestionAnswerer.together
+
+        def read_texts(self, x):
+            return text_columns(x, ("question", "context"))
+
+        def evaluate(self, x, y, verbose, return_dict):
+            self.scored = x
+            return {}
+
+    x = (TEXTS, [f"context {i % 6}" for i in range(ROWS)])
+    bert_tf2.cross_validate(Asked, x, [None] * ROWS, folds=3)
+    folds = [{*task.scored["context"].numpy()} for task in Asked.made]
+    assert [len(texts) for texts in folds] == [2, 2, 2] and len(set.union(*folds)) == 6
+    with pytest.raises(ValueError, match="from 2 to 6, the different texts"):
+        bert_tf2.cross_validate(Asked, x, [None] * ROWS, folds=7)
+    assert bert_tf2.MultipleChoice.together == "text"
+
+
 @pytest.mark.parametrize(
     "wrong, says",
     [
         ({"folds": 1}, "from 2 to the number of rows, 23. Received: 1"),
         ({"folds": ROWS + 1}, "Received: 24"),
         ({"callbacks": [keras.callbacks.History()]}, "function of the fold's number"),
+        ({"groups": [1, 2]}, "`groups` must be one a row: 23. Received: 2"),
+        ({"groups": [1] * ROWS}, "from 2 to 1, the different texts"),
         ({"validation_split": 0.1}, r"Received: \['validation_split'\]"),
     ],
 )
