@@ -1073,6 +1073,8 @@ class MultiVectorEncoder(_Prompted):
     def fit(self, *args: Any, **kwargs: Any) -> NoReturn: ...
 
 class Reranker(TextRegressor):
+    def keep_prompts(self, prompts: Mapping[str, str] | None, default: Any) -> None: ...
+    def prompt_of(self, name: str | None = ..., prompt: str | None = ...) -> str: ...
     def __init__(
         self,
         encoder: Encoder,
@@ -1083,6 +1085,8 @@ class Reranker(TextRegressor):
         activation: str | None = ...,
         drop_padding: bool = ...,
         name: str | None = ...,
+        prompts: Mapping[str, str] | None = ...,
+        default_prompt_name: str | None = ...,
     ) -> None: ...
     def prepare(self, columns: Any) -> Any: ...
     def answers(self, inputs: Any, outputs: Sequence[str] | None) -> Any: ...
@@ -1093,6 +1097,8 @@ class Reranker(TextRegressor):
         pairs: Sequence[Any],
         batch_size: int | None = ...,
         verbose: str | int | Any | None = ...,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
     ) -> np.ndarray[Any, Any]: ...
     def rank(
         self,
@@ -1101,6 +1107,8 @@ class Reranker(TextRegressor):
         top_k: int | None = ...,
         return_documents: bool = ...,
         batch_size: int | None = ...,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
     ) -> list[dict[str, Any]]: ...
 
 class ReplacedWords(MaskedLM):

@@ -49,6 +49,40 @@ def settings_in(task, checkpoint):
     return settings
 
 
+def check_shapes(task, checkpoint, given):
+    """Raises for a head, or modules, of other sizes than the checkpoint itself says that they have.
+
+    Args:
+        given: the task's arguments: of what is given, other sizes are asked for.
+
+    Raises:
+        CheckpointError: it names the files, and both shapes.
+    """
+    said, wrong = settings_in(type(task), checkpoint), []
+    report, differing = task.load_report, {row[0] for row in task.load_report.shape_differences}
+    absent = [n for n in report.missing if n not in differing and not checkpoint.ignored]
+    for ours, expected, theirs, got in report.shape_differences:
+        if _is_said(ours, said, given):
+            file, theirs = checkpoint.beside.get(theirs, (None, checkpoint.path, theirs))[1:]
+            wrong.append(f"{theirs} in {file} must be {expected}. Received: {got}")
+    wrong = wrong or [
+        f"{ours} must be in a file. Received: none"
+        for ours in absent
+        if ours.startswith("vector/") and _is_said(ours, said, given)
+    ]
+    if wrong:
+        raise weights.CheckpointError(
+            f"{checkpoint.path.parent} does not hold what it says of itself: "
+            f"{'; '.join(wrong)} (shapes as a {type(task).__name__} has them, inputs first)"
+        )
+
+
+def _is_said(name, said, given):
+    """Whether the sizes of a head's variable follow from what a checkpoint says alone."""
+    shaped_by = {"pooling", "modules"} if name.startswith("vector/") else {"labels"}
+    return not shaped_by & {*given} and bool(shaped_by & {*said})
+
+
 def lost(cls, folder, contents):
     """The settings that a task has no longer when it is opened from a folder of another format.
 

@@ -125,6 +125,7 @@ def _checkpoint(cls, preset, config_file, vocab_file, ignore):
 def _fill(task, checkpoint, given, reinit_layers):
     """Gives a task the weights of a checkpoint, and says what came from where."""
     task.load_report = report = load_variables(checkpoint, task.named_variables())
+    kept_settings.check_shapes(task, checkpoint, given)
     report.begin_anew(begin_anew(task, reinit_layers))
     wants_eyes = report.missing or report.nonfinite or report.warnings
     LOGGER.log(logging.WARNING if wants_eyes else logging.INFO, "%s", report)

@@ -2,12 +2,14 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from bert_tf2.data import columns
 from bert_tf2.modeling.sentences import ACTIVATIONS
 from bert_tf2.scoring.arrays import checked_choice, listed
 from bert_tf2.scoring.ranked import checked_top, ranked
 from bert_tf2.tasks import encoding, feeding, process
+from bert_tf2.tasks.prompted import Prompted
 from bert_tf2.tasks.text_regressor import TextRegressor
 
 
@@ -28,10 +30,12 @@ class Reranker(TextRegressor):
         activation: "linear", "sigmoid", "tanh", "relu", "gelu" or "silu"; default: as the
             checkpoint's config says, or else "sigmoid" of one logit and "linear" of several, as
             sentence-transformers has it.
+        prompts, default_prompt_name: as of a `SentenceEncoder`; a prompt stands before the first
+            text of each pair, the query.
 
     Raises:
-        ValueError: another activation, a checkpoint without a head of scores (`from_preset`), or
-            what a `TextRegressor` refuses.
+        ValueError: another activation, a default prompt that is not there, a checkpoint without a
+            head of scores (`from_preset`), or what a `TextRegressor` refuses.
 
     Examples:
         >>> reranker = bert_tf2.Reranker.from_preset("folder/of/a/cross-encoder")
@@ -42,7 +46,9 @@ class Reranker(TextRegressor):
 
     problem_types = ()
     trained_as = "a TextRegressor of pairs"
-    settings = (*TextRegressor.settings, "activation")
+    settings = (*TextRegressor.settings, "activation", *Prompted.settings)
+    keep_prompts, prompt_of = Prompted.keep_prompts, Prompted.prompt_of
+    _prompt_in_graph = Prompted._prompt_in_graph
 
     def __init__(
         self,
@@ -54,18 +60,25 @@ class Reranker(TextRegressor):
         activation=None,
         drop_padding=True,
         name=None,
+        prompts=None,
+        default_prompt_name=None,
     ):
         super().__init__(encoder, preprocessor, labels, dropout, pooling, drop_padding, name)
         if activation is None:
             activation = "sigmoid" if len(self.labels) == 1 else "linear"
         checked_choice(activation, ACTIVATIONS, "activation")
         self.activation, self.takes_pairs = activation, True
+        self.keep_prompts(prompts, default_prompt_name)
         if len(self.labels) > 1:
             self.problem_type = "single_label_classification"
 
     def prepare(self, columns):
         if "text" in columns and "text_pair" not in columns:
             raise ValueError("A Reranker reads pairs: give a list of tuples of two str.")
+        if "text" in columns:
+            texts = tf.strings.join([self._prompt_in_graph(columns), columns["text"]])
+            columns = {n: x for n, x in columns.items() if not n.startswith("prompt")}
+            columns["text"] = texts
         return super().prepare(columns)
 
     def answers(self, inputs, outputs):
@@ -74,7 +87,7 @@ class Reranker(TextRegressor):
         return {"scores": scores} | ({"score": scores[:, 0]} if len(self.labels) == 1 else {})
 
     def signatures(self):
-        """`rerank`: `text` (B,), the queries, and `text_pair` (B,)."""
+        """`rerank`: `text` (B,), queries, which get the default prompt, and `text_pair` (B,)."""
         return {"rerank": self.string_inputs(pairs=True)}
 
     def fit(self, *args, **kwargs):
@@ -84,43 +97,57 @@ class Reranker(TextRegressor):
             "TextClassifier, train that, and open what it was saved to."
         )
 
-    def predict(self, pairs, batch_size=32, verbose=0):
+    def predict(self, pairs, batch_size=32, verbose=0, prompt_name=None, prompt=None):
         """The scores of pairs; those of like length are computed together.
 
         Args:
             pairs: a list of tuples (query, text), a tuple of two lists, or one pair of str.
             batch_size: pairs at a time.
             verbose: whether to show how far it is.
+            prompt_name: of the prompt before each query; default: `default_prompt_name`.
+            prompt: the text itself to put there; "" for none.
 
         Returns:
             float32 (n,), or (n, K) of several logits; of one pair a number, or (K,).
 
         Raises:
-            ValueError: texts that are no pairs, or scores that are no finite numbers.
+            ValueError: texts that are no pairs, no such prompt, or scores that are no finite
+                numbers.
         """
         if isinstance(pairs, tuple | list) and len(pairs) == 2 and {*map(type, pairs)} == {str}:
-            return self.predict([tuple(pairs)], batch_size)[0]
+            return self.predict([tuple(pairs)], batch_size, verbose, prompt_name, prompt)[0]
         process.check()
         texts = columns.text_columns(pairs)
         if len(texts) != 2:
             raise ValueError("A Reranker reads pairs: give a list of tuples of two str.")
+        texts["text"] = tf.strings.join([self.prompt_of(prompt_name, prompt), texts["text"]])
         feeding.say_what_is_lost(self, texts)
         found = np.empty((int(texts["text"].shape[0]), len(self.labels)), "float32")
-        for rows, answers in encoding.longest_first(self, texts, batch_size, verbose):
+        there = {"prompt": tf.constant("")}  # already
+        for rows, answers in encoding.longest_first(self, texts, batch_size, verbose, there):
             found[rows] = answers["scores"].numpy()
         if not np.isfinite(found).all():
             row = int(np.flatnonzero(~np.isfinite(found).all(1))[0])
             raise ValueError(f"Scores must be finite numbers. Received: {found[row]} in row {row}")
         return found[:, 0] if len(self.labels) == 1 else found
 
-    def rank(self, query, documents, top_k=None, return_documents=False, batch_size=32):
+    def rank(
+        self,
+        query,
+        documents,
+        top_k=None,
+        return_documents=False,
+        batch_size=32,
+        prompt_name=None,
+        prompt=None,
+    ):
         """Texts in falling order of their scores to a query.
 
         Args:
             query: str. documents: a list of str.
             top_k: how many of the best to give; default all.
             return_documents: whether to give the texts, too.
-            batch_size: pairs at a time.
+            batch_size, prompt_name, prompt: as of `predict`.
 
         Returns:
             list of dicts: `corpus_id`, the place in `documents`, `score`, a float, and `text`.
@@ -137,5 +164,6 @@ class Reranker(TextRegressor):
         documents = listed(documents, "documents")
         if not documents:
             return []
-        scores = self.predict(([query] * len(documents), documents), batch_size)
+        pairs = [query] * len(documents), documents
+        scores = self.predict(pairs, batch_size, prompt_name=prompt_name, prompt=prompt)
         return ranked(scores, documents, top_k, return_documents)

@@ -83,6 +83,32 @@ def test_saved_model(task, tmp_path):
     np.testing.assert_allclose(got[:, 0], task.predict(PAIRS), atol=FORWARD)
 
 
+PROMPTS = {"prompts": {"web": "stone & ", "none": ""}, "default_prompt_name": "web"}
+
+
+@pytest.mark.parametrize("way", by_default(["bert_tf2", "huggingface", "keras"], ["huggingface"]))
+def test_prompts_stand_before_queries(task, tmp_path, way):
+    """Where they are kept, as in words that are written there."""
+    place = tmp_path / "a.keras"
+    asked = bert_tf2.Reranker(task.encoder, task.preprocessor, **PROMPTS)
+    asked.layers[-1].set_weights(task.layers[-1].get_weights())
+    if way == "keras":
+        asked.save(place)
+        asked = keras.saving.load_model(place)
+    else:
+        asked.save_to_preset(place, format=way)
+        asked = bert_tf2.Reranker.from_preset(place)
+    want = task.predict([("stone & " + QUERY, text) for text in TEXTS])
+    plain = task.predict(PAIRS)
+    np.testing.assert_allclose(asked.predict(PAIRS), want, atol=FORWARD)
+    np.testing.assert_allclose(next(iter(asked.answer(PAIRS, 5)))["score"][0], want[0], atol=1e-6)
+    for none in ({"prompt": ""}, {"prompt_name": "none"}):
+        np.testing.assert_allclose(asked.predict(PAIRS, **none), plain, atol=FORWARD)
+    found = asked.rank(QUERY, TEXTS, prompt="stone & ")
+    assert found[0]["score"] == pytest.approx(want.max(), abs=FORWARD)
+    assert np.abs(want - plain).max() > 1e-3
+
+
 WORDS = {
     "new": {"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}},
     "old": {"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"},
@@ -111,6 +137,7 @@ BAD = {
     "single texts": (lambda t: t.predict(TEXTS), "reads pairs"),
     "several": (lambda t: made(labels=["a", "b"]).rank(QUERY, TEXTS), "ranked by one logit"),
     "top": (lambda t: t.rank(QUERY, TEXTS, top_k=-1), "`top_k` must be an int from 1.*: -1"),
+    "a prompt": (lambda t: t.predict(PAIRS, prompt_name="x"), "`prompt_name` must be one of"),
     "one text": (lambda t: t.rank(QUERY, "tea"), "`documents` must be a list of str"),
     "training": (lambda t: t.fit(PAIRS, [1, 2, 3, 4, 5]), "not trained"),
 }
@@ -133,12 +160,12 @@ def test_what_is_wrong_is_named(task, name):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("labels", [1, 3])
-def test_beside_sentence_transformers(tmp_path, labels):
+@pytest.mark.parametrize(("labels", "more"), [(1, {}), (3, {}), (1, PROMPTS)])
+def test_beside_sentence_transformers(tmp_path, labels, more):
     """On what we write, and on what they write of it again."""
     peers.needs("transformers", "sentence_transformers")
     config = dataclasses.replace(oracle.TINY, hidden_act="gelu_erf")
-    task = oracle.tiny_task(bert_tf2.Reranker, config, labels=labels)
+    task = oracle.tiny_task(bert_tf2.Reranker, config, labels=labels, **more)
     folder = task.save_to_preset(tmp_path / "a", format="huggingface")
     texts = list(filter(None, TEXTS))  # an empty one is no second text: see the class
     pairs = [(QUERY, text) for text in texts]

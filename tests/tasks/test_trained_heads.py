@@ -1,12 +1,13 @@
 """A checkpoint whose head is of another kind than a task reads: said, and no labels are taken."""
 
+import json
 import logging
 
 import head_models
 import oracle
 import pytest
 
-from bert_tf2 import MultipleChoice, TextClassifier, weights
+from bert_tf2 import MultipleChoice, SentenceEncoder, TextClassifier, weights
 
 SAID = {
     "classes": "open it as a TextClassifier or a TextRegressor to use it",
@@ -48,3 +49,24 @@ def test_its_labels_are_those_of_its_own_task(folder, kind, caplog):
     assert SAID[kind] in caplog.text
     # They are not the classes of this new head, whose order is free.
     assert TextClassifier.from_preset(folder, labels=["rain", "tea", "stone"]).labels[0] == "rain"
+
+
+SAID_OF_ITSELF = {
+    "labels": (TextClassifier, {"labels": ["tea", "rain"]}, ["tea", "stone", "rain"], "classifier"),
+    "modules": (SentenceEncoder, {"modules": ["norm"]}, [{"kind": "dense", "width": 5}], "dense_0"),
+}
+
+
+@pytest.mark.parametrize("name", SAID_OF_ITSELF)
+def test_a_preset_that_does_not_hold_what_it_says(tmp_path, name):
+    """It is refused, unless who opens it asks for other sizes than it says."""
+    cls, settings, other, wanted = SAID_OF_ITSELF[name]
+    folder = oracle.tiny_task(cls, **settings).save_to_preset(tmp_path / "a")
+    said = json.loads((folder / "bert_tf2.json").read_text())
+    said["task"]["settings"][name] = other
+    if name == "labels":
+        said["labels"] = other
+    (folder / "bert_tf2.json").write_text(json.dumps(said))
+    with pytest.raises(weights.CheckpointError, match=f"what it says of itself: .*{wanted}"):
+        cls.from_preset(folder)
+    cls.from_preset(folder, **{name: other})

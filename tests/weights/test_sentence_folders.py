@@ -72,7 +72,12 @@ def test_spellings_of_a_pooling(folder, name):
 
 SETTINGS = "config_sentence_transformers.json"
 WORDS = {
-    "prompts": (SETTINGS, {"prompts": {"a": "b ", "c": None}}, {"prompts": {"a": "b "}}),
+    "prompts": (SETTINGS, {"prompts": {"a": "b ", "c": None}}, {"prompts": {"a": "b ", "c": ""}}),
+    "a default that is not there": (
+        SETTINGS,
+        {"default_prompt_name": "document"},
+        {"prompts": {"query": "tea: ", "document": ""}, "default_prompt_name": "document"},
+    ),
     "similarity": (SETTINGS, {"similarity_fn_name": "dot"}, {"similarity_fn_name": "dot"}),
     "width": (SETTINGS, {"truncate_dim": 3}, {"truncate_dim": 3}),
     "include_prompt": (
@@ -277,6 +282,28 @@ def test_what_is_damaged_is_named(folder, name):
         (folder / file).write_text(text)
     with pytest.raises(weights.CheckpointError, match=words):
         weights.open_checkpoint(folder)
+
+
+WIDTHS = {
+    "a pooling twice": ({}, ["cls", "cls"], r"linear.weight in .*must be \(48, 5\).*\(24, 5\)"),
+    "another width": ({"in_features": 9}, "mean", r"linear.weight in .*2_Dense"),
+}
+
+
+@pytest.mark.parametrize("name", WIDTHS)
+def test_modules_that_do_not_follow_each_other(folder, name):
+    """Never random numbers in their place, unless who opens it names other modules."""
+    words, pooling, wanted = WIDTHS[name]
+    change(folder / "1_Pooling" / "config.json", pooling_mode=pooling)
+    change(folder / "2_Dense" / "config.json", **words)
+    file = folder / "2_Dense" / "model.safetensors"
+    arrays = safetensors.numpy.load_file(file)
+    width = words.get("in_features", 24)
+    arrays["linear.weight"] = np.ascontiguousarray(arrays["linear.weight"][:, :width])
+    safetensors.numpy.save_file(arrays, file)
+    with pytest.raises(weights.CheckpointError, match=wanted):
+        bert_tf2.SentenceEncoder.from_preset(folder)
+    bert_tf2.SentenceEncoder.from_preset(folder, pooling="mean", modules=["normalize"])
 
 
 def test_an_encoder_in_a_folder_of_its_own(folder, written):

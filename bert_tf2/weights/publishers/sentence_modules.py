@@ -129,6 +129,22 @@ def mask(folder: Path) -> dict:
     }
 
 
+def prompts(folder: Path, name: str, of_vectors: bool = False) -> dict:
+    """`prompts`, where there are any, and `default_prompt_name`, where it is said.
+
+    Args:
+        name: of the file. of_vectors: whether "query" and "document" are "" where none is said.
+    """
+    schema = {"prompts?": ({str: (str, None)}, None), "default_prompt_name?": (str, None)}
+    values = config_of(folder, name, schema)
+    said = {name: text or "" for name, text in (values.get("prompts") or {}).items()}
+    default = values.get("default_prompt_name")
+    if of_vectors and default in ("query", "document"):
+        said.setdefault(default, "")
+    found = {"prompts": said} if said else {}
+    return found | ({} if default is None else {"default_prompt_name": default})
+
+
 # === What may follow ==============================================================================
 # A folder, and the vectors that the module is to read, `TEXT` or `TOKENS` -> its settings, and its
 # variables as `found` gives them.

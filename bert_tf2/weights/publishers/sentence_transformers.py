@@ -222,16 +222,13 @@ _LATE_SIMILARITIES = ("maxsim", "meanmaxsim")
 
 
 def _settings(folder: Path, task: str) -> dict:
-    words = {"default_prompt_name": str, "similarity_fn_name": str}
-    words |= {_WORDS[task]: int} if _WORDS[task] else {}
-    schema = {"prompts?": {str: (str, None)}, "model_type?": str}
-    schema |= {f"{word}?": (kind, None) for word, kind in words.items()}
+    words = {"similarity_fn_name": str} | ({_WORDS[task]: int} if _WORDS[task] else {})
+    schema = {"model_type?": str} | {f"{word}?": (kind, None) for word, kind in words.items()}
     values = config_of(folder, SETTINGS, schema)
     said = {word: values[word] for word in words if values.get(word) is not None}
     if task != DENSE and (said.get("similarity_fn_name") in _LATE_SIMILARITIES) != (task == LATE):
         said.pop("similarity_fn_name", None)  # as they do
-    prompts = {n: text for n, text in values.get("prompts", {}).items() if text is not None}
-    return said | {"prompts": prompts}
+    return {"prompts": {}} | said | modules.prompts(folder, SETTINGS, of_vectors=True)
 
 
 _TOKENS = ("query_length", "document_length", "query_expansion")
@@ -284,13 +281,13 @@ def reranker(values: Mapping, folder: Path) -> dict | None:
     said = values.get("sentence_transformers")
     said = said.get("activation_fn") if isinstance(said, Mapping) else None
     said = said or values.get("sbert_ce_default_activation_function")
-    beside = config_of(folder, SETTINGS)
+    beside, settings = config_of(folder, SETTINGS), {}
     if beside.get("model_type") == CROSS:
         said = beside.get("activation_fn") or said
-    if said is None:
-        return None
+        settings = modules.prompts(folder, SETTINGS)
     try:
-        settings = {"activation": modules.activation("config.json", "`activation_fn`", said)}
+        if said is not None:
+            settings["activation"] = modules.activation("config.json", "`activation_fn`", said)
     except Refused as error:
         return {"class": RERANKER, "refused": cut(str(error), 400)}
-    return {"class": RERANKER, "settings": settings}
+    return {"class": RERANKER, "settings": settings} if settings else None

@@ -9,6 +9,7 @@ from bert_tf2.files import write_json
 from bert_tf2.weights.containers import safetensors
 from bert_tf2.weights.publishers.sentence_modules import ACTIVATIONS, OLD_POOLINGS, TEXT, TOKENS
 from bert_tf2.weights.publishers.sentence_transformers import (
+    CROSS,
     DENSE,
     KINDS,
     LATE,
@@ -49,6 +50,7 @@ def write_modules(folder: Path, contents, stored: Mapping[str, np.ndarray]) -> d
     """
     settings = settings_of(contents)
     if settings is None:
+        _write_prompts_of_reranker(folder, contents)
         return dict(stored)
     listed = [("Transformer", None, None), *_modules(contents, settings)]
     modules = []
@@ -114,6 +116,21 @@ def words_of_reranker(contents) -> dict:
     if task.get("class") != RERANKER:
         return {}
     return {"sentence_transformers": {"activation_fn": ACTIVATIONS[task["settings"]["activation"]]}}
+
+
+def _write_prompts_of_reranker(folder: Path, contents) -> None:
+    """Of a `Reranker` with prompts what says them; such folders have modules, too, of one alone."""
+    settings = (contents.task or {}).get("settings", {})
+    if contents.task is None or contents.task.get("class") != RERANKER or not settings["prompts"]:
+        return
+    said = {word: settings[word] for word in ("prompts", "default_prompt_name")}
+    said |= {"model_type": CROSS, "activation_fn": ACTIVATIONS[settings["activation"]]}
+    write_json(folder / SETTINGS, said)
+    kind = f"{PACKAGE}.models.Transformer"
+    write_json(folder / LIST, [{"idx": 0, "name": "0", "path": "", "type": kind}])
+    forward = {"method": "forward", "method_output_name": "logits"}
+    said = {"transformer_task": "sequence-classification", "module_output_name": "scores"}
+    write_json(folder / LENGTHS[0], said | {"modality_config": {"text": forward}})
 
 
 def _pooling_words(settings: Mapping, width: int) -> dict:
