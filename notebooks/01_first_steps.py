@@ -127,12 +127,14 @@ figure.tight_layout()
 # ## A classifier on them
 #
 # A logistic regression on the vectors, beside one on counts of words. Both see the same training
-# rows and answer the same held-out ones.
+# rows and answer the same held-out ones. How firmly the one on words is held back (`C`) is what
+# cross-validation on the training rows chooses
+# ([of the data](../bert_tf2/data/support_requests/README.md)).
 
 # %%
 on_vectors = LogisticRegression(C=10, max_iter=1000).fit(train_vectors, train.labels)
 on_words = make_pipeline(
-    TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
+    TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=0.3, max_iter=1000)
 )
 on_words.fit(train.texts, train.labels)
 print(f"{len(train)} requests to learn from, {len(test)} held out")
@@ -140,7 +142,7 @@ print(f"words    {on_words.score(test.texts, test.labels):.3f}")
 print(f"vectors  {on_vectors.score(test_vectors, test.labels):.3f}")
 
 # %% [markdown]
-# Counts of words get 0.62 right, vectors 0.82: the words differ from row to row, the meanings
+# Counts of words get 0.65 right, vectors 0.82: the words differ from row to row, the meanings
 # less. Which classes are taken for which:
 
 # %%

@@ -44,10 +44,11 @@ print(f"accuracy {figures['accuracy']:.3f} on {len(test.texts)} messages")
 # %% [markdown]
 # ## Which words speak for the answer
 #
-# Integrated gradients walk from a text of nothing but padding to the text itself, and add up how
-# fast the logit of a class changes on the way. What all words add is the difference between the
-# two logits: nothing is left over, or `missing` says how much. In a notebook that runs, the result
-# shows itself as coloured text; here it is as bars, too.
+# Integrated gradients walk from a blank text, each word's vector that of padding and `[CLS]` and
+# `[SEP]` as they are, to the text itself, and add up how fast the logit of a class changes on the
+# way. What all words add is the difference between the two logits: nothing is left over, or
+# `missing` says how much. In a notebook that runs, the result shows itself as coloured text; here
+# it is as bars, too.
 
 # %%
 text = "The blue kettle I ordered last week arrived broken, and I would like my money back."

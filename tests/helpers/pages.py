@@ -6,8 +6,10 @@ The folder holds, under the names that pages use, tiny random checkpoints and fi
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
+import keras
 from shell import tiny_checkpoint
 
 import bert_tf2
@@ -22,6 +24,7 @@ PAGES = [
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
+NETWORK = re.compile(r"\s# network\b")  # the mark of a line that no folder can prepare
 SPOKEN = re.compile(r"(?<!`)`((?:bert_tf2|make|pip|python|\.venv/bin/python) [^`]+)`")
 HEADING = re.compile(r"^#+ (.*)$", re.M)
 SUPPORT = "bert_tf2/data/support_requests"
@@ -43,10 +46,14 @@ def blocks(page, language):
     return [text for kind, text in FENCE.findall(said(page)) if kind == language]
 
 
-def commands(page):
-    """-> list of lists of str, the commands of the shell's blocks in order"""
+def commands(page, marked=None):
+    """-> list of lists of str, the commands of the shell's blocks in order
+
+    marked: True for those alone that say `# network`, False for the others.
+    """
     lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
-    found = [shlex.split(line, comments=True) for line in lines]
+    chosen = [line for line in lines if marked is None or bool(NETWORK.search(line)) == marked]
+    found = [shlex.split(line, comments=True) for line in chosen]
     return [words for words in found if words]
 
 
@@ -75,6 +82,14 @@ SQUAD = [{"title": "", "paragraphs": [{"context": "the letter was late", "qas": 
 SIMILAR = "index\tsentence1\tsentence2\tscore\n" + "".join(
     f"{i}\t{text}\tcoffee\t{i / 2}\n" for i, text in enumerate(TEXTS)
 )
+
+
+def prepare_support(folder):
+    """Writes what the notebook that serves has written before its lines for a shell."""
+    place = folder / "runs" / "notebooks" / "support"
+    shutil.copytree(folder / "runs" / "quickstart", place)
+    clf = keras.saving.load_model(place / "model.keras")
+    bert_tf2.export_saved_model(clf, place / "serving" / "1")
 
 
 def prepare(folder, reference):
