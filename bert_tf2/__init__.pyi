@@ -802,70 +802,6 @@ class NextSentenceClassifier(TextClassifier):
     def default_settings(cls, encoder_config: Any) -> Any: ...
     def prepare(self, columns: Any) -> Any: ...
 
-class QuestionAnswerer(_Task):
-    @property
-    def has_beam(self) -> Any: ...
-    @property
-    def own_loss(self) -> Any: ...
-    def compile(
-        self,
-        optimizer: Any = ...,
-        loss: Any = ...,
-        metrics: Sequence[Any] | None = ...,
-        weighted_metrics: Sequence[Any] | None = ...,
-        **kwargs: Any,
-    ) -> None: ...
-    def rename_inputs(self, inputs: Any) -> Any: ...
-    def with_starts(self, inputs: Any, targets: Any, weights: Any, without: Any = ...) -> Any: ...
-    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any: ...
-    def blank_outputs(self, inputs: Any) -> Any: ...
-    def losses(self, targets: Any, outputs: Sequence[str] | None, weights: Any) -> Any: ...
-    def default_metrics(self) -> Any: ...
-    def __init__(
-        self,
-        encoder: Encoder,
-        preprocessor: Preprocessor,
-        doc_stride: int | None = ...,
-        max_question_len: int | None = ...,
-        max_answer_len: int | None = ...,
-        handle_impossible_answer: bool | None = ...,
-        top_k: int | None = ...,
-        reproduce: str | None = ...,
-        head: str = ...,
-        drop_padding: bool = ...,
-        name: str | None = ...,
-    ) -> None: ...
-    def asking(self, **how: Any) -> Any: ...
-    def answer_question(
-        self,
-        question: str,
-        context: str,
-        top_k: int | None = ...,
-        doc_stride: int | None = ...,
-        max_answer_len: int | None = ...,
-        max_seq_len: int | None = ...,
-        max_question_len: int | None = ...,
-        handle_impossible_answer: bool | None = ...,
-        batch_size: int | None = ...,
-    ) -> Any: ...
-    def predict_nbest(
-        self,
-        x: Any,
-        batch_size: int | None = ...,
-        verbose: str | int | Any | None = ...,
-        n_best_size: int = ...,
-        null_score_diff_threshold: float = ...,
-        **how: Any,
-    ) -> Any: ...
-    def read_texts(self, x: Any) -> Any: ...
-    def packed_texts(self, found: Any) -> Any: ...
-    def read(self, x: Any, y: Any = ..., sample_weight: Any = ...) -> Any: ...
-    def prepare(self, columns: Any, windows: bool = ..., **how: Any) -> Any: ...
-    def answers(
-        self, inputs: Any, outputs: Sequence[str] | None, windows: bool = ..., **how: Any
-    ) -> Any: ...
-    def string_inputs(self, pairs: Sequence[Any] = ...) -> Any: ...
-
 class ZeroShotClassifier(TextClassifier):
     def __init__(
         self,
@@ -1110,6 +1046,74 @@ class Reranker(TextRegressor):
         prompt_name: str | None = ...,
         prompt: str | None = ...,
     ) -> list[dict[str, Any]]: ...
+
+class QuestionAnswerer(_Task):
+    @property
+    def has_beam(self) -> Any: ...
+    @property
+    def own_loss(self) -> Any: ...
+    def compile(
+        self,
+        optimizer: Any = ...,
+        loss: Any = ...,
+        metrics: Sequence[Any] | None = ...,
+        weighted_metrics: Sequence[Any] | None = ...,
+        **kwargs: Any,
+    ) -> None: ...
+    def rename_inputs(self, inputs: Any) -> Any: ...
+    def with_starts(self, inputs: Any, targets: Any, weights: Any, without: Any = ...) -> Any: ...
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any: ...
+    def blank_outputs(self, inputs: Any) -> Any: ...
+    def losses(self, targets: Any, outputs: Sequence[str] | None, weights: Any) -> Any: ...
+    def default_metrics(self) -> Any: ...
+    def asking(self, **how: Any) -> Any: ...
+    def set_asking(self, **how: Any) -> None: ...
+    def answer_question(
+        self,
+        question: str,
+        context: str,
+        top_k: int | None = ...,
+        doc_stride: int | None = ...,
+        max_answer_len: int | None = ...,
+        max_seq_len: int | None = ...,
+        max_question_len: int | None = ...,
+        handle_impossible_answer: bool | None = ...,
+        batch_size: int | None = ...,
+        null_score_diff_threshold: Any = ...,
+    ) -> Any: ...
+    def predict_nbest(
+        self,
+        x: Any,
+        batch_size: int | None = ...,
+        verbose: str | int | Any | None = ...,
+        n_best_size: int = ...,
+        null_score_diff_threshold: Any = ...,
+        **how: Any,
+    ) -> Any: ...
+    def tune_threshold(self, x: Any, y: Any, batch_size: int | None = ...) -> float: ...
+    def __init__(
+        self,
+        encoder: Encoder,
+        preprocessor: Preprocessor,
+        doc_stride: int | None = ...,
+        max_question_len: int | None = ...,
+        max_answer_len: int | None = ...,
+        handle_impossible_answer: bool | None = ...,
+        top_k: int | None = ...,
+        reproduce: str | None = ...,
+        head: str = ...,
+        null_score_diff_threshold: float = ...,
+        drop_padding: bool = ...,
+        name: str | None = ...,
+    ) -> None: ...
+    def read_texts(self, x: Any) -> Any: ...
+    def packed_texts(self, found: Any) -> Any: ...
+    def read(self, x: Any, y: Any = ..., sample_weight: Any = ...) -> Any: ...
+    def prepare(self, columns: Any, windows: bool = ..., **how: Any) -> Any: ...
+    def answers(
+        self, inputs: Any, outputs: Sequence[str] | None, windows: bool = ..., **how: Any
+    ) -> Any: ...
+    def string_inputs(self, pairs: Sequence[Any] = ...) -> Any: ...
 
 class ReplacedWords(MaskedLM):
     def __init__(

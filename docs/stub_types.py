@@ -123,6 +123,7 @@ RETURNS = {
         "None",
         "__init__ build clear add approximate release compile compile_from_config save_assets "
         "load_assets set_candidates set_thresholds keep_prompts record_loss ready ready_to_train "
+        "set_asking "
         "Checkpoints.save Index.save on_epoch_begin on_epoch_end on_train_batch_end on_train_begin "
         "on_train_end _Task.save fill_generator",
     ),
@@ -157,6 +158,7 @@ RETURNS = {
     **_all("list[Choice]", "predict_choices"),
     **_all("list[dict[str, Any]]", "rank semantic_search"),
     **_all("dict[str, float]", "tune_thresholds"),
+    **_all("float", "tune_threshold"),
     **_all("int", "token_to_id"),
     **_all("str", "id_to_token prompt_of prompt_of_documents prompt_of_queries fingerprint"),
     **_all("list[Any]", "attention_scores"),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bert_tf2.cli.flags import UsageError
+from bert_tf2.messages import assertion
 
 ADAPTER = "adapter"  # the input in which rows choose theirs
 OF_ROWS = "adapter_name"  # the column of rows for it; and the flag that names one for all
@@ -84,3 +85,41 @@ def inputs_of(columns, each):
     if "words" in found:
         found["words"] = filled_up(found["words"])
     return found | {name: [value] * rows for name, value in each.items()}
+
+
+def asking(loaded, column, fixed, each, tell):
+    """A function of rows that asks a SavedModel, see `Opened.answer`.
+
+    Args:
+        column: the name of a lone one. fixed: what all rows share. each: what each row has besides.
+        tell: a function of columns that says what is cut of them.
+    """
+    import tensorflow as tf
+
+    def answer(x, batch_size):
+        sides = x if isinstance(x, dict) else {column: x}
+        tell({n: side for n, side in sides.items() if n != OF_ROWS})
+        ask = loaded.signatures["words" if "words" in sides else "serving_default"]
+        for start in range(0, len(next(iter(sides.values()))), batch_size):
+            part = {n: side[start : start + batch_size] for n, side in sides.items()}
+            part = inputs_of(part, each)
+            part = {n: tf.constant(side) for n, side in part.items()}
+            try:
+                found = ask(**part, **fixed)
+            except tf.errors.InvalidArgumentError as error:  # which is of what rows hold
+                raise ValueError(
+                    f"the graph refuses these rows: {assertion(error.message)}"
+                ) from error
+            yield {name: value.numpy() for name, value in found.items()}
+
+    return answer
+
+
+def lines_of(folder, name):
+    """The lines of a file beside a SavedModel's graph."""
+    if not (folder / name).is_file():
+        raise FileNotFoundError(
+            f"{folder.parent} must have {folder.name}/{name} beside its graph: export it again "
+            "with bert_tf2 export"
+        )
+    return (folder / name).read_text(encoding="utf-8").splitlines()

@@ -139,6 +139,7 @@ def _finish(flags, model, data, metrics, folder):
 
     row, judged = TASKS[flags.task], {}
     chooses = "dev" in data and flags.tune_thresholds and not flags.folds
+    chooses = chooses and flags.null_score_diff_threshold is None
     if said := chooses and row.kind.finish(model, data["dev"]):
         print(said)
         metrics["remark"] = said

@@ -88,6 +88,15 @@ FLAGS = {
     "version_2_with_negative": switch(
         "a question may have no answer (default: as the file to train on tells)", None
     ),
+    "null_score_diff_threshold": number(
+        "how much above the best answer, in logits, no answer must be to be preferred (default: as "
+        "the model says, which finetune finds on --dev_file)"
+    ),
+    "thresholds": words(
+        "of several labels: the probability from which on one is given; a,b,c in their order, or "
+        "LABEL=a,… (default: as the model says)"
+    ),
+    "n_best_size": count("answers to each question that are told apart, in files and scores", 20),
     "pooling": choice(
         ["first", "mean"],
         "what stands for a text: BERT's pooled first token, or the mean of all tokens, for "
@@ -154,7 +163,9 @@ FLAGS = {
     ),
     "adapter_size": count("of bottlenecks (default: a sixteenth of the encoder's width)"),
     "reinit_layers": whole("have so many of the top layers and the pooler begin anew", 0),
-    "tune_thresholds": switch("of several labels: choose thresholds on --dev_file", True),
+    "tune_thresholds": switch(
+        "of several labels, and of no answer: choose thresholds on --dev_file", True
+    ),
     "seed": whole("of the head, the order and dropout", 1),
     # The run.
     "folds": count(

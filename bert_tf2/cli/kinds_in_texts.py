@@ -21,11 +21,19 @@ class Answers(Kind):
         return float(answers["scores"][0])
 
     def cells(self, model, answers):
-        places = {name: int(answers[f"{name}s"][0]) for name in ("start", "end")}
-        return {"score": self.sure(model, answers), **places, "answer": self.given(model, answers)}
+        names = ("score", "start", "end")
+        columns = [answers[f"{name}s"].tolist() for name in names]
+        columns.append([text.decode("utf-8", "replace") for text in answers["answers"]])
+        rows = zip(*columns, strict=True)
+        found = [dict(zip((*names, "answer"), row, strict=True)) for row in rows]
+        if len(found) == 1:
+            return found[0]
+        return found[0] | {"answers": found[:1] + [x for x in found[1:] if x["score"]]}
 
     def line(self, cells):
-        return f"{cells['answer']}\t{cells['score']:.4f}\t{cells['start']}\t{cells['end']}"
+        more = [f"\t{x['answer']} {x['score']:.4f}" for x in cells.get("answers", ())[1:]]
+        best = f"{cells['answer']}\t{cells['score']:.4f}\t{cells['start']}\t{cells['end']}"
+        return best + "".join(more)
 
     def right(self, gold, given):
         return any(questions.exact_match(text, given) for text in gold["text"] or [""])
@@ -47,20 +55,31 @@ class Answers(Kind):
             given = [self.given(model, found) for found in answers]
         else:
             how = {"handle_impossible_answer": not several, "null_score_diff_threshold": math.inf}
-            found = model.task.predict_nbest(rows.x, **how)
+            found = model.task.predict_nbest(rows.x, n_best_size=model.n_best_size, **how)
             given, odds = found.predictions, found.null_odds
         given = dict(enumerate(given))
         if several:
             return questions.score_v1(gold, given)
         if odds is None:
             return questions.score_v2(gold, given)
-        return questions.score_v2(gold, given, dict(enumerate(odds)), threshold=0.0)
+        threshold = model.task.null_score_diff_threshold
+        return questions.score_v2(gold, given, dict(enumerate(odds)), threshold)
+
+    def finish(self, task, rows):
+        if not task.handle_impossible_answer or len({bool(x["text"]) for x in rows.labels}) < 2:
+            return None
+        found = task.tune_threshold(rows.x, rows.labels)
+        return (
+            f"No answer is given where it is {found:.3f} above the best one, in logits "
+            "(null_score_diff_threshold), which has the best F1 on the dev file, whose scores are "
+            "somewhat too good for it: --test_file tells better."
+        )
 
     def write(self, folder, model, rows, answers, overwrite):
         """predictions.json, nbest_predictions.json and, of SQuAD 2.0, null_odds.json."""
         from bert_tf2.data.squad import write_answers
 
-        found = model.task.predict_nbest(rows.x)
+        found = model.task.predict_nbest(rows.x, n_best_size=model.n_best_size)
         return write_answers(folder, rows.source.ids, found, overwrite)
 
 

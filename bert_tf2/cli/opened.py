@@ -13,7 +13,6 @@ from bert_tf2.cli import console, exported, row_streams, task_table
 from bert_tf2.cli.flags import UsageError, one_of
 from bert_tf2.cli.label_columns import check_separator
 from bert_tf2.files import check_tree, digest
-from bert_tf2.messages import assertion
 
 ASKED = ("candidate_labels", "hypothesis_template", "multi_label")  # of zero-shot, when asked
 OF_CHECKPOINTS = {  # flags -> what of it other models say themselves
@@ -35,6 +34,7 @@ class Opened(NamedTuple):
         columns: the names of the columns that it takes.
         classes: the names of a classifier's classes or of a regressor's numbers, or None.
         candidates: what one of labels that are named when it is asked chooses from, or None.
+        n_best_size: of questions, the answers that official files and scores are of.
         thresholds: of several labels, a number or one a class.
         task: the Keras model; None for a SavedModel.
         words: whether it also reads rows of words, the column `words`.
@@ -53,6 +53,7 @@ class Opened(NamedTuple):
     words: bool = False
     reader: object | None = None
     candidates: list[str] | None = None
+    n_best_size: int = 20
 
     def read(self, flags, path, labelled=True):
         """The rows of a file, as this model's task reads them; says how many there are."""
@@ -134,11 +135,16 @@ def open_model(flags, servable=True):
     given = flags[flag].value
     place = Path(given).expanduser()
     served = exported(place)
-    if served or flag == "saved_model" or place.suffix == ".keras":
+    if served or flag == "saved_model":
         check_says_all(flags, given)
     if flag == "saved_model" or (served and servable):
         return saved_model(served or place, flags)
-    task = load_task(given) if place.suffix == ".keras" else of_checkpoint(flags, given)
+    if place.suffix == ".keras":
+        check_says_all(flags, given, ())
+        task = load_task(given)
+        task_table.set_on(task, flags, given)
+    else:
+        task = of_checkpoint(flags, given)
     asked = {name: flags[name].value for name in ASKED if flags[name].value is not None}
     if asked and not hasattr(task, "set_candidates"):
         raise UsageError(f"--{next(iter(asked))} is for --task=zero_shot", flags.command)
@@ -146,13 +152,18 @@ def open_model(flags, servable=True):
         task.set_candidates(**asked)
     if "adapter_name" in flags and flags.adapter_name is not None:
         task.set_adapter(flags.adapter_name or None)
-    return opened(given, task)
+    told = "n_best_size" in flags and flags["n_best_size"].present
+    if told and not hasattr(task, "predict_nbest"):
+        raise UsageError("--n_best_size is for question_answering", flags.command)
+    return opened(given, task)._replace(**{"n_best_size": flags.n_best_size} if told else {})
 
 
-def check_says_all(flags, given):
-    """Raises a UsageError for a flag of checkpoints beside a model that says all that itself."""
-    for name in (*OF_CHECKPOINTS, *task_table.SETTINGS):
-        if name in flags and flags[name].value is not None:
+def check_says_all(flags, given, settings=(*task_table.SETTINGS, "n_best_size")):
+    """Raises a UsageError for a flag of checkpoints, or of settings, beside a model that says all
+    that itself."""
+    for name in (*OF_CHECKPOINTS, *settings):
+        told = name in flags and flags[name].value is not None
+        if told and (name != "n_best_size" or flags[name].present):
             own = OF_CHECKPOINTS.get(name, "setting")
             raise UsageError(
                 f"--{name} is for checkpoints: {given} has its own {own}", flags.command
@@ -238,60 +249,24 @@ def saved_model(folder, flags):
             f"{folder} must answer as a task of ours does, with assets.extra/task.txt beside its "
             "graph: export it with bert_tf2 export"
         )
-    row = task_table.row_of(_lines(beside, "task.txt")[0], None, serve.structured_outputs)
+    row = task_table.row_of(
+        exported.lines_of(beside, "task.txt")[0], None, serve.structured_outputs
+    )
     named = "labels" in row.load().settings or (beside / "labels.txt").is_file()
-    classes = _lines(beside, "labels.txt") if named else None
+    classes = exported.lines_of(beside, "labels.txt") if named else None
     names, fixed, each = exported.asked_of(flags, str(folder), serve.structured_input_signature[1])
     fixed = {name: tf.constant(value) for name, value in fixed.items()}
-    answer = _asking(loaded, names[0], fixed, each, cut_there.teller(loaded, folder))
+    answer = exported.asking(loaded, names[0], fixed, each, cut_there.teller(loaded, folder))
     thresholds = 0.5
     if (beside / "thresholds.txt").is_file():
-        thresholds = [float(line) for line in _lines(beside, "thresholds.txt")]
+        thresholds = [float(line) for line in exported.lines_of(beside, "thresholds.txt")]
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     tells = functools.partial(digest, paths)
     words = "words" in loaded.signatures
     candidates = flags["candidate_labels"].value if "candidate_labels" in flags else None
     if (beside / "candidate_labels.txt").is_file():
-        candidates = _lines(beside, "candidate_labels.txt")
+        candidates = exported.lines_of(beside, "candidate_labels.txt")
     return Opened(
         *(str(folder), row, answer, names, classes, thresholds, None, tells, words),
         candidates=candidates,
     )
-
-
-def _asking(loaded, column, fixed, each, tell):
-    """A function of rows that asks a SavedModel, see `Opened.answer`.
-
-    Args:
-        column: the name of a lone one. fixed: what all rows share. each: what each row has besides.
-        tell: a function of columns that says what is cut of them.
-    """
-    import tensorflow as tf
-
-    def answer(x, batch_size):
-        sides = x if isinstance(x, dict) else {column: x}
-        tell({n: side for n, side in sides.items() if n != exported.OF_ROWS})
-        ask = loaded.signatures["words" if "words" in sides else "serving_default"]
-        for start in range(0, len(next(iter(sides.values()))), batch_size):
-            part = {n: side[start : start + batch_size] for n, side in sides.items()}
-            part = exported.inputs_of(part, each)
-            part = {n: tf.constant(side) for n, side in part.items()}
-            try:
-                found = ask(**part, **fixed)
-            except tf.errors.InvalidArgumentError as error:  # which is of what rows hold
-                raise ValueError(
-                    f"the graph refuses these rows: {assertion(error.message)}"
-                ) from error
-            yield {name: value.numpy() for name, value in found.items()}
-
-    return answer
-
-
-def _lines(folder, name):
-    """The lines of a file beside a SavedModel's graph."""
-    if not (folder / name).is_file():
-        raise FileNotFoundError(
-            f"{folder.parent} must have {folder.name}/{name} beside its graph: export it again "
-            "with bert_tf2 export"
-        )
-    return (folder / name).read_text(encoding="utf-8").splitlines()

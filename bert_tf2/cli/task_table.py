@@ -69,6 +69,9 @@ SETTINGS = {  # flags, mostly of run_squad.py -> arguments of tasks that have th
     "max_query_length": "max_question_len",
     "max_answer_length": "max_answer_len",
     "version_2_with_negative": "handle_impossible_answer",
+    "null_score_diff_threshold": "null_score_diff_threshold",
+    "top_k": "top_k",
+    "thresholds": "thresholds",
     "crf": "crf",
 }
 
@@ -82,7 +85,40 @@ def own_settings(flags, cls):
     for flag, setting in given.items():
         if setting not in cls.settings:
             raise UsageError(f"--{flag} is not for a {cls.__name__}", flags.command)
-    return {setting: flags[flag].value for flag, setting in given.items()}
+    found = {setting: flags[flag].value for flag, setting in given.items()}
+    return found | ({"thresholds": _thresholds(flags)} if "thresholds" in found else {})
+
+
+def _thresholds(flags):
+    """--thresholds as `set_thresholds` takes them: a number, one a label, or a dict by label."""
+    given = flags.thresholds
+    try:
+        if all("=" in word for word in given):
+            return {x.rpartition("=")[0]: float(x.rpartition("=")[2]) for x in given}
+        found = [float(word) for word in given]
+    except ValueError as error:
+        raise UsageError(
+            "--thresholds takes probabilities: one for all, a,b,c in the order of the labels, or "
+            f"LABEL=a,…. Received: {','.join(given)}",
+            flags.command,
+        ) from error
+    return found if found[1:] else found[0]
+
+
+def set_on(task, flags, given):
+    """Sets what flags say on a task in memory that can be told later; UsageError for the rest.
+
+    Args:
+        given: what the user called it.
+    """
+    settings = own_settings(flags, type(task))
+    if "thresholds" in settings:
+        task.set_thresholds(settings.pop("thresholds"))
+    if settings and not hasattr(task, "set_asking"):
+        name = next(flag for flag, setting in SETTINGS.items() if setting in settings)
+        raise UsageError(f"--{name} is for checkpoints: {given} has its own setting", flags.command)
+    if settings:
+        task.set_asking(**settings)
 
 
 def check_settings(flags):

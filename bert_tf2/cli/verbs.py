@@ -10,7 +10,9 @@ from bert_tf2.cli.verb import flags_of as _flags
 _CHECKPOINT = "init_checkpoint bert_config_file "
 _ASKED = "candidate_labels hypothesis_template multi_label "
 _QUESTIONS = "doc_stride max_query_length max_answer_length version_2_with_negative "
+_QUESTIONS += "null_score_diff_threshold "
 _TRAINED = "model " + _CHECKPOINT + "task labels max_seq_length " + _QUESTIONS + _ASKED
+_TOP = {"top_k": count("answers to each question, in their order (default: 1)")}
 _TAGS = "label_separator scheme comment "
 _COLUMNS = "glue text_column text_pair_column label_column header delimiter encoding " + _TAGS
 _OFFICIAL = text(
@@ -143,7 +145,7 @@ VERBS = {
         "answer_verbs:evaluate",
         _flags(
             _TRAINED
-            + "saved_model adapter_name input_file "
+            + "thresholds n_best_size saved_model adapter_name input_file "
             + _COLUMNS
             + "eval_batch_size output_file output_dir overwrite",
             output_file=text("write the numbers as JSON here too"),
@@ -156,10 +158,11 @@ VERBS = {
         "answer_verbs:predict",
         _flags(
             _TRAINED
-            + "saved_model adapter_name input_file "
+            + "thresholds top_k n_best_size saved_model adapter_name input_file "
             + _COLUMNS
             + "predict_batch_size output_file output_dir overwrite",
             output_dir=_OFFICIAL,
+            **_TOP,
         ),
         arguments="[TEXT …]",
     ),
@@ -181,7 +184,7 @@ VERBS = {
         "export:export",
         _flags(
             _TRAINED
-            + "export_dir format precision adapters calibrate max_accuracy_drop "
+            + "thresholds top_k export_dir format precision adapters calibrate max_accuracy_drop "
             + _COLUMNS
             + "eval_batch_size",
             precision=choice(
@@ -191,6 +194,7 @@ VERBS = {
                 "alone, quicker with AVX512-VNNI, AVX-VNNI or AMX. Of others float16: half the "
                 "size; int8: a quarter, on any processor",
             ),
+            **_TOP,
         ),
         ("export_dir",),
     ),

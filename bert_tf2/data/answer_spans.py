@@ -40,6 +40,24 @@ def answer_spans(y, contexts, rows):
     return np.array([_span(i, *pair) for i, pair in enumerate(zip(y, context, strict=True))], "i4")
 
 
+def answer_texts(y, contexts):
+    """All right answers to each question, where `answer_spans` takes y: lists of str."""
+    y = np.asarray(y).tolist() if len(getattr(y, "shape", ())) == 2 else cells(y, "y")
+    return [_texts(*pair) for pair in zip(y, contexts, strict=True)]
+
+
+def _texts(answer, context):
+    if isinstance(answer, Mapping):
+        texts = answer.get("text", [])
+        return [texts] if isinstance(texts, str) else list(texts)
+    if answer is None or not len(answer):
+        return []
+    if isinstance(answer[0], Mapping):
+        return [x["text"] for x in answer]
+    start, end = map(int, answer)
+    return [] if (start, end) == NOWHERE else [context[start:end]]
+
+
 def _span(index, answer, context):
     where = f"`y` at index {index}"
     answer = _first(where, answer)

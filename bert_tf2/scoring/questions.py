@@ -5,9 +5,12 @@ Rajpurkar et al. 2016 and 2018. Shares are per cent, 0 … 100, as those program
 
 import functools
 import logging
+import math
+import numbers
 import re
 import string
 from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -109,6 +112,11 @@ def score_v2(gold, predictions, null_odds=None, threshold=1.0):
                 f"{shorten(absent)}"
             )
     right = {key: [x for x in answers if normalize(x)] or [""] for key, answers in gold.items()}
+    if strange := [key for key in gold if not _is_number(odds[key])]:
+        raise ValueError(
+            f"`null_odds` must map each question to a number. Received for {strange[0]!r}: "
+            f"{shorten(odds[strange[0]])}"
+        )
     raw = {
         name: {key: float(_best(score, right[key], predictions[key])) for key in gold}
         for name, score in (("exact", exact_match), ("f1", f1))
@@ -129,6 +137,39 @@ def score_v2(gold, predictions, null_odds=None, threshold=1.0):
                 found[prefix + name] = 100.0 * sum(scores[key] for key in keys) / len(keys)
             found[f"{prefix}total"] = len(keys)
     return found if null_odds is None else found | _over_thresholds(gold, predictions, odds, raw)
+
+
+def best_threshold(gold, predictions, null_odds):
+    """The odds of no answer up to which an answer is to be given, for the best F1.
+
+    It is half way between those of the last question that is answered and of the next one, so that
+    it does not hang on a digit; `best_f1_thresh` of `score_v2` is the former.
+
+    Args:
+        gold, predictions, null_odds: as of `score_v2`, with an answer for every question.
+
+    Returns:
+        float; below all odds where silence is best, above them where answers are.
+
+    Raises:
+        ValueError: answers to all questions, or to none; or as `score_v2`.
+    """
+    score_v2(gold, predictions, null_odds)  # raises
+    if len({bool(answers) for answers in gold.values()}) < 2:
+        raise ValueError(
+            "Questions with and without an answer are needed, to find when to be silent. Received: "
+            f"{len(gold)} questions, all {'with' if any(gold.values()) else 'without'} one"
+        )
+    keys = sorted(gold, key=null_odds.get)
+    right = {key: [x for x in answers if normalize(x)] or [""] for key, answers in gold.items()}
+    gains = [
+        _best(f1, right[k], predictions[k]) if gold[k] else -float(bool(predictions[k]))
+        for k in keys
+    ]
+    place = int(np.argmax(np.cumsum([0.0, *gains])))
+    odds = [null_odds[key] for key in keys]
+    around = [odds[0] - 1.0, *odds, odds[-1] + 1.0]
+    return float(np.mean(around[place : place + 2]))
 
 
 def _over_thresholds(gold, predictions, odds, raw):
@@ -158,12 +199,17 @@ def _average_precision(right, odds, gold):
     return float(100.0 * (precision @ np.diff(recall[cuts], prepend=0.0)))
 
 
+def _is_number(value):
+    return isinstance(value, numbers.Real) and not math.isnan(value)
+
+
 def _check(gold, predictions):
     """Raises a ValueError unless there are questions, and every answer is a str."""
     if not gold:
         raise ValueError("Expected one question or more. Received: none")
     for key, answers in gold.items():
-        if isinstance(answers, str) or not all(isinstance(answer, str) for answer in answers):
+        several = isinstance(answers, Iterable) and not isinstance(answers, str | bytes | Mapping)
+        if not several or not all(isinstance(answer, str) for answer in answers):
             raise ValueError(
                 f"`gold` must map each question to a list of str. Received for {key!r}: "
                 f"{shorten(answers)}"

@@ -39,9 +39,10 @@ def best(inputs, found, asking):
     total = tf.reduce_logsumexp(_by_question(total, rows, count, LOWEST), 1)  # (B,)
     if asking.handle_impossible_answer:
         null = _null(found, rows, tf.reduce_max(values, 1))  # (B,)
+        null -= asking.null_score_diff_threshold
         total = tf.reduce_logsumexp(tf.stack([total, null], 1), 1)
-        values = tf.concat([null[:, tf.newaxis], values], 1)
-        begins, stops = (tf.pad(x, [[0, 0], [1, 0]]) for x in (begins, stops))
+        values = tf.concat([values, null[:, tf.newaxis]], 1)  # of equal ones an answer, as Google
+        begins, stops = (tf.pad(x, [[0, 0], [0, 1]]) for x in (begins, stops))
     spare = [[0, 0], [0, asking.top_k]]  # so that there are K
     top = tf.math.top_k(tf.pad(values, spare, constant_values=LOWEST), asking.top_k)
     scores = tf.where(top.values > LOWEST, tf.exp(top.values - total[:, tf.newaxis]), 0.0)

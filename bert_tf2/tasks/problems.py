@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from bert_tf2.data import checks, label_sets
 from bert_tf2.data import labels as classes
+from bert_tf2.messages import shorten
 from bert_tf2.training.losses import binary_cross_entropy, cross_entropy
 from bert_tf2.training.metrics import MicroF1
 
@@ -129,11 +130,12 @@ def thresholds_of(given, names):
         if unknown := sorted(set(given) - set(names)):
             raise ValueError(f"`thresholds` must be of the classes {names}. Received: {unknown}")
         given = [given.get(name, 0.5) for name in names]
-    found = np.asarray(0.5 if given is None else given, "float64")
+    found = np.asarray(0.5 if given is None else given)
     found = np.broadcast_to(found, (len(names),)) if found.ndim == 0 else found
-    if found.shape != (len(names),) or not ((found >= 0) & (found <= 1)).all():
+    numbers = found.dtype.kind in "iuf" and found.shape == (len(names),)
+    if not numbers or not ((found >= 0) & (found <= 1)).all():
         raise ValueError(
             f"`thresholds` must be probabilities from 0 to 1, one a class: {len(names)}. "
-            f"Received: {given}"
+            f"Received: {shorten(given)}"
         )
-    return found.tolist()
+    return found.astype("float64").tolist()

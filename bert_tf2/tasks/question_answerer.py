@@ -13,9 +13,8 @@ from bert_tf2.data.answer_spans import answer_spans
 from bert_tf2.data.columns import text_columns
 from bert_tf2.modeling import answer_heads
 from bert_tf2.modeling.inputs import input_tensors
-from bert_tf2.scoring import nbest
-from bert_tf2.tasks import answer_rows, answer_windows, best_answers
-from bert_tf2.tasks.answer_windows import Asking
+from bert_tf2.tasks import answer_windows, best_answers
+from bert_tf2.tasks.asked import Asked
 from bert_tf2.tasks.task import Task
 from bert_tf2.tasks.taught_starts import TaughtStarts
 from bert_tf2.text.forms import shown
@@ -25,7 +24,7 @@ AT_A_TIME = 1024  # contexts, whose windows are counted
 
 
 @keras.saving.register_keras_serializable("bert_tf2")
-class QuestionAnswerer(TaughtStarts, Task):
+class QuestionAnswerer(Asked, TaughtStarts, Task):
     """Finds the answer to a question in a text, or that there is none.
 
     The model maps int32 ids of windows (W, L), "[CLS] question [SEP] context [SEP]", to float32
@@ -49,6 +48,8 @@ class QuestionAnswerer(TaughtStarts, Task):
         max_answer_len: int, the tokens of an answer, at most.
         handle_impossible_answer: whether "" is among the answers, as SQuAD 2.0 wants it; its logits
             are those of "[CLS]", in the window where they are lowest.
+        null_score_diff_threshold: float, how much above the best answer, in logits, "" must be to
+            be preferred, as in `run_squad.py`; `tune_threshold` finds the best.
         top_k: int, how many answers are given.
         reproduce: None, or "google": the softmax of the loss counts the padding of rows, which are
             padded to `max_length`, as `run_squad.py` does. That needs `drop_padding=False`.
@@ -71,7 +72,7 @@ class QuestionAnswerer(TaughtStarts, Task):
     other_kinds = answer_heads.KINDS[1:]
     settings = (
         *("doc_stride", "max_question_len", "max_answer_len", "handle_impossible_answer"),
-        *("top_k", "reproduce", "head"),
+        *("top_k", "reproduce", "head", "null_score_diff_threshold"),
     )
     raw_names = ("question", "context")
     together = "context"
@@ -90,6 +91,7 @@ class QuestionAnswerer(TaughtStarts, Task):
         top_k=1,
         reproduce=None,
         head="spans",
+        null_score_diff_threshold=0.0,
         drop_padding=True,
         name=None,
     ):
@@ -105,97 +107,10 @@ class QuestionAnswerer(TaughtStarts, Task):
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
         self.doc_stride, self.max_question_len = doc_stride, max_question_len
         self.max_answer_len, self.top_k = max_answer_len, top_k
-        self.handle_impossible_answer = bool(handle_impossible_answer)
+        self.handle_impossible_answer = handle_impossible_answer
+        self.null_score_diff_threshold = null_score_diff_threshold
         self.reproduce, self.head, self.head_kind = reproduce, head, head
         self.asking()  # raises
-
-    def asking(self, **how):
-        """The settings, or those given in their place, as an `Asking`."""
-        own = {name: getattr(self, name) for name in Asking._fields if name in self.settings}
-        given = {name: value for name, value in how.items() if value is not None}
-        return Asking(**own | given).checked(self.preprocessor)
-
-    def answer_question(
-        self,
-        question,
-        context,
-        top_k=None,
-        doc_stride=None,
-        max_answer_len=None,
-        max_seq_len=None,
-        max_question_len=None,
-        handle_impossible_answer=None,
-        batch_size=32,
-    ):
-        """The answers to questions.
-
-        Args:
-            question, context: str; or n str each, in lists. One context may be of all questions.
-            top_k, doc_stride, max_answer_len, max_question_len, handle_impossible_answer: see the
-                class; default: its own.
-            max_seq_len: int, the tokens of a window; default: the preprocessor's `max_length`.
-            batch_size: questions at a time.
-
-        Returns:
-            for each question a dict: `score`, the softmax of an answer's logits, start plus end,
-            over all that might be answers in all windows, so that they add up to 1; `start` and
-            `end`, characters of the context; and `answer`, these characters, or "" for none. With
-            `top_k` above 1 a list of so many, or of all there are, the best first. For one question
-            not in a list that alone.
-
-        Raises:
-            TypeError, ValueError: no texts, or settings that do not fit: see the class.
-        """
-        one = isinstance(question, str)
-        questions = [question] if one else question
-        contexts = [context] * len(questions) if isinstance(context, str | bytes) else context
-        how = {
-            "top_k": top_k,
-            "doc_stride": doc_stride,
-            "max_answer_len": max_answer_len,
-            "max_seq_len": max_seq_len,
-            "max_question_len": max_question_len,
-            "handle_impossible_answer": handle_impossible_answer,
-        }
-        found = [
-            row
-            for batch in self.answer((questions, contexts), batch_size, **how)
-            for row in answer_rows.rows_of(batch)
-        ]
-        if self.asking(**how).top_k == 1:
-            found = [row[0] for row in found]
-        return found[0] if one else found
-
-    def predict_nbest(
-        self, x, batch_size=32, verbose=0, n_best_size=20, null_score_diff_threshold=0.0, **how
-    ):
-        """The likeliest answers as run_squad.py tells them, for its files and for scores.
-
-        Args:
-            x: see the class.
-            batch_size: questions at a time. verbose: whether to show how far it is.
-            n_best_size, null_score_diff_threshold: see `scoring.nbest.nbest`.
-            **how: settings in place of the task's own, as in `answer_question`.
-
-        Returns:
-            `scoring.nbest.Answers`, whose texts are parts of the contexts; with
-            `reproduce="google"` those of run_squad.py. `data.squad.write_answers` writes them.
-        """
-        asking, google = self.asking(**how), self.reproduce == "google"
-        batches = self.answer(x, batch_size, verbose, windows=True, **how)
-        logits, ids, contexts = answer_rows.windows_of(batches)
-        text = answer_rows.slices(logits, contexts)
-        if google:
-            text = answer_rows.as_google(logits, contexts, ids, self.preprocessor.tokenizer)
-        return nbest.nbest(
-            logits,
-            text,
-            n_best_size,
-            asking.max_answer_len,
-            asking.handle_impossible_answer,
-            null_score_diff_threshold,
-            nbest.NONE if google else "",
-        )
 
     # === The protocol =============================================================================
 

@@ -4,10 +4,12 @@ import json
 import re
 from typing import NamedTuple
 
+import oracle
 import pytest
 from by_default import by_default
 from shell import evaluation, fails, runs, tiny_checkpoint
 
+import bert_tf2
 from bert_tf2.cli.task_table import TASKS
 
 TEXTS = ["coffee", "a letter", "stone", "late", "steam and coffee", "letter times"] * 2
@@ -317,9 +319,62 @@ def test_a_task_of_glue_by_its_name(place, tmp_path, capsys):
 
 
 @pytest.mark.full
-def test_zero_shot_from_the_shell(place, tmp_path, capsys):
-    import bert_tf2
+def test_how_questions_are_asked(tmp_path, capsys):
+    """What Python's call takes, of a .keras file; an export keeps it, and has no more of it."""
+    model, context = f"--model={tmp_path}/qa.keras", "the letter was late and the coffee was hot"
+    qa = oracle.tiny_task(bert_tf2.QuestionAnswerer, handle_impossible_answer=True)
+    qa.save(tmp_path / "qa.keras")
+    asked = ("what is hot", context)
+    (odds,) = qa.predict_nbest(([asked[0]], [asked[1]])).null_odds
+    best = qa.answer_question(*asked, top_k=2, null_score_diff_threshold=odds + 1)
+    flags = [f"--null_score_diff_threshold={odds + 1}", "--top_k=2", "--doc_stride=8"]
+    runs("predict", model, *asked, *flags, "--debug")
+    told = capsys.readouterr().out.strip().split("\t")
+    assert told[0] == best[0]["answer"] and told[4].rpartition(" ")[0] == best[1]["answer"]
+    runs("predict", model, *asked, f"--null_score_diff_threshold={odds - 1}")
+    assert capsys.readouterr().out.startswith("\t")
+    runs("predict", model, *asked, "--noversion_2_with_negative", "--max_answer_length=1")
+    short = qa.answer_question(*asked, handle_impossible_answer=False, max_answer_len=1)
+    assert capsys.readouterr().out.split("\t")[0] == short["answer"]
+    runs("export", model, *flags, f"--export_dir={tmp_path}/served")
+    capsys.readouterr()
+    runs("predict", f"--model={tmp_path}/served", *asked)
+    assert capsys.readouterr().out.strip().split("\t")[:5] == told[:5]
+    served = ["predict", f"--model={tmp_path}/served", *asked]
+    fails(capsys, 2, [*served, "--top_k=3"], "--top_k is for checkpoints")
+    fails(capsys, 2, [*served, "--n_best_size=3"], "--n_best_size is for checkpoints")
+    fails(capsys, 2, ["predict", model, *asked, "--thresholds=0.1"], "not for a QuestionAnswerer")
+    rows = [{"text": ["late"], "answer_start": [15]}, {"text": [], "answer_start": []}]
+    data = jsonl(id=[1, 2], question=["when", "who"], context=[context] * 2, answers=rows)
+    (tmp_path / "qa.jsonl").write_text(data)
+    file = f"--input_file={tmp_path}/qa.jsonl"
+    runs("predict", model, file, f"--output_dir={tmp_path}/out", "--n_best_size=3")
+    nbest = json.loads((tmp_path / "out" / "nbest_predictions.json").read_text())
+    assert all(len(found) <= 4 for found in nbest.values())
+    silent = evaluation([model, file, "--null_score_diff_threshold=-99"], tmp_path / "a.json")
+    assert (silent["f1"], silent["NoAns_f1"]) == (50.0, 100.0)
+    found = evaluation([model, file], tmp_path / "b.json")
+    above = [f"--null_score_diff_threshold={found['best_f1_thresh'] + 1e-4}"]
+    if found["best_f1"] > 50:
+        assert evaluation([model, file, *above], tmp_path / "c.json")["f1"] == found["best_f1"]
 
+
+@pytest.mark.full
+def test_thresholds_of_labels_in_a_shell(tmp_path, capsys):
+    task = oracle.tiny_classifier(["hot", "late"], problem_type="multi_label_classification")
+    task.save(tmp_path / "labels.keras")
+    ask = ["predict", f"--model={tmp_path}/labels.keras", "coffee"]
+    for said, count in (("0", 2), ("1,1", 0), ("hot=0,late=1", 1), ("late=1,hot=1", 0)):
+        runs(*ask, f"--thresholds={said}")
+        told = capsys.readouterr().out.split("\t")[0]
+        assert (0 if told == "-" else len(told.split(", "))) == count
+    fails(capsys, 2, [*ask, "--thresholds=a"], "--thresholds takes probabilities")
+    fails(capsys, 1, [*ask, "--thresholds=2"], "from 0 to 1")
+    fails(capsys, 2, [*ask, "--n_best_size=2"], "is for question_answering")
+
+
+@pytest.mark.full
+def test_zero_shot_from_the_shell(place, tmp_path, capsys):
     names = ["entailment", "neutral", "contradiction"]
     inference = bert_tf2.TextClassifier.from_preset(place / "uncased", labels=names)
     inference.save_to_preset(tmp_path / "nli")

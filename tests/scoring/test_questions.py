@@ -53,12 +53,36 @@ def test_the_best_threshold_reaches_the_best_score():
     assert (again["total"], again["HasAns_total"], again["NoAns_total"]) == (4, 2, 2)
 
 
+def test_the_threshold_to_be_kept_lies_between_two_questions():
+    gold = {"a": ["tea"], "b": [], "c": ["ice"], "d": []}
+    said = {"a": "tea", "b": "x", "c": "ice", "d": "y"}
+    for odds, best in (
+        ([-2.0, 3.0, 0.0, 5.0], 1.5),  # answer a and c
+        ([-2.0, 3.0, 9.0, 5.0], 0.5),  # a alone
+        ([6.0, 3.0, 9.0, 5.0], 2.5),  # none
+    ):
+        odds = dict(zip(gold, odds, strict=True))
+        found = questions.best_threshold(gold, said, odds)
+        assert found == best
+        official = questions.score_v2(gold, said, odds)
+        assert questions.score_v2(gold, said, odds, found)["f1"] == official["best_f1"]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: questions.score_v1({}, {}), "one question or more"),
         (lambda: questions.score_v1({"a": []}, {"a": ""}), "`score_v2`.*'a'"),
         (lambda: questions.score_v1({"a": "x"}, {"a": "x"}), "a list of str.*'x'"),
+        (lambda: questions.score_v2({"a": None}, {"a": ""}), "`gold` must map.*'a': None"),
+        (
+            lambda: questions.score_v2({"a": []}, {"a": ""}, {"a": float("nan")}),
+            "`null_odds` must map each question to a number.*'a': nan",
+        ),
+        (
+            lambda: questions.best_threshold({"a": ["b"]}, {"a": "b"}, {"a": 1.0}),
+            "with and without an answer.*1 questions, all with one",
+        ),
         (lambda: questions.score_v2({"a": []}, {}), "`predictions` must have every.*1 of 1"),
         (lambda: questions.score_v2({"a": []}, {"a": ""}, {}), "`null_odds` must have every"),
         (lambda: questions.score_v2({"a": []}, {"a": None}), "`predictions` must map.*None"),

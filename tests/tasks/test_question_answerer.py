@@ -130,10 +130,48 @@ def test_ids_may_be_padded_on_either_side(qa):
         assert_near(got[name][real == 1], logits[real == 1], FORWARD)
 
 
+def test_from_where_on_no_answer_is_given(qa, tmp_path):
+    """As run_squad.py's threshold; a model keeps it, and its SavedModel answers by it."""
+    x, how = (QUESTIONS[:4], CONTEXTS[:4]), {"handle_impossible_answer": True}
+    odds = qa.predict_nbest(x, **how).null_odds
+    for i, own in enumerate(odds[:2]):
+        for more, silent in ((1e-3, False), (-1e-3, True)):
+            asked = how | {"null_score_diff_threshold": own + more}
+            nbest = qa.predict_nbest(x, **asked).predictions
+            rows = qa.answer_question(*x, **asked)
+            assert [row[0]["answer"] for row in rows] == nbest
+            assert (nbest[i] == "") == silent
+            shares = [answer["score"] for answer in rows[i]]
+            assert shares == sorted(shares, reverse=True)
+    task = oracle.tiny_task(bert_tf2.QuestionAnswerer, doc_stride=3, max_question_len=5, **how)
+    best = sorted(range(4), key=odds.__getitem__)[0]
+    y = [None] * 4
+    y[best] = {"text": task.predict_nbest(x, null_score_diff_threshold=99.0).predictions[best]}
+    y[best]["answer_start"] = x[1][best].index(y[best]["text"])
+    threshold = task.tune_threshold(x, y)
+    assert odds[best] < threshold < sorted(odds)[1]
+    said = [row["answer"] for row in task.answer_question(*x)]
+    assert [bool(text) for text in said] == [i == best for i in range(4)]
+    config = task.get_config()
+    assert config["null_score_diff_threshold"] == threshold
+    task.export(tmp_path / "served")
+    served = tf.saved_model.load(tmp_path / "served" / "1").signatures["serving_default"]
+    given = served(question=tf.constant(x[0]), context=tf.constant(x[1]))["answers"].numpy()
+    assert [row[0].decode() for row in given] == said
+    with pytest.raises(TypeError, match="`max_seq_len` is no setting"):
+        task.set_asking(max_seq_len=9)
+    with pytest.raises(ValueError, match="`doc_stride` must be an int from 1"):
+        task.set_asking(doc_stride=0)
+    task.set_asking(doc_stride=2, top_k=None)
+    assert (task.doc_stride, task.top_k) == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("how", "message"),
     [
         ({"top_k": 0}, "`top_k` must be an int from 1. Received: 0"),
+        ({"handle_impossible_answer": "no"}, "must be True or False. Received: .no."),
+        ({"null_score_diff_threshold": math.nan}, "must be a finite number. Received: nan"),
         ({"doc_stride": 2.5}, "`doc_stride` must be an int from 1"),
         ({"max_seq_len": 21}, "at most 20, the preprocessor's"),
         ({"max_seq_len": 4}, "`max_seq_len` must be at least 5, for a token of a question"),

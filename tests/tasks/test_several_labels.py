@@ -143,6 +143,9 @@ def test_refusals(task):
         oracle.tiny_classifier(NAMES, thresholds=0.3)
     with pytest.raises(ValueError, match="from 0 to 1, one a class: 3"):
         task.set_thresholds([0.5, 2, 0.1])
+    for wrong in ("0.5,0.5", "0.5", True, [True, False, True], ["0.1"] * 3):
+        with pytest.raises(ValueError, match=r"from 0 to 1, one a class: 3\. Received"):
+            task.set_thresholds(wrong)
     with pytest.raises(ValueError, match="must be of the classes"):
         task.set_thresholds({"milk": 0.5})
     with pytest.raises(ValueError, match="TextRegressor"):
