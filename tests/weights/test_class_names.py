@@ -62,6 +62,31 @@ def test_classes_are_as_many_as_logits_and_numbered(folder, id2label):
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"id2label": {"0": "a", "1": "b", "2": "a"}}, "`id2label` must name each.*'a' is there"),
+        ({"id2label": {"0": "a", "1": " ", "2": "b"}}, "`id2label` must name each.*' ' is empty"),
+        ({"label2id": {"tea": 1}}, r"`label2id` must say .*'tea' is 0 there. Received: 1"),
+        ({"id2label": "nothing", "label2id": {"a": 0, "b": 1}}, "`label2id` must name the 3"),
+        ({"id2label": "nothing", "label2id": {"a": 0, "b": 1, "c": 1}}, "`label2id` must name"),
+        ({"id2label": "nothing", "label2id": {"a": "x", "b": 1, "c": 2}}, "`label2id` must name"),
+        ({"id2label": None, "label2id": ["a", "b", "c"]}, "`label2id` must name the 3"),
+    ],
+)
+def test_names_that_are_no_ones_or_two_things(folder, words, message):
+    change(folder, **words)
+    with pytest.raises(weights.CheckpointError, match=f"config.json: {message}"):
+        weights.open_checkpoint(folder)
+
+
+def test_names_told_by_their_numbers_alone(folder):
+    change(folder, id2label="nothing", label2id={"c": 2, "a": 0, "b": 1})
+    assert weights.open_checkpoint(folder).labels == ("a", "b", "c")
+    change(folder, id2label={"0": "a", "1": "b", "2": "c"}, label2id={"LABEL_0": 0, "b": 1})
+    assert weights.open_checkpoint(folder).labels == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
     "id2label, names",
     [
         ({"0": "a", "1": "b", "5": "c"}, ["a", "b", "LABEL_2"]),
@@ -78,7 +103,7 @@ def test_gaps_in_their_numbers_are_said(folder, id2label, names):
 
 
 def test_classes_that_nothing_names_are_numbered_as_transformers_does(folder):
-    change(folder, id2label="nothing")
+    change(folder, id2label="nothing", label2id="nothing")
     assert weights.open_checkpoint(folder).labels == ("LABEL_0", "LABEL_1", "LABEL_2")
 
 

@@ -3,6 +3,7 @@
 Source: the modeling_*.py of transformers 4 and 5, and configuration_utils.py.
 """
 
+import collections
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def check(values: Mapping, config: EncoderConfig, head: str | None, config_file:
 def labels(values: Mapping, logits: int | None, head: str | None, config_file: Path):
     """-> the classes' names in the order of the logits, or None; and what is odd about them.
 
-    A class without a name gets the one that transformers' own configs give to it.
+    They are those of `id2label`; where it is not there, of `label2id`. A class without a name gets
+    the one that transformers' own configs give to it.
 
     Args:
         values: the config's.
@@ -74,31 +76,67 @@ def labels(values: Mapping, logits: int | None, head: str | None, config_file: P
         config_file: for messages.
 
     Raises:
-        CheckpointError: `id2label` is no such thing, or of another number of classes.
+        CheckpointError: `id2label` is no such thing, or of another number of classes, has a name
+            twice or an empty one; or `label2id` says other numbers of its names.
     """
     if logits is None:
         return None, ()
-    said = values.get("id2label") or {}
-    try:
-        names = {int(n): str(label) for n, label in said.items() if label is not None}
-        is_sound = len(names) == len(said)
-    except (AttributeError, ValueError):
-        names, is_sound = {}, False
+    word = "id2label" if values.get("id2label") or not values.get("label2id") else "label2id"
+    said = values.get(word) or {}
+    names = _by_number(said if word == "id2label" else _turned(said))
     is_known = head in ("classes", "tokens")
-    if not is_sound or (said and is_known and len(names) != logits):
+    if names is None or (said and is_known and len(names) != logits):
+        wanted = "by their numbers" if word == "id2label" else "with their numbers"
         raise CheckpointError(
-            f"{config_file}: `id2label` must name the {logits} classes by their numbers, 0, 1, 2, "
-            f"… Received: {shorten(said)}"
+            f"{config_file}: `{word}` must name the {logits} classes {wanted}, 0, 1, 2, … "
+            f"Received: {shorten(said)}"
         )
     if said and len(names) != logits:
         return None, ()
+    if is_known:
+        _check_names(names, values.get("label2id"), word, config_file)
     unnamed = [f"LABEL_{i}" for i in range(logits) if said and i not in names]
     notes = (
-        f"{config_file}: `id2label` has gaps, {shorten(said)}: the {logits} logits are numbered "
+        f"{config_file}: `{word}` has gaps, {shorten(said)}: the {logits} logits are numbered "
         f"from 0, and those without a name are called {', '.join(unnamed)}",
     )
     found = tuple(names.get(i, f"LABEL_{i}") for i in range(logits))
     return found, notes if unnamed else ()
+
+
+def _by_number(said) -> dict[int, str] | None:
+    """`id2label` with numbers as keys; None for what is no such thing."""
+    try:
+        names = {int(n): str(label) for n, label in said.items() if label is not None}
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return names if len(names) == len(said) else None
+
+
+def _turned(said):
+    """`label2id` as `id2label`; where that cannot be, as it is."""
+    if not isinstance(said, Mapping) or not all(isinstance(n, int) for n in said.values()):
+        return None
+    turned = {number: name for name, number in said.items()}
+    return turned if len(turned) == len(said) else None
+
+
+def _check_names(names: Mapping[int, str], numbers, word: str, config_file: Path) -> None:
+    """Raises CheckpointError for an empty name, one twice, or one of another number elsewhere."""
+    count = collections.Counter(names.values())
+    if wrong := [name for name in count if count[name] > 1 or not name.strip()]:
+        why = "is there more than once" if wrong[0].strip() else "is empty"
+        raise CheckpointError(
+            f"{config_file}: `{word}` must name each class differently: {shorten(wrong[0])} {why}. "
+            f"Received: {shorten(names)}"
+        )
+    other = numbers if isinstance(numbers, Mapping) else {}
+    for number, name in names.items():
+        if name in other and str(other[name]) != str(number):
+            raise CheckpointError(
+                f"{config_file}: `label2id` must say what `id2label` says: {shorten(name)} is "
+                f"{number} there. Received: {shorten(other[name])}. Correct the one that is wrong"
+            )
 
 
 def classes(arrays: Mapping[str, np.ndarray], bare: str) -> list[str]:
