@@ -945,6 +945,7 @@ class SparseEncoder(_Prompted):
         batch_size: int | None = ...,
         show_progress_bar: bool | None = ...,
         max_active_dims: int | None = ...,
+        **others: Any,
     ) -> Any: ...
     def decode(self, vectors: Any, top_k: int | None = ...) -> Any: ...
     def similarity(self, a: Any, b: Any) -> np.ndarray[Any, Any]: ...
@@ -981,6 +982,7 @@ class MultiVectorEncoder(_Prompted):
         show_progress_bar: bool | None = ...,
         normalize_embeddings: bool = ...,
         task: str | None = ...,
+        **others: Any,
     ) -> Any: ...
     def encode_query(
         self,
@@ -1035,6 +1037,7 @@ class Reranker(TextRegressor):
         verbose: str | int | Any | None = ...,
         prompt_name: str | None = ...,
         prompt: str | None = ...,
+        **others: Any,
     ) -> np.ndarray[Any, Any]: ...
     def rank(
         self,
@@ -1045,6 +1048,7 @@ class Reranker(TextRegressor):
         batch_size: int | None = ...,
         prompt_name: str | None = ...,
         prompt: str | None = ...,
+        **others: Any,
     ) -> list[dict[str, Any]]: ...
 
 class QuestionAnswerer(_Task):

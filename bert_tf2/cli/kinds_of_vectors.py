@@ -68,19 +68,29 @@ class Vectors(Kind):
         return found | (pairs.binary(rows.labels, alike) if {*rows.labels} == {0, 1} else {})
 
 
-class _NoFigures(Kind):
-    """Answers that are scored in Python alone."""
-
-    reported = False
+class _OfTask(Vectors):
+    """Vectors of other kinds, which the task itself makes and compares."""
 
     def for_scores(self, model, rows, batch_size):
-        raise ValueError(
-            f"{model.row.cls} has no figures in a shell: see `similarity` of it, or "
-            "`tasks.evaluators` in Python"
-        )
+        if model.task is None:
+            raise ValueError(
+                f"{model.name} does not say how its vectors are compared: evaluate the checkpoint "
+                "that it was exported from"
+            )
+        if isinstance(rows.source, Beir):
+            return [_retrieved(model, rows.source, batch_size)]
+        from bert_tf2.tasks import compared
+
+        texts = {name: x for name, x in rows.columns.items() if name not in model.beside}
+        if len(texts) == 1 or (len(texts) == 2 and rows.labels is None):
+            raise ValueError("Such texts have no figures: give pairs with labels, or triplets")
+        how = {"batch_size": batch_size}
+        first, *others = compared.columns(model.task, texts, texts["text"], how)
+        alike = [model.task.similarity_pairwise(first, side) for side in others]
+        return [{"similarity": row[0], "wrong": row[1:]} for row in zip(*alike, strict=True)]
 
 
-class Weights(_NoFigures):
+class Weights(_OfTask):
     """Numbers of pieces of the vocabulary, and what each weighs, the most first."""
 
     def cells(self, model, answers):
@@ -93,7 +103,7 @@ class Weights(_NoFigures):
         return f"{first} … ({len(cells['values'])})"
 
 
-class TokenVectors(_NoFigures):
+class TokenVectors(_OfTask):
     """A vector for each token that counts."""
 
     def cells(self, model, answers):

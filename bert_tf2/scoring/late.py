@@ -56,6 +56,11 @@ def similarity_pairwise(a, b, name="maxsim"):
     return np.array(rows, "float32")
 
 
+def take(found, rows):
+    """The vectors of some texts, in this order."""
+    return [found[row] for row in rows]
+
+
 def _blocks(lengths, most):
     """Yields where blocks of texts begin and end, of so many tokens together, or of one text."""
     start, tokens = 0, 0

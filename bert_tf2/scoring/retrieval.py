@@ -47,7 +47,7 @@ def information_retrieval(ranked, relevant, at=AT):
     """
     same_length(relevant, ranked, "queries")
     longest = max(_checked_at(at))
-    grades = [_grades(query, ids) for query, ids in enumerate(relevant)]
+    grades = [checked_relevant(query, ids) for query, ids in enumerate(relevant)]
     gains = np.zeros((len(ranked), longest))  # (Q, K)
     for query, (ids, known) in enumerate(zip(ranked, grades, strict=True)):
         ids = list(ids)
@@ -77,8 +77,13 @@ def _checked_at(at):
     return ks
 
 
-def _grades(query, relevant):
-    """dict of id to grade, of which one is above 0."""
+def checked_relevant(query, relevant):
+    """The relevant ids of a query, as of `information_retrieval` -> dict of id to grade, float."""
+    if isinstance(relevant, str | bytes):  # whose letters would pass for ids
+        raise ValueError(
+            f"`relevant` must be, of each query, a set of ids. Received: {shorten(relevant)}, a "
+            f"{type(relevant).__name__}, of query {query}"
+        )
     known = dict(relevant) if isinstance(relevant, Mapping) else dict.fromkeys(relevant, 1.0)
     try:
         values = [float(grade) for grade in known.values()]

@@ -161,6 +161,11 @@ def similarity_pairwise(a, b, name="dot"):
     return np.array(rows, "float32")
 
 
+def take(found, rows):
+    """Some rows of vectors, in this order."""
+    return found.take([*rows])
+
+
 def checked_similarity(name):
     """The name itself; ValueError for one that is none of `SIMILARITIES`."""
     return checked_choice(name, SIMILARITIES, "similarity_fn_name")

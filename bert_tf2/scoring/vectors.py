@@ -92,6 +92,11 @@ def similarity_pairwise(a, b, name="cosine"):
     return SIMILARITIES[checked_similarity(name)][1](a, b)
 
 
+def take(found, rows):
+    """Some rows of vectors, in this order."""
+    return found[np.asarray(rows, "int64")]
+
+
 def _pair(a, b):
     a, b = checked(a, "a"), checked(b, "b")
     if a.shape[1] != b.shape[1]:
@@ -125,7 +130,8 @@ def quantize(vectors, precision, ranges=None):
         an array (n, D), of bits (n, D / 8, rounded up).
 
     Raises:
-        ValueError: another precision, ranges of another shape, or of one vector no ranges.
+        ValueError: another precision; ranges of another shape, not finite or not in order; or of
+            one vector no ranges.
     """
     checked_precision(precision)
     vectors = checked(vectors)
@@ -148,6 +154,12 @@ def quantize(vectors, precision, ranges=None):
         raise ValueError(
             f"`ranges` must be (2, {vectors.shape[1]}), least and largest of each dimension. "
             f"Received: {ranges.shape}"
+        )
+    wrong = np.flatnonzero(~(np.isfinite(ranges).all(0) & (ranges[0] <= ranges[1])))
+    if wrong.size:
+        raise ValueError(
+            "`ranges` must be finite, the least of each dimension before the largest. Received: "
+            f"{ranges[:, wrong[0]]} of dimension {wrong[0]}"
         )
     steps = (ranges[1] - ranges[0]) / 255
     values = np.floor((vectors - ranges[0]) / np.where(steps == 0, 1, steps))

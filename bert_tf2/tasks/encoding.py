@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from bert_tf2.data import columns, pipeline
 from bert_tf2.scoring import vectors
-from bert_tf2.tasks import feeding, process
+from bert_tf2.tasks import feeding, process, theirs
 
 LOGGER = logging.getLogger("bert_tf2")
 
@@ -43,8 +43,10 @@ class How(NamedTuple):
         normalize_embeddings=False,
         truncate_dim=None,
         ranges=None,
+        **others,
     ):
         """Of the arguments of `encode`; raises as that does."""
+        theirs.check(others, ("prompt_name", "prompt", "batch_size", *cls._fields[1:]))
         return cls(
             task.prompt_of(prompt_name, prompt),
             vectors.checked_precision(precision),
@@ -75,13 +77,15 @@ def encode(
         normalize_embeddings: make each vector of length 1 (after it is truncated).
         truncate_dim: int; keep that many numbers of each, the first. Default: the task's own.
         ranges: for 8 bits, see `scoring.vectors.quantize`.
+        **how: these, and what sentence-transformers has besides where it changes nothing, such as
+            `convert_to_numpy=True`.
 
     Returns:
         an array (n, D), float32 unless `precision` says otherwise; of one str (D,).
 
     Raises:
         ValueError: no such prompt or precision, more numbers than a vector has, or vectors that are
-            not finite numbers.
+            not finite numbers. TypeError: another argument; it says what to do instead.
     """
     if is_single(sentences):
         return encode(task, [sentences], prompt_name, prompt, batch_size, **how)[0]

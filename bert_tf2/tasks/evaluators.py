@@ -1,20 +1,25 @@
 """What vectors and rerankers are worth on data: sentence-transformers' evaluators as functions.
 
 Each computes what its data need and hands numbers on to `bert_tf2.scoring`; figures have the names
-of that library's. `encoder` is a `SentenceEncoder`, or whatever has its `encode`, `encode_query`,
-`encode_document` and `similarity_fn_name`; `similarity_fn_names` a list of "cosine", "dot",
-"euclidean" and "manhattan", by default the encoder's own alone; and `**how` goes to `encode`, such
-as `batch_size`, `prompt_name` or `truncate_dim`.
+of that library's. `encoder` is a `SentenceEncoder`, a `SparseEncoder` or a `MultiVectorEncoder`, or
+whatever has the first one's `encode`, `encode_query`, `encode_document` and `similarity_fn_name`;
+`similarity_fn_names` a list of similarities that it knows, by default its own alone; and `**how`
+goes to `encode`, such as `batch_size`, `prompt_name` or `truncate_dim`. Of a `MultiVectorEncoder`,
+for which a text is a query or a document, the first text of a row is the query.
 """
 
 import itertools
+import logging
 
 import numpy as np
 
 from bert_tf2.messages import shorten
 from bert_tf2.scoring import pairs, regression, retrieval, vectors
-from bert_tf2.scoring.arrays import listed, same_length
-from bert_tf2.search import exact, paraphrases
+from bert_tf2.scoring.arrays import listed
+from bert_tf2.search import paraphrases
+from bert_tf2.tasks import compared
+
+LOGGER = logging.getLogger("bert_tf2")
 
 
 def embedding_similarity(encoder, sentences1, sentences2, scores, similarity_fn_names=None, **how):
@@ -25,7 +30,8 @@ def embedding_similarity(encoder, sentences1, sentences2, scores, similarity_fn_
         scores: (n,) numbers, higher for more alike.
 
     Returns:
-        dict of floats in -1 … 1: "pearson_cosine", "spearman_cosine" and so on.
+        dict of floats in -1 … 1: "pearson_cosine", "spearman_cosine" and so on; NaN, which is
+            said, where all pairs are equally alike.
 
     Raises:
         ValueError: lists of other lengths, an unknown similarity, a score that is not finite, or
@@ -36,10 +42,14 @@ def embedding_similarity(encoder, sentences1, sentences2, scores, similarity_fn_
             "`scores` must be two or more that differ, without which there is no correlation. "
             f"Received: {len(scores)}, {shorten(scores)}"
         )
-    sides = _columns(encoder, {"sentences1": sentences1, "sentences2": sentences2}, scores, how)
+    sides = compared.columns(
+        encoder, {"sentences1": sentences1, "sentences2": sentences2}, scores, how
+    )
     found = {}
     for name in _names(encoder, similarity_fn_names):
-        alike = vectors.similarity_pairwise(*sides, name)
+        alike = compared.measures(encoder).similarity_pairwise(*sides, name)
+        if np.ptp(alike) == 0:
+            LOGGER.warning("by %s all pairs are equally alike: there is no correlation", name)
         found[f"pearson_{name}"] = regression.pearson(scores, alike)
         found[f"spearman_{name}"] = regression.spearman(scores, alike)
     return found
@@ -59,10 +69,12 @@ def binary_classification(encoder, sentences1, sentences2, labels, similarity_fn
     Raises:
         ValueError: lists of other lengths, an unknown similarity, or a label that is not 0 or 1.
     """
-    sides = _columns(encoder, {"sentences1": sentences1, "sentences2": sentences2}, labels, how)
+    sides = compared.columns(
+        encoder, {"sentences1": sentences1, "sentences2": sentences2}, labels, how
+    )
     found = {}
     for name in _names(encoder, similarity_fn_names):
-        figures = pairs.binary(labels, vectors.similarity_pairwise(*sides, name))
+        figures = pairs.binary(labels, compared.measures(encoder).similarity_pairwise(*sides, name))
         found |= {f"{name}_{figure}": value for figure, value in figures.items()}
     return found
 
@@ -81,10 +93,11 @@ def triplet(encoder, anchors, positives, negatives, margin=0.0, similarity_fn_na
         ValueError: lists of other lengths, or an unknown similarity.
     """
     texts = {"anchors": anchors, "positives": positives, "negatives": negatives}
-    anchor, *others = _columns(encoder, texts, anchors, how)
+    anchor, *others = compared.columns(encoder, texts, anchors, how)
+    measure = compared.measures(encoder).similarity_pairwise
     return {
         f"{name}_accuracy": pairs.triplets(
-            *(vectors.similarity_pairwise(anchor, other, name) for other in others), margin
+            *(measure(anchor, other, name) for other in others), margin
         )
         for name in _names(encoder, similarity_fn_names)
     }
@@ -115,7 +128,8 @@ def information_retrieval(
         dict of floats: "cosine_accuracy@1", "cosine_ndcg@10" and so on.
 
     Raises:
-        ValueError: no queries with relevant texts, an empty corpus, or an unknown similarity.
+        ValueError: no queries with relevant texts, or none of these in the corpus; an empty corpus;
+            ids of several types, or an unknown similarity.
     """
     asked = [query for query in queries if _answered(relevant_docs.get(query, ()))]
     if not corpus or not asked:
@@ -123,12 +137,13 @@ def information_retrieval(
             "`corpus` must have texts, and `relevant_docs` ids for one of the `queries` or more. "
             f"Received: {len(corpus)} texts, {len(asked)} of {len(queries)} queries with ids"
         )
-    ids, how = sorted(corpus), _checked(how)  # equals are found in this order, as the peer has it
+    compared.check_relevant(asked, corpus, relevant_docs)
+    ids, how = compared.in_order(corpus), compared.checked(how)
     texts = encoder.encode_document([corpus[i] for i in ids], **how)
     wanted = encoder.encode_query([queries[query] for query in asked], **how)
     count, found = max(max(ks) for ks in at.values()) + bool(ignore_identical_ids), {}
     for name in _names(encoder, similarity_fn_names):
-        places = exact.nearest(wanted, texts, count, name)[1]
+        places = compared.nearest(compared.measures(encoder), wanted, texts, count, name)
         ranked = [[ids[i] for i in row] for row in places]
         if ignore_identical_ids:
             ranked = [[i for i in row if i != q] for q, row in zip(asked, ranked, strict=True)]
@@ -141,7 +156,8 @@ def reranking(model, samples, at_k=10, **how):
     """How good the order is that a model gives to texts for a query.
 
     Args:
-        model: a `SentenceEncoder`, of which its similarity counts, or a `Reranker`.
+        model: an encoder, of which its own similarity counts (sentence-transformers takes the
+            cosine of all but late ones), or a `Reranker`.
         samples: a list of dicts: "query", a str, and "positive" and "negative", lists of str. Those
             with an empty list do not count.
         at_k: how many of the best are looked at.
@@ -168,9 +184,12 @@ def reranking(model, samples, at_k=10, **how):
     if not samples:
         raise ValueError("`samples` must have one with a positive and a negative. Received: none")
     if hasattr(model, "encode"):
-        wanted = model.encode_query(queries, **_checked(how))
-        rows = zip(wanted, np.split(model.encode_document(flat, **how), ends), strict=True)
-        scores = [vectors.similarity(a, b, model.similarity_fn_name)[0] for a, b in rows]
+        measures, name = compared.measures(model), model.similarity_fn_name
+        wanted = model.encode_query(queries, **compared.checked(how))
+        found, scores = model.encode_document(flat, **how), []
+        for i, places in enumerate(np.split(np.arange(len(flat)), ends)):
+            sides = measures.take(wanted, [i]), measures.take(found, places)
+            scores.append(measures.similarity(*sides, name)[0])
     else:
         repeated = [query for query, row in zip(queries, texts, strict=True) for _ in row]
         scores = np.split(model.predict((repeated, flat), **how), ends)
@@ -201,7 +220,13 @@ def paraphrase_mining(
 
     Raises:
         ValueError: fewer than two texts, or no pair of those that are there.
+        TypeError: an encoder of other than one vector a text.
     """
+    if compared.measures(encoder) is not vectors:
+        raise TypeError(
+            "Paraphrases are mined by one vector a text: give a SentenceEncoder. Received: a "
+            f"{type(encoder).__name__}"
+        )
     ids = list(sentences_map)
     places = {name: place for place, name in enumerate(ids)}
     known = [pair for pair in duplicates_list if {*pair} <= places.keys()]
@@ -213,7 +238,7 @@ def paraphrase_mining(
             "`duplicates_list` must have pairs of ids of `sentences_map`. Received: "
             f"{shorten(duplicates_list)}"
         )
-    x = encoder.encode([sentences_map[name] for name in ids], **_checked(how))
+    x = encoder.encode([sentences_map[name] for name in ids], **compared.checked(how))
     found = paraphrases.paraphrase_mining_embeddings(
         x, max_pairs=max_pairs, top_k=top_k, score_function=encoder.similarity_fn_name
     )
@@ -235,21 +260,5 @@ def _answered(relevant):
 
 
 def _names(encoder, names):
-    return [vectors.checked_similarity(n) for n in names or [encoder.similarity_fn_name]]
-
-
-def _checked(how):
-    if how.get("precision", "float32") != "float32":
-        raise ValueError(f"`precision` must be float32 here. Received: {shorten(how['precision'])}")
-    return how
-
-
-def _columns(encoder, texts, labels, how):
-    """Vectors (n, D) of columns of texts by name, each text computed once."""
-    columns = {name: listed(column, name) for name, column in texts.items()}
-    for name, column in columns.items():
-        same_length(labels, column, f"rows, of `{name}`")
-    every = list(dict.fromkeys(itertools.chain.from_iterable(columns.values())))
-    places = {text: place for place, text in enumerate(every)}
-    found = encoder.encode(every, **_checked(how))
-    return [found[[places[text] for text in column]] for column in columns.values()]
+    known = compared.measures(encoder).checked_similarity
+    return [known(name) for name in names or [encoder.similarity_fn_name]]

@@ -116,8 +116,8 @@ class FewShotClassifier:
             )
         if strange := {*y} - {*names}:
             raise ValueError(f"`y` must be of {shorten(names)}. Received: {shorten(min(strange))}")
-        if not C > 0:
-            raise ValueError(f"`C` must be above 0. Received: {shorten(C)}")
+        if not isinstance(C, int | float | np.number) or not C > 0:
+            raise ValueError(f"`C` must be a number above 0. Received: {shorten(C)}")
         if template is not None:
             told, classes = few_shot.templated(names, template, sample_size)
             texts, y = [*texts, *told], [*y, *classes]

@@ -1,5 +1,6 @@
 """The settings of a task that a checkpoint says, and those that it does not."""
 
+import contextlib
 import inspect
 import json
 
@@ -31,6 +32,36 @@ def lengths_in(cls, checkpoint, given):
     default = {"max_length": min(longest, checkpoint.config.max_length)} | said
     given = zip(LENGTHS, given, strict=True)
     return default | {name: value for name, value in given if value is not None}
+
+
+# What else a setting is called in files.
+_ALSO = {"max_length": ("max_seq_length", "model_max_length")}
+
+
+@contextlib.contextmanager
+def where_it_says(checkpoint, names, lengths):
+    """Names the file in a ValueError for a setting that a checkpoint has, and no one else gave.
+
+    Args:
+        names: of the settings that nobody gave. lengths: what was given of `LENGTHS`.
+    """
+    try:
+        yield
+    except ValueError as error:
+        told = names if lengths[0] is None else names - {"max_length"}
+        name = next((name for name in sorted(told) if str(error).startswith(f"`{name}`")), None)
+        if name is None:
+            raise
+        folder, words = checkpoint.path.parent, (name, *_ALSO.get(name, ()))
+        files = [
+            file.name
+            for file in sorted(folder.glob("*.json"))
+            if any(f'"{word}"' in file.read_text("utf-8", "replace") for word in words)
+        ]
+        where = (
+            f", as {' and '.join(files)} in {folder} say" if files else ", as the checkpoint says"
+        )
+        raise ValueError(f"{error}{where}: mend that, or give `{name}` here") from error
 
 
 def settings_in(task, checkpoint):

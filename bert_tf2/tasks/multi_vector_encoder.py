@@ -9,7 +9,7 @@ from bert_tf2.modeling.sentences import TokenVectors
 from bert_tf2.scoring import late, vectors
 from bert_tf2.scoring.arrays import listed
 from bert_tf2.scoring.ranked import checked_top, ranked
-from bert_tf2.tasks import encoding
+from bert_tf2.tasks import encoding, theirs
 from bert_tf2.tasks.prompted import DOCUMENTS, Prompted
 from bert_tf2.text import expansion
 
@@ -54,6 +54,7 @@ class MultiVectorEncoder(Prompted):
     """
 
     head_kind = "sentence"
+    measures = late
     settings = (
         *("modules", *Prompted.settings, "query_length", "document_length", "query_expansion"),
         *("skiplist_words", "skiplist_tasks", "similarity_fn_name"),
@@ -183,6 +184,7 @@ class MultiVectorEncoder(Prompted):
         show_progress_bar=False,
         normalize_embeddings=False,
         task=None,
+        **others,
     ):
         """The vectors of texts: see `encode_query` and `encode_document` for what is searched.
 
@@ -190,6 +192,7 @@ class MultiVectorEncoder(Prompted):
             sentences, prompt_name, prompt, batch_size, show_progress_bar: as of `encoding.encode`.
             normalize_embeddings: make each vector of length 1.
             task: "query", "document", or None (default): as long as `max_length`, not filled up.
+            **others: of sentence-transformers' `encode`, where they change nothing.
 
         Returns:
             list of n float32 (T, W), T the tokens of a text that count; of one str (T, W).
@@ -197,6 +200,9 @@ class MultiVectorEncoder(Prompted):
         Raises:
             ValueError: no such prompt or task, or vectors that are not finite numbers.
         """
+        theirs.check(
+            others, ("prompt_name", "prompt", "batch_size", "normalize_embeddings", "task")
+        )
         if encoding.is_single(sentences):
             more = {"normalize_embeddings": normalize_embeddings, "task": task}
             return self.encode([sentences], prompt_name, prompt, batch_size, **more)[0]

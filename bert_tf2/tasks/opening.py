@@ -84,8 +84,10 @@ def open_task(
     encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
     tokenizer = Tokenizer.from_checkpoint(checkpoint, lowercase)
     lengths = (max_length, pad_to_max_length, length_buckets)
-    preprocessor = Preprocessor(tokenizer, **kept_settings.lengths_in(cls, checkpoint, lengths))
-    task = cls(encoder, preprocessor, **kept_settings.settings_in(cls, checkpoint) | given)
+    own = kept_settings.settings_in(cls, checkpoint)
+    with kept_settings.where_it_says(checkpoint, {*own, "max_length"} - {*given}, lengths):
+        preprocessor = Preprocessor(tokenizer, **kept_settings.lengths_in(cls, checkpoint, lengths))
+        task = cls(encoder, preprocessor, **own | given)
     if load_weights:
         _fill(task, checkpoint, given, reinit_layers)
     said = checkpoint.task or {}

@@ -8,7 +8,7 @@ from bert_tf2.data import columns
 from bert_tf2.modeling.sentences import ACTIVATIONS
 from bert_tf2.scoring.arrays import checked_choice, listed
 from bert_tf2.scoring.ranked import checked_top, ranked
-from bert_tf2.tasks import encoding, feeding, process
+from bert_tf2.tasks import encoding, feeding, process, theirs
 from bert_tf2.tasks.prompted import Prompted
 from bert_tf2.tasks.text_regressor import TextRegressor
 
@@ -97,7 +97,7 @@ class Reranker(TextRegressor):
             "TextClassifier, train that, and open what it was saved to."
         )
 
-    def predict(self, pairs, batch_size=32, verbose=0, prompt_name=None, prompt=None):
+    def predict(self, pairs, batch_size=32, verbose=0, prompt_name=None, prompt=None, **others):
         """The scores of pairs; those of like length are computed together.
 
         Args:
@@ -106,6 +106,7 @@ class Reranker(TextRegressor):
             verbose: whether to show how far it is.
             prompt_name: of the prompt before each query; default: `default_prompt_name`.
             prompt: the text itself to put there; "" for none.
+            **others: of sentence-transformers' `predict`, where they change nothing.
 
         Returns:
             float32 (n,), or (n, K) of several logits; of one pair a number, or (K,).
@@ -116,6 +117,7 @@ class Reranker(TextRegressor):
         """
         if isinstance(pairs, tuple | list) and len(pairs) == 2 and {*map(type, pairs)} == {str}:
             return self.predict([tuple(pairs)], batch_size, verbose, prompt_name, prompt)[0]
+        theirs.check(others, ("batch_size", "verbose", "prompt_name", "prompt"))
         process.check()
         texts = columns.text_columns(pairs)
         if len(texts) != 2:
@@ -140,6 +142,7 @@ class Reranker(TextRegressor):
         batch_size=32,
         prompt_name=None,
         prompt=None,
+        **others,
     ):
         """Texts in falling order of their scores to a query.
 
@@ -147,7 +150,7 @@ class Reranker(TextRegressor):
             query: str. documents: a list of str.
             top_k: how many of the best to give; default all.
             return_documents: whether to give the texts, too.
-            batch_size, prompt_name, prompt: as of `predict`.
+            batch_size, prompt_name, prompt, **others: as of `predict`.
 
         Returns:
             list of dicts: `corpus_id`, the place in `documents`, `score`, a float, and `text`.
@@ -165,5 +168,6 @@ class Reranker(TextRegressor):
         if not documents:
             return []
         pairs = [query] * len(documents), documents
-        scores = self.predict(pairs, batch_size, prompt_name=prompt_name, prompt=prompt)
+        prompts = {"prompt_name": prompt_name, "prompt": prompt}
+        scores = self.predict(pairs, batch_size, **prompts, **others)
         return ranked(scores, documents, top_k, return_documents)

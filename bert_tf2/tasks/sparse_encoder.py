@@ -8,7 +8,7 @@ from bert_tf2.modeling.splade import SparseWords
 from bert_tf2.scoring import sparse
 from bert_tf2.scoring.arrays import checked_count
 from bert_tf2.scoring.ranked import checked_top
-from bert_tf2.tasks import encoding
+from bert_tf2.tasks import encoding, theirs
 from bert_tf2.tasks.prompted import Prompted
 
 
@@ -43,6 +43,7 @@ class SparseEncoder(Prompted):
 
     head_kind = "masked_lm"
     trained_as = "a MaskedLM"
+    measures = sparse
     settings = (
         *("pooling_strategy", "activation_function", "max_active_dims"),
         *(*Prompted.settings, "similarity_fn_name"),
@@ -114,6 +115,7 @@ class SparseEncoder(Prompted):
         batch_size=32,
         show_progress_bar=False,
         max_active_dims=None,
+        **others,
     ):
         """The vectors of texts.
 
@@ -121,6 +123,7 @@ class SparseEncoder(Prompted):
             sentences, prompt_name, prompt, batch_size, show_progress_bar: as of `encoding.encode`.
             max_active_dims: int; keep that many numbers of each vector, the largest. Default: the
                 task's own.
+            **others: of sentence-transformers' `encode`, where they change nothing.
 
         Returns:
             `scoring.sparse.SparseVectors` of n rows; of one str, of one row.
@@ -128,6 +131,7 @@ class SparseEncoder(Prompted):
         Raises:
             ValueError: no such prompt, no number to keep, or weights that are not finite.
         """
+        theirs.check(others, ("prompt_name", "prompt", "batch_size", "max_active_dims"))
         sentences = [sentences] if encoding.is_single(sentences) else sentences
         prompt, limit = self.prompt_of(prompt_name, prompt), _checked_limit(max_active_dims)
         texts = encoding.texts_of(sentences)

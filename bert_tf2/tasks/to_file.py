@@ -4,6 +4,7 @@ Letters: n texts, E what a vector has in its precision.
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -44,7 +45,7 @@ def encode_to_file(
         locks.InUse: another process is writing it.
         ValueError: an interrupted run was of another model, settings or texts; no text; or as
             `encode`.
-        TypeError: one str.
+        TypeError: one str, or what has no slices, such as a generator.
     """
     file, how = Path(file), encoding.How.of(task, **how)
     if file.suffix != ".npy":
@@ -56,6 +57,12 @@ def encode_to_file(
     if isinstance(sentences, str | bytes):
         raise TypeError(
             f"`sentences` must be a list of str, or a Path. Received: {shorten(sentences)}, a str"
+        )
+    is_row = hasattr(sentences, "__len__") and hasattr(sentences, "__getitem__")
+    if not isinstance(sentences, Path) and (not is_row or isinstance(sentences, Mapping)):
+        raise TypeError(
+            "`sentences` must have a length and slices, to go on after an interruption: a list of "
+            f"str, or a Path of a text file. Received: a {type(sentences).__name__}"
         )
     texts = _Lines(sentences) if isinstance(sentences, Path) else sentences
     if not len(texts):

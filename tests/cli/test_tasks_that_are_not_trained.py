@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import oracle
 import pytest
 from shell import fails, runs
@@ -49,12 +50,19 @@ def test_a_folder_is_asked_and_exported(tmp_path, capsys, name):
         )
     )
     scores = ["evaluate", f"--preset={tmp_path}/mine", f"--input_file={tmp_path}/a.jsonl"]
-    scores += ["--text_pair_column=text_pair"] * (name == "text_ranking")
-    if name == "text_ranking":
-        runs(*scores, f"--output_file={tmp_path}/scores.json")
-        assert {"spearman", "pearson"} < {*json.loads((tmp_path / "scores.json").read_text())}
-    else:
-        fails(capsys, 1, scores, "has no figures in a shell")
+    if name != "text_ranking":
+        fails(capsys, 1, scores, "expected pairs of texts")
+    scores += ["--text_pair_column=text_pair", f"--output_file={tmp_path}/scores.json"]
+    runs(*scores)
+    found = json.loads((tmp_path / "scores.json").read_text())
+    assert {"spearman", "pearson"} < {*found}
+    if name != "text_ranking":
+        alike = cls.from_preset(tmp_path / "mine")
+        pairs = alike.encode_query(TEXTS * 2), alike.encode_document(["tea"] * 4)
+        want = np.corrcoef(alike.similarity_pairwise(*pairs), range(4))[0, 1]
+        assert found["pearson"] == pytest.approx(want, abs=1e-5)
+        scores[1] = f"--model={tmp_path}/served"
+        fails(capsys, 1, scores[:-1], "evaluate the checkpoint")
 
 
 @pytest.mark.full

@@ -2,23 +2,39 @@
 
     python peer_evaluators.py '{"folder": …, "runs": [[class, its arguments], …], "length": null}'
 
-Prints a list of what each gave. Relevant texts are lists, which become sets.
+Prints a list of what each gave. Relevant texts are lists, which become sets. `kind` is the model's
+class, where that is another one than SentenceTransformer.
 """
 
 import json
 import sys
 
-from sentence_transformers import CrossEncoder, SentenceTransformer
+from sentence_transformers import (
+    CrossEncoder,
+    MultiVectorEncoder,
+    SentenceTransformer,
+    SparseEncoder,
+)
 from sentence_transformers.cross_encoder import evaluation as of_pairs
+from sentence_transformers.multi_vector_encoder import evaluation as of_tokens
 from sentence_transformers.sentence_transformer import evaluation
+from sentence_transformers.sparse_encoder import evaluation as of_words
+
+KINDS = {
+    "CrossEncoder": (CrossEncoder, of_pairs),
+    "MultiVectorEncoder": (MultiVectorEncoder, of_tokens),
+    "SentenceTransformer": (SentenceTransformer, evaluation),
+    "SparseEncoder": (SparseEncoder, of_words),
+}
 
 
 def main(job):
-    if job.get("cross"):
-        model, classes = CrossEncoder(job["folder"], device="cpu"), of_pairs
-    else:
-        model, classes = SentenceTransformer(job["folder"], device="cpu"), evaluation
-        model.max_seq_length = job.get("length") or model.max_seq_length
+    kind, classes = KINDS[
+        job.get("kind", "CrossEncoder" if job.get("cross") else "SentenceTransformer")
+    ]
+    model = kind(job["folder"], device="cpu")
+    if job.get("length"):
+        model.max_seq_length = job["length"]
     found = []
     for name, arguments in job["runs"]:
         if "relevant_docs" in arguments:

@@ -56,6 +56,14 @@ BAD = {
     "name": (lambda: vectors.similarity(A, B, "hamming"), "one of cosine, dot"),
     "precision": (lambda: vectors.quantize(A, "float16"), "one of float32, int8"),
     "one row": (lambda: vectors.quantize(A[:1], "int8"), "`ranges` must be given"),
+    "no ranges": (
+        lambda: vectors.quantize(A, "int8", [[np.nan] * 7, [1] * 7]),
+        r"`ranges` must be finite.*\[nan +1\.\] of dimension 0",
+    ),
+    "ranges turned round": (
+        lambda: vectors.quantize(A, "uint8", [[-1] * 6 + [2], [1] * 7]),
+        r"the least of each dimension before the largest.*\[2\. 1\.\] of dimension 6",
+    ),
     "ranges": (lambda: vectors.quantize(A, "int8", A), r"`ranges` must be \(2, 7\)"),
 }
 

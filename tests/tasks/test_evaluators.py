@@ -10,7 +10,8 @@ from closeness import FORWARD
 from scipy.stats import pearsonr, spearmanr
 
 import bert_tf2
-from bert_tf2.tasks import evaluators
+from bert_tf2.scoring import late, sparse, vectors
+from bert_tf2.tasks import compared, evaluators
 
 R = np.random.default_rng(5)
 TEXTS = [f"text {i}" for i in range(40)]
@@ -149,7 +150,97 @@ def test_paraphrase_mining(closure):
     assert few["recall"] == pytest.approx(1 / len(gold))
 
 
+class Weighed(Table):
+    """The same numbers above 0, as weights of words."""
+
+    measures, similarity_fn_name = sparse, "dot"
+
+    def encode(self, texts, kind=0):
+        rows = [np.maximum(row, 0) for row in super().encode(texts, kind)]
+        return sparse.SparseVectors.of_rows([(np.flatnonzero(x), x[x > 0]) for x in rows], 5)
+
+    encode_document = encode
+
+
+class Dense(Weighed):
+    """Those as vectors."""
+
+    measures = vectors
+
+    def encode(self, texts, kind=0):
+        return super().encode(texts, kind).toarray()
+
+    encode_document = encode
+
+
+class Late(Table):
+    """The vectors of `Table`, each of a text's one token."""
+
+    measures, similarity_fn_name = late, "maxsim"
+
+    def encode(self, texts, kind=0):
+        return [*super().encode(texts, kind)[:, np.newaxis]]
+
+    encode_document = encode
+
+
+class Products(Table):
+    """Whose vectors are compared alike."""
+
+    similarity_fn_name = "dot"
+
+
+def figures_of(encoder):
+    asked = (encoder, QUERIES, CORPUS, RELEVANT)
+    found = evaluators.information_retrieval(*asked) | evaluators.reranking(encoder, SAMPLES, 3)
+    found |= evaluators.triplet(encoder, FIRST, SECOND, THIRD)
+    return {name.removeprefix(f"{encoder.similarity_fn_name}_"): x for name, x in found.items()}
+
+
+@pytest.mark.parametrize(("other", "like"), [(Weighed, Dense), (Late, Products)])
+def test_vectors_of_other_kinds(monkeypatch, other, like):
+    """The same figures as of one vector a text, in blocks of any size."""
+    monkeypatch.setattr(compared, "AT_ONCE", 80)
+    for cls in (other, like):
+        monkeypatch.setattr(cls, "encode_query", cls.encode)
+    assert figures_of(other()) == pytest.approx(figures_of(like()))
+    got = evaluators.embedding_similarity(other(), FIRST, SECOND, SCORES)
+    want = evaluators.embedding_similarity(like(), FIRST, SECOND, SCORES)
+    assert [*got.values()] == pytest.approx([*want.values()], abs=1e-6)
+    with pytest.raises(ValueError, match=r"must be one of (dot, cosine|maxsim)"):
+        evaluators.triplet(other(), FIRST, SECOND, THIRD, similarity_fn_names=["x"])
+    with pytest.raises(TypeError, match="give a SentenceEncoder"):
+        evaluators.paraphrase_mining(other(), MAP, PAIRS)
+
+
+def test_what_means_little_is_said(caplog):
+    """Relevant texts that are nowhere, and vectors that are all alike."""
+    lost = {"q1": {"d7", "d99"}}
+    found = evaluators.information_retrieval(Table(), QUERIES, CORPUS, lost, {"recall": (40,)})
+    assert found == {"cosine_recall@40": 0.5}
+    assert "1 of the relevant texts are not in the corpus" in caplog.text
+    same = ["text 1"] * 3
+    with np.errstate(all="ignore"):
+        found = evaluators.embedding_similarity(Table(), same, same, [1, 2, 3])
+    assert np.isnan(found["pearson_cosine"])
+    assert "by cosine all pairs are equally alike" in caplog.text
+
+
 BAD = {
+    "one id": (
+        lambda: evaluators.information_retrieval(Table(), QUERIES, CORPUS, {"q1": "d7"}),
+        "a set of ids. Received: 'd7', a str, of query q1",
+    ),
+    "ids of another kind": (
+        lambda: evaluators.information_retrieval(Table(), QUERIES, CORPUS, {"q1": {7}}),
+        "`relevant_docs` must name ids of `corpus`",
+    ),
+    "mixed ids": (
+        lambda: evaluators.information_retrieval(
+            Table(), QUERIES, CORPUS | {7: "text 7"}, RELEVANT
+        ),
+        "ids of one type. Received: int, str",
+    ),
     "lengths": (
         lambda: evaluators.embedding_similarity(Table(), FIRST, SECOND[:3], SCORES),
         "of `sentences2`, and one.*20 gold and 3 answers",
@@ -245,3 +336,53 @@ def test_the_peer_gives_the_same_numbers(tmp_path):
         if name == "information_retrieval":
             assert {*got} == {*want}
         assert got == pytest.approx({figure: want[figure] for figure in got}, abs=FORWARD), name
+
+
+OTHERS = {
+    "SparseEncoder": ("Sparse", ("embedding_similarity", "binary_classification")),
+    "MultiVectorEncoder": ("MultiVector", ()),
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", OTHERS)
+def test_the_peer_gives_the_same_numbers_of_other_kinds(tmp_path, kind):
+    prefix, more = OTHERS[kind]
+    task = oracle.tiny_task(getattr(bert_tf2, kind), prompts={"query": "tea "})
+    folder = task.save_to_preset(tmp_path / "a", format="sentence_transformers")
+    generator = np.random.default_rng(3)
+    say = {
+        text: " ".join(generator.choice(WORDS, generator.integers(2, 6), False)) for text in TEXTS
+    }
+    first, second, third = ([say[text] for text in some] for some in (FIRST, SECOND, THIRD))
+    rows = {
+        "triplet": {"anchors": first, "positives": second, "negatives": third},
+        "information_retrieval": {
+            "queries": {name: say[text] for name, text in QUERIES.items()},
+            "corpus": {name: say[text] for name, text in CORPUS.items()},
+            "relevant_docs": {query: sorted(ids) for query, ids in RELEVANT.items()},
+        },
+        "reranking": {
+            "samples": [
+                {"query": first[i], "positive": second[i : i + 2], "negative": third[i : i + 5]}
+                for i in range(6)
+            ]
+        },
+        "embedding_similarity": {"sentences1": first, "sentences2": second, "scores": SCORES},
+        "binary_classification": {"sentences1": first, "sentences2": second, "labels": LABELS},
+    }
+    rows = {n: x for n, x in rows.items() if n in more or n not in OTHERS["SparseEncoder"][1]}
+    names = ["".join(word.title() for word in name.split("_")) for name in rows]
+    runs = [[f"{prefix}{name}Evaluator", x] for name, x in zip(names, rows.values(), strict=True)]
+    runs = [[n, x | ({"similarity_fn_names": ["dot"]} if "Binary" in n else {})] for n, x in runs]
+    job = {"folder": str(folder), "runs": runs, "kind": kind}
+    found = peers.run("transformers", "peer_evaluators.py", job)
+    for (name, arguments), want in zip(rows.items(), found, strict=True):
+        own = task.similarity_fn_name
+        if (kind, name) == ("SparseEncoder", "reranking"):  # where theirs is the cosine
+            task.similarity_fn_name = "cosine"
+        got = getattr(evaluators, name)(task, **arguments)
+        task.similarity_fn_name = own
+        assert got == pytest.approx({figure: want[figure] for figure in got}, rel=1e-5, abs=1e-4), (
+            name
+        )

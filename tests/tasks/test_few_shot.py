@@ -83,7 +83,8 @@ BAD = {
     "lengths": (lambda: made().fit(TEXTS, LABELS[:4]), "6 and 4"),
     "no label": (lambda: made().fit(["a", "b", "c"], ["x", "y", None]), "must be str or int.*None"),
     "one text": (lambda: made().fit("tea", [*"abc"]), "`texts` must be a list of str"),
-    "C": (lambda: made().fit(TEXTS, LABELS, num_iterations=0, C=0), "`C` must be above 0"),
+    "C": (lambda: made().fit(TEXTS, LABELS, num_iterations=0, C=0), "`C` must be a number above 0"),
+    "C as a text": (lambda: made().fit(TEXTS, LABELS, C="1"), "`C` must be a number above 0"),
     "untrained": (lambda: made().predict(TEXTS), "call `fit`"),
     "an encoder": (lambda: bert_tf2.FewShotClassifier("all-MiniLM-L6-v2"), "a SentenceEncoder"),
 }

@@ -138,6 +138,7 @@ BAD = {
     "several": (lambda t: made(labels=["a", "b"]).rank(QUERY, TEXTS), "ranked by one logit"),
     "top": (lambda t: t.rank(QUERY, TEXTS, top_k=-1), "`top_k` must be an int from 1.*: -1"),
     "a prompt": (lambda t: t.predict(PAIRS, prompt_name="x"), "`prompt_name` must be one of"),
+    "softmax": (lambda t: t.rank(QUERY, TEXTS, apply_softmax=True), "must be False here: `scipy"),
     "one text": (lambda t: t.rank(QUERY, "tea"), "`documents` must be a list of str"),
     "training": (lambda t: t.fit(PAIRS, [1, 2, 3, 4, 5]), "not trained"),
 }

@@ -7,6 +7,7 @@ import types
 import keras
 import numpy as np
 import oracle
+import peers
 import pytest
 import tensorflow as tf
 from by_default import by_default
@@ -73,7 +74,7 @@ def test_vectors_are_those_of_each_text_alone(task, without_prompt, prompt):
 
 def test_forms_of_texts(task):
     want = task.encode(TEXTS)
-    np.testing.assert_array_equal(task.encode(np.array(TEXTS)), want)
+    np.testing.assert_array_equal(task.encode(np.array(TEXTS), convert_to_numpy=True), want)
     np.testing.assert_allclose(task.encode(TEXTS[0]), want[0], atol=FORWARD)
     assert task.encode([]).shape == (0, 9)
     np.testing.assert_allclose(task.predict(TEXTS, verbose=0), want, atol=FORWARD)
@@ -115,6 +116,18 @@ BAD = {
         lambda t: t.encode_to_file("tea", "a.npy"),
         "`sentences` must be a list of str, or",
     ),
+    "a generator": (
+        lambda t: t.encode_to_file((text for text in TEXTS), "a.npy"),
+        "a length and slices.*Received: a generator",
+    ),
+    "a dict": (lambda t: t.encode_to_file({"a": "tea"}, "a.npy"), "Received: a dict"),
+    "a set": (lambda t: t.encode_to_file({"tea"}, "a.npy"), "Received: a set"),
+    "a tensor": (lambda t: t.encode(TEXTS, convert_to_tensor=True), "must be False here: NumPy is"),
+    "tokens": (
+        lambda t: t.encode(TEXTS, output_value="token_embeddings"),
+        "must be 'sentence_embedding' here: `features` gives",
+    ),
+    "an argument": (lambda t: t.encode(TEXTS, colour=1), "`colour` is no argument here. There are"),
     "no pairs": (lambda t: t.predict_similarity([]), "of one text or more. Received: {}"),
     "a truth": (lambda t: t.encode(TEXTS, truncate_dim=True), "from 1 to 9.*Received: True"),
     "width": (lambda t: t.encode(TEXTS, truncate_dim=10), "from 1 to 9.*Received: 10"),
@@ -320,3 +333,32 @@ def test_a_transformer_of_scikit_learn(task):
     want = pipeline[-1].predict(task.encode(TEXTS))
     np.testing.assert_array_equal(pipeline.predict(TEXTS), want)
     np.testing.assert_array_equal(task.fit(TEXTS).transform(TEXTS), task.encode(TEXTS))
+
+
+BOUNDED = """
+import json, tempfile
+import oracle, bert_tf2
+
+class Texts:
+    "Made when they are asked for: 300 MB, if they were held."
+    held = []
+    def __len__(self):
+        return 300_000
+    def __getitem__(self, rows):
+        pages = int(open("/proc/self/statm").read().split()[1])
+        self.held.append(pages * 4096 / 2**20)
+        return [f"tea {i} " + "stone " * 170 for i in range(len(self))[rows]]
+
+with tempfile.TemporaryDirectory() as folder:
+    task = oracle.tiny_task(bert_tf2.SentenceEncoder, oracle.SMALL)
+    file = task.encode_to_file(Texts(), f"{folder}/a.npy", 256, None, precision="binary")
+print(json.dumps(Texts.held))
+"""
+
+
+@pytest.mark.soak
+def test_many_texts_take_no_more_memory():
+    """MiB of the process, as each part of the texts is asked for."""
+    held = peers.here(BOUNDED)
+    assert len(held) == -(-300_000 // 8192)
+    assert max(held[10:]) - held[10] < 100, held

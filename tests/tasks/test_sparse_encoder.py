@@ -155,6 +155,7 @@ BAD = {
     "count": (lambda t: made(max_active_dims=0), "`max_active_dims` must be an int from 1"),
     "a count": (lambda t: t.encode(TEXTS, max_active_dims=True), "`max_active_dims` must be"),
     "prompt": (lambda t: t.encode(TEXTS, "answer"), "`prompt_name` must be one of .*query"),
+    "a tensor": (lambda t: t.encode(TEXTS, convert_to_sparse_tensor=False), "toarray"),
     "pairs": (lambda t: t.predict((TEXTS, TEXTS), verbose=0), "takes single texts"),
     "top": (lambda t: t.decode(t.encode("a"), 0), "`top_k` must be an int from 1"),
     "training": (lambda t: t.fit(TEXTS), "not trained"),

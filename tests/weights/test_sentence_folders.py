@@ -101,6 +101,26 @@ def test_the_length_is_of_sentences_alone(folder):
     assert bert_tf2.TextClassifier.from_preset(folder, labels=2).preprocessor.max_length == 20
 
 
+UNFIT = {
+    "similarity_fn_name": (SETTINGS, {"similarity_fn_name": "dot_score"}, "dot"),
+    "default_prompt_name": (SETTINGS, {"default_prompt_name": "x"}, None),
+    "max_length": ("sentence_bert_config.json", {"max_seq_length": 64}, 20),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_a_setting_that_does_not_fit_is_named_with_its_file(folder, name):
+    """What is given goes before it."""
+    file, words, instead = UNFIT[name]
+    change(folder / file, **words)
+    with pytest.raises(ValueError, match=f"{file} .*: mend that, or give `{name}` here"):
+        bert_tf2.SentenceEncoder.from_preset(folder)
+    bert_tf2.SentenceEncoder.from_preset(folder, **{name: instead})
+    with pytest.raises(ValueError, match=f"`{name}`") as error:
+        bert_tf2.SentenceEncoder.from_preset(folder, **{name: 99 if name == "max_length" else "y"})
+    assert "mend that" not in str(error.value)
+
+
 REFUSED = {
     "lower case": ("tokenizer_config.json", {"do_lower_case": False}, "`do_lower_case`"),
     "task": ("sentence_bert_config.json", {"transformer_task": "retrieval"}, "transformer_task"),
