@@ -36,32 +36,42 @@ def index(flags):
     how = (flags.text_column, flags.name_column, flags.header, flags.delimiter, flags.encoding)
     found = read_documents(flags.arguments, *how)
     made = _begun(flags, folder)
-    if flags.append:
-        _say_what_is_there(folder, made, found.names)
-    count = made.add(
-        found.texts,
-        found.names,
-        batch_size=flags.predict_batch_size,
-        show_progress_bar=sys.stderr.isatty(),
-    )
-    if flags.graph:
+    with_graph, said = flags.graph or made.graph is not None, _put_in(flags, made, found)
+    if with_graph and made.graph is None:
         made.approximate()
     _save(made, folder, flags.append)
     left = f" ({found.blank} empty left out)" if found.blank else ""
-    print(
-        f"{folder}: {len(found.texts)} texts in {count} passages of {made.width} numbers{left}"
-        + (f", {len(made)} passages in all" if flags.append else "")
-    )
+    print(f"{folder}: {said}{left}" + (f", {len(made)} passages in all" if flags.append else ""))
 
 
-def _say_what_is_there(folder, index, names):
-    """Of names that are to be added, that some are there already."""
-    if known := {*index.rows.names()} & {*names}:
+def _put_in(flags, index, found):
+    """Puts documents into an index, in the place of what they stand in for; says what was done."""
+    from bert_tf2.search import updates
+    from bert_tf2.search.sources import Source
+
+    kept = [(Source.of(path), count) for path, count in found.files]
+    new, sources = [*range(len(found.texts))], [s for s, count in kept for _ in range(count)]
+    done = updates.Update([], new, 0, [])
+    if flags.append:
+        places = [path for path in flags.arguments if Path(path).is_dir()]
+        every, named = [source for source, _ in kept], flags.name_column is not None
+        done = updates.update(index.rows, found.names, found.texts, every, named, places)
+        index.rows.sources = index.rows.sources.renewed(every)
+        index.drop(done.gone)
+    if done.twice:
         print(
-            f"{folder} has {len(known)} of these {len(names)} texts already, by their names, such "
-            f"as {min(known)}: they are found twice. --overwrite, without --append, begins anew",
+            f"{len(done.twice)} of these names are of texts of other files, too, such as "
+            f"{done.twice[0]}: both are found",
             file=sys.stderr,
         )
+    texts, names, sources = ([x[i] for i in done.new] for x in (found.texts, found.names, sources))
+    how = {"batch_size": flags.predict_batch_size, "show_progress_bar": sys.stderr.isatty()}
+    count = index.add(texts, names, sources=sources, **how) if texts else 0
+    return (
+        f"{len(texts)} texts in {count} passages of {index.width} numbers"
+        + (f" in the place of {len(done.gone)}" if done.gone else "")
+        + (f", {done.same} that have not changed" if done.same else "")
+    )
 
 
 def _check_is_new(folder, there):
@@ -146,6 +156,7 @@ def search(flags):
         exactly=flags.exactly,
         batch_size=flags.predict_batch_size,
     )
+    _say_what_changed(found, hits)
     if flags.output_file:
         _write(flags, queries, hits)
     elif flags.json_lines:
@@ -153,6 +164,21 @@ def search(flags):
             print(json.dumps(row, ensure_ascii=False))
     else:
         print("\n\n".join(_page(found, *answered) for answered in zip(queries, hits, strict=True)))
+
+
+def _say_what_changed(index, hits):
+    """Of the files of what was found: that they have changed, or gone, since they were read."""
+    documents = sorted({hit["document"] for some in hits for hit in some if "document" in hit})
+    sources = {*index.rows.sources.of(documents)} - {None}
+    states = {source.path: source.state() for source in sorted(sources)}
+    for state, what in (("changed", "have changed"), ("gone", "are gone")):
+        if paths := [path for path, found in states.items() if found == state]:
+            print(
+                f"{len(paths)} of the {len(states)} files of these passages {what} since they "
+                f"were indexed, such as {paths[0]}: what is shown is as it was then. "
+                "bert_tf2 index --append reads them again",
+                file=sys.stderr,
+            )
 
 
 def _queries(flags):

@@ -20,11 +20,13 @@ class Documents(NamedTuple):
             file's name that are no UTF-8 are escaped, as `\\xe9`.
         texts: list of str.
         blank: how many files and rows without a letter were left out.
+        files: list of (path, how many documents are its), in their order; 0 of what has none.
     """
 
     names: list[str]
     texts: list[str]
     blank: int = 0
+    files: list[tuple[Path, int]] = ()
 
 
 def read_documents(paths, text="text", name=None, header=True, delimiter=None, encoding=None):
@@ -45,8 +47,9 @@ def read_documents(paths, text="text", name=None, header=True, delimiter=None, e
         ValueError: no documents, or files that are not as they should be.
         OSError: a file cannot be read.
     """
-    names, texts, blank = [], [], 0
+    names, texts, blank, read = [], [], 0, []
     for path in map(Path, paths):
+        first = len(texts)
         if path.suffix.lower() in examples.SUFFIXES and not path.is_dir():
             columns = [text] if name is None else [text, name]
             for line, row in examples.rows(path, columns, header, delimiter, encoding):
@@ -56,11 +59,14 @@ def read_documents(paths, text="text", name=None, header=True, delimiter=None, e
                     continue
                 texts.append(found)
                 names.append(_row_name(path, line, name, row))
+            read.append((path, len(texts) - first))
             continue
         for file in _inside(path) if path.is_dir() else [path]:
             if path.is_dir() and _is_blank(file):
                 blank += 1
+                read.append((file, 0))
                 continue
+            read.append((file, 1))
             texts.append(text_files.decode(file, encoding))
             names.append(_name(file))
     if not texts:
@@ -68,7 +74,7 @@ def read_documents(paths, text="text", name=None, header=True, delimiter=None, e
             f"Expected documents, files that end in {', '.join(SUFFIXES)} with text in them. "
             f"Received: none in {', '.join(map(str, paths))}"
         )
-    return Documents(names, texts, blank)
+    return Documents(names, texts, blank, read)
 
 
 def _name(path):

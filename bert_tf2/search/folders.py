@@ -4,15 +4,21 @@
 before. Nothing in a folder is executed.
 """
 
+import contextlib
+import hashlib
 import logging
+import re
+import shutil
 from pathlib import Path
 
 from bert_tf2 import files, locks
 from bert_tf2.messages import FileError
-from bert_tf2.search import approximate, parts
+from bert_tf2.search import approximate, fusion, parts
+from bert_tf2.search.sources import Sources
 
 LOGGER = logging.getLogger("bert_tf2")
 NAME, FORMAT = "index.json", 1
+OURS = re.compile(r"\d{5,}|graph-\w+\.usearch|sources-\w{16}\.jsonl|words-\w{16}")
 SCHEMA = {
     "format": int,
     "model": (str, None),
@@ -22,6 +28,8 @@ SCHEMA = {
     "passage_length": (int, None),
     "parts": [{"name": str, "rows": int, "documents": (int, None)}],
     "graph_file": (str, None),
+    "sources_file?": (str, None),
+    "next_part?": int,
     "expansion_search": int,
     "notes": {},
 }
@@ -39,7 +47,8 @@ def said(folder):
     found = files.read_json(file, SCHEMA)
     if found["format"] != FORMAT:
         raise FileError(f"{file}: format must be {FORMAT}. Received: {found['format']}")
-    names = [part["name"] for part in found["parts"]] + [found["graph_file"] or "graph"]
+    others = [found.get(name) or name for name in ("graph_file", "sources_file")]
+    names = [part["name"] for part in found["parts"]] + others
     if not found["parts"] or any(Path(name).name != name or name[0] == "." for name in names):
         raise FileError(f"{file}: parts must be folders in it. Received: {names}")
     return found
@@ -72,9 +81,13 @@ def load(cls, folder, encoder=None):
     index.expansion_search = found["expansion_search"]
     for part in found["parts"]:
         place = folder / part["name"]
-        index.rows.parts.append(
+        index.rows.append(
             parts.read(place, part["rows"], part["documents"], index.width, index.dtype)
         )
+    index.kept = [part.name for part in index.rows.parts]
+    if found.get("sources_file"):
+        file = folder / found["sources_file"]
+        index.rows.sources = Sources.read(file, index.rows.documents or 0)
     _read_graph(index, found["graph_file"])
     return index
 
@@ -111,7 +124,7 @@ def check_encoder(index, wholly=False):
 def save(index, folder=None):
     """Writes the index into a new folder; or what was added into the folder it came from.
 
-    What is there is never changed, and what is written counts once it is complete.
+    What is written counts once it is complete; what it has no longer is removed after that.
 
     Args:
         folder: absent or empty; or that of this index, which is the default.
@@ -129,52 +142,115 @@ def save(index, folder=None):
         wrong = "`folder` must be given for a new index" if len(index) else "The index is empty"
         raise ValueError(f"{wrong}: nothing can be saved.")
     check_encoder(index, wholly=True)
-    if index.folder is None or folder.resolve() != index.folder.resolve():
+    new = index.folder is None or folder.resolve() != index.folder.resolve()
+    if new:
         files.check_is_new(folder)
-        index.rows.parts = [part._replace(name=None) for part in index.rows.parts]
-        index.graph_file = None
+    every = [part._replace(name=None) if new else part for part in index.rows.parts]
     with locks.locked(folder, ".index.lock"):
-        _check_unchanged(index, folder)
-        for place, part in enumerate(index.rows.parts):
+        number = _next_part([] if new else index.kept, folder)
+        for place, part in enumerate(every):
             if part.name is None:
-                index.rows.parts[place] = _written(index, part, folder)
-        if index.graph is not None and not index.graph_file:
-            index.graph_file = f"graph-{index.rows.parts[-1].name}.usearch"
-            with files.new_file(folder / index.graph_file, durable=True) as draft:
+                every[place], number = _written(index, part, folder / f"{number:05d}"), number + 1
+        told = _told(index, every) | {"next_part": number}
+        if told["sources_file"]:
+            with files.new_file(folder / told["sources_file"], durable=True) as draft:
+                index.rows.sources.write(draft)
+        if told["graph_file"] and (new or not index.graph_file):
+            with files.new_file(folder / told["graph_file"], durable=True) as draft:
                 index.graph.save(str(draft))
-        files.write_json(folder / NAME, _told(index), ensure_ascii=False)
-    index.folder = folder
+        files.write_json(folder / NAME, told, ensure_ascii=False)
+        _remove_others(folder, told)
+    index.rows.parts, index.kept = every, [part.name for part in every]
+    index.folder, index.graph_file = folder, told["graph_file"]
     return folder
 
 
-def _check_unchanged(index, folder):
-    """Raises a ValueError where another process has written the folder's index in the meantime."""
-    there = [part["name"] for part in said(folder)["parts"]] if (folder / NAME).is_file() else []
-    if there != [part.name for part in index.rows.parts if part.name is not None]:
+def _next_part(kept, folder):
+    """The number of the folder's next part, which none has had yet.
+
+    Raises a ValueError where another process has written its index in the meantime.
+    """
+    found = said(folder) if (folder / NAME).is_file() else {"parts": []}
+    if [part["name"] for part in found["parts"]] != kept:
         raise ValueError(
             f"{folder} was changed by another process since it was loaded: load it again, and add "
             "to that."
         )
-
-
-def _written(index, part, folder):
-    """A part on the disk, in a folder of its own."""
     taken = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
-    place = folder / f"{max(taken, default=-1) + 1:05d}"
+    return max(found.get("next_part", 0), max(taken, default=-1) + 1)
+
+
+def _written(index, part, place):
+    """A part on the disk, in a folder of its own."""
     parts.write(part, place)
     documents = None if part.documents is None else len(part.documents)
     return parts.read(place, len(part.vectors), documents, index.width, index.dtype)
 
 
-def _told(index):
+def _told(index, every):
+    """What index.json says of an index with these parts."""
     kept = [
         {
             "name": part.name,
             "rows": len(part.vectors),
             "documents": None if part.documents is None else len(part.documents),
         }
-        for part in index.rows.parts
+        for part in every
     ]
-    return {"format": FORMAT, "parts": kept} | {
-        name: getattr(index, name) for name in SCHEMA if name not in ("format", "parts")
+    key, graph_file = _key(every), index.graph_file
+    if index.graph is not None and not graph_file:
+        graph_file = f"graph-{key}.usearch"
+    own = {
+        "format": FORMAT,
+        "parts": kept,
+        "graph_file": graph_file,
+        "sources_file": f"sources-{key}.jsonl" if index.rows.sources.any() else None,
     }
+    names = (name for name in SCHEMA if name not in own and not name.endswith("?"))
+    return own | {name: getattr(index, name) for name in names}
+
+
+def _key(every):
+    """What is in the names of files that are of just these parts, in their order."""
+    names = [part.name for part in every]
+    return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
+
+
+def _remove_others(folder, told):
+    """What an index had before, or an interrupted process has left."""
+    names = {part["name"] for part in told["parts"]} | {told["graph_file"], told["sources_file"]}
+    for path in folder.iterdir():
+        if OURS.fullmatch(path.name) and path.name not in names:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+
+
+# === Words ========================================================================================
+
+
+def words_of(index):
+    """The `WordIndex` of an index's passages.
+
+    It is written into the folder of an index that is saved, where that can be written, and read
+    from there the next time.
+
+    Raises:
+        ImportError, ValueError: as `WordIndex`.
+    """
+    names = [part.name for part in index.rows.parts]
+    place = (
+        index.folder and names == index.kept and index.folder / f"words-{_key(index.rows.parts)}"
+    )
+    if place and place.is_dir():
+        try:
+            return fusion.WordIndex.opened(place, len(index))
+        except ImportError:
+            raise
+        except Exception as error:  # whatever a damaged one, or one of another version, leads to
+            LOGGER.warning("%s cannot be read, and is not used: %s", place, error)
+            place = None
+    texts = [found["text"] for found in index.rows.passages(range(len(index)))]
+    made = fusion.WordIndex(texts)
+    if place:
+        with contextlib.suppress(OSError), files.new_folder(place) as draft:
+            made.save(draft)
+    return made

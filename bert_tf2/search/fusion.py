@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 
+from bert_tf2 import files
 from bert_tf2.messages import shorten
 
 K = 60  # of Cormack, Clarke & Büttcher 2009, who introduced the fusion
@@ -59,18 +60,31 @@ class WordIndex:
     """
 
     def __init__(self, texts):
-        try:
-            import bm25s
-        except ImportError as error:
-            raise ImportError(
-                "Ranking by words needs the package bm25s: pip install bm25s, or this project with "
-                "its extra `search`."
-            ) from error
-        tokens = [words(text) for text in texts]
+        library, tokens = _library(), [words(text) for text in texts]
         if not any(tokens):
             raise ValueError("A text or more must have words. Received: none")
-        self.index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
+        self.index = library.BM25(method="lucene", k1=1.5, b=0.75)
         self.index.index(tokens, show_progress=False)
+
+    def save(self, folder):
+        """Writes what `opened` reads into a folder."""
+        self.index.save(folder, show_progress=False)
+
+    @classmethod
+    def opened(cls, folder, texts):
+        """That in a folder, of so many texts, whose arrays stay on the disk.
+
+        Raises:
+            ImportError: `bm25s` is not installed.
+            ValueError: it is of another number of texts; and whatever a damaged one has the
+                package raise.
+        """
+        found = cls.__new__(cls)
+        files.check_tree(folder)
+        found.index = _library().BM25.load(folder, mmap=True, show_progress=False)
+        if (held := found.index.scores["num_docs"]) != texts:
+            raise ValueError(f"{folder} must be of {texts} texts. Received: {held}")
+        return found
 
     def nearest(self, query, top_k):
         """The texts that share words with a query.
@@ -87,3 +101,14 @@ class WordIndex:
         there = np.flatnonzero(scores > 0)
         order = there[np.lexsort((there, -scores[there]))][:top_k]
         return scores[order], order
+
+
+def _library():
+    try:
+        import bm25s
+    except ImportError as error:
+        raise ImportError(
+            "Ranking by words needs the package bm25s: pip install bm25s, or this project with its "
+            "extra `search`."
+        ) from error
+    return bm25s

@@ -13,6 +13,22 @@ def are_texts(queries):
     return are == {True}
 
 
+def checked_names(names):
+    """Names as an index has them, a set; a TypeError for one str."""
+    return {sound(name) for name in listed(names, "names")}
+
+
+def sound(name):
+    """A name as UTF-8 can hold it: half of a surrogate pair becomes an escape, `\\udce9`."""
+    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def check_sources(sources, texts):
+    """Raises a ValueError unless there is a source, or None, for each text."""
+    if sources is not None and len(sources) != len(texts):
+        raise ValueError(f"`sources` must be one a text, {len(texts)}. Received: {len(sources)}")
+
+
 def texts_and_names(texts, names=None, first=0):
     """Texts and a name for each, as UTF-8 can hold them: two lists of str.
 
@@ -34,6 +50,4 @@ def texts_and_names(texts, names=None, first=0):
     if strange := [text for text in (*texts, *names) if not isinstance(text, str)]:
         raise ValueError(f"`texts` and `names` must be str. Received: {shorten(strange[0])}")
     # A text is what `encode` has of it; names stay apart from each other.
-    return list(map(whole, texts)), [
-        name.encode("utf-8", "backslashreplace").decode("utf-8") for name in names
-    ]
+    return list(map(whole, texts)), list(map(sound, names))

@@ -8,7 +8,7 @@ import numpy as np
 from bert_tf2.messages import shorten
 from bert_tf2.scoring import vectors
 from bert_tf2.scoring.arrays import checked_count
-from bert_tf2.search import approximate, folders, fusion, given, parts
+from bert_tf2.search import approximate, folders, fusion, given, parts, updates
 from bert_tf2.text.passages import passages
 
 DTYPES = ("float32", "float16")
@@ -56,7 +56,8 @@ class Index:
         self.width = encoder.width if encoder else None
         self.rows, self.graph = parts.Rows(), None
         self.expansion_search = approximate.LOOKED_AT
-        self.folder = self.graph_file = self._words = None
+        self.folder = self.graph_file = self.words = None
+        self.kept = []  # names of the parts in the folder, as it was when it was read or written
 
     def _checked_length(self, length):
         most = self.encoder.preprocessor.max_length
@@ -76,10 +77,20 @@ class Index:
 
     load = classmethod(folders.load)
     save = folders.save
+    remove = updates.remove
+    drop = updates.drop
 
     # === What is in it ============================================================================
 
-    def add(self, texts=None, names=None, vectors=None, batch_size=32, show_progress_bar=False):
+    def add(
+        self,
+        texts=None,
+        names=None,
+        vectors=None,
+        batch_size=32,
+        show_progress_bar=False,
+        sources=None,
+    ):
         """Adds texts, or vectors.
 
         Args:
@@ -89,6 +100,8 @@ class Index:
                 is kept as an escape, `\\udce9`.
             vectors: (n, D), of texts one each, which are then not cut; default: the encoder's.
             batch_size, show_progress_bar: as of `encode`.
+            sources: of each text the `search.sources.Source` of its file, or None; those of a file
+                after one another.
 
         Returns:
             int: how many vectors were added.
@@ -101,6 +114,7 @@ class Index:
         before = self.rows.documents
         if texts is not None:
             texts, names = given.texts_and_names(texts, names, before or 0)
+        given.check_sources(sources, texts or ())
         if self.rows.parts and (texts is None) != (before is None):
             raise ValueError("All of an index must have texts, or none. Received: the other")
         found, places = vectors, None
@@ -114,8 +128,8 @@ class Index:
         documents = None if texts is None else list(zip(names, texts, strict=True))
         places = None if texts is None else np.array(places, "int64")
         self.width = found.shape[1]
-        self.rows.parts.append(parts.Part(found, documents, places))
-        self.graph = self.graph_file = self._words = None
+        self.rows.append(parts.Part(found, documents, places), sources)
+        self.graph = self.graph_file = self.words = None
         return len(found)
 
     def _encoded(self, texts, batch_size, verbose):
@@ -253,22 +267,20 @@ class Index:
         return self.rows.nearest_of(queries, found, top_k, name)
 
     def _fused(self, query, ids, many):
-        if self._words is None:
-            self._words = fusion.WordIndex(
-                [self.rows.passage(int(row))["text"] for row in range(len(self))]
-            )
-        by_words = self._words.nearest(query, many)[1]
+        if self.words is None:
+            self.words = folders.words_of(self)
+        by_words = self.words.nearest(query, many)[1]
         ids, scores = fusion.reciprocal_rank_fusion([ids, by_words], many)
         return scores, ids
 
     def _reranked(self, reranker, query, ids, batch_size):
-        texts = [self.rows.passage(int(row))["text"] for row in ids]
+        texts = [found["text"] for found in self.rows.passages(ids)]
         ranked = reranker.rank(query, texts, batch_size=batch_size)
         scores = np.array([hit["score"] for hit in ranked], "float32")
         return scores, np.array([ids[hit["corpus_id"]] for hit in ranked])
 
     def _hits(self, scores, ids):
         return [
-            {"corpus_id": int(row), "score": float(score), **self.rows.passage(int(row))}
-            for row, score in zip(ids, scores, strict=True)
+            {"corpus_id": int(row), "score": float(score), **found}
+            for row, score, found in zip(ids, scores, self.rows.passages(ids), strict=True)
         ]

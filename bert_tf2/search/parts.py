@@ -5,6 +5,7 @@ text a line, `lines.npy`, where each line begins, and `places.npy`, int64 (n, 3)
 document, and the first character of its passage and the one behind the last.
 """
 
+import itertools
 import json
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from bert_tf2 import files
 from bert_tf2.messages import FileError
 from bert_tf2.scoring import vectors
 from bert_tf2.search import exact
+from bert_tf2.search.sources import Sources
 
 
 class Part(NamedTuple):
@@ -33,29 +35,28 @@ class Part(NamedTuple):
 
 
 class Documents:
-    """Names and texts in a file, read when they are asked for."""
+    """Names and texts in a file, read when they are asked for.
+
+    The file is mapped: it can be read as long as this is there, even where it is removed since.
+    """
 
     def __init__(self, file, lines):
         self.file, self.lines = file, lines
+        self.content = np.memmap(file, mode="r")
 
     def __len__(self):
         return len(self.lines) - 1
 
     def __iter__(self):
-        with open(self.file, "rb") as file:
-            yield from map(self._row, file)
-
-    def _row(self, line):
-        row = files.parse_json(line, self.file, {"name": str, "text": str})
-        return row["name"], row["text"]
+        return (self[number] for number in range(len(self)))
 
     def __getitem__(self, number):
         if not 0 <= number < len(self):
             raise IndexError(number)
-        begin, end = (int(x) for x in self.lines[number : number + 2])
-        with open(self.file, "rb") as file:
-            file.seek(begin)
-            return self._row(file.read(end - begin))
+        begin, end = (max(int(x), 0) for x in self.lines[number : number + 2])
+        line = self.content[begin:end].tobytes()
+        row = files.parse_json(line, self.file, {"name": str, "text": str})
+        return row["name"], row["text"]
 
 
 class Rows:
@@ -63,10 +64,11 @@ class Rows:
 
     Attributes:
         parts: list of `Part`.
+        sources: `Sources` of the texts.
     """
 
     def __init__(self):
-        self.parts = []
+        self.parts, self.sources = [], Sources()
 
     def __len__(self):
         return sum(len(part.vectors) for part in self.parts)
@@ -78,10 +80,30 @@ class Rows:
             return None
         return sum(len(part.documents) for part in self.parts)
 
-    def names(self):
-        """Yields the names of the texts, in order."""
+    def append(self, part, sources=None):
+        """Puts a part behind the others; `sources` as of `Index.add`."""
+        count = len(part.documents or ())
+        each = itertools.groupby(sources or [None] * count)
+        self.parts.append(part)
+        self.sources.runs += [(source, len([*run])) for source, run in each]
+
+    def texts(self):
+        """Yields name and text of each text, in order."""
         for part in self.parts:
-            yield from (name for name, _ in part.documents or ())
+            yield from part.documents or ()
+
+    def without(self, gone):
+        """The same without some texts, booleans (documents,); parts that had them are others."""
+        found, first = Rows(), 0
+        for part in self.parts:
+            some = gone[first : first + len(part.documents)]
+            first += len(some)
+            if kept := _without(part, some) if some.any() else part:
+                found.parts.append(kept)
+            else:
+                gone[first - len(some) : first] = True  # a text without a passage goes, too
+        found.sources = self.sources.without(gone)
+        return found
 
     def nearest(self, queries, top_k, name):
         """As `search.nearest`, in all parts."""
@@ -104,18 +126,30 @@ class Rows:
         places = [self.place(int(row)) for row in rows]
         return np.array([self.parts[part].vectors[i] for part, i in places], "float32")
 
-    def passage(self, row):
-        """Where a row's text stands: a dict of `name`, `document`, `start`, `end`, `text`.
+    def passages(self, rows):
+        """Where the texts of rows stand: dicts of `name`, `document`, `start`, `end`, `text`.
 
-        Of vectors alone it is empty. Raises a ValueError where a file says what cannot be.
+        Each text is read once. Of vectors alone the dicts are empty. Raises a ValueError where a
+        file says what cannot be.
         """
-        number, place = self.place(row)
+        found, read = {}, (None, None)
+        for row in sorted({int(row) for row in rows}):
+            number, place = self.place(row)
+            part = self.parts[number]
+            if part.places is None:
+                found[row] = {}
+                continue
+            document = int(part.places[place, 0])
+            if read[0] != (number, document):
+                there = 0 <= document < len(part.documents)
+                read = (number, document), part.documents[document] if there else None
+            found[row] = self._passage(number, place, read[1])
+        return [found[int(row)] for row in rows]
+
+    def _passage(self, number, place, read):
         part = self.parts[number]
-        if part.places is None:
-            return {}
         document, start, end = (int(x) for x in part.places[place])
-        there = 0 <= document < len(part.documents)
-        name, text = part.documents[document] if there else ("", "")
+        there, (name, text) = read is not None, read or ("", "")
         if not there or not 0 <= start <= end <= len(text):
             raise FileError(
                 f"The places of part {part.name} must be passages of its {len(part.documents)} "
@@ -132,6 +166,17 @@ class Rows:
                 return number, row
             row -= len(part.vectors)
         raise ValueError(f"A row must be below {len(self)}. Received: {row + len(self)}")
+
+
+def _without(part, gone):
+    """A part without some of its texts, booleans (documents,); None where no passage is left."""
+    rows, number = np.flatnonzero(~gone[part.places[:, 0]]), np.cumsum(~gone) - 1
+    if not rows.size:
+        return None
+    places = np.array(part.places[rows])
+    places[:, 0] = number[places[:, 0]]
+    kept = [part.documents[i] for i in np.flatnonzero(~gone)]
+    return Part(np.array(part.vectors[rows]), kept, places)
 
 
 def best(scores, rows, top_k):

@@ -78,8 +78,7 @@ def test_tables_are_added_and_written(made, notes, checkpoint, tmp_path, capsys)
     more = ("--append", "--name_column=id", notes / "rows.csv", notes / "a.md")
     shell.runs("index", f"--index_dir={folder}", *more)
     said = capsys.readouterr()
-    assert "3 texts in 3 passages of 16 numbers, " in said.out
-    assert f"has 1 of these 3 texts already, by their names, such as {notes}/a.md" in said.err
+    assert "2 texts in 2 passages of 16 numbers, 1 that have not changed, 3 passages" in said.out
     out = tmp_path / "hits.csv"
     questions = f"--input_file={notes / 'questions.txt'}"
     shell.runs("search", f"--index_dir={folder}", questions, "--top_k=3", f"--output_file={out}")
@@ -150,6 +149,54 @@ def test_the_part_that_is_shown():
     assert text[end] == " "
     assert snippets.excerpt("rain", "tea") == (0, 4)
     assert snippets.marked("Kettles and tea", "a kettle", str.upper) == "KETTLES and tea"
+
+
+def test_files_that_change(checkpoint, tmp_path, capsys, monkeypatch):
+    """`search` says so, and --append puts what is there now in the place of what was."""
+    pytest.importorskip("bm25s")
+    monkeypatch.chdir(tmp_path)
+    folder, index = tmp_path / "notes", ["--index_dir=index"]
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.txt", "b.txt", "sub/c.txt"):
+        (folder / name).write_text(f"tea of {name}")
+    rows = tmp_path / "rows.csv"
+    rows.write_text("id,text\nx,the kettle\ny,stone\n")
+    shell.runs("index", f"--preset={checkpoint}", *index, "--name_column=id", "notes", "rows.csv")
+
+    def found(name="text"):
+        said = {hit[name] for hit in hits(capsys, *index, "--top_k=9", "--hybrid", "tea")}
+        return said, capsys.readouterr().err
+
+    os.utime(folder / "a.txt", ns=(0, 0))  # touched, and the same
+    assert found() == ({*(f"tea of {n}" for n in ("a.txt", "b.txt", "sub/c.txt")), "the kettle",
+                        "stone"}, "")  # fmt: skip
+    (folder / "a.txt").write_text("rain of a.txt")
+    (folder / "b.txt").unlink()
+    rows.write_text("id,text\nx,the kettle\nz,stones anew\n")
+    shell.runs("search", *index, "--top_k=9", "tea")
+    said = capsys.readouterr().err
+    for count, what, name in ((2, "have changed", "a.txt"), (1, "are gone", "b.txt")):
+        assert f"{count} of the 4 files of these passages {what} since" in said
+        assert f"such as {folder}/{name}: what is shown" in said
+    capsys.readouterr()
+    shell.runs("index", *index, "--append", "--name_column=id", "notes", "rows.csv")
+    said = capsys.readouterr().out
+    assert (
+        "2 texts in 2 passages of 16 numbers in the place of 3, 2 that have not changed, 4" in said
+    )
+    want = ({"rain of a.txt", "tea of sub/c.txt", "the kettle", "stones anew"}, "")
+    assert found() == want
+    shell.runs("index", *index, "--append", "--name_column=id", "notes", "rows.csv")
+    assert "0 texts in 0 passages of 16 numbers, 4 that have not changed" in capsys.readouterr().out
+    assert found() == want
+    monkeypatch.chdir(folder / "sub")  # another file of the same name, and one by another path
+    (folder / "sub" / "notes").mkdir()
+    (folder / "sub" / "notes" / "a.txt").write_text("late")
+    index = [f"--index_dir={tmp_path / 'index'}"]
+    shell.runs("index", *index, "--append", "notes", "c.txt")
+    said = capsys.readouterr()
+    assert "2 texts in 2 passages of 16 numbers in the place of 1" in said.out
+    assert "1 of these names are of texts of other files, too, such as notes/a.txt" in said.err
 
 
 def test_names_that_are_no_utf8(checkpoint, tmp_path, capsys):

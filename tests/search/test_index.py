@@ -62,7 +62,7 @@ def test_hits_are_passages_with_their_places(index, encoder):
 
 def test_words_are_fused_with_vectors(index):
     pytest.importorskip("bm25s")
-    texts = [index.rows.passage(row)["text"] for row in range(len(index))]
+    texts = [found["text"] for found in index.rows.passages(range(len(index)))]
     dense = [hit["corpus_id"] for hit in index.search("late tea", top_k=100)]
     by_words = fusion.WordIndex(texts).nearest("late tea", 100)[1]
     rows, scores = fusion.reciprocal_rank_fusion([dense, by_words], 5)

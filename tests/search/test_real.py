@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from pathlib import Path
 
 import numpy as np
 import pages
@@ -16,20 +15,28 @@ pytestmark = pytest.mark.full
 
 
 def test_these_pages_answer(minilm, tmp_path, capsys):
-    """`make search` by its parts: a page that answers comes first for two of its questions."""
+    """`make search` by its parts: of each question the first or second passage answers it."""
     pytest.importorskip("bm25s")
     lines = (pages.ROOT / "Makefile").read_text("utf-8").replace("\\\n", " ").splitlines()
     asked = next(line for line in lines if line.startswith("QUESTIONS"))
     questions = shlex.split(asked.split("?=")[1])
     index = tmp_path / "pages"
     how = [f"--preset={minilm}", f"--index_dir={index}", "--passage_length=128"]
-    shell.runs("index", *how, *(pages.ROOT / name for name in ("README.md", "docs")))
+    names = (
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs",
+        "benchmarks/README.md",
+        "checkpoints/README.md",
+    )
+    shell.runs("index", *how, *(pages.ROOT / name for name in names))
     capsys.readouterr()
     shell.runs("search", f"--index_dir={index}", "--hybrid", "--json_lines", *questions)
     hits = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    best = {hit["query"]: hit for hit in hits if hit["rank"] == 1}
-    assert "after a kill" in " ".join(best[questions[0]]["text"].split())
-    assert Path(best[questions[2]]["name"]).name in ("house.md", "tasks.md")
+    answers = ("end with the same weights", "safetensors", "`prepare`, `losses` and `answers`")
+    for question, answer in zip(questions, answers, strict=True):
+        best = [hit["text"] for hit in hits if hit["query"] == question and hit["rank"] <= 2]
+        assert any(answer in " ".join(text.split()) for text in best)
     assert cli.main(["search", f"--index_dir={index}", "tea " * 300]) == 0  # cut, and said
 
 

@@ -1,0 +1,101 @@
+"""What goes out of an index: texts by their names, and those that others stand in for."""
+
+import os
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from bert_tf2.messages import shorten
+from bert_tf2.search import given
+
+
+def remove(index, names):
+    """Takes out all texts of some names.
+
+    Args:
+        names: a list of str.
+
+    Returns:
+        int: how many texts these were.
+
+    Raises:
+        ValueError: a name that no text has.
+        TypeError: one str in the place of a list.
+    """
+    names = given.checked_names(names)
+    found = [i for i, (name, _) in enumerate(index.rows.texts()) if name in names]
+    if strange := names - {name for name, _ in index.rows.texts()}:
+        raise ValueError(
+            f"`names` must be of texts in the index. Received: {shorten(min(strange))}"
+        )
+    return drop(index, found)
+
+
+def drop(index, documents):
+    """Takes out texts by their numbers, as hits have them in `document`; says how many."""
+    gone = np.zeros(index.rows.documents or 0, bool)
+    gone[documents] = True
+    if gone.any():
+        index.rows = index.rows.without(gone)
+        index.graph = index.graph_file = index.words = None
+    return int(gone.sum())
+
+
+# === Texts that are read again ====================================================================
+
+
+class Update(NamedTuple):
+    """What an addition comes to.
+
+    Attributes:
+        gone: numbers of the index's texts that it stands in for, or whose file is gone.
+        new: numbers of the given texts that the index has not.
+        same: how many it has.
+        twice: names that texts of other files have, too, which stay.
+    """
+
+    gone: list
+    new: list
+    same: int
+    twice: list
+
+
+def update(rows, names, texts, sources, by_name=False, folders=()):
+    """What there is to do where texts are added to those of an index.
+
+    A text stands in for those of its file; of an index that does not say its files, or where names
+    are the texts' own, for those of its name.
+
+    Args:
+        rows: `parts.Rows`. names, texts: lists of str. sources: list of `Source`, their files.
+        by_name: whether a name tells which text it is, whatever file it is in.
+        folders: whose files that are gone are gone from the index, too.
+
+    Returns:
+        `Update`.
+    """
+    paths, known = {source.path for source in sources}, {*names}
+    wanted, matched = Counter(zip(names, texts, strict=True)), Counter()
+    folders = [os.path.join(os.path.abspath(folder), "") for folder in folders]
+    gone, twice = [], set()
+    every = zip(rows.texts(), rows.sources.each(), strict=True)
+    for number, ((name, text), source) in enumerate(every):
+        path = source.path if source else None
+        named = name in known and (path is None or by_name)
+        if not (named or path in paths or _went(path, folders)):
+            twice |= {name} & known
+        elif matched[name, text] < wanted[name, text]:
+            matched[name, text] += 1
+        else:
+            gone.append(number)
+    same, new = matched.total(), []
+    for number, pair in enumerate(zip(names, texts, strict=True)):
+        matched[pair] -= 1
+        if matched[pair] < 0:
+            new.append(number)
+    return Update(gone, new, same, sorted(twice))
+
+
+def _went(path, folders):
+    return path is not None and path.startswith(tuple(folders)) and not os.path.exists(path)
