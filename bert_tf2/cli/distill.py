@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bert_tf2.cli import console, run_flags, scores, task_files, training_runs
+from bert_tf2.cli import console, row_set, run_flags, scores, task_files, training_runs
 from bert_tf2.cli.flags import UsageError, require
 from bert_tf2.cli.showing import number
 from bert_tf2.files import new_file, write_json
@@ -117,7 +117,7 @@ def _train(flags, teacher, student, rows, weights, folder, strategy):
         )
     shares = ", ".join(f"{n} {w:g}" for n, w in distiller.shares.items() if w)
     print(f"\n{rows.about}: {shares}", flush=True)
-    history = distiller.fit(
+    history = row_set.placed(distiller.fit, teacher.task, [rows])(
         rows.x,
         rows.labels,
         batch_size=flags.train_batch_size,

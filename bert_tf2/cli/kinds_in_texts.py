@@ -3,7 +3,7 @@
 import math
 
 from bert_tf2.cli.kinds import Kind
-from bert_tf2.cli.tag_files import is_entity_tag
+from bert_tf2.data.class_names import is_scheme, part, untagged
 from bert_tf2.data.conll import check_cells, write_conll
 from bert_tf2.scoring import classification, entities, questions
 
@@ -92,12 +92,12 @@ class Tags(Kind):
         return model.classes
 
     def given(self, model, answers):
-        count = max((i + 1 for i, word in enumerate(answers["words"]) if word), default=0)
-        return [tag.decode() or "O" for tag in answers["tags"][:count]]
+        return [tag.decode() for tag in answers["tags"] if tag]  # a word has one, and filling none
 
     def like(self, gold, model, answers):
         if _is_tags(gold):
-            return _of_length(self.given(model, answers), len(gold))
+            given = _of_length(self.given(model, answers), len(gold), model.classes)
+            return given if _are_own([gold], model) else _as_iob2(given, model)
         return [(e["start"], e["end"], e["entity_group"]) for e in _entities(answers)]
 
     def badness(self, model, gold, answers):
@@ -134,16 +134,23 @@ class Tags(Kind):
         return "; ".join(found) or "-"
 
     def score(self, model, rows, answers):
-        """Of entities as conlleval; of other tags, such as parts of speech, as of classes."""
+        """Of entities as conlleval; of other tags, such as parts of speech, as of classes.
+
+        A file's tags are IOB2, whatever they were, and the model's are read as IOB2, whatever they
+        are: as conlleval reads both.
+        """
         pairs = list(zip(rows.labels, answers, strict=True))
-        given = [self.like(gold, model, found) for gold, found in pairs]
         if "words" not in rows.columns:
+            given = [self.like(gold, model, found) for gold, found in pairs]
             texts = zip(rows.columns["text"], rows.labels, given, strict=True)
             gold, given = zip(*(_of_characters(*row) for row in texts), strict=True)
             found = entities.score(list(gold), list(given))
             return {name: value for name, value in found.items() if name != "accuracy"}
-        if all(is_entity_tag(name) for name in model.classes):
-            return entities.score(rows.labels, given)
+        given = [
+            _of_length(self.given(model, found), len(gold), model.classes) for gold, found in pairs
+        ]
+        if not _are_own(rows.labels, model):
+            return entities.score(rows.labels, [_as_iob2(row, model) for row in given])
         flat = ([tag for row in side for tag in row] for side in (rows.labels, given))
         return classification.scores(*flat)
 
@@ -152,14 +159,18 @@ class Tags(Kind):
             check_cells(f"{path}, line {line}, for --output_dir", words)
 
     def write(self, folder, model, rows, answers, overwrite):
-        """predictions.txt: columns of words, the gold tags if there are some, and those given."""
+        """predictions.txt: columns of words, the gold tags if there are some, and those given; of
+        entities beside gold tags both as IOB2."""
         given = [self.given(model, found) for found in answers]
         words = rows.columns.get("words") or [
             [word.decode("utf-8", "replace") for word in found["words"][: len(tags)]]
             for found, tags in zip(answers, given, strict=True)
         ]
-        given = [_of_length(*pair) for pair in zip(given, map(len, words), strict=True)]
+        pairs = zip(given, map(len, words), strict=True)
+        given = [_of_length(*pair, model.classes) for pair in pairs]
         gold = [rows.labels] if rows.labels and "words" in rows.columns else []
+        if gold and not _are_own(rows.labels, model):
+            given = [_as_iob2(row, model) for row in given]
         path = folder / self.files[0]
         write_conll(path, words, *gold, given, overwrite=overwrite)
         return [path]
@@ -170,16 +181,29 @@ def _is_tags(gold):
     return bool(gold) and isinstance(gold[0], str)
 
 
+def _are_own(gold, model):
+    """Whether gold tags are a model's own names, and no entities as IOB2."""
+    return not is_scheme(model.classes) and {*model.classes}.issuperset(
+        tag for row in gold for tag in row
+    )
+
+
+def _as_iob2(tags, model):
+    from bert_tf2.data.tag_schemes import as_iob2
+
+    return as_iob2(tags, model.classes)
+
+
 def _places(tags):
     """(type, start, end) of each entity; of tags that are none, each word that is not "O"."""
-    if all(map(is_entity_tag, tags)):
+    if all(tag == "O" or part(tag)[0] in ("B", "I") for tag in tags):
         return entities.entities(tags)
     return [(tag, i, i + 1) for i, tag in enumerate(tags) if tag != "O"]
 
 
-def _of_length(tags, length):
-    """Words without a piece at the end of a text have the tag "O"."""
-    return (tags + ["O"] * length)[:length]
+def _of_length(tags, length, names):
+    """Empty words at the end of a text are not told from what fills it up, and have no tag."""
+    return (tags + [untagged(names)] * length)[:length]
 
 
 def _of_characters(text, *sides):

@@ -10,6 +10,7 @@ import itertools
 from pathlib import Path
 
 from bert_tf2.cli import rows
+from bert_tf2.cli.column_flags import check_table, check_used
 from bert_tf2.data import examples, json_lines, tables
 from bert_tf2.data.text_files import TextFile
 
@@ -20,9 +21,11 @@ def texts(flags, path):
         found = rows.texts(None)(flags, path, False)
         yield from (dict(zip(found.columns, row, strict=True)) for row in found)
     elif str(path).lower().endswith(".txt"):
+        check_used(flags, path, "lines of text")
         lines = tables.lines(TextFile(path, flags.encoding))
         yield from ({"text": line} for _, line in lines if line.strip())
     else:
+        check_table(flags, path)
         sides = {"text": flags.text_column, "text_pair": flags.text_pair_column}
         sides = {name: column for name, column in sides.items() if column is not None}
         how = (flags.header, flags.delimiter, flags.encoding)
@@ -31,21 +34,11 @@ def texts(flags, path):
             yield {n: json_lines.text(where, column, row[column]) for n, column in sides.items()}
 
 
-def tagged(flags, path):
-    """Words, or texts, see `rows.tagged`."""
-    from bert_tf2.data.conll import sequences
-
-    if rows.form_of_tags(flags, path, False) == "texts":
-        yield from texts(flags, path)
-    else:
-        for _, words, _ in sequences(path, comment=flags.comment, encoding=flags.encoding):
-            yield {"words": words}
-
-
 def questions(flags, path):
     """Questions and their contexts, see `rows.questions`."""
     from bert_tf2.data.squad import each
 
+    check_used(flags, path, "questions")
     for _, _, question, context in each(path, encoding=flags.encoding):
         yield {"question": question, "context": context}
 
@@ -54,6 +47,7 @@ def choices(flags, path):
     """Texts with choices, see `rows.choices`."""
     from bert_tf2.data.choices import check_count, each
 
+    check_used(flags, path, "choices")
     count = None
     for context, options, _, where in each(path, False, flags.encoding):
         count = count or len(options)

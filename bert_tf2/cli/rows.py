@@ -6,13 +6,12 @@ A reader takes flags, a path, whether labels are wanted, and the names that labe
 from collections import Counter
 from pathlib import Path
 
+from bert_tf2.cli.column_flags import check_table, check_used
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.cli.label_columns import check_glue, label_columns, orders
 from bert_tf2.cli.row_set import Rows
-from bert_tf2.cli.tag_files import check_kinds, kind_of, scheme_of_file
 from bert_tf2.cli.vector_losses import label_kind
 from bert_tf2.data import json_lines, tables
-from bert_tf2.data.class_names import some
 from bert_tf2.data.examples import read_examples
 from bert_tf2.data.examples import rows as rows_of
 from bert_tf2.data.label_cells import LabelReader
@@ -31,14 +30,18 @@ def texts(kind, follows=False):
 
     def read(flags, path, labelled, names=None):
         if "glue" in flags and flags.glue:
+            check_used(flags, path, "a task of GLUE")
             if labelled:
                 check_glue(path, flags, kind, names)
             return _glue(flags, path, labelled)
         if not labelled and str(path).lower().endswith(".txt"):
+            check_used(flags, path, "lines of text")
             lines = tables.lines(TextFile(path, flags.encoding))
             return of_texts([line for _, line in lines if line.strip()])
         if labelled and kind == "number" and is_sts(path) and len(names or "1") == 1:
+            check_used(flags, path, "STS-B's own file")
             return _of_examples(read_sts(path))
+        check_table(flags, path, () if kind else ("label_column",))
         label = None
         if labelled and follows and names is None:
             names = orders(flags)
@@ -70,10 +73,12 @@ def alike(flags, path, labelled, names=None):
     from bert_tf2.data.beir import is_beir, read_beir
 
     if labelled and Path(path).is_dir() and is_beir(path):
+        check_used(flags, path, "BEIR's folder")
         found = read_beir(path)
         about = f"{len(found.queries)} queries, {len(found.corpus)} texts"
         return Rows({"text": list(found.queries.values())}, None, about, found)
     if labelled and is_sts(path):
+        check_used(flags, path, "STS-B's own file")
         return _of_examples(read_sts(path))
     sides = flags.text_column.split(",")
     sides += [flags.text_pair_column] * (flags.text_pair_column is not None)
@@ -90,6 +95,7 @@ def alike(flags, path, labelled, names=None):
 
 def _to_learn_from(flags, path, sides, kind):
     """Rows of any number of texts, with labels of that kind or without."""
+    check_table(flags, path, () if kind else ("label_column",))
     labels = None if kind is None else LabelReader(kind, flags.label_column, None, ",")
     columns, found = {side: [] for side in sides}, []
     wanted = [*sides, *(labels.columns if labels else ())]
@@ -102,7 +108,7 @@ def _to_learn_from(flags, path, sides, kind):
     names = ["text", "text_pair", *(f"text_{i}" for i in range(3, len(sides) + 1))]
     columns = dict(zip(names, columns.values(), strict=False))
     about = f"{len(columns['text'])} rows of {len(sides)} text{'s'[: len(sides) - 1]}"
-    return Rows(columns, found if labels else None, about + _counted(found))
+    return Rows(columns, found if labels else None, about + counted(found))
 
 
 def label_names(given):
@@ -140,7 +146,7 @@ def of_arguments(model, given):
 
 def _of_examples(found):
     pairs = {} if found.pairs is None else {"text_pair": found.pairs}
-    about = f"{len(found)} {'pairs' if pairs else 'texts'}{_counted(found.labels)}"
+    about = f"{len(found)} {'pairs' if pairs else 'texts'}{counted(found.labels)}"
     return Rows({"text": found.texts} | pairs, found.labels, about, found)
 
 
@@ -163,6 +169,7 @@ def choices(flags, path, labelled, names=None):
     """Contexts with several endings: SWAG, RACE, CommonsenseQA, JSON Lines (`read_choices`)."""
     from bert_tf2.data.choices import check_count, read_choices
 
+    check_used(flags, path, "choices")
     found = read_choices(path, labelled, flags.encoding)
     for where, options in zip(found.places, found.choices, strict=True):
         check_count(where, options, len(found.choices[0]))
@@ -175,6 +182,7 @@ def questions(flags, path, labelled, names=None):
     """Questions to texts: SQuAD 1.1 or 2.0, or the same in JSON Lines (`read_squad`)."""
     from bert_tf2.data.squad import read_squad
 
+    check_used(flags, path, "questions")
     found = read_squad(path, labelled, flags.encoding)
     columns = {"question": found.questions, "context": found.contexts}
     about, labels = f"{len(found)} questions", None
@@ -185,72 +193,7 @@ def questions(flags, path, labelled, names=None):
     return Rows(columns, labels, about, found, found.articles, found.places)
 
 
-def tagged(flags, path, labelled, names=None):
-    """Words with tags, in CoNLL's columns or JSON Lines; or JSON Lines of texts with entities.
-
-    Without labels also texts, as for classes: a .txt file has columns if all its lines have as many
-    words, and some are blank.
-    """
-    form, tell = form_of_tags(flags, path, labelled), kind_of
-    if form == "texts":
-        return texts(None)(flags, path, False)
-    if form == "entities":
-        from bert_tf2.data.spans import read_spans
-
-        found = read_spans(path, flags.text_column, encoding=flags.encoding)
-        check_kinds(path, found)
-        labels, columns = found.spans, {"text": found.texts}
-        kinds = [[label for _, _, label in row] for row in labels]
-    else:
-        from bert_tf2.data.conll import read_conll
-
-        scheme = scheme_of_file(flags, names)
-        how = {"comment": flags.comment, "encoding": flags.encoding}
-        found = read_conll(path, 0, -1 if labelled else None, scheme, **how)
-        labels, columns = found.tags, {"words": found.words}
-        tell = kind_of if scheme else str
-        kinds = [[tell(tag) for tag in row if tag != "O"] for row in labels or ()]
-    known = names and {tell(name) for name in names}
-    for line, row in zip(found.lines, kinds, strict=False):
-        if known and (strange := [kind for kind in row if kind not in known]):
-            raise ValueError(
-                f"{path}, line {line} and on: the labels must be of {some(sorted(known - {'O'}))}. "
-                f"Received: {strange[0]!r}"
-            )
-    about = f"{len(found)} texts{_counted(kinds)}"
-    return Rows(columns, labels if labelled else None, about, found)
-
-
-def form_of_tags(flags, path, labelled):
-    """What is in a file: "words", "entities" or, only without labels, "texts"."""
-    suffix = Path(path).suffix.lower()
-    content = TextFile(path, flags.encoding)
-    if suffix == ".jsonl":
-        _, first = next(json_lines.rows(path, content))
-        if flags.text_column not in first:
-            return "words"
-        return "entities" if labelled else "texts"
-    if labelled or suffix not in (".txt", ".csv", ".tsv"):
-        return "words"
-    return "words" if _has_columns(content, flags.comment) else "texts"
-
-
-def _has_columns(lines, comment):
-    """Whether all lines have as many words, and some between them are blank."""
-    widths, blank, between = set(), False, False
-    for line in lines:
-        if comment and line.startswith(comment):
-            continue
-        if width := len(line.split()):
-            between = between or (blank and bool(widths))
-            widths.add(width)
-        if len(widths) > 1:
-            return False
-        blank = not width
-    return between
-
-
-def _counted(labels):
+def counted(labels):
     """How often each label is there, for people."""
     flat = [name for row in labels or () for name in (row if isinstance(row, list) else [row])]
     if not flat or any(isinstance(value, float) for value in flat):

@@ -1,17 +1,18 @@
 """What tags and entities of a file are, beside the tags that a model knows."""
 
-from bert_tf2.data.class_names import has_letter
+from bert_tf2.data.class_names import is_scheme, part, tag_parts
 from bert_tf2.messages import shorten
 
 
 def kind_of(tag):
-    """What a tag tells: the type of an entity, or itself."""
-    return tag[2:] if has_letter(tag) else tag
+    """The kind of a tag of a file that is read by a scheme, as IOB2."""
+    return part(tag)[1]
 
 
-def is_entity_tag(name):
-    """Whether a tag is "O", or a letter and a type."""
-    return name == "O" or has_letter(name)
+def kinds_of(names):
+    """The kinds of entities that a model's tags tell; of names without "O" also these, as kinds."""
+    kinds = {kind for _, kind in tag_parts(names)} - {"O"}
+    return kinds | ({*names} if "O" not in names else set())
 
 
 def scheme_of_file(flags, names):
@@ -21,7 +22,7 @@ def scheme_of_file(flags, names):
     Args:
         names: the tags that a model knows, or None.
     """
-    others = names is not None and not all(map(is_entity_tag, names))
+    others = names is not None and not is_scheme(names)
     return None if flags.scheme == "none" or (flags.scheme == "any" and others) else flags.scheme
 
 
@@ -31,9 +32,11 @@ def check_kinds(path, found):
     Args:
         found: `Spans` of the file.
     """
+    labels = {label for row in found.spans for _, _, label in row}
+    are_tags = all(label[:2] in ("B-", "I-") for label in labels - {"O"})
     for line, row in zip(found.lines, found.spans, strict=True):
         for _, _, label in row:
-            if label == "O" or label[:2] in ("B-", "I-"):
+            if label == "O" or are_tags:
                 raise ValueError(
                     f"{path}, line {line}: an entity's label must be its kind, such as 'PER', and "
                     f"no tag of a word. Received: {shorten(label, 40)}"

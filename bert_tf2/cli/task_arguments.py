@@ -2,7 +2,7 @@
 
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.cli.tag_files import kind_of
-from bert_tf2.data.class_names import names_of
+from bert_tf2.data.class_names import names_of, tag_parts
 
 
 def glue_task(flags):
@@ -36,22 +36,26 @@ def numbers(flags, train):
 
 def tags(flags, train):
     """The tags of all kinds of entities in the file; or its tags, if they are no entities'."""
-    from bert_tf2.data.tags import entity_tags
+    from bert_tf2.data.tag_schemes import entity_tags
 
     _refuse(flags, "pooling")
-    found = {tag for row in train.labels for tag in row}
-    if flags.scheme == "none":
-        return {"labels": flags.labels or sorted(found)}
+    found, named = {tag for row in train.labels for tag in row}, flags.labels or ()
     spans = "words" not in train.columns
-    types = {tag[2] if spans else kind_of(tag) for tag in found} - {"O"}
-    types = [name for name in flags.labels or () if name != "O"] or sorted(types)
-    types = list(dict.fromkeys(map(kind_of, types)))
+    if not spans and train.source.scheme is None:
+        return {"labels": flags.labels or sorted(found)}
+    found = {tag[2] if spans else kind_of(tag) for tag in found} - {"O"}
+    if "O" in named or not found & {*named}:  # tags, and no kinds
+        types = [kind for _, kind in tag_parts(named) if kind != "O"]
+    else:
+        types = named
+    types = list(dict.fromkeys(types)) or sorted(found)
     if not types:
         raise ValueError(
             f"{flags.train_file}: expected entities, tags such as B-PER. Received: none; --labels "
             "names kinds that are to be learned all the same"
         )
-    return {"labels": entity_tags(types, "IOB2"), "scheme": "IOB2"}
+    tags = entity_tags(types, "IOB2")
+    return {"labels": list(named) if {*named} == {*tags} else tags, "scheme": "IOB2"}
 
 
 def questions(flags, train):

@@ -11,6 +11,7 @@ from bert_tf2.cli import (
     kinds_of_vectors,
     row_streams,
     rows,
+    tag_rows,
     task_arguments,
 )
 from bert_tf2.cli.flags import UsageError
@@ -171,11 +172,11 @@ TASKS = {
     "token_classification": TaskRow(
         "a tag for each word, and the entities that tags make: names, parts of speech",
         "token_classifier:TokenClassifier",
-        rows.tagged,
+        tag_rows.tagged,
         kinds_in_texts.Tags(),
         task_arguments.tags,
         "f1",
-        stream=row_streams.tagged,
+        stream=tag_rows.stream,
     ),
     "question_answering": TaskRow(
         "answers to questions, in a text",

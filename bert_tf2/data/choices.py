@@ -1,10 +1,11 @@
 """Files of several endings of which one is right: SWAG, RACE, CommonsenseQA and plain JSON Lines.
 
 What all become: a context and its choices. Where a file has a text and a question about it, each
-choice is the question with an answer: in its gap "_" if it has one, else after it.
+choice is the question with an answer: in its one gap, "_" or "____" apart from words, or after it.
 """
 
 import dataclasses
+import re
 import string
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bert_tf2.messages import shorten
 SWAG = ("sent1", "sent2", *(f"ending{i}" for i in range(4)))  # Zellers et al. 2018
 RACE = {"article": str, "questions": [str], "options": [[str]]}  # Lai et al. 2017
 RACE_CHOICES = 4
+GAP = re.compile(r"(?<!\w)_+(?!\w)|_{3,}")  # and no "_" of a name, such as "max_length"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,11 +187,12 @@ def _named_choices(where, choices):
 
 
 def _asked(where, question, choice):
-    """A question with its answer: in the gap, or after it."""
+    """A question with its answer: in its gap, or after it; of several gaps none is the answer's."""
     for name, text in (("question", question), ("choice", choice)):
         if not json_lines.text(where, name, text).strip():
             raise ValueError(f"{where}: a {name} has no text")
-    return question.replace("_", choice) if "_" in question else f"{question} {choice}"
+    parts = GAP.split(question)
+    return choice.join(parts) if len(parts) == 2 else f"{question} {choice}"
 
 
 READERS = {".csv": _swag, ".json": _race, ".txt": _race, "": _race, ".jsonl": _json_lines}

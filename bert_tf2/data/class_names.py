@@ -9,6 +9,8 @@ ORDERS = {  # objective -> the names of classes 0 and 1
     "nsp": ("next", "random"),
     "sop": ("in_order", "swapped"),
 }
+LETTERS = "BIESLU"  # of the schemes of tags: begin, inside, end, single; last, unit
+UNTYPED = "_"  # the kind of a letter alone, as seqeval calls it
 MOST_SHOWN = 8
 MANY = 20  # different numbers from which on they look like a score
 
@@ -30,9 +32,42 @@ def names_of(found):
     return sorted(names, key=lambda name: (float(name), name))
 
 
-def has_letter(tag):
-    """Whether a tag is a letter of a scheme and a type, as "B-PER" is and "T-shirt" is not."""
-    return tag[1:2] == "-" and tag[0] in "BIESLU"
+def tag_parts(names):
+    """(letter, kind) of each tag of a set: ("B", "PER"), ("", "NOUN"), and ("", "O").
+
+    What a name means, the others tell: "E-mail" is a kind where no tag is of B or I, and a letter
+    alone is a tag where all others are of letters.
+    """
+    typed = any(name[:2] in ("B-", "I-") for name in names)
+    bare = {"B", "I"} & {*names} and {"B", "O"} & {*names}
+    bare = bare and all(name == "O" or part(name)[0] for name in names)
+    known = [(part(name), typed if name[1:] else bare) for name in names]
+    return [
+        found if fits and found[0] else ("", name)
+        for name, (found, fits) in zip(names, known, strict=True)
+    ]
+
+
+def part(tag):
+    """(letter, kind) of a tag by itself; no letter where it can be none of a scheme."""
+    known = tag[:1] in tuple(LETTERS) and tag[1:2] in ("", "-")
+    return (tag[:1], tag[2:] or UNTYPED) if known else ("", tag)
+
+
+def is_scheme(names):
+    """Whether all tags of a set are "O", or a letter and a kind."""
+    return all(name == "O" or x[0] for name, x in zip(names, tag_parts(names), strict=True))
+
+
+def spelt(letter, kind):
+    """The tag of a letter, which may be "", and a kind."""
+    return letter if letter and kind == UNTYPED else f"{letter}-{kind}" if letter else kind
+
+
+def untagged(names):
+    """What a word gets that a model of these tags has seen nothing of: "O", or, where they have
+    none, "_", as CoNLL-U spells what is not said."""
+    return "O" if "O" in names else "_"
 
 
 def some(names, most=MOST_SHOWN):

@@ -1,22 +1,19 @@
 """CoNLL columns: a word a line with its tag, blank lines between sequences.
 
 Tjong Kim Sang & De Meulder 2003. Columns are separated by tabs where a line has some, else by
-spaces. A line `-DOCSTART-` ends a sequence, and is none of its words.
+spaces. A line `-DOCSTART-` ends a sequence, and is none of its words. Of CoNLL-U, its words.
 """
 
 import dataclasses
-import itertools
 import logging
 from pathlib import Path
 
 from bert_tf2 import files
-from bert_tf2.data import json_lines
-from bert_tf2.data.text_files import TextFile
+from bert_tf2.data.word_rows import sequences
 from bert_tf2.messages import shorten
 from bert_tf2.scoring import entities
 
 LOGGER = logging.getLogger("bert_tf2")
-DOCUMENT = "-DOCSTART-"
 NO_ENTITIES = (
     "Tags that are no entities, such as parts of speech, are read by `scheme=None` (in a shell: "
     "--scheme=none)"
@@ -46,14 +43,24 @@ class TaggedWords:
 
 
 def read_conll(
-    path, word=0, tag=-1, scheme="any", strict=False, to="IOB2", comment=None, encoding=None
+    path,
+    word=0,
+    tag=-1,
+    scheme="any",
+    strict=False,
+    to="IOB2",
+    comment=None,
+    encoding=None,
+    names=None,
 ):
     """Reads words and tags from columns, or from JSON Lines of two lists.
 
     Args:
-        path: a file of columns; or a .jsonl file, with lists of equal lengths.
+        path: a file of columns; or a .jsonl file, with lists of equal lengths. Of .conllu files the
+            defaults are the columns 1 and 3, FORM and UPOS, and the comments #; lines of several
+            words as they are spelt (1-2), and of none (8.1), are left out.
         word, tag: the columns' numbers, from 0 or, below it, from the end; in JSON Lines the keys,
-            by default "words" and "tags". A `tag` of None reads words alone.
+            by default "words" or "tokens", "tags" or "ner_tags". A `tag` of None reads words alone.
         scheme: "IOB1", "IOB2", "BIOES" or "BILOU"; "any" is that of them which forbids the fewest
             tags of the file. None keeps tags that are no entities, such as parts of speech.
         strict: refuse a tag that the scheme forbids. Else such a sequence is read as conlleval
@@ -61,17 +68,19 @@ def read_conll(
         to: the scheme in which the tags are given.
         comment: what begins a line that is no word, such as "#"; None for no such lines.
         encoding: see `read_examples`.
+        names: of the tags, where a .jsonl file has their numbers, from 0.
 
     Returns:
         `TaggedWords`, with one sequence at least.
 
     Raises:
-        ValueError: with file and line: no words, a line with another number of columns, a tag that
-            is none, or, if `strict`, one out of place.
+        ValueError: with file and line: no words, a line with another number of columns, a word and
+            a tag in one column, a .csv file, a tag that is none, numbers without names, or, if
+            `strict`, a tag out of place.
         OSError: the file cannot be read.
     """
     places, words, tags = map(
-        list, zip(*sequences(path, word, tag, comment, encoding), strict=True)
+        list, zip(*sequences(path, word, tag, comment, encoding, names), strict=True)
     )
     lines = [place(0) for place in places]
     if tag is None:
@@ -81,82 +90,6 @@ def read_conll(
     scheme, wrong = _checked(path, places, tags, scheme, strict)
     tags = [entities.convert(row, scheme, to) for row in tags]
     return TaggedWords(words, tags, lines, scheme, wrong)
-
-
-# === Files ========================================================================================
-
-
-def sequences(path, word=0, tag=None, comment=None, encoding=None):
-    """Each sequence of a file in turn: a function of an index to its line, words, and tags or None.
-
-    Arguments and errors are those of `read_conll`.
-    """
-    path = Path(path)
-    content = TextFile(path, encoding)
-    if path.suffix.lower() == ".jsonl":
-        found = _of_json(path, content, word or "words", "tags" if tag == -1 else tag)
-    else:
-        found = _of_columns(path, content, word, tag, comment)
-    none = True
-    for row in found:
-        none = False
-        yield row
-    if none:
-        raise ValueError(f"{path}: expected words. Received: none")
-
-
-def _of_columns(path, content, word, tag, comment):
-    """(a function of an index to its line, words, tags) of each sequence."""
-    rows, width, first = [], None, None
-    for number, line in enumerate(itertools.chain(content, [""]), 1):
-        line = line.removesuffix("\r")
-        cells = line.split("\t") if "\t" in line else line.split(" ")
-        cells = [cell for cell in cells if cell]
-        if comment is not None and line.startswith(comment):
-            continue
-        if cells and cells[0] != DOCUMENT:
-            width, first = width or len(cells), first or (number, line)
-            _check_width(f"{path}, line {number}", cells, width, first, word, tag)
-            rows.append((number, cells[word], None if tag is None else cells[tag]))
-        elif rows:
-            numbers, words, tags = map(list, zip(*rows, strict=True))
-            yield numbers.__getitem__, words, tags
-            rows = []
-
-
-def _check_width(where, cells, width, first, *columns):
-    if len(cells) != width:
-        odd = any(text.startswith("#") for text in (first[1], cells[0]))
-        hint = ". Lines that begin with # are left out by `comment` (in a shell: --comment='#')"
-        raise ValueError(
-            f"{where}: expected {width} columns, as in line {first[0]}, separated by tabs or by "
-            f"spaces. Received: {len(cells)}, {shorten(cells)}{hint if odd else ''}"
-        )
-    for column in columns:
-        if column is not None and not -width <= column < width:
-            raise ValueError(
-                f"{where}: expected a column {column}, from 0 or, below, from the end. Received: "
-                f"{width} columns, {shorten(cells)}"
-            )
-
-
-def _of_json(path, content, words_key, tags_key):
-    keys = [key for key in (words_key, tags_key) if key is not None]
-    for number, row in json_lines.rows(path, content, keys):
-        where = f"{path}, line {number}"
-        for key in keys:
-            if not isinstance(row[key], list) or not row[words_key]:
-                raise ValueError(
-                    f"{where}: expected a list of words or tags in {key!r}. Received: "
-                    f"{shorten(row[key])}"
-                )
-        sides = [[json_lines.text(where, key, x) for x in row[key]] for key in keys]
-        if len(sides[0]) != len(sides[-1]):
-            raise ValueError(
-                f"{where}: expected a tag for each word. Received: {len(sides[0])} words and "
-                f"{len(sides[-1])} tags"
-            )
-        yield (lambda index, number=number: number), sides[0], sides[-1]
 
 
 # === Schemes ======================================================================================

@@ -6,12 +6,14 @@ A line: {"text": …, "entities": [{"start": 0, "end": 3, "label": "PER"}]}; the
 
 import dataclasses
 import itertools
+import logging
 from pathlib import Path
 
 from bert_tf2.data import json_lines, tables
 from bert_tf2.data.text_files import TextFile
 from bert_tf2.messages import shorten
 
+LOGGER = logging.getLogger("bert_tf2")
 LISTS = ("entities", "spans", "label", "labels")
 KINDS = ("label", "type", "entity_group")
 
@@ -36,7 +38,7 @@ class Spans:
 
 
 def read_spans(path, text="text", spans=None, encoding=None):
-    """Reads texts with entities.
+    """Reads texts with entities. White space at their ends is none of theirs, which is said once.
 
     Args:
         path: a .jsonl file.
@@ -53,7 +55,7 @@ def read_spans(path, text="text", spans=None, encoding=None):
         OSError: the file cannot be read.
     """
     path = Path(path)
-    found = Spans([], [], [])
+    found, blank = Spans([], [], []), []
     for number, row in json_lines.rows(path, TextFile(path, encoding), (text,)):
         where = f"{path}, line {number}"
         known = [key for key in (LISTS if spans is None else (spans,)) if key in row]
@@ -63,7 +65,9 @@ def read_spans(path, text="text", spans=None, encoding=None):
                 f"Received the keys {tables.shown(row)}"
             )
         whole = json_lines.text(where, text, row[text])
-        read = sorted(_span(where, whole, item) for item in row[known[0]])
+        given = [_span(where, whole, item) for item in row[known[0]]]
+        read = sorted(_trimmed(whole, *span) for span in given)
+        blank += [(number, whole[span[0] : span[1]]) for span in {*given} - {*read}]
         for before, after in itertools.pairwise(read):
             if after[0] < before[1]:
                 raise ValueError(
@@ -75,7 +79,18 @@ def read_spans(path, text="text", spans=None, encoding=None):
         found.lines.append(number)
     if not found.texts:
         raise ValueError(f"{path}: expected texts. Received: none")
+    if blank:
+        said = (
+            "%s, line %d: the entity %r begins or ends with white space, which is left out; %d such"
+        )
+        LOGGER.warning(said, path, *blank[0], len(blank))
     return found
+
+
+def _trimmed(whole, start, end, label):
+    """A span without white space at its ends, as no word has some."""
+    text = whole[start:end]
+    return start + len(text) - len(text.lstrip()), end - len(text) + len(text.rstrip()), label
 
 
 def _span(where, whole, item):

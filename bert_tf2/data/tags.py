@@ -7,48 +7,16 @@ speech.
 import numpy as np
 import tensorflow as tf
 
-from bert_tf2.data.class_names import has_letter, some
+from bert_tf2.data.class_names import some
 from bert_tf2.data.columns import text_columns
-from bert_tf2.data.labels import MARK, class_names, class_numbers, class_numbers_in_graph
+from bert_tf2.data.labels import MARK, class_numbers, class_numbers_in_graph
+from bert_tf2.data.tag_schemes import in_scheme, spelled
 from bert_tf2.messages import shorten
 from bert_tf2.text.forms import cells, column_names, shown, to_strings
 
 WORDS = "words"
 IGNORED = -100  # Hugging Face's number of what is not to be learnt
 SPAN_KEYS = ("label", "entity_group", "entity", "type")
-PREFIXES = {"IOB2": "BI", "BIOES": "BIES", "BILOU": "BILU"}  # begin, inside, end, single
-
-
-def entity_tags(labels, scheme):
-    """Types of entities -> the tags of a scheme: "O", and each letter with each type.
-
-    Args:
-        labels: the types, or such tags with "O" among them, which stay as they are.
-        scheme: a key of `PREFIXES`.
-
-    Raises:
-        ValueError: another scheme, or tags that are not of it.
-    """
-    if scheme not in PREFIXES:
-        raise ValueError(f"`scheme` must be one of {[*PREFIXES]}. Received: {scheme!r}")
-    names, letters = class_names(labels, fewest=1), PREFIXES[scheme]
-    if "O" not in names:
-        return ["O", *(f"{letter}-{kind}" for kind in names for letter in letters)]
-    wrong = [n for n in names if n != "O" and (n[0] not in letters or n[1:2] != "-")]
-    if wrong:
-        raise ValueError(
-            f'`labels` must be kinds of entities, without "O", or tags of {scheme}, which begin '
-            f"with one of {[*letters]} and a hyphen. Received: {wrong[:10]}"
-        )
-    return names
-
-
-def scheme_of(names):
-    """The scheme that tags are of, told by their letters: a key of `PREFIXES`, or "IO"."""
-    letters = {name[0] for name in names if has_letter(name)}
-    if not letters:
-        return "IO"
-    return next((s for s, known in PREFIXES.items() if letters <= set(known)), "IO")
 
 
 def holds_words(x):
@@ -124,7 +92,7 @@ def numbers_of_tags(y, names, counts):
 
     Args:
         y: for each text a list of tags, names or numbers of `names`; -100 for a word that is not to
-            be learnt from.
+            be learnt from. Tags of another scheme than the names': see `in_scheme`.
         names: the tags, in the order of the logits.
         counts: how many words each text has.
 
@@ -147,6 +115,7 @@ def numbers_of_tags(y, names, counts):
                 f"Words and tags must be of one number. Received at index {index}: {count} words "
                 f"and {len(row)} tags, {shown(list(row))}"
             )
+    rows = in_scheme(rows, names)
     flat = [tag for row in rows for tag in (row.tolist() if hasattr(row, "tolist") else row)]
     learnt = np.array([not _ignored(tag) for tag in flat], bool)
     numbers = np.full(len(flat), IGNORED, np.int32)
@@ -230,6 +199,14 @@ def span_of(item, index):
     return tuple(item)
 
 
+class RowError(ValueError):
+    """What is wrong with a row; `row` is its number."""
+
+    def __init__(self, message, row):
+        super().__init__(message)
+        self.row = row
+
+
 def tags_of_spans(y, texts, starts, ends, scheme):
     """Entities by characters -> a tag for each word.
 
@@ -262,28 +239,16 @@ def tags_of_spans(y, texts, starts, ends, scheme):
         for start, end, label in sorted(span_of(item, index) for item in row):
             where = f"Received at index {index}: {label!r} from {start} to {end}"
             if not 0 <= start < end <= len(text):
-                raise ValueError(
-                    f"An entity must lie in its text, of {len(text)} characters. {where}"
+                raise RowError(
+                    f"An entity must lie in its text, of {len(text)} characters. {where}", index
                 )
             inside = [i for i, b in enumerate(begins) if b < end and stops[i] > start]
             if not inside:
-                raise ValueError(f"An entity must have a word with pieces of its own. {where}")
+                raise RowError(f"An entity must have a word with pieces of its own. {where}", index)
             if any(row_tags[i] != "O" for i in inside):
-                raise ValueError(f"Two entities must not share a word. {where}")
+                raise RowError(f"Two entities must not share a word. {where}", index)
             uneven += begins[inside[0]] < start or stops[inside[-1]] > end
-            for i in inside:
-                row_tags[i] = f"{_letter(i, inside, scheme)}{label}"
+            place = slice(inside[0], inside[-1] + 1)
+            row_tags[place] = spelled([(label, 0, len(inside))], len(inside), scheme)
         tags.append(row_tags)
     return tags, uneven
-
-
-def _letter(i, inside, scheme):
-    """What stands before the type of the i-th word, of an entity of the words `inside`."""
-    if scheme == "IO":
-        return ""
-    begin, go_on, *ends = PREFIXES[scheme]
-    if ends and len(inside) == 1:
-        return f"{ends[1]}-"
-    if i == inside[0]:
-        return f"{begin}-"
-    return f"{ends[0] if ends and i == inside[-1] else go_on}-"

@@ -1,6 +1,6 @@
 """Tags -> entities, and their scores: conlleval's reading, and that of strict schemes.
 
-A tag is "O" or a letter and a type, as in "B-PER"; a letter alone has the type "". Two words for
+A tag is "O" or a letter and a type, as in "B-PER"; a letter alone has the type "_". Two words for
 one scheme are one: BILOU's L is BIOES's E, its U is S (Ratinov & Roth 2009; Tjong Kim Sang 2000).
 """
 
@@ -13,6 +13,7 @@ from bert_tf2.messages import shorten
 from bert_tf2.scoring.arrays import precision_recall_f1, same_length
 
 OUTSIDE = ("O", "")
+UNTYPED = "_"
 LETTERS = {letter: letter for letter in "OBIES"} | {"L": "E", "U": "S"}
 
 
@@ -124,7 +125,7 @@ def _parts(tags, scheme):
                 f"Tags must be O, or {', '.join(letters)} and a type, as in B-PER. Received: "
                 f"{shorten(tag)} at index {place}"
             )
-        parts.append((LETTERS[letter], kind))
+        parts.append((LETTERS[letter], kind or UNTYPED) if tag != "O" else OUTSIDE)
     return parts
 
 
@@ -178,7 +179,7 @@ def tags_of(found, length, scheme="IOB2"):
             spelt[0] = "B"
         if len(letters) == 4:
             spelt[-1] = letters[2] if end - start > 1 else letters[3]
-        tags[start:end] = [f"{letter}-{kind}" if kind else letter for letter in spelt]
+        tags[start:end] = [x if kind == UNTYPED else f"{x}-{kind}" for x in spelt]
         last = (kind, end)
     return tags
 

@@ -74,9 +74,18 @@ class TaskMethods:
 
     def predict_tags(self, x):
         """As a `TokenClassifier`'s: a list of `TaggedWords`, with the model's own strategy."""
+        from bert_tf2.data.class_names import untagged
         from bert_tf2.tasks.tagging import rows_of_words
 
-        return list(rows_of_words(self._asked("tag_scores", *_of_words(x))))
+        found = list(rows_of_words(self._asked("tag_scores", *_of_words(x))))
+        if _is_words(x):  # empty words at the end of a row are not told from what fills it up
+            none = untagged(self.about["labels"] or ())
+            for row, words in zip(found, x, strict=True):
+                more = len(words) - len(row.words)
+                row.words.extend(words[len(row.words) :])
+                row.tags.extend([none] * more)
+                row.scores.extend([0.0] * more)
+        return found
 
     def answer_question(self, question, context):
         """As a `QuestionAnswerer`'s: a dict for each question, or a list of the best ones."""
@@ -158,9 +167,11 @@ class TaskMethods:
 
 def _of_words(x):
     """Texts as they are; rows of words filled up, with the signature that takes them."""
-    if not (isinstance(x, list | tuple) and len(x) and isinstance(x[0], list)):
-        return x, "serving_default"
-    return {"words": filled_up(x)}, "words"
+    return ({"words": filled_up(x)}, "words") if _is_words(x) else (x, "serving_default")
+
+
+def _is_words(x):
+    return isinstance(x, list | tuple) and len(x) > 0 and isinstance(x[0], list)
 
 
 def _text(value):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from bert_tf2.data.class_names import has_letter
+from bert_tf2.data.class_names import tag_parts, untagged
 from bert_tf2.text.offsets import before, owners, sums, to_bytes
 
 STRATEGIES = ("none", "simple", "first", "average", "max")
@@ -81,7 +81,7 @@ def _together(logits, words, splits, crf):
 
 
 def tags_of_words(found, words, labels):
-    """The tags of all words, those without a piece as well, which are "O".
+    """The tags of all words, those without a piece as well, which are `untagged`.
 
     Args:
         found: `Tagged`. words: `Words`. labels: list of C str.
@@ -92,7 +92,7 @@ def tags_of_words(found, words, labels):
     """
     size, places = tf.shape(words.starts), found.words[:, tf.newaxis]
     tag = tf.scatter_nd(places, tf.gather(tf.constant(labels), found.tags), size)
-    tag = tf.where(tag == "", "O" if "O" in labels else "", tag)
+    tag = tf.where(tag == "", untagged(labels), tag)
     score = tf.scatter_nd(places, found.scores, size)
     starts, ends = words.rows(words.starts), words.rows(words.ends)
     return {
@@ -113,10 +113,7 @@ class Kinds(NamedTuple):
     @classmethod
     def of(cls, labels, whole=False):
         """Those of tags such as "B-PER"; `whole`: each tag is a kind of its own."""
-        plain = [
-            (label[0], label[2:]) if not whole and has_letter(label) else ("", label)
-            for label in labels
-        ]
+        plain = [("", label) for label in labels] if whole else tag_parts(labels)
         names = list(dict.fromkeys(name for _, name in plain))
         letters = [letter for letter, _ in plain]
         return cls(
@@ -188,6 +185,6 @@ def rows_of_words(answers):
     """A batch of answers, NumPy -> `TaggedWords` of each text."""
     columns = (answers[name].tolist() for name in ("words", "tags", "tag_scores"))
     for words, names, scores in zip(*columns, strict=True):
-        count = sum(name != b"" for name in names)
+        count = sum(name != b"" for name in names)  # a word has a tag, and filling none
         texts = ([text.decode(errors="replace") for text in row[:count]] for row in (words, names))
         yield TaggedWords(*texts, scores[:count])

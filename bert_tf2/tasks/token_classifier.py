@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2.data import labels as classes
-from bert_tf2.data import tags
+from bert_tf2.data import tag_schemes, tags
 from bert_tf2.data.columns import in_graph
 from bert_tf2.modeling import heads
 from bert_tf2.modeling.crf import CRF
@@ -36,7 +36,8 @@ class TokenClassifier(Task):
     Where a method takes `x`, it may be texts (a list of str, …), or words: a list of lists of str,
     a ragged tensor, a mapping or a table with a column `words` or `tokens`. With words, y is a list
     of tags for each; with texts a list of entities, (start, end, label) or dicts of these, in
-    characters. A tag of -100 is not learnt from.
+    characters. A tag of -100 is not learnt from. Tags of another scheme than the labels' are read
+    as conlleval reads them, which is said; those of a dataset must be the labels' own.
 
     Args:
         encoder: an `Encoder`.
@@ -92,7 +93,7 @@ class TokenClassifier(Task):
         name=None,
     ):
         if scheme is not None and labels is not None:
-            labels = tags.entity_tags(labels, scheme)
+            labels = tag_schemes.entity_tags(labels, scheme)
         if doc_stride is not None and doc_stride < 1:
             raise ValueError(f"`doc_stride` must be an int from 1, or None. Received: {doc_stride}")
         labels = classes.class_names(labels)
@@ -153,7 +154,7 @@ class TokenClassifier(Task):
             )
         places = [words.rows(column).to_list() for column in (words.starts, words.ends)]
         texts = [text.decode(errors="replace") for text in words.texts.numpy()]
-        found, uneven = tags.tags_of_spans(y, texts, *places, tags.scheme_of(self.labels))
+        found, uneven = tags.tags_of_spans(y, texts, *places, tag_schemes.scheme_of(self.labels))
         if uneven:
             LOGGER.warning("%d entities begin or end within a word, and become the words'", uneven)
         return found
@@ -277,7 +278,7 @@ class TokenClassifier(Task):
 
         Args:
             x: texts or words, see the class. A word that has no piece, such as a control character,
-                is "O".
+                or that is cut off, is "O"; "_" where the labels have no "O".
             batch_size, verbose: as of `predict_entities`.
 
         Returns:

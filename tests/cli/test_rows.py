@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import oracle
 import pytest
 from shell import fails
@@ -138,8 +139,139 @@ def test_tags_are_read_as_the_model_has_them(read):
     assert read(task, "a.conll", content, ["NN", "VB"]).labels == [["NN", "VB"]]
     with pytest.raises(ValueError, match=r"a.conll.*line 1.*--scheme=none"):
         read(task, "a.conll", content, TAGS)
-    with pytest.raises(ValueError, match=r"line 1 .*must be of \['PER'\]. Received: 'B-PER'"):
-        read(task, "a.conll", "coffee B-PER\n", ["O", "PER"])
+    assert read(task, "a.conll", "coffee I-PER\n", ["O", "PER"]).labels == [["B-PER"]]
+    with pytest.raises(ValueError, match=r"line 1 .*must be of \['LOC'\]. Received: 'PER'"):
+        read(task, "a.conll", "coffee B-PER\n", ["O", "LOC"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "argv"),
+    [
+        ("a.txt", "coffee NN B-NP O\nis VB O O\n", "--label_column=1"),
+        ("a.txt", "1 coffee NN\n2 is VB\n", "--text_column=1 --label_column=-1"),
+        ("a.conllu", "1\tcoffee\t_\tNN\n1-2\tisnt\t_\t_\n2\tis\t_\tVB\n", ""),
+        ("a.jsonl", '{"tokens": ["coffee", "is"], "pos": ["NN", "VB"]}', "--label_column=pos"),
+        ("a.jsonl", '{"w": ["coffee", "is"], "tags": ["NN", "VB"]}', "--text_column=w"),
+    ],
+)
+def test_columns_of_words_and_tags_are_chosen(read, name, content, argv):
+    content = content.replace("\t_\tNN", "\t_\tNN" + "\t_" * 6).replace("\tVB", "\tVB" + "\t_" * 6)
+    content = content.replace("isnt\t_\t_", "isnt" + "\t_" * 8)
+    argv = ["--scheme=none", *argv.split()]
+    found = read("token_classification", name, content, None, *argv)
+    assert (found.columns, found.labels) == ({"words": [["coffee", "is"]]}, [["NN", "VB"]])
+    rows = read("token_classification", name, content, None, *argv, stream=True)
+    assert [row["words"] for row in rows] == found.columns["words"]
+    flags = flags_of("finetune", f"--train_file={name}", "--output_dir=a")
+    assert TASKS["token_classification"].settings(flags, found) == {"labels": ["NN", "VB"]}
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "content", "flag"),
+    [
+        ("token_classification", "a.conll", "a b O\n", "--text_pair_column=b"),
+        ("token_classification", "a.conll", "a b O\n", "--noheader"),
+        ("token_classification", "a.conll", "a b O\n", "--label_column=pos"),
+        ("token_classification", "a.jsonl", '{"words": ["a"], "tags": ["O"]}', "--comment=#"),
+        ("token_classification", "a.jsonl", '{"text": "a", "spans": []}', "--scheme=IOB1"),
+        ("text_classification", "a.csv", "text,label\na,b\n", "--scheme=none"),
+        ("text_classification", "a.jsonl", '{"text": "a", "label": "b"}', "--noheader"),
+        ("text_classification", "CoLA/dev.tsv", "x\t1\t*\ta\n", "--glue=CoLA --label_column=b"),
+        ("masked_lm", "a.csv", "text,label\na,b\n", "--label_column=label2"),
+        ("multiple_choice", "a.jsonl", "{}", "--text_column=question"),
+        ("question_answering", "a.json", "{}", "--label_column=answer"),
+        ("question_answering", "a.json", "{}", "--glue=CoLA"),
+    ],
+)
+def test_a_flag_that_a_reader_does_not_follow_is_refused(read, task, name, content, flag):
+    with pytest.raises(UsageError, match=flag.split()[-1].partition("=")[0].replace("--no", "--")):
+        read(task, name, content, None, *flag.split())
+
+
+TWO_KINDS = ["O", "B-E-mail", "I-E-mail", "B-S-Bahn", "I-S-Bahn"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "argv", "want"),
+    [
+        ("B-E-mail I-E-mail", "", ["O", "B-E-mail", "I-E-mail"]),
+        ("B I", "", ["O", "B", "I"]),
+        ("S-E-mail S-S-Bahn", "", TWO_KINDS),
+        ("B-X O", "--labels=X", ["O", "B-X", "I-X"]),
+        ("B-X O", "--labels=I-X,B-X,O", ["I-X", "B-X", "O"]),
+        ("B-E-mail O", "--labels=E-mail,S-Bahn", TWO_KINDS),
+        ("N V", "--labels=V,N", ["V", "N"]),
+    ],
+)
+def test_kinds_of_entities_as_they_are_called(tmp_path, tags, argv, want):
+    (tmp_path / "a.conll").write_text("".join(f"a {tag}\n" for tag in tags.split()))
+    flags = flags_of(
+        "finetune", f"--train_file={tmp_path}/a.conll", "--output_dir=a", *argv.split()
+    )
+    found = TASKS["token_classification"].read(flags, flags.train_file, True, flags.labels)
+    made = TASKS["token_classification"].settings(flags, found)["labels"]
+    assert made == want and {tag for row in found.labels for tag in row} <= {*want}
+    assert TASKS["token_classification"].read(flags, flags.train_file, True, made).labels
+
+
+def test_numbers_of_tags_are_named_by_the_labels_that_are_given(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"tokens": ["a", "b"], "ner_tags": [2, 0]}')
+    argv = [f"--train_file={tmp_path}/a.jsonl", "--output_dir=a"]
+    for more in ([], ["--labels=B-X,O,I-X"]):
+        flags, row = flags_of("finetune", *argv, *more), TASKS["token_classification"]
+        if not more:
+            with pytest.raises(ValueError, match=r"the number 2, which has no name.*--labels"):
+                row.read(flags, flags.train_file, True, flags.labels)
+            continue
+        found = row.read(flags, flags.train_file, True, flags.labels)
+        assert found.labels == [["B-X", "B-X"]] and row.settings(flags, found)["labels"] == [
+            *("B-X", "O", "I-X")
+        ]
+
+
+@pytest.mark.parametrize("label", ["E-mail", "S-Bahn", "B-cell"])
+def test_a_kind_of_entities_that_begins_as_a_tag(read, label):
+    row = json.dumps({"text": "coffee is", "entities": [[0, 6, label], [7, 9, "PER"]]})
+    found = read("token_classification", "a.jsonl", row, None)
+    flags = flags_of("finetune", "--train_file=a.jsonl", "--output_dir=a")
+    names = TASKS["token_classification"].settings(flags, found)["labels"]
+    assert {*names} == {"O", "B-PER", "I-PER", f"B-{label}", f"I-{label}"}
+    assert read("token_classification", "a.jsonl", row, names).labels == found.labels
+
+
+@pytest.mark.parametrize(
+    ("names", "file", "given", "figures"),
+    [
+        ("O B-X I-X E-X S-X", "S-X O B-X E-X", "S-X O B-X E-X", (1.0, 1.0)),
+        ("O I-X B-X", "I-X O I-X I-X", "I-X O I-X I-X", (1.0, 1.0)),  # of IOB1
+        ("O X", "B-X O B-X I-X", "X O X X", (1.0, 1.0)),
+        ("O X", "B-X O B-X I-X", "X O X O", (0.5, 0.75)),
+        ("B I", "B I B I", "B I B B", (0.4, 0.75)),
+        ("N V", "N V N V", "N V N N", (None, 0.75)),
+    ],
+)
+def test_figures_of_models_of_every_scheme(read, tmp_path, names, file, given, figures):
+    """Gold tags and the model's are scored, judged and written alike: as IOB2."""
+    names, given = names.split(), given.split()
+    content = "".join(f"a {tag}\n" for tag in file.split())
+    rows = read("token_classification", "a.conll", content, names)
+    kind = TASKS["token_classification"].kind
+    model = Opened("m", TASKS["token_classification"], None, ("text",), names)
+    answers = {
+        "words": np.array([b"a"] * 4, object),
+        "tags": np.array([tag.encode() for tag in given], object),
+        "tag_scores": np.array([0.9] * 4),
+    }
+    f1, accuracy = figures
+    found = kind.score(model, rows, [answers])
+    assert found["accuracy"] == accuracy and (f1 is None or found["f1"] == pytest.approx(f1))
+    assert (
+        np.mean([right for _, right in kind.calibrated(model, rows.labels[0], answers)]) == accuracy
+    )
+    assert (kind.badness(model, rows.labels[0], answers) == 0) == (accuracy == 1)
+    (path,) = kind.write(tmp_path / "out", model, rows, [answers], False)
+    columns = [line.split() for line in path.read_text().splitlines()]
+    assert np.mean([gold == tag for _, gold, tag in columns]) == accuracy
 
 
 @pytest.mark.parametrize("stream", [False, True])

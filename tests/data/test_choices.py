@@ -71,6 +71,23 @@ def test_rows_may_have_different_numbers_of_choices_and_a_context(put):
     assert (found.labels, len(found)) == ([0, 2], 2)
 
 
+@pytest.mark.parametrize(
+    ("question", "want"),
+    [
+        ("The capital of France is ____.", "The capital of France is Paris."),
+        ("_, they say, is big", "Paris, they say, is big"),
+        ("What does max_length do to __init__?", "What does max_length do to __init__? Paris"),
+        ("法国的首都是____。", "法国的首都是Paris。"),
+        ("We know that___", "We know thatParis"),
+        ("Is _ or _ bigger?", "Is _ or _ bigger? Paris"),  # which gap is not known
+    ],
+)
+def test_gaps(put, question, want):
+    row = line(question=question, context="Text.", choices=["Paris", "R\\1_m"], answer=0)
+    first, second = read_choices(put("a.jsonl", row)).choices[0]
+    assert (first, second) == (want, want.replace("Paris", "R\\1_m"))
+
+
 def race(**changes):
     return json.dumps(RACE | changes)
 

@@ -47,6 +47,37 @@ def test_lines_and_columns(put):
     assert read_conll(path, word=1, tag=None, comment="#") == TaggedWords(found.words)
 
 
+CONLL_U = (
+    "# text = vámonos al mar\n1-2\tvámonos\t_\t_\t_\t_\t_\t_\t_\t_\n"
+    "1\tvamos\tir\tVERB\t_\t_\t0\troot\t_\t_\n2\tnos\tnos\tPRON\t_\t_\t1\tobj\t_\t_\n"
+    "2.1\tya\tya\tADV\t_\t_\t_\t_\t_\t_\n\n# b\n1\tmar\tmar\tNOUN\t_\t_\t0\troot\t_\t_\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("a.conllu", {}), ("a.txt", {"word": 1, "tag": 3, "comment": "#"})]
+)
+def test_words_of_conll_u(put, name, options, caplog):
+    """Without comments, and without lines of several words or of none."""
+    found = read_conll(put(name, CONLL_U), scheme=None, **options)
+    assert (found.words, found.lines) == ([["vamos", "nos"], ["mar"]], [3, 8])
+    assert found.tags == [["VERB", "PRON"], ["NOUN"]] and not caplog.text
+
+
+def test_keys_and_names_of_json_lines(put):
+    row = {"tokens": ["Bo", "is"], "pos": ["N", "V"], "ner_tags": ["B-PER", "O"]}
+    path = put("a.jsonl", json.dumps(row) + "\n" + json.dumps(row | {"ner_tags": [1, 0]}))
+    found = read_conll(path, names=["O", "B-PER"])
+    assert found == TaggedWords([["Bo", "is"]] * 2, [["B-PER", "O"]] * 2, None, "IOB2", 0)
+    assert read_conll(path, tag="pos", scheme=None).tags[0] == ["N", "V"]
+
+
+def test_a_word_that_is_left_out_as_a_comment_is_said(put, caplog):
+    path = put("a.txt", "# about this file\n#happy O\nBo B-PER\n")
+    assert read_conll(path, comment="#").words == [["Bo"]]
+    assert "a.txt, line 2: begins with '#' and is left out" in caplog.text
+
+
 def test_tags_that_are_no_entities(put):
     path = put("a.conll", "Time NN\nflies VBZ\n")
     assert read_conll(path, scheme=None).tags == [["NN", "VBZ"]]
@@ -89,7 +120,14 @@ def fails(path, match, **options):
         ("a.jsonl", '{"words": "a b", "tags": ["O"]}', {}, "line 1: expected a list of words"),
         ("a.jsonl", '{"words": [], "tags": []}', {}, "line 1: expected a list of words"),
         ("a.jsonl", '{"words": ["a"], "tags": [3]}', {}, "line 1: expected a string in 'tags'"),
-        ("a.jsonl", '{"tokens": ["a"]}', {}, "line 1: expected a key 'words'"),
+        ("a.jsonl", '{"tokens": ["a"]}', {}, "line 1: expected a key 'tags' or 'ner_tags'"),
+        ("a.jsonl", '{"tokens": ["a"], "ner_tags": [1]}', {}, "'ner_tags'.*number 1.*`names`"),
+        ("a.jsonl", '{"tokens": ["a"], "ner_tags": [1]}', {"names": ["O"]}, "number of 1 names"),
+        ("a.csv", "word,tag\nParis,B-LOC\n", {"scheme": None}, "Received: a .csv file"),
+        ("a.json", '[{"tokens": ["a"]}]', {"scheme": None}, "is called .jsonl"),
+        ("a.txt", "Paris,B-LOC\n", {"scheme": None}, "line 1: .* two columns.*'Paris,B-LOC'"),
+        ("a.txt", "Bo NN O\n", {"word": 2}, "line 1: .* one column for both, 'O'"),
+        ("a.txt", "Bo O\n", {"tag": "pos"}, "line 1: columns are named by their numbers"),
     ],
 )
 def test_bad_files(put, name, content, options, match):

@@ -38,6 +38,14 @@ def test_keys_of_ones_own(put):
     assert found == Spans(["Ada"], [[(0, 3, "PER")]])
 
 
+def test_white_space_is_of_no_entity(put, caplog):
+    content = line(spans=[[1, 6, "P"]]) + line(spans=[[9, 12, "P"], [2, 5, "P"]])
+    found = read_spans(put("a.jsonl", content))
+    assert found.spans == [[(2, 5, "P")], [(2, 5, "P"), (10, 12, "P")]]
+    assert "line 1: the entity ' Ada ' begins or ends with white space" in caplog.text
+    assert caplog.text.count("a.jsonl") == 1 and "; 2 such" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("row", "match"),
     [

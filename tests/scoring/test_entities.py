@@ -82,7 +82,7 @@ def test_forbidden_places(tags, scheme, places):
 
 
 def test_types_have_hyphens_or_none():
-    assert entities.entities(["B-a-b", "I-a-b", "B", "I"]) == [("a-b", 0, 2), ("", 2, 4)]
+    assert entities.entities(["B-a-b", "I-a-b", "B", "I"]) == [("a-b", 0, 2), ("_", 2, 4)]
     assert entities.convert(["B-a-b", "I-a-b", "B", "I"], "IOB2", "BILOU") == [
         "B-a-b",
         "L-a-b",

@@ -11,7 +11,8 @@ from by_default import by_default
 from closeness import BACKWARD
 
 import bert_tf2
-from bert_tf2.data import tags
+from bert_tf2.data import tag_schemes, tags
+from bert_tf2.data.class_names import tag_parts
 from bert_tf2.scoring import entities
 
 LABELS = ["O", "B-X", "I-X", "B-Y", "I-Y"]
@@ -101,6 +102,21 @@ def test_empty_words(task, row):
     alone = task.predict_tags([[word for word in row if word] or ["x"]])[0].tags
     if any(row):
         assert [tag for tag, word in zip(found[1].tags, row, strict=True) if word] == alone
+
+
+@pytest.mark.parametrize("labels", [["N", "V"], ["O", "V"]])
+def test_every_word_has_a_tag_whatever_the_labels(labels):
+    """Those without a piece or cut off, too: "O", or "_" where the model has no such tag."""
+    task = oracle.tiny_task(bert_tf2.TokenClassifier, labels=labels, doc_stride=None)
+    task.preprocessor.max_length = 5
+    none = "O" if "O" in labels else "_"
+    rows = [["tea", "\u200b", "rain"], ["rain", "\u200b"], ["\u200b", "", "tea"], ["tea"] * 6, [""]]
+    for words, found in zip(rows, task.predict_tags(rows), strict=True):
+        assert found.words == words
+        there = [bool(word.strip("\u200b")) and i < 3 for i, word in enumerate(words)]
+        pairs = zip(found.tags, there, strict=True)
+        assert all(tag in labels if have else tag == none for tag, have in pairs)
+        assert [share > 0 for share in found.scores] == there
 
 
 def test_entities_of_words_are_those_that_conlleval_reads(task):
@@ -254,13 +270,61 @@ def test_entities_by_characters_become_tags(caplog):
     ],
 )
 def test_schemes(scheme, want):
-    names = tags.entity_tags(["X"], scheme)
-    assert tags.scheme_of(names) == scheme
+    names = tag_schemes.entity_tags(["X"], scheme)
+    assert tag_schemes.scheme_of(names) == scheme
     starts = [[0, 4, 5, 7, 9]]
     ends = [[3, 5, 6, 8, 10]]
     got, _ = tags.tags_of_spans([[(9, 10, "X"), (0, 6, "X")]], ["abc de f g"], starts, ends, scheme)
     assert got == [want]
     assert tags.tags_of_spans([[(9, 10, "X")]], ["abc de f g"], starts, ends, "IO")[0][0][-1] == "X"
+
+
+@pytest.mark.parametrize(
+    ("names", "rows", "want"),
+    [
+        ("O B-X I-X E-X S-X", "B-X I-X O B-X", "B-X E-X O S-X"),
+        ("O B-X I-X L-X U-X", "S-X O B-X E-X", "U-X O B-X L-X"),
+        ("O B-X I-X E-X S-X", "B-X E-X O S-X", None),
+        ("O X Y", "B-X I-X O B-Y", "X X O Y"),
+        ("O X Y", "X X O Y", None),
+        ("O I-X I-Y", "B-X I-X O B-Y", "I-X I-X O I-Y"),
+        ("O B-X I-X", "I-X I-X O B-X", None),  # perhaps of IOB1
+        ("N V", "N V", None),
+    ],
+)
+def test_tags_of_another_scheme_are_spelled_as_the_labels(names, rows, want, caplog):
+    rows = [rows.split(), [0, 1], []]
+    found = tag_schemes.in_scheme(rows, names.split())
+    assert found == [rows[0] if want is None else want.split(), [0, 1], []]
+    assert ("of 1 texts" in caplog.text) == (want is not None)
+    if want is not None:
+        iob2 = entities.convert(rows[0], None, "IOB2")
+        assert tag_schemes.as_iob2(found[0], names.split()) == iob2
+
+
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        ("O B-E-mail I-E-mail", [("", "O"), ("B", "E-mail"), ("I", "E-mail")]),
+        ("O E-mail S-Bahn", [("", "O"), ("", "E-mail"), ("", "S-Bahn")]),
+        ("O B I", [("", "O"), ("B", "_"), ("I", "_")]),
+        ("B M E S", [("", "B"), ("", "M"), ("", "E"), ("", "S")]),
+        ("N V B", [("", "N"), ("", "V"), ("", "B")]),
+    ],
+)
+def test_what_tags_mean_the_others_tell(names, parts):
+    assert tag_parts(names.split()) == parts
+
+
+def test_tags_without_a_kind_make_entities_of_one():
+    """The group is "_", as seqeval has it."""
+    assert tag_schemes.entity_tags(["_"], "IOB2") == ["O", "B", "I"]
+    task = oracle.tiny_task(bert_tf2.TokenClassifier, labels=["B", "I", "O"])
+    found = task.predict_entities(WORDS)
+    groups = {e["entity_group"] for row in found for e in row}
+    assert groups == {"_"}
+    said = [entities.entities(row.tags) for row in task.predict_tags(WORDS)]
+    assert [len(row) for row in found] == [len(row) for row in said]
 
 
 @pytest.mark.parametrize(
@@ -353,7 +417,7 @@ def test_huggingface_keeps_tags_and_head(task, tmp_path):
 
 @pytest.mark.full
 def test_a_hyphen_makes_no_scheme():
-    assert tags.scheme_of(["O", "T-shirt", "X-ray"]) == "IO"
+    assert tag_schemes.scheme_of(["O", "T-shirt", "X-ray"]) == "IO"
     task = oracle.tiny_task(bert_tf2.TokenClassifier, labels=["T-shirt", "X-ray"])
     found = [e["entity_group"] for row in task.predict_entities(WORDS) for e in row]
     assert found and set(found) <= {"T-shirt", "X-ray"}

@@ -1,0 +1,48 @@
+"""Which flags say something of a file, by how it is read: others are refused, and not left out."""
+
+from bert_tf2.cli.flags import UsageError
+
+TABLE = ("text_column", "text_pair_column", "label_column", "label_separator")
+TABLE += ("header", "delimiter", "encoding")
+USED = {  # what is read -> the flags that its reader follows
+    "a table of texts": TABLE,
+    "JSON Lines of texts": tuple(name for name in TABLE if name != "header"),
+    "lines of text": ("encoding",),
+    "a task of GLUE": ("glue",),
+    "STS-B's own file": (),
+    "BEIR's folder": (),
+    "columns of words": ("text_column", "label_column", "scheme", "comment", "encoding"),
+    "JSON Lines of words": ("text_column", "label_column", "scheme", "encoding"),
+    "JSON Lines of entities": ("text_column", "label_column", "encoding"),
+    "questions": ("encoding",),
+    "choices": ("encoding",),
+}
+KNOWN = ("glue", *TABLE, "scheme", "comment")
+
+
+def given(flags, name):
+    """Whether a flag is on the command line, or was on that of the run that goes on."""
+    return flags[name].present or flags[name].value != flags[name].default
+
+
+def check_used(flags, path, what, without=()):
+    """Raises a UsageError for a flag that says what its reader would not follow.
+
+    Args:
+        what: a key of `USED`. without: flags of these that mean nothing here.
+    """
+    if all(name in flags and flags[name].value for name in ("train_file", "input_file")):
+        return  # files of two kinds, with the flags of both
+    used = [name for name in USED[what] if name not in without]
+    for name in KNOWN:
+        if name in flags and name not in used and given(flags, name):
+            own = ", ".join(f"--{n}" for n in used if n in flags) or "none"
+            raise UsageError(
+                f"--{name} is not for {what}, as {path} is read, which takes {own}", flags.command
+            )
+
+
+def check_table(flags, path, without=()):
+    """`check_used` of texts by their file's suffix."""
+    is_json = str(path).lower().endswith(".jsonl")
+    check_used(flags, path, "JSON Lines of texts" if is_json else "a table of texts", without)
