@@ -1,6 +1,7 @@
 """transformers' `Trainer` on the rows of `benchmarks.quality`, as its examples use it.
 
-Recipe, seed, data and pooling are ours; windows are not: what is longer than a row is cut.
+Recipe, seed, data and pooling are ours; windows are its own, and for questions alone: elsewhere
+what is longer than a row is cut.
 """
 
 import json
@@ -11,13 +12,18 @@ import numpy as np
 import torch
 import transformers
 
+from benchmarks.workers import transformers_squad_quality as squad
+
 AUTO = {
     "classes": transformers.AutoModelForSequenceClassification,
     "several": transformers.AutoModelForSequenceClassification,
     "number": transformers.AutoModelForSequenceClassification,
     "tags": transformers.AutoModelForTokenClassification,
     "choices": transformers.AutoModelForMultipleChoice,
+    "answers": transformers.AutoModelForQuestionAnswering,
 }
+OF_ONE_SIZE = ("choices", "answers")  # heads, whatever the labels
+LABELS = {"answers": ["start_positions", "end_positions"]}
 PROBLEMS = {
     "classes": "single_label_classification",
     "several": "multi_label_classification",
@@ -87,7 +93,7 @@ def _choices(tokenizer, x, y, question):
     return rows
 
 
-ROWS = {"tags": _words, "choices": _choices}
+ROWS = {"tags": _words, "choices": _choices, "answers": squad.rows}
 COLLATORS = {
     "tags": transformers.DataCollatorForTokenClassification,
     "choices": transformers.DataCollatorForMultipleChoice,
@@ -97,9 +103,11 @@ COLLATORS = {
 # === Answers ======================================================================================
 
 
-def _answers(outputs, gold, x, question):
+def _answers(tokenizer, outputs, gold, x, question):
     """Outputs -> answers, in the form that ours have."""
     kind, names = question["answers"], question["labels"]
+    if kind == "answers":
+        return squad.answers(tokenizer, outputs, x, question)
     if kind == "classes":
         return [names[i] for i in outputs.argmax(-1)]
     if kind == "several":
@@ -118,7 +126,7 @@ def _answers(outputs, gold, x, question):
 def _model(question):
     kind, names = question["answers"], question["labels"]
     settings = {}
-    if kind != "choices":
+    if kind not in OF_ONE_SIZE:
         names = names or ["score"]
         settings = {"num_labels": len(names), "id2label": dict(enumerate(names))}
     if kind in PROBLEMS:
@@ -158,7 +166,7 @@ def finetune(question):
             report_to="none",
             disable_tqdm=True,
             remove_unused_columns=False,
-            label_names=["labels"],
+            label_names=LABELS.get(kind, ["labels"]),
         )
         collator = COLLATORS.get(kind, transformers.DataCollatorWithPadding)(tokenizer)
         trainer = transformers.Trainer(
@@ -166,5 +174,5 @@ def finetune(question):
         )
         trainer.train()
         outputs, gold, _ = trainer.predict(dev)
-    answers = _answers(outputs, gold, data["dev"]["x"], question)
+    answers = _answers(tokenizer, outputs, gold, data["dev"]["x"], question)
     Path(question["given"]).write_text(json.dumps(answers))
