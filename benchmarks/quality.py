@@ -227,7 +227,8 @@ HEAD = """# Real data
 
 all-MiniLM-L6-v2, fine-tuned on real data and scored on rows it has not seen, beside plain baselines
 and beside transformers and torch with the same rows, recipe and seeds. The figure that counts, the
-mean over seeds, with its spread (standard deviation) of several. `python -m benchmarks.quality`;
+mean over seeds, with its spread (standard deviation) of several; "wanted" is what was set as an aim
+before it was measured. `python -m benchmarks.quality`;
 the recipes are in `quality_rows.py`, and what each figure is beside it in the scoring package.
 """
 
