@@ -77,7 +77,8 @@ def measure(name, flags, result, keep):
     row, who = ROWS[name], flags.peer or OURS
     wanted = [str(seed) for seed in range(1, flags.seeds + 1)]
     missing = [seed for seed in wanted if flags.again or seed not in result.get(who, {})]
-    if not missing and "plain" in result:
+    plain = {n: x for n, x in row.plain.items() if n not in result.get("plain", {})}
+    if not missing and not plain:
         return
     train, dev = row.read(flags.folder)
     names = label_names(train.y) if KINDS[row.kind].named else None
@@ -91,8 +92,9 @@ def measure(name, flags, result, keep):
     if (row.samples or row.adapter) and who != OURS:
         print(f"  left out: {who}: it has no such recipe", flush=True)
         return
-    if "plain" not in result:
-        result["plain"] = baselines(row, train, dev, scored)
+    if plain:
+        found = result.get("plain", {}) | baselines(row, plain, train, dev, scored)
+        result["plain"] = {name: found[name] for name in row.plain}
         print(
             "\n".join(f"  {n}: {told(found)}" for n, found in result["plain"].items()), flush=True
         )
@@ -112,12 +114,12 @@ def measure(name, flags, result, keep):
         keep()
 
 
-def baselines(row, train, dev, scored):
-    """-> {baseline: figures}; of samples the means."""
+def baselines(row, plain, train, dev, scored):
+    """Some of a row's -> {baseline: figures}; of samples the means."""
     parts = [few(train, row.samples, seed) for seed in SAMPLED] if row.samples else [train]
     return {
         name: mean_of([scored(answers(part, dev.x)) for part in parts])
-        for name, answers in row.plain.items()
+        for name, answers in plain.items()
     }
 
 
@@ -243,7 +245,15 @@ def table(results):
         few_of_each = f"{row.samples} texts of each class, by the seed; " if row.samples else ""
         recipe = f"`{name}`: {few_of_each}{row.epochs} epoch{'s'[: row.epochs - 1]}, learning rate "
         corrected = ", moments corrected" * row.bias_correction
-        lines += [f"{recipe}{row.learning_rate:g}, batches of {row.batch_size}{corrected}.", ""]
+        seeds = "; ".join(
+            f"{who}: seed{'s'[: len(found[who]) - 1]} {', '.join(found[who])}"
+            for who in WHO
+            if who in found
+        )
+        lines += [
+            f"{recipe}{row.learning_rate:g}, batches of {row.batch_size}{corrected}. {seeds}."
+        ]
+        lines += [""]
         runs = {who: [figures] for who, figures in found["plain"].items()} | _runs(found)
         figures = next(iter(runs.values()))[0]
         rows = [[who, *(_mean(run, name) for name in figures)] for who, run in runs.items()]

@@ -44,13 +44,44 @@ def _tfidf():
     return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
 
 
-def logistic(train, x):
+def _features(words, x):
+    """TF-IDF of texts; of pairs that of both, and what they share."""
+    first = words.transform(x["text"])
+    if "text_pair" not in x:
+        return first
+    from scipy.sparse import hstack
+
+    second = words.transform(x["text_pair"])
+    return hstack([first, second, first.multiply(second)]).tocsr()
+
+
+def _logistic(x, y):
+    """-> a function, columns -> (the classes, the probability of each a row)."""
     from sklearn.linear_model import LogisticRegression
 
-    words = _tfidf()
-    model = LogisticRegression(C=10, max_iter=1000)
-    model.fit(words.fit_transform(train.x["text"]), train.y)
-    return model.predict(words.transform(x["text"])).tolist()
+    words = _tfidf().fit([*x["text"], *x.get("text_pair", ())])
+    model = LogisticRegression(C=10, max_iter=1000).fit(_features(words, x), y)
+    return lambda x: (model.classes_, model.predict_proba(_features(words, x)))
+
+
+def logistic(train, x):
+    names, shares = _logistic(train.x, train.y)(x)
+    return names[shares.argmax(1)].tolist()
+
+
+def logistic_choices(train, x):
+    """Each choice with its text is a pair, right or not; the one that is the likeliest right."""
+    right = [
+        i == y for c, y in zip(train.x["choices"], train.y, strict=True) for i in range(len(c))
+    ]
+    _, shares = _logistic(_choices(train.x), right)(_choices(x))
+    ends = np.cumsum([len(choices) for choices in x["choices"]])[:-1]
+    return [int(part.argmax()) for part in np.split(shares[:, 1], ends)]
+
+
+def _choices(x):
+    rows = [(t, one) for t, c in zip(x["text"], x["choices"], strict=True) for one in c]
+    return dict(zip(("text", "text_pair"), map(list, zip(*rows, strict=True)), strict=True))
 
 
 def on_vectors(train, x):

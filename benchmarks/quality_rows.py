@@ -182,12 +182,14 @@ ROWS = {
     "mrpc": _of_glue(
         "MRPC",
         "paraphrases",
+        MAJORITY | TFIDF,
         bias_correction=True,
         note="Moments not corrected, as in Google's recipe, one seed: F1 0.8325.",
     ),
     "rte": _of_glue(
         "RTE",
         "what follows from a text",
+        MAJORITY | TFIDF,
         bias_correction=True,
         note="Moments not corrected, one seed: 0.4729, and one class is given to all rows.",
     ),
@@ -222,7 +224,7 @@ ROWS = {
         "choices",
         of_choices,
         _accuracy,
-        MAJORITY,
+        MAJORITY | {"TF-IDF, logistic regression": baselines.logistic_choices},
         epochs=5,
         bias_correction=True,
         note="Moments not corrected, one seed: 0.3238.",
@@ -259,6 +261,7 @@ ROWS = {
     "mrpc_lora": _of_glue(
         "MRPC",
         "paraphrases, by a LoRA of rank 8",
+        MAJORITY | TFIDF,
         bias_correction=True,
         epochs=6,
         learning_rate=1e-3,
