@@ -174,6 +174,11 @@ with tempfile.TemporaryDirectory() as folder:
 # ## Where next
 #
 # The same in a shell: `bert_tf2 index` and `bert_tf2 search`, or `make search` on this project's
-# own pages. A [reranker](../docs/tasks.md#reranking) that reads question and passage together puts
-# the best of them into order: `index.search(…, reranker=…)`. The other
-# [losses](../docs/training.md#training-vectors), and [what else there is](../docs/search.md).
+# own pages. The other [losses](../docs/training.md#training-vectors), and [what else there
+# is](../docs/search.md).
+#
+# A [reranker](../docs/tasks.md#reranking) reads question and passage together and puts the best
+# hits into order anew: `index.search(…, reranker=bert_tf2.Reranker.from_preset(folder))`. None is
+# trained here, because it wants far more than these messages: one that learnt for a minute from
+# two thousand pairs of them, half of them hard negatives, put the hits of the published vectors
+# into a worse order. Published rerankers, such as ms-marco-MiniLM-L6-v2, open as they are.

@@ -19,7 +19,6 @@ from bert_tf2.cli.verbs import VERBS
 HOLD_CODE = [page for page in pages.PAGES if pages.blocks(page, "python") or pages.commands(page)]
 HOLD_COMMANDS = [page for page in pages.NOTEBOOKS if pages.commands(page)]
 NEEDS_NETWORK = ("download", "verify")  # the real weights
-ELSEWHERE = {"apache_beam": "beam", "ray": "ray"}  # packages that only an environment beside has
 
 
 def has_target(words):
@@ -124,13 +123,6 @@ def test_marks_are_right():
             assert command != "bert_tf2" or words[0] not in NEEDS_NETWORK, (page, words)
 
 
-def is_for(block):
-    """The environment that a block of Python needs; None for ours."""
-    nodes = [x for x in ast.walk(ast.parse(block)) if isinstance(x, ast.Import)]
-    names = [name.name for node in nodes for name in node.names]
-    return next((ELSEWHERE[name] for name in names if name in ELSEWHERE), None)
-
-
 @pytest.mark.full
 @pytest.mark.parametrize("page", HOLD_CODE + HOLD_COMMANDS, ids=pages.name_of)
 def test_code_runs(page, tmp_path, monkeypatch, reference):
@@ -144,7 +136,7 @@ def test_code_runs(page, tmp_path, monkeypatch, reference):
         pages.prepare_support(tmp_path)
     known = {}
     for block in pages.blocks(page, "python"):
-        if not is_for(block):
+        if not pages.is_for(block):
             exec(compile(block, str(page), "exec"), known)
     with page_runner.Shell() as shell:
         for words in pages.commands(page, marked=False):
@@ -152,14 +144,14 @@ def test_code_runs(page, tmp_path, monkeypatch, reference):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("peer", ELSEWHERE.values())
+@pytest.mark.parametrize("peer", pages.ELSEWHERE.values())
 def test_code_of_other_environments(peer, tmp_path):
     """As it is printed, beside a file of the name that it reads."""
     found = [
         block
         for page in pages.PAGES
         for block in pages.blocks(page, "python")
-        if is_for(block) == peer
+        if pages.is_for(block) == peer
     ]
     assert found
     oracle.tiny_classifier().save(tmp_path / "clf.keras")

@@ -3,6 +3,7 @@
 The folder holds, under the names that pages use, tiny random checkpoints and files of a few rows.
 """
 
+import ast
 import json
 import re
 import shlex
@@ -28,6 +29,7 @@ NETWORK = re.compile(r"\s# network\b")  # the mark of a line that no folder can 
 SPOKEN = re.compile(r"(?<!`)`((?:bert_tf2|make|pip|python|\.venv/bin/python) [^`]+)`")
 HEADING = re.compile(r"^#+ (.*)$", re.M)
 SUPPORT = "bert_tf2/data/support_requests"
+ELSEWHERE = {"apache_beam": "beam", "ray": "ray"}  # packages that only an environment beside has
 PRESETS = ("all-MiniLM-L6-v2", "uncased_L-4_H-512_A-8", "uncased_L-12_H-768_A-12")
 
 
@@ -44,6 +46,13 @@ def said(page):
 def blocks(page, language):
     """-> list of str, the blocks of this language in order"""
     return [text for kind, text in FENCE.findall(said(page)) if kind == language]
+
+
+def is_for(block):
+    """The environment that a block of Python needs; None for ours."""
+    nodes = [x for x in ast.walk(ast.parse(block)) if isinstance(x, ast.Import)]
+    names = [name.name for node in nodes for name in node.names]
+    return next((ELSEWHERE[name] for name in names if name in ELSEWHERE), None)
 
 
 def commands(page, marked=None):
