@@ -9,6 +9,7 @@ from bert_tf2.messages import shorten
 from bert_tf2.scoring import vectors
 from bert_tf2.scoring.arrays import checked_count
 from bert_tf2.search import approximate, folders, fusion, given, parts, updates
+from bert_tf2.search.encoders import checked_encoder
 from bert_tf2.text.passages import passages
 
 DTYPES = ("float32", "float16")
@@ -45,7 +46,7 @@ class Index:
     """
 
     def __init__(self, encoder=None, similarity_fn_name=None, passage_length=None, dtype="float32"):
-        usual = encoder.similarity_fn_name if encoder else "cosine"
+        usual = "cosine" if encoder is None else checked_encoder(encoder).similarity_fn_name
         self.similarity_fn_name = vectors.checked_similarity(similarity_fn_name or usual)
         if dtype not in DTYPES:
             raise ValueError(f"`dtype` must be float32 or float16. Received: {shorten(dtype)}")

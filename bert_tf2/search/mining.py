@@ -15,6 +15,7 @@ from bert_tf2.messages import shorten
 from bert_tf2.scoring import vectors
 from bert_tf2.scoring.arrays import checked_count, listed
 from bert_tf2.search import exact
+from bert_tf2.search.encoders import checked_encoder
 from bert_tf2.search.mined_texts import FORMATS, positives_of, read_pairs
 
 LOGGER = logging.getLogger("bert_tf2")
@@ -100,6 +101,7 @@ def mine_hard_negatives(
         >>> list(rows)
         ['anchor', 'positive', 'negative']
     """
+    checked_encoder(model, "model")
     limits = Limits(max_score, min_score, absolute_margin, relative_margin)
     names, anchors, texts = read_pairs(dataset)
     if corpus is not None and not len(corpus := listed(corpus, "corpus")):

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from bert_tf2.scoring.arrays import checked_count
 from bert_tf2.search import exact
+from bert_tf2.search.encoders import checked_encoder
 
 AT_ONCE = 5000  # vectors whose neighbours are held at a time
 CENTRES = 64  # clusters whose members are looked for at a time
@@ -46,7 +47,7 @@ def paraphrase_mining(
         >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
         >>> score, first, second = bert_tf2.paraphrase_mining(vec, texts)[0]
     """
-    embeddings = model.encode(
+    embeddings = checked_encoder(model, "model").encode(
         sentences,
         prompt_name,
         prompt,
