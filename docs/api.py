@@ -71,7 +71,7 @@ BESIDES = {
         "scoring.late": "similarity similarity_pairwise",
         "scoring.spread": "spread",
     },
-    "weights": {"weights": "save Report CheckpointError"},  # what docstrings point to
+    "weights": {"weights": "resolve save Report CheckpointError"},  # what docstrings point to
     "search": {"search": "nearest paraphrase_mining_embeddings"},
     "tasks": {
         "tasks.evaluators": "embedding_similarity binary_classification triplet "

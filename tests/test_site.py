@@ -86,7 +86,8 @@ def calls(page):
         if isinstance(x, ast.Call) and isinstance(x.func, ast.Attribute):
             owner = x.func.value.id if isinstance(x.func.value, ast.Name) else None
             if owner in rooms:
-                named.add(f"{rooms[owner]}.{x.func.attr}")
+                home = api.home_there(rooms[owner].removeprefix("bert_tf2."), x.func.attr)
+                named.add(f"{home}.{x.func.attr}")
             else:
                 methods.add(x.func.attr)
     return named, methods
