@@ -5,6 +5,7 @@ import itertools
 from pathlib import Path
 
 from bert_tf2.cli import console, opened, row_streams, task_files, task_table
+from bert_tf2.cli.column_flags import check_used
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.data.text_files import TextFile
 
@@ -60,6 +61,7 @@ def _texts(flags, path):
         raise UsageError("--text_pair_column is not for vectors, of single texts", flags.command)
     if path.suffix.lower() != ".txt":
         return _Column(functools.partial(row_streams.texts, flags, path))
+    check_used(flags, path, "lines of text")
     return _Column(functools.partial(_lines, path, flags.encoding)) if flags.encoding else path
 
 

@@ -114,7 +114,18 @@ class MultipleChoice(Task):
 
     def read_labels(self, y, rows):
         """The numbers of the right choices; `prepare` knows how many there are."""
-        return classes.class_numbers(y, NUMBERS, rows)
+        try:
+            return classes.class_numbers(y, NUMBERS, rows)
+        except ValueError as error:
+            listed = isinstance(y, list | tuple | np.ndarray) and len(y) == rows
+            strange = (
+                next((i for i, x in enumerate(y) if not _is_number(x)), None) if listed else None
+            )
+            where = "" if strange is None else f" at index {strange}"
+            raise ValueError(
+                "`y` must be the number of the right choice of each row, from 0. Received"
+                f"{where}: {shown(y if strange is None else y[strange])}"
+            ) from error
 
     def worth_saying(self, found):
         right = found["labels"]  # places, of which no one need be learned
@@ -165,6 +176,14 @@ class MultipleChoice(Task):
             "text": tf.TensorSpec([None], tf.string, name="text"),
             "choices": tf.TensorSpec([None, None], tf.string, name="choices"),
         }
+
+
+def _is_number(value):
+    try:
+        classes.class_numbers([value], NUMBERS)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _read_choices(x):

@@ -9,6 +9,7 @@ from bert_tf2.modeling import heads
 from bert_tf2.scoring import classification
 from bert_tf2.tasks.problems import PROBLEMS, thresholds_of
 from bert_tf2.tasks.task import Task
+from bert_tf2.text.windows import checked_stride
 from bert_tf2.text.words import in_windows
 
 OF_TEXT = "text_of_window"  # int32 (W,): the text that a window is of
@@ -81,8 +82,7 @@ class TextClassifier(Task):
                 f'`problem_type` must be one of {[*PROBLEMS]}; "regression" is a TextRegressor\'s. '
                 f"Received: {problem_type!r}"
             )
-        if doc_stride is not None and (isinstance(doc_stride, bool) or not doc_stride >= 1):
-            raise ValueError(f"`doc_stride` must be 1 token or more. Received: {doc_stride!r}")
+        doc_stride = checked_stride(doc_stride)
         self.problem = PROBLEMS[problem_type]
         labels = classes.class_names(labels, self.problem.fewest)
         dropout = encoder.config.classifier_dropout if dropout is None else dropout

@@ -18,6 +18,7 @@ from bert_tf2.modeling.inputs import input_tensors
 from bert_tf2.tasks import tagging
 from bert_tf2.tasks.task import Task
 from bert_tf2.text.offsets import before
+from bert_tf2.text.windows import checked_stride
 from bert_tf2.text.words import Words, in_windows, words_found, words_given
 from bert_tf2.training.losses import cross_entropy
 
@@ -94,8 +95,7 @@ class TokenClassifier(Task):
     ):
         if scheme is not None and labels is not None:
             labels = tag_schemes.entity_tags(labels, scheme)
-        if doc_stride is not None and doc_stride < 1:
-            raise ValueError(f"`doc_stride` must be an int from 1, or None. Received: {doc_stride}")
+        doc_stride = checked_stride(doc_stride)
         labels = classes.class_names(labels)
         dropout = encoder.config.classifier_dropout if dropout is None else dropout
         inputs = input_tensors()

@@ -7,6 +7,7 @@ W windows of all texts, T tokens of all windows.
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from bert_tf2.text.offsets import owners, sums
@@ -24,6 +25,14 @@ class Windows(NamedTuple):
     rows: tf.Tensor
     starts: tf.Tensor
     sizes: tf.Tensor
+
+
+def checked_stride(stride):
+    """A `doc_stride` as an int from 1, or None; ValueError for anything else."""
+    is_int = isinstance(stride, int | np.integer) and not isinstance(stride, bool)
+    if stride is not None and not (is_int and stride >= 1):
+        raise ValueError(f"`doc_stride` must be an int from 1, or None. Received: {stride!r}")
+    return None if stride is None else int(stride)
 
 
 def windows(lengths, room, stride):

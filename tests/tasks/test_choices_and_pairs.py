@@ -97,6 +97,10 @@ def test_choices_refused(chooser, x, message):
 def test_a_choice_that_is_none(chooser):
     with pytest.raises(ValueError, match="3 is no choice: a row has 3 of them"):
         chooser.evaluate((TEXTS, CHOICES), [0, 3], verbose=0)
+    for y, place in (([0, -1], "1: -1"), ([[1, 0], [0, 1]], r"0: \[1, 0\]"), (["a", 0], "0: 'a'")):
+        message = f"the number of the right choice of each row, from 0. Received at index {place}"
+        with pytest.raises(ValueError, match=message):
+            chooser.fit((TEXTS, CHOICES), y, verbose=0)
 
 
 def test_the_mean_of_a_pair(tmp_path):

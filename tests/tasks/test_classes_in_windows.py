@@ -77,8 +77,10 @@ def test_nothing_is_said_to_be_cut_and_what_has_no_meaning_is_refused(task, capl
     assert "cut" not in caplog.text
     with pytest.raises(ValueError, match="`doc_stride` is for texts alone"):
         task.predict((TEXTS, TEXTS), verbose=0)
-    with pytest.raises(ValueError, match=r"`doc_stride` must be 1 token or more\. Received: 0"):
-        made(doc_stride=0)
+    for stride in (0, 2.5, "8", True):
+        message = rf"`doc_stride` must be an int from 1, or None\. Received: {stride!r}"
+        with pytest.raises(ValueError, match=message):
+            made(doc_stride=stride)
 
 
 @pytest.mark.full

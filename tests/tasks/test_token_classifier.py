@@ -349,6 +349,10 @@ def test_refused(task, x, y, message):
 
 
 def test_settings_refused():
+    with pytest.raises(
+        ValueError, match=r"`doc_stride` must be an int from 1, or None. Received: '8'"
+    ):
+        oracle.tiny_task(bert_tf2.TokenClassifier, labels=LABELS, doc_stride="8")
     with pytest.raises(ValueError, match="`scheme` must be one of"):
         oracle.tiny_task(bert_tf2.TokenClassifier, labels=["X"], scheme="IOB3")
     with pytest.raises(ValueError, match="`aggregation_strategy` must be one of"):
