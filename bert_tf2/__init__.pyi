@@ -148,7 +148,8 @@ class Index:
         candidates: int = ...,
         exactly: bool | None = ...,
         batch_size: int | None = ...,
-        **prompts: Any,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
     ) -> Any: ...
 
 class FewShotClassifier:

@@ -154,7 +154,7 @@ def check_widths(queries, corpus):
         )
 
 
-def finite(scores, corpus, first):
+def finite(scores, corpus, first, name="corpus_embeddings"):
     """Scores (n, R) themselves, of rows from `first` on; a ValueError if one is no finite number.
 
     It costs less to look at the scores than at the vectors, whose NaN or infinity they would show.
@@ -163,7 +163,7 @@ def finite(scores, corpus, first):
         return scores
     row = first + int(np.flatnonzero(~np.isfinite(scores).all(0))[0])
     raise ValueError(
-        "`corpus_embeddings` must be finite numbers, and so must their scores. Received: "
+        f"`{name}` must be finite numbers, and so must their scores. Received: "
         f"{shorten(corpus[row])} in row {row}"
     )
 
@@ -188,13 +188,23 @@ class Scorer(NamedTuple):
     def of(cls, score_function):
         """That of a name or a function, as `nearest` takes it; ValueError for another name."""
         if callable(score_function):
-            return cls(_same, _same, lambda a, b: np.asarray(score_function(a, b), "float32"))
+            return cls(_same, _same, lambda a, b: _given(score_function, a, b))
         name = vectors.checked_similarity(score_function, "score_function")
         ways = {
             "cosine": cls(vectors.unit_length, _with_lengths, _cosine),
             "dot": cls(_same, _same, _dot),
         }
         return ways.get(name) or cls(_same, _same, vectors.SIMILARITIES[name][0])
+
+
+def _given(score_function, queries, block):
+    scores = np.asarray(score_function(queries, block), "float32")
+    if scores.shape != (len(queries), len(block)):
+        raise ValueError(
+            f"`score_function` must give a score of each query with each row, of shape "
+            f"{(len(queries), len(block))}. Received: {scores.shape}"
+        )
+    return scores
 
 
 def _same(values):

@@ -1,8 +1,29 @@
 """What an index is given, looked at before anything is done with it."""
 
+from collections.abc import Mapping
+
 from bert_tf2.messages import shorten
 from bert_tf2.scoring.arrays import listed
 from bert_tf2.text.forms import whole
+
+
+def queries(found):
+    """Queries as a list; a TypeError for what is none."""
+    if not hasattr(found, "__iter__") or isinstance(found, bytes | Mapping):
+        raise TypeError(
+            f"`queries` must be a str, a list of str, or vectors. Received: {shorten(found)} "
+            f"({type(found).__name__})"
+        )
+    return list(found)
+
+
+def check_reranker(reranker):
+    """Raises a TypeError unless it is None, or ranks."""
+    if reranker is not None and not callable(getattr(reranker, "rank", None)):
+        raise TypeError(
+            "`reranker` must be a `Reranker`, such as Reranker.from_preset(…). Received: "
+            f"{shorten(reranker)} ({type(reranker).__name__})"
+        )
 
 
 def are_texts(queries):

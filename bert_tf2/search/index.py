@@ -64,7 +64,7 @@ class Index:
         most = self.encoder.preprocessor.max_length
         prompt = self.encoder.prompt_of_documents()
         taken = 2 + SPARE + (len(self.encoder.preprocessor.tokenizer([prompt])[0]) if prompt else 0)
-        if length is not None and not taken < length <= most:
+        if length is not None and not taken < checked_count(length, "passage_length") <= most:
             raise ValueError(
                 f"`passage_length` must be an int from {taken + 1} to {most}, the tokens that the "
                 f"encoder reads. Received: {shorten(length)}"
@@ -195,7 +195,8 @@ class Index:
         candidates=100,
         exactly=None,
         batch_size=32,
-        **prompts,
+        prompt_name=None,
+        prompt=None,
     ):
         """What answers queries.
 
@@ -208,7 +209,7 @@ class Index:
             candidates: how many are fused, and reranked; `top_k` where that is more.
             exactly: whether to look at all vectors; default: unless there is a graph.
             batch_size: texts at a time in the models.
-            **prompts: `prompt_name` or `prompt`, as of `encode_query`.
+            prompt_name, prompt: as of `encode_query`.
 
         Returns:
             of each query (of one str or vector only this) a list of dicts, the best first:
@@ -220,15 +221,19 @@ class Index:
                 vectors of another width, or numbers that are not finite.
         """
         self._check_not_empty()
-        texts = [queries] if isinstance(queries, str) else list(queries)
-        if not texts:
+        given.check_reranker(reranker)
+        texts = [queries] if isinstance(queries, str) else given.queries(queries)
+        if not len(texts):
             return []
         texts = texts if given.are_texts(texts) else None
         one = isinstance(queries, str) or (texts is None and np.ndim(queries) == 1)
-        if texts is None and (hybrid or reranker):
-            raise ValueError("`hybrid` and `reranker` need queries of str. Received: vectors")
-        found = self._query_vectors(queries, texts, batch_size, prompts)
+        if texts is None and (hybrid or reranker or prompt_name or prompt):
+            raise ValueError(
+                "`hybrid`, `reranker` and prompts need queries of str. Received: vectors"
+            )
         many = top_k = checked_count(top_k, "top_k")
+        prompts = {"prompt_name": prompt_name, "prompt": prompt}
+        found = self._query_vectors(queries, texts, batch_size, prompts)
         if hybrid or reranker:
             many = max(top_k, checked_count(candidates, "candidates"))
         scores, ids = self._nearest(found, many, exactly)

@@ -6,6 +6,7 @@ Source: sentence-transformers 6, as mining.py.
 import numpy as np
 
 from bert_tf2.messages import shorten
+from bert_tf2.scoring.arrays import listed
 
 # === Pairs ========================================================================================
 
@@ -15,11 +16,17 @@ def read_pairs(dataset):
     names = ("anchor", "positive")
     if hasattr(dataset, "keys"):
         names = tuple(dataset.keys())[:2]
-        sides = [list(dataset[name]) for name in names]
+        sides = [listed(dataset[name], "dataset") for name in names]
     elif isinstance(dataset, tuple) and len(dataset) == 2:
-        sides = [list(side) for side in dataset]
+        sides = [listed(side, "dataset") for side in dataset]
     else:
-        sides = [list(side) for side in zip(*dataset, strict=True)]
+        rows = listed(dataset, "dataset")
+        for number, row in enumerate(rows):
+            if not isinstance(row, tuple | list | np.ndarray) or len(row) != 2:
+                raise ValueError(
+                    f"`dataset` must be pairs of texts. Received: {shorten(row)} in row {number}"
+                )
+        sides = [[row[side] for row in rows] for side in (0, 1)]
     if len(sides) != 2 or len(sides[0]) != len(sides[1]) or not sides[0]:
         raise ValueError(
             "`dataset` must be pairs of texts, one or more: a tuple of two lists of one length, or "
@@ -37,6 +44,12 @@ def positives_of(anchors, texts, queries, documents):
     for anchor, text in zip(anchors, texts, strict=True):
         found[anchor][place[text]] = None
     return [[*rows] for rows in found.values()]
+
+
+def own_rows(queries, documents):
+    """Of each query the row of its own text, which is no answer to it; -1 where there is none."""
+    place = {text: row for row, text in enumerate(documents)}
+    return np.array([place.get(query, -1) for query in queries], "int64")
 
 
 # === Negatives ====================================================================================

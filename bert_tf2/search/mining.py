@@ -13,13 +13,13 @@ import numpy as np
 
 from bert_tf2.messages import shorten
 from bert_tf2.scoring import vectors
-from bert_tf2.scoring.arrays import checked_count, listed
+from bert_tf2.scoring.arrays import checked_choice, listed
 from bert_tf2.search import exact
 from bert_tf2.search.encoders import checked_encoder
-from bert_tf2.search.mined_texts import FORMATS, positives_of, read_pairs
+from bert_tf2.search.mined_ranks import Limits, Ranks
+from bert_tf2.search.mined_texts import FORMATS, own_rows, positives_of, read_pairs
 
 LOGGER = logging.getLogger("bert_tf2")
-STRATEGIES = ("top", "random")
 
 
 class Mined(NamedTuple):
@@ -61,7 +61,8 @@ def mine_hard_negatives(
 ):
     """Adds hard negatives to pairs of texts (anchor, positive).
 
-    An anchor that is there several times has several positives, and none of them is a negative.
+    An anchor that is there several times has several positives, and none of them is a negative, nor
+    is an anchor its own.
 
     Args:
         dataset: a tuple of two lists of str, a list of pairs, or a dict (a table) whose first two
@@ -69,10 +70,11 @@ def mine_hard_negatives(
         model: a `SentenceEncoder`. Vectors are made of length 1, and compared as it says.
         corpus: a list of str, texts that may be negatives beside the positives of other anchors.
         cross_encoder: a `Reranker` of one logit, whose scores the four limits are then of, and the
-            order.
+            order. Without a limit it is not asked, as in sentence-transformers, and that is said.
         range_min: how many of the best to leave out, of those within the limits.
         range_max: the rank up to which negatives are taken. Default: `range_min + num_negatives`
-            and the most positives of an anchor; with limits, 10 times `num_negatives`.
+            and the most positives of an anchor; with limits (`min_score` is one with
+            `cross_encoder` alone), 10 times `num_negatives`.
         max_score, min_score: the limits of a negative's score.
         absolute_margin: how far its score is below that of the anchor's positive at least.
         relative_margin: the same as a share of the positive's score, such as 0.05.
@@ -89,7 +91,8 @@ def mine_hard_negatives(
         show_progress_bar: whether to show how far the models are.
 
     Returns:
-        dict of column names to lists, as `fit` takes it.
+        dict of column names to lists, as `fit` takes it; but for "labeled-list", which is for
+        losses of lists that others have.
 
     Raises:
         ValueError: no pairs, a corpus without texts, or ranks that leave fewer than
@@ -112,7 +115,9 @@ def mine_hard_negatives(
     corpus = corpus or []
     queries, documents = [*dict.fromkeys(anchors)], [*dict.fromkeys([*corpus, *texts])]
     positives = positives_of(anchors, texts, queries, documents)
-    ranks = Ranks.of(range_min, range_max, num_negatives, sampling_strategy, limits, positives)
+    given = (range_min, range_max, num_negatives, sampling_strategy)
+    _check_asked(cross_encoder, limits)
+    ranks = Ranks.of(*given, limits, positives, cross_encoder is not None)
     checked_choice(output_format, FORMATS, "output_format")
     how = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
     how["normalize_embeddings"] = True
@@ -126,6 +131,7 @@ def mine_hard_negatives(
         score_function=model.similarity_fn_name,
         rescore=rescore,
         seed=seed,
+        own=own_rows(queries, documents),
     )
     fewer = int((mined.ids < 0).any(1).sum())
     if fewer:
@@ -146,6 +152,7 @@ def mine(
     score_function="cosine",
     rescore=None,
     seed=0,
+    own=None,
 ):
     """Negatives of vectors.
 
@@ -157,6 +164,7 @@ def mine(
         rescore: function of int64 (pairs,), anchors, and rows of the corpus, to their scores; or
             None.
         seed: of a random choice.
+        own: int (n,), rows of the corpus that are the anchors themselves, or -1; or None.
 
     Returns:
         `Mined`.
@@ -164,7 +172,7 @@ def mine(
     Raises:
         ValueError: as `search.nearest`.
     """
-    most = max(map(len, positives))
+    most = max(map(len, positives)) + int(own is not None and (own >= 0).any())
     scores, ids = exact.nearest(
         query_embeddings, corpus_embeddings, ranks.range_max + most, score_function
     )
@@ -181,6 +189,8 @@ def mine(
     known = np.zeros(ids.shape, bool)
     for row, some in enumerate(positives):
         known[row] = np.isin(ids[row], some)
+    if own is not None:
+        known |= ids == own[:, None]
     scores = limits(np.where(known, -np.inf, scores).astype("float32"), least)
     scores, ids = ranks(scores, ids, np.random.default_rng(seed))
     ids = np.where(np.isneginf(scores), -1, ids)
@@ -196,83 +206,16 @@ def _pairwise(queries, corpus, rows, score_function, at_once=8192):
     return np.concatenate(found)
 
 
-# === Which of the candidates ======================================================================
-
-
-class Limits(NamedTuple):
-    """What a negative's score must be, see `mine_hard_negatives`; None: anything."""
-
-    max_score: float | None = None
-    min_score: float | None = None
-    absolute_margin: float | None = None
-    relative_margin: float | None = None
-
-    def any(self):
-        """Whether there is a limit."""
-        return any(value is not None for value in self)
-
-    def __call__(self, scores, least):
-        """float32 (n, k), and of each anchor's positives the least (n,) -> scores, or -inf."""
-        least = least[:, None]
-        if self.absolute_margin is not None:
-            scores = np.where(scores + self.absolute_margin > least, -np.inf, scores)
-        if self.relative_margin is not None:  # below it for scores of either sign
-            bound = least - np.abs(least) * self.relative_margin
-            scores = np.where(scores > bound, -np.inf, scores)
-        if self.max_score is not None:
-            scores = np.where(scores > self.max_score, -np.inf, scores)
-        if self.min_score is not None:
-            scores = np.where(scores < self.min_score, -np.inf, scores)
-        return scores.astype("float32")
-
-
-class Ranks(NamedTuple):
-    """Which ranks negatives are of, and how many are taken, see `mine_hard_negatives`."""
-
-    range_min: int = 0
-    range_max: int = 13
-    num_negatives: int = 3
-    sampling_strategy: str = "top"
-
-    @classmethod
-    def of(cls, range_min, range_max, num_negatives, sampling_strategy, limits, positives):
-        """Those of the arguments, with the usual `range_max` for None; ValueError for others."""
-        checked_count(num_negatives, "num_negatives")
-        checked_choice(sampling_strategy, STRATEGIES, "sampling_strategy")
-        if not isinstance(range_min, int) or range_min < 0:
-            raise ValueError(f"`range_min` must be an int from 0. Received: {shorten(range_min)}")
-        if range_max is None:
-            wider = limits._replace(min_score=None).any()
-            range_max = range_min + num_negatives * (10 if wider else 1)
-            range_max += max(map(len, positives))
-        if checked_count(range_max, "range_max") - range_min < num_negatives:
-            raise ValueError(
-                f"`range_max` must be at least `range_min` and `num_negatives`, "
-                f"{range_min + num_negatives}. Received: {range_max}"
-            )
-        return cls(range_min, range_max, num_negatives, sampling_strategy)
-
-    def __call__(self, scores, ids, generator):
-        """(n, k) -> (n, N): scores, in falling order, and their rows; -inf where there are none."""
-        count = self.num_negatives
-        order = np.argsort(-scores, axis=1, kind="stable")[:, self.range_min : self.range_max]
-        if order.shape[1] < count:  # a corpus of few texts
-            order = np.pad(order, [(0, 0), (0, count - order.shape[1])], constant_values=-1)
-        padded = [np.pad(x, [(0, 0), (0, 1)], constant_values=c) for x, c in
-                  ((scores, -np.inf), (ids, -1))]  # fmt: skip
-        scores, ids = (np.take_along_axis(x, order, 1) for x in padded)
-        if self.sampling_strategy == "top":
-            return scores[:, :count], ids[:, :count]
-        there = np.maximum((scores > -np.inf).sum(1), count)  # the rest only where these are few
-        chosen = [np.sort(generator.choice(n, count, replace=False)) for n in there]
-        return (np.take_along_axis(x, np.array(chosen), 1) for x in (scores, ids))
-
-
-def checked_choice(value, options, name):
-    """Raises a ValueError unless a value is one of the options."""
-    if value not in options:
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(options)}. Received: {shorten(value)}"
+def _check_asked(cross_encoder, limits):
+    """Raises a TypeError for what cannot score pairs; says where nothing is asked of it."""
+    if cross_encoder is None:
+        return
+    if not callable(getattr(cross_encoder, "predict", None)):
+        raise TypeError(f"`cross_encoder` must be a `Reranker`. Received: {shorten(cross_encoder)}")
+    if not limits.any():
+        LOGGER.warning(
+            "`cross_encoder` is not asked: give `max_score`, `min_score`, `absolute_margin` or "
+            "`relative_margin`, which are then of its scores."
         )
 
 

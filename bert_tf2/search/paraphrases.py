@@ -5,9 +5,12 @@ Each compares all with all in blocks, so that memory grows with the vectors and 
 Letters: n vectors, D width, k neighbours, P pairs.
 """
 
+from pathlib import Path
+
 import numpy as np
 from tqdm import tqdm
 
+from bert_tf2.messages import shorten
 from bert_tf2.scoring.arrays import checked_count
 from bert_tf2.search import exact
 from bert_tf2.search.encoders import checked_encoder
@@ -89,6 +92,7 @@ def paraphrase_mining_embeddings(
     top_k, found = checked_count(top_k, "top_k"), (np.empty(0, "float32"), np.empty(0, int))
     for first in range(0, len(corpus), size):
         queries = np.asarray(corpus[first : first + size], "float32")
+        exact.finite(queries.T, corpus, first, "embeddings")
         scores, ids = exact.nearest(
             queries, corpus, top_k + 1, score_function, corpus_chunk_size=corpus_chunk_size
         )
@@ -141,9 +145,11 @@ def find_duplicates(embeddings, threshold=0.9, corpus_chunk_size=None):
         array([0, 1, 0])
     """
     corpus, how = exact.opened(embeddings, "embeddings"), exact.Scorer.of("cosine")
+    _check_threshold(threshold)
     kept = np.arange(len(corpus))
     for first, block in exact.blocks(corpus, exact.QUERIES):
         best = exact.Best(len(block), 1)
+        exact.finite(block.T, corpus, first, "embeddings")
         queries, whole = how.of_queries(block), slice(0, len(block))
         for start, earlier in exact.blocks(corpus[:first], corpus_chunk_size) if first else ():
             is_kept = kept[start : start + len(earlier)] == start + np.arange(len(earlier))
@@ -170,7 +176,7 @@ def community_detection(
     The largest come first, and take their members from those after them.
 
     Args:
-        embeddings: (n, D).
+        embeddings: (n, D), or the `.npy` file of them.
         threshold: the cosine to a cluster's centre from which on a vector belongs to it.
         min_community_size: the least members that a cluster has, its centre among them.
         batch_size: vectors that are compared with all at a time.
@@ -190,6 +196,9 @@ def community_detection(
     """
     least = checked_count(min_community_size, "min_community_size")
     size = checked_count(batch_size, "batch_size")
+    _check_threshold(threshold)
+    if isinstance(embeddings, str | Path):
+        embeddings = exact.mapped(embeddings)
     if not len(embeddings):
         return []
     corpus = exact.opened(embeddings, "embeddings")
@@ -208,15 +217,23 @@ def community_detection(
     return sorted(found, key=len, reverse=True)
 
 
+def _check_threshold(value):
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise ValueError(f"`threshold` must be a number, a cosine. Received: {shorten(value)}")
+
+
 def _neighbours(corpus, threshold, size, verbose):
     """How many vectors are near to each. -> int (n,)"""
     how, counts = exact.Scorer.of("cosine"), np.zeros(len(corpus), int)
     starts = range(0, len(corpus), size)
     for first in tqdm(starts, desc="Finding clusters", disable=not verbose):
         rows = slice(first, first + size)
-        queries = how.of_queries(np.asarray(corpus[rows], "float32"))
+        some = np.asarray(corpus[rows], "float32")
+        exact.finite(some.T, corpus, first, "embeddings")
+        queries = how.of_queries(some)
         for start, block in exact.blocks(corpus):
-            scores = exact.finite(how.scores(queries, how.of_rows(block)), corpus, start)
+            scores = how.scores(queries, how.of_rows(block))
+            exact.finite(scores, corpus, start, "embeddings")
             counts[rows] += (scores >= threshold).sum(1)
     return counts
 

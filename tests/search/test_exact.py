@@ -102,6 +102,10 @@ BAD = {
     "rank": (lambda: exact.nearest(QUERIES, CORPUS[0]), r"must be numbers \(m, D\)"),
     "top_k": (lambda: exact.nearest(QUERIES, CORPUS, 0), "`top_k` must be an int from 1"),
     "size": (lambda: exact.nearest(QUERIES, CORPUS, 1, "dot", 0), "`query_chunk_size` must be"),
+    "scores": (
+        lambda: exact.nearest(QUERIES, CORPUS, 1, lambda a, b: np.ones(3)),
+        "`score_function` must give a score of each query",
+    ),
     "score": (lambda: exact.nearest(QUERIES, CORPUS, 1, "hamming"), "`score_function` must be one"),
 }  # fmt: skip
 

@@ -128,6 +128,25 @@ def test_anchors_with_fewer_are_counted(caplog):
     assert "of 6 anchors have fewer than 3 negatives" in caplog.text
 
 
+def test_a_reranker_without_limits_is_not_asked(caplog):
+    with caplog.at_level(logging.WARNING):
+        assert mined({"rerank": True}) == mined({})
+    assert "`cross_encoder` is not asked" in caplog.text
+
+
+def test_an_anchor_is_no_negative_of_its_own():
+    """Nor does it take the place of one."""
+    want = mined({"output_scores": True})
+    model = vectors_of_words.Encoder({**MODEL.table})
+    corpus = [*CORPUS, *ANCHORS]
+    pairs = (ANCHORS, POSITIVES)
+    got = search.mine_hard_negatives(pairs, model, corpus, num_negatives=3)
+    rows = list(zip(got["anchor"], got["negative"], strict=True))
+    assert all(anchor != negative for anchor, negative in rows)
+    assert len(rows) == len(want["anchor"])
+
+
+ANCHORS_AND_POSITIVES = (ANCHORS, POSITIVES)
 BAD = {
     "none": (lambda: search.mine_hard_negatives(([], []), MODEL), "must be pairs of texts, one or"),
     "lengths": (lambda: search.mine_hard_negatives((["a"], []), MODEL), "must be pairs of texts"),
@@ -143,6 +162,22 @@ BAD = {
     "ranks": (lambda: mined({"range_min": 3, "range_max": 5}), "`range_max` must be at least .* 6"),
     "negatives": (lambda: mined({"num_negatives": 0}), "`num_negatives` must be an int from 1"),
     "strategy": (lambda: mined({"sampling_strategy": "best"}), "must be one of top, random"),
+    "letters": (
+        lambda: search.mine_hard_negatives(["ab", "cd"], MODEL),
+        "must be pairs of texts. Received: 'ab' in row 0",
+    ),
+    "letters of two": (
+        lambda: search.mine_hard_negatives(("ab", "cd"), MODEL),
+        "`dataset` must be a list of str",
+    ),
+    "one alone": (
+        lambda: search.mine_hard_negatives([("a", "b"), ("c",)], MODEL),
+        r"Received: \('c',\) in row 1",
+    ),
+    "no reranker": (
+        lambda: search.mine_hard_negatives(ANCHORS_AND_POSITIVES, MODEL, cross_encoder=object()),
+        "`cross_encoder` must be a `Reranker`",
+    ),
     "format": (lambda: mined({"output_format": "pairs"}), "must be one of triplet, n-tuple"),
 }
 
@@ -234,3 +269,13 @@ def test_ranks_of_few_candidates():
     scores, ids = ranks(scores, np.array([[5, 6, 7]]), np.random.default_rng(0))
     assert ids[0, :2].tolist() == [5, 7]
     np.testing.assert_array_equal(np.isneginf(scores[0]), [False, False, True, True])
+
+
+def test_the_usual_range():
+    """As the peer has it: `min_score` is a limit of a reranker's scores alone."""
+    found = [
+        mining.Ranks.of(1, None, 3, "top", mining.Limits(**limits), [[0], [0, 1]], reranked)
+        for limits in ({}, {"min_score": 0.1}, {"max_score": 0.9})
+        for reranked in (False, True)
+    ]
+    assert [ranks.range_max for ranks in found] == [6, 6, 6, 33, 33, 33]

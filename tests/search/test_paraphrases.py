@@ -49,7 +49,7 @@ def test_repetitions_are_those_of_a_plain_loop(threshold, monkeypatch):
 
 
 @pytest.mark.parametrize(("least", "threshold"), [(3, 0.8), (5, 0.5), (2, 0.9)])
-def test_clusters_are_those_of_a_plain_loop(least, threshold, monkeypatch):
+def test_clusters_are_those_of_a_plain_loop(least, threshold, monkeypatch, tmp_path):
     monkeypatch.setattr(paraphrases, "CENTRES", 3)
     near = {i: sorted(np.flatnonzero(row >= threshold), key=lambda j: -row[j])
             for i, row in enumerate(SCORES)}  # fmt: skip
@@ -63,6 +63,8 @@ def test_clusters_are_those_of_a_plain_loop(least, threshold, monkeypatch):
     assert len(want) > 2
     got = paraphrases.community_detection(VECTORS, threshold, least, batch_size=10)
     assert got == want
+    np.save(tmp_path / "a.npy", VECTORS)
+    assert paraphrases.community_detection(tmp_path / "a.npy", threshold, least) == want
 
 
 def test_of_none_there_are_no_clusters():
@@ -73,8 +75,17 @@ def test_of_none_there_are_no_clusters():
 BAD = {
     "pairs": (lambda v: paraphrases.paraphrase_mining_embeddings(v, top_k=0), "`top_k` must be"),
     "none": (lambda v: paraphrases.find_duplicates([]), "`embeddings` must have a vector"),
-    "NaN": (lambda v: paraphrases.find_duplicates(v * np.nan), "must be finite"),
-    "NaN in clusters": (lambda v: paraphrases.community_detection(v * np.nan), "must be finite"),
+    "NaN": (lambda v: paraphrases.find_duplicates(v * np.nan), "`embeddings` must be finite"),
+    "NaN in clusters": (
+        lambda v: paraphrases.community_detection(np.where(np.arange(48)[:, None] == 9, np.nan, v)),
+        "`embeddings` must be finite .* in row 9",
+    ),
+    "NaN in pairs": (
+        lambda v: paraphrases.paraphrase_mining_embeddings(v * np.inf, 7),
+        "`embeddings` must be finite",
+    ),
+    "no threshold": (lambda v: paraphrases.find_duplicates(v, None), "`threshold` must be a num"),
+    "a word": (lambda v: paraphrases.community_detection(v, "0.5"), "`threshold` must be a num"),
     "size": (lambda v: paraphrases.community_detection(v, 0.5, 0), "`min_community_size` must be"),
 }
 
