@@ -119,6 +119,7 @@ def _checkpoint(cls, preset, config_file, vocab_file, ignore):
     weights.check_vocabulary(checkpoint)  # before anything is built; names the file
     said = checkpoint.task or {}
     trained_heads.check_vectors(cls, checkpoint)
+    trained_heads.say_prompt(cls, checkpoint)
     if said.get("class") == cls.__name__ and said.get("refused"):
         raise ValueError(f"{checkpoint.path.parent}: {said['refused']}")
     return checkpoint

@@ -87,7 +87,7 @@ PROMPTS = {"prompts": {"web": "stone & ", "none": ""}, "default_prompt_name": "w
 
 
 @pytest.mark.parametrize("way", by_default(["bert_tf2", "huggingface", "keras"], ["huggingface"]))
-def test_prompts_stand_before_queries(task, tmp_path, way):
+def test_prompts_stand_before_queries(task, tmp_path, caplog, way):
     """Where they are kept, as in words that are written there."""
     place = tmp_path / "a.keras"
     asked = bert_tf2.Reranker(task.encoder, task.preprocessor, **PROMPTS)
@@ -98,6 +98,8 @@ def test_prompts_stand_before_queries(task, tmp_path, way):
     else:
         asked.save_to_preset(place, format=way)
         asked = bert_tf2.Reranker.from_preset(place)
+        bert_tf2.TextRegressor.from_preset(place)
+        assert "a TextRegressor does not: put it there yourself, 'stone & '" in caplog.text
     want = task.predict([("stone & " + QUERY, text) for text in TEXTS])
     plain = task.predict(PAIRS)
     np.testing.assert_allclose(asked.predict(PAIRS), want, atol=FORWARD)
