@@ -1,7 +1,7 @@
 """The verbs of vectors and of search, as a table."""
 
 from bert_tf2.cli.flag_table import FLAGS
-from bert_tf2.cli.flags import choice, switch, text
+from bert_tf2.cli.flags import choice, switch, text, whole
 from bert_tf2.cli.verb import Verb
 from bert_tf2.cli.verb import flags_of as _flags
 
@@ -15,12 +15,13 @@ SEARCH_VERBS = {
             "model "
             + _CHECKPOINT
             + "input_file text_column text_pair_column header delimiter encoding max_seq_length "
-            "predict_batch_size prompt_name prompt normalize precision truncate_dim output_file "
-            "overwrite",
+            "predict_batch_size prompt_name prompt normalize precision calibration_file "
+            "truncate_dim output_file overwrite",
             input_file=text("file of texts: .txt, one a line, or CSV, TSV or JSONL"),
             output_file=text("the .npy to write; an interrupted run goes on"),
             precision=choice(
-                ["float32", "binary", "ubinary"], "of a number: 32 bits, or one, 8 in a byte"
+                ["float32", "int8", "uint8", "binary", "ubinary"],
+                "of a number: 32 bits, 8 or one, 8 in a byte",
             ),
         ),
         ("input_file", "output_file"),
@@ -31,7 +32,8 @@ SEARCH_VERBS = {
         _flags(
             _CHECKPOINT
             + "index_dir text_column name_column header delimiter encoding max_seq_length "
-            "passage_length predict_batch_size graph append overwrite",
+            "passage_length similarity_fn_name dtype predict_batch_size graph append overwrite",
+            dtype=choice(["float32", "float16"], "of the numbers that are kept"),
             overwrite=switch("replace the index that is there"),
         ),
         ("index_dir",),
@@ -43,7 +45,7 @@ SEARCH_VERBS = {
         _flags(
             _CHECKPOINT
             + "index_dir input_file encoding max_seq_length top_k hybrid reranker candidates "
-            "exactly predict_batch_size json_lines output_file overwrite",
+            "exactly prompt_name prompt predict_batch_size json_lines output_file overwrite",
             init_checkpoint=FLAGS["init_checkpoint"]._replace(
                 about="the model that made the index (default: as the index says)"
             ),
@@ -55,5 +57,23 @@ SEARCH_VERBS = {
         ),
         ("index_dir",),
         "[QUESTION …]",
+    ),
+    "mine-hard-negatives": Verb(
+        "add to pairs of texts what a model takes for an answer, and is none",
+        "mine:mine_hard_negatives",
+        _flags(
+            "model "
+            + _CHECKPOINT
+            + "input_file text_column text_pair_column header delimiter encoding corpus_file "
+            "max_seq_length num_negatives range_min range_max max_score min_score "
+            "absolute_margin relative_margin cross_encoder sampling_strategy seed output_format "
+            "output_scores predict_batch_size output_file overwrite",
+            input_file=text("CSV, TSV or JSONL file of pairs"),
+            text_column=text("column or key of what is asked", "anchor"),
+            text_pair_column=text("column or key of what answers it", "positive"),
+            seed=whole("of --sampling_strategy=random", 0),
+            output_file=text("CSV, TSV or JSONL file to write, to be trained on"),
+        ),
+        ("input_file", "output_file"),
     ),
 }

@@ -19,8 +19,9 @@ def index(flags):
     """Writes an index of all that the arguments name to --index_dir, or adds to the one there."""
     if not flags.arguments:
         raise UsageError("give files and folders to index", flags.command)
-    if flags.append and flags.passage_length:
-        raise UsageError("--passage_length is for a new index: leave it out", flags.command)
+    for name in ("passage_length", "similarity_fn_name", "dtype"):
+        if flags.append and flags[name].present:
+            raise UsageError(f"--{name} is for a new index: leave it out", flags.command)
     folder = Path(flags.index_dir)
     there = (folder / "index.json").is_file()
     if flags.append and not there:
@@ -93,7 +94,8 @@ def _begun(flags, folder):
     for name in ("init_checkpoint", "bert_config_file"):
         if given[name] and Path(given[name]).exists():
             given[name] = str(Path(given[name]).resolve())
-    made = Index(_encoder(given), passage_length=flags.passage_length)
+    how = (flags.similarity_fn_name, flags.passage_length, flags.dtype)
+    made = Index(_encoder(given), *how)
     made.notes = given
     return made
 
@@ -136,6 +138,8 @@ def _save(made, folder, append):
 def search(flags):
     """Answers the arguments, or the lines of --input_file, from the index in --index_dir."""
     queries = _queries(flags)
+    if flags.output_file and flags.json_lines:
+        raise UsageError("give --output_file or --json_lines, one of them", flags.command)
     if flags.output_file:
         task_files.check_output(flags.output_file, flags.overwrite, (".csv", ".tsv", ".jsonl"))
     folder = Path(flags.index_dir)
@@ -154,6 +158,8 @@ def search(flags):
         reranker=reranker,
         candidates=flags.candidates,
         exactly=flags.exactly,
+        prompt_name=flags.prompt_name,
+        prompt=flags.prompt,
         batch_size=flags.predict_batch_size,
     )
     _say_what_changed(found, hits)

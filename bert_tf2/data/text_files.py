@@ -86,6 +86,12 @@ class TextFile:
         return text
 
 
+def is_marked(path):
+    """Whether a file begins with a byte order mark of UTF-16 or UTF-32."""
+    with files.open_bytes(path, at_most=None) as file:
+        return file.peek(4).startswith(tuple(MARKS))
+
+
 def invalid(path, line, encoding, data, error):
     """The ValueError for bytes that begin in a line and are not in an encoding."""
     start = getattr(error, "start", 0)

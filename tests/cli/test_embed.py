@@ -9,6 +9,8 @@ import shell
 from by_default import by_default
 
 import bert_tf2
+from bert_tf2.cli import embed
+from bert_tf2.scoring import vectors
 from bert_tf2.tasks import evaluators, to_file
 
 TEXTS = ["rain", "stone and tea", "the kettle hums"]
@@ -145,3 +147,24 @@ def test_a_saved_model_is_scored(checkpoint, tmp_path, capsys):
     encoder = bert_tf2.SentenceEncoder.from_preset(checkpoint)
     want = evaluators.embedding_similarity(encoder, TEXTS, ["tea"] * 3, [0, 1, 2])
     assert (got["pearson"], got["rows"]) == (pytest.approx(want["pearson_cosine"], abs=1e-5), 3)
+
+
+def test_eight_bits(checkpoint, tmp_path, capsys, monkeypatch):
+    """Of ranges of what is embedded, or of another file's texts; of marked UTF-16, too."""
+    monkeypatch.setattr(embed, "AT_ONCE", 2)
+    (tmp_path / "a.txt").write_text("\n".join(TEXTS), "utf-16")
+    (tmp_path / "b.csv").write_text("text\nlate letter\ntea\n")
+    encoder = bert_tf2.SentenceEncoder.from_preset(checkpoint)
+    want, some = encoder.encode(TEXTS), encoder.encode(["late letter", "tea"])
+    how = [f"--init_checkpoint={checkpoint}", f"--input_file={tmp_path / 'a.txt'}", "--overwrite"]
+    how += [f"--output_file={tmp_path / 'out.npy'}"]
+    calibrated = [f"--calibration_file={tmp_path / 'b.csv'}"]
+    for precision, more, of in (("int8", [], want), ("uint8", calibrated, some)):
+        shell.runs("embed", *how, f"--precision={precision}", *more)
+        got, ranges = np.load(tmp_path / "out.npy"), np.stack([of.min(0), of.max(0)])
+        near = np.abs(got.astype(int) - vectors.quantize(want, precision, ranges)) <= 1
+        assert got.dtype == precision and near.all()
+    shell.fails(capsys, 2, ["embed", *how, f"--calibration_file={tmp_path}"], "is for --precision=")
+    (tmp_path / "a.txt").write_text("tea")
+    shell.fails(capsys, 1, ["embed", *how, "--precision=int8"], "give --calibration_file")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.csv", "out.npy"]

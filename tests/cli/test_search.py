@@ -64,6 +64,17 @@ def test_files_and_folders(made, notes, checkpoint, capsys):
     assert [hit["corpus_id"] for hit in found] == [hit["corpus_id"] for hit in again]
 
 
+def test_how_vectors_are_kept_and_asked(made, notes, checkpoint, tmp_path, capsys):
+    """In 16 bits, by another similarity, after a prompt: as in Python."""
+    how = [f"--index_dir={tmp_path / 'index'}", "--dtype=float16", "--similarity_fn_name=euclidean"]
+    shell.runs("index", f"--preset={checkpoint}", *how, notes / "a.md")
+    found = hits(capsys, how[0], "--prompt=rain ", "tea?")
+    encoder = bert_tf2.SentenceEncoder.from_preset(checkpoint)
+    index = bert_tf2.Index.load(tmp_path / "index", encoder)
+    assert (index.dtype, index.similarity_fn_name) == ("float16", "euclidean")
+    assert found[0]["score"] == pytest.approx(index.search("rain tea?", 1)[0]["score"], abs=1e-5)
+
+
 def test_the_page_for_people(made, notes, capsys):
     shell.runs("search", f"--index_dir={made}", "--top_k=2", "kettle humming", "rain")
     said = capsys.readouterr().out
@@ -124,6 +135,9 @@ WRONG = {
     "output": (["search", "--output_file=a.txt", "tea"], 1, "ends in .csv, .tsv"),
     "no reranker": (["search", "--reranker={p}", "tea"], 1, "has no head of classes"),
     "length": (["index", "--append", "--passage_length=8", "{n}/a.md"], 2, "is for a new index"),
+    "two outputs": (["search", "--output_file=a.csv", "--json_lines", "tea"], 2, "one of them"),
+    "dtype": (["index", "--append", "--dtype=float32", "{n}/a.md"], 2, "is for a new index"),
+    "prompt": (["search", "--prompt_name=x", "tea"], 1, "`prompt_name` must be one of"),
     "no index": (["search", "--index_dir={n}", "tea"], 1, "no file"),
     "none to add to": (["index", "--index_dir={n}", "--append", "{n}/a.md"], 1, "no index"),
     "another folder": (["index", "--index_dir={n}", "{n}/a.md"], 1, "exists"),
