@@ -28,6 +28,14 @@ def asked_of(flags, name, inputs):
     if "candidate_labels" in names:
         if not flags.candidate_labels:
             raise UsageError("--candidate_labels must be given", flags.command)
+        if len({*flags.candidate_labels}) < len(flags.candidate_labels) or not all(
+            flags.candidate_labels
+        ):
+            raise UsageError(
+                "--candidate_labels must be different, with something in them. Received: "
+                f"{','.join(flags.candidate_labels)}",
+                flags.command,
+            )
         names.remove("candidate_labels")
         fixed["candidate_labels"] = flags.candidate_labels
     chooses = ADAPTER in names

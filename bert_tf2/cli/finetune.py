@@ -17,7 +17,8 @@ from bert_tf2.cli.flags import require
 from bert_tf2.cli.label_columns import check_separator
 from bert_tf2.cli.rows import label_names
 from bert_tf2.cli.showing import number
-from bert_tf2.cli.task_table import TASKS, check_settings, own_settings
+from bert_tf2.cli.task_settings import check_settings, own_settings
+from bert_tf2.cli.task_table import TASKS
 from bert_tf2.cli.vector_losses import loss_of
 from bert_tf2.files import new_file, write_json
 from bert_tf2.scoring.spread import spread

@@ -92,6 +92,11 @@ FLAGS = {
         "how much above the best answer, in logits, no answer must be to be preferred (default: as "
         "the model says, which finetune finds on --dev_file)"
     ),
+    "aggregation_strategy": choice(
+        [None, "none", "simple", "first", "average", "max"],
+        "token_classification: how the pieces of a text's words make entities (default: as the "
+        "model says)",
+    ),
     "thresholds": words(
         "of several labels: the probability from which on one is given; a,b,c in their order, or "
         "LABEL=a,… (default: as the model says)"

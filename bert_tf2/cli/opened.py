@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from bert_tf2.cli import console, exported, row_streams, task_table
+from bert_tf2.cli import console, exported, row_streams, task_settings, task_table
 from bert_tf2.cli.flags import UsageError, one_of
 from bert_tf2.cli.label_columns import check_separator
 from bert_tf2.files import check_tree, digest
@@ -142,7 +142,7 @@ def open_model(flags, servable=True):
     if place.suffix == ".keras":
         check_says_all(flags, given, ())
         task = load_task(given)
-        task_table.set_on(task, flags, given)
+        task_settings.set_on(task, flags, given)
     else:
         task = of_checkpoint(flags, given)
     asked = {name: flags[name].value for name in ASKED if flags[name].value is not None}
@@ -158,7 +158,7 @@ def open_model(flags, servable=True):
     return opened(given, task)._replace(**{"n_best_size": flags.n_best_size} if told else {})
 
 
-def check_says_all(flags, given, settings=(*task_table.SETTINGS, "n_best_size")):
+def check_says_all(flags, given, settings=(*task_settings.SETTINGS, "n_best_size")):
     """Raises a UsageError for a flag of checkpoints, or of settings, beside a model that says all
     that itself."""
     for name in (*OF_CHECKPOINTS, *settings):
@@ -207,7 +207,7 @@ def of_checkpoint(flags, given):
     cls, own = row.load(), {"labels": flags.labels} if flags.labels else {}
     if own and "labels" not in cls.settings:
         raise UsageError("--labels is for classifiers", flags.command)
-    own |= task_table.own_settings(flags, cls)
+    own |= task_settings.own_settings(flags, cls)
     if flags.task and "problem_type" in cls.settings:
         own["problem_type"] = row.problem
     kind = kind_for(cls, checkpoint)

@@ -158,7 +158,8 @@ VERBS = {
         "answer_verbs:predict",
         _flags(
             _TRAINED
-            + "thresholds top_k n_best_size saved_model adapter_name input_file "
+            + "thresholds aggregation_strategy top_k n_best_size "
+            + "saved_model adapter_name input_file "
             + _COLUMNS
             + "predict_batch_size output_file output_dir overwrite",
             output_dir=_OFFICIAL,
@@ -184,7 +185,8 @@ VERBS = {
         "export:export",
         _flags(
             _TRAINED
-            + "thresholds top_k export_dir format precision adapters calibrate max_accuracy_drop "
+            + "thresholds aggregation_strategy top_k "
+            + "export_dir format precision adapters calibrate max_accuracy_drop "
             + _COLUMNS
             + "eval_batch_size",
             precision=choice(

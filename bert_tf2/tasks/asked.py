@@ -11,6 +11,8 @@ from bert_tf2.tasks.answer_windows import Asking
 class Asked:
     """What a `QuestionAnswerer` answers to questions, with its own settings or with others."""
 
+    asked_settings = Asking._fields  # what `set_asking` sets
+
     def asking(self, **how):
         """The settings, or those given in their place, as an `Asking`."""
         own = {name: getattr(self, name) for name in Asking._fields if name in self.settings}
@@ -30,7 +32,7 @@ class Asked:
         """
         self.asking(**how)
         for name, value in how.items():
-            if name not in self.settings:
+            if name not in self.settings:  # `max_seq_len`
                 raise TypeError(f"`{name}` is no setting of the task, but of a call")
             if value is not None:
                 setattr(self, name, value)

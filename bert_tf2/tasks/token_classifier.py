@@ -74,6 +74,7 @@ class TokenClassifier(Task):
     head_kind = "tokens"
     own_loss = "sparse_categorical_crossentropy"
     settings = ("labels", "dropout", "scheme", "aggregation_strategy", "doc_stride", "crf")
+    asked_settings = ("aggregation_strategy",)
     softens = weighs_metrics = True
     wanted = "tags"
     marks = ("word", *Words._fields[:4])
@@ -107,6 +108,14 @@ class TokenClassifier(Task):
         self.labels, self.dropout, self.scheme = labels, dropout, scheme
         self.doc_stride, self.crf, self.crf_layer = doc_stride, bool(crf), crf_layer
         self.softens = not crf
+        self.set_asking(aggregation_strategy)
+
+    def set_asking(self, aggregation_strategy):
+        """Sets how entities are made of pieces, which the model keeps; see the class.
+
+        Raises:
+            ValueError: another strategy, or one that a CRF has no use for.
+        """
         self.aggregation_strategy = self._checked(aggregation_strategy)
 
     def _checked(self, strategy):

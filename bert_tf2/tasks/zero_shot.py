@@ -91,7 +91,7 @@ class ZeroShotClassifier(TextClassifier):
         given = {
             "candidate_labels": candidate_labels and _labels(candidate_labels),
             "hypothesis_template": hypothesis_template,
-            "multi_label": multi_label if multi_label is None else bool(multi_label),
+            "multi_label": multi_label,
         }
         asked = {n: getattr(self, n, None) if v is None else v for n, v in given.items()}
         _check(**asked, task=self)
@@ -123,7 +123,7 @@ class ZeroShotClassifier(TextClassifier):
         if isinstance(sequences, str):
             return self.classify([sequences], candidate_labels, hypothesis_template, multi_label)[0]
         template = self.hypothesis_template if hypothesis_template is None else hypothesis_template
-        several = self.multi_label if multi_label is None else bool(multi_label)
+        several = self.multi_label if multi_label is None else multi_label
         names = self.candidate_labels if candidate_labels is None else _labels(candidate_labels)
         _check(names, template, several, self)
         if not names:
@@ -215,6 +215,8 @@ def _labels(given):
 
 
 def _check(candidate_labels, hypothesis_template, multi_label, task):
+    if not isinstance(multi_label, bool | np.bool_):
+        raise ValueError(f"`multi_label` must be True or False. Received: {multi_label!r}")
     if not isinstance(hypothesis_template, str) or hypothesis_template.count("{}") != 1:
         raise ValueError(
             '`hypothesis_template` must have one "{}" for the label. Received: '

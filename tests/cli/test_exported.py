@@ -31,6 +31,7 @@ def test_rows_come_in_the_tasks_order_beside_what_is_for_all_of_them():
     "inputs, argv, words",
     [
         (["text", "candidate_labels"], (), "--candidate_labels must be given"),
+        (["text", "candidate_labels"], ("--candidate_labels=a,a",), "must be different.*a,a"),
         (["text", "adapter"], ("tea",), "models/qa has several adapters"),
         (["text", "adapter"], ("--input_file=a.txt",), "a column adapter_name of --input_file"),
         (["text"], ("--adapter_name=a",), "which models/qa is not"),

@@ -190,6 +190,8 @@ def test_tags_as_conlleval_reads_them(place, tmp_path, capsys, tagger):
     fails(capsys, 1, argv, "predictions.txt exists")
     fails(capsys, 2, ["predict", tagger, "coffee", f"--output_dir={tmp_path}/out"], "--input_file")
     fails(capsys, 2, [*argv, "--doc_stride=9"], "has its own setting")
+    runs("predict", tagger, "coffee is late", "--aggregation_strategy=max", "--debug")
+    fails(capsys, 2, [*argv, "--aggregation_strategy=max"], "Unknown command line flag")
     # The same file without its tags, as words; lines of texts; and texts with entities.
     words = "".join(f"{line.split()[0]}\n" if line else "\n" for line in TAGGED.split("\n"))
     (tmp_path / "words.txt").write_text(words)

@@ -207,6 +207,7 @@ def test_an_exported_model_takes_the_labels_or_has_them(zero, tmp_path):
         ({"labels": ["entailment", "no"], "multi_label": True}, "called contradiction"),
         ({"labels": ["entailment", "no"], "candidate_labels": "a"}, "a single label, needs"),
         ({"labels": NLI, "hypothesis_template": "This."}, 'one "{}"'),
+        ({"labels": NLI, "multi_label": "no"}, "`multi_label` must be True or False"),
         ({"labels": NLI, "candidate_labels": "tea, tea"}, "different str"),
     ],
 )
