@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from bert_tf2 import __version__, drafts, files
 from bert_tf2.cli import row_streams
+from bert_tf2.cli.kinds_in_texts import of_length
 from bert_tf2.cli.opened import STEPS
 from bert_tf2.data import examples
 
@@ -33,7 +34,10 @@ def answered(model, rows, batch_size, bar=None):
     order = sorted(range(len(rows)), key=sizes.__getitem__, reverse=True)
     found = [None] * len(rows)
     for place, answers in zip(order, model.answers(rows.take(order), batch_size, bar), strict=True):
-        found[place] = model.row.kind.cells(model, answers)
+        cells = model.row.kind.cells(model, answers)
+        if "words" in rows.columns and "tags" in cells:
+            cells["tags"] = of_length(cells["tags"], len(rows.columns["words"][place]), model)
+        found[place] = cells
     return [
         (dict(zip(rows.columns, row, strict=True)), cells)
         for row, cells in zip(rows, found, strict=True)

@@ -96,7 +96,7 @@ class Tags(Kind):
 
     def like(self, gold, model, answers):
         if _is_tags(gold):
-            given = _of_length(self.given(model, answers), len(gold), model.classes)
+            given = of_length(self.given(model, answers), len(gold), model)
             return given if _are_own([gold], model) else _as_iob2(given, model)
         return [(e["start"], e["end"], e["entity_group"]) for e in _entities(answers)]
 
@@ -146,9 +146,7 @@ class Tags(Kind):
             gold, given = zip(*(_of_characters(*row) for row in texts), strict=True)
             found = entities.score(list(gold), list(given))
             return {name: value for name, value in found.items() if name != "accuracy"}
-        given = [
-            _of_length(self.given(model, found), len(gold), model.classes) for gold, found in pairs
-        ]
+        given = [of_length(self.given(model, found), len(gold), model) for gold, found in pairs]
         if not _are_own(rows.labels, model):
             return entities.score(rows.labels, [_as_iob2(row, model) for row in given])
         flat = ([tag for row in side for tag in row] for side in (rows.labels, given))
@@ -167,7 +165,7 @@ class Tags(Kind):
             for found, tags in zip(answers, given, strict=True)
         ]
         pairs = zip(given, map(len, words), strict=True)
-        given = [_of_length(*pair, model.classes) for pair in pairs]
+        given = [of_length(*pair, model) for pair in pairs]
         gold = [rows.labels] if rows.labels and "words" in rows.columns else []
         if gold and not _are_own(rows.labels, model):
             given = [_as_iob2(row, model) for row in given]
@@ -201,9 +199,9 @@ def _places(tags):
     return [(tag, i, i + 1) for i, tag in enumerate(tags) if tag != "O"]
 
 
-def _of_length(tags, length, names):
+def of_length(tags, length, model):
     """Empty words at the end of a text are not told from what fills it up, and have no tag."""
-    return (tags + [untagged(names)] * length)[:length]
+    return (tags + [untagged(model.classes or ())] * length)[:length]
 
 
 def _of_characters(text, *sides):

@@ -71,7 +71,7 @@ def test_answers_are_those_of_this_process(served, name, wire):
 def test_rows_of_words(served, tmp_path):
     """By the signature `words`: over both wires, and of a file in a shell."""
     url, tasks, folder = served
-    rows = [["stone", "and", "tea"], ["rain"], ["", "tea"]]
+    rows = [["stone", "and", "tea"], ["rain"], ["", "tea"], ["tea", "", ""]]
     want = tasks["ner"].predict_tags(rows)
     for wire in (url, url.grpc):
         with Client(wire, "ner") as client:
