@@ -31,8 +31,8 @@ def check_used(flags, path, what, without=()):
     Args:
         what: a key of `USED`. without: flags of these that mean nothing here.
     """
-    if all(name in flags and flags[name].value for name in ("train_file", "input_file")):
-        return  # files of two kinds, with the flags of both
+    if "train_file" in flags and "input_file" in flags and flags.input_file:
+        return  # of `distill`: texts alone beside rows of another form, with the flags of both
     used = [name for name in USED[what] if name not in without]
     for name in KNOWN:
         if name in flags and name not in used and given(flags, name):
