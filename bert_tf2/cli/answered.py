@@ -137,7 +137,8 @@ class Job:
                 table = [row | cells for row, cells in pairs]
                 examples.check_rows(self.flags.output_file, table, names or list(table[0]))
                 form = draft.said["form"]
-                file.write(examples.formatted(table, form, header=not file.tell()).encode("utf-8"))
+                content = examples.formatted(table, form, header=not file.tell())
+                file.write(content.encode("utf-8", "backslashreplace"))
                 file.flush()
                 names = list(table[0])
                 draft.note(draft.done + len(table), bytes=file.tell(), columns=names)

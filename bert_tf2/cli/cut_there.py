@@ -54,4 +54,4 @@ def _lengths(tokenize, texts):
 
 
 def _bytes(text):
-    return text if isinstance(text, bytes) else str(text).encode()
+    return text if isinstance(text, bytes) else str(text).encode("utf-8", "replace")

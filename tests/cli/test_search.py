@@ -64,6 +64,7 @@ def test_files_and_folders(made, notes, checkpoint, capsys):
     assert [hit["corpus_id"] for hit in found] == [hit["corpus_id"] for hit in again]
 
 
+@pytest.mark.full
 def test_how_vectors_are_kept_and_asked(made, notes, checkpoint, tmp_path, capsys):
     """In 16 bits, by another similarity, after a prompt: as in Python."""
     how = [f"--index_dir={tmp_path / 'index'}", "--dtype=float16", "--similarity_fn_name=euclidean"]
