@@ -37,14 +37,17 @@ class Source(NamedTuple):
         return cls(os.path.abspath(path), found.st_size, found.st_mtime_ns, digest)
 
     def state(self):
-        """ "changed" or "gone" since; or None. Its content is read where its time says nothing."""
+        """ "changed" or "gone" since; or None. Its content is read where its time says nothing.
+
+        Where its folder is not there, either, as on another machine, nothing is known: None.
+        """
         try:
             found = os.stat(self.path)
             if (found.st_size, found.st_mtime_ns) == (self.size, self.mtime):
                 return None
             same = found.st_size == self.size and files.digest([self.path]) == self.sha256
         except FileNotFoundError:
-            return "gone"
+            return "gone" if os.path.isdir(os.path.dirname(self.path)) else None
         except (OSError, ValueError):  # no file any more, or none that may be read
             return "changed"
         return None if same else "changed"

@@ -167,5 +167,6 @@ def test_the_state_of_a_file(tmp_path):
     assert found._replace(size=4).state() == "changed"
     file.unlink()
     assert found.state() == "gone"
+    assert found._replace(path=str(tmp_path / "elsewhere" / "a.txt")).state() is None
     file.mkdir()
     assert found.state() == "changed"
