@@ -3,7 +3,8 @@
     python sentence_vectors.py '[{"folder": …, "texts": [str, …], "calls": [{…}, …], "out": …}, …]'
 
 With `modules`, a list of [class, its arguments], the folder's encoder is given these, and all is
-saved to `made`, with pickles where `pickled`. Each call's arguments are those of `encode`.
+saved to `made`, with pickles where `pickled`. Each call's arguments are those of `encode`. Many
+texts may be a JSON file of them.
 """
 
 import json
@@ -34,10 +35,11 @@ def opened(job):
 
 def main(jobs):
     for job in jobs:
-        model = opened(job)
-        ids = model.tokenizer(job["texts"], add_special_tokens=False)["input_ids"]
+        model, texts = opened(job), job["texts"]
+        texts = json.loads(Path(texts).read_text()) if isinstance(texts, str) else texts
+        ids = model.tokenizer(texts, add_special_tokens=False)["input_ids"]
         Path(job["out"]).with_suffix(".ids.json").write_text(json.dumps(ids))
-        np.savez(job["out"], *(model.encode(job["texts"], **how) for how in job["calls"]))
+        np.savez(job["out"], *(model.encode(texts, **how) for how in job["calls"]))
     print(json.dumps(len(jobs)))
 
 
