@@ -2,11 +2,12 @@
 
 from bert_tf2.cli.flags import choice, count, number, switch, text, whole, words
 
+# As `input_file`.
+CORPUS_FILES = words(
+    "text files, patterns and folders, a,b,c: a sentence a line and a blank line between "
+    "documents; .jsonl: a document a line"
+)
 CORPUS_FLAGS = {
-    "corpus_file": words(
-        "text files, patterns and folders, a,b,c: a sentence a line and a blank line between "
-        "documents; .jsonl: a document a line"
-    ),
     "recipe": choice(
         ["bert", "albert", "roberta", "electra", "distilbert"],
         "whose records: pairs with next sentences; sentence order and n-grams; full rows; one "

@@ -1,5 +1,6 @@
 """The verbs that begin with raw text, as a table."""
 
+from bert_tf2.cli.corpus_flags import CORPUS_FILES
 from bert_tf2.cli.flag_table import FLAGS
 from bert_tf2.cli.flags import count, switch, text, words
 from bert_tf2.cli.verb import Verb
@@ -20,7 +21,7 @@ CORPUS_VERBS = {
             "do_whole_word_mask random_seed "
             + _READING
             + "max_unknown processes beam_runner overwrite",
-            input_file=FLAGS["corpus_file"],
+            input_file=CORPUS_FILES,
             output_file=words("the TFRecord file to write, or several, a,b,c"),
             vocab_file=text("a vocab.txt, ALBERT's spiece.model or a vocab.json"),
             init_checkpoint=text("or the checkpoint or folder whose tokenizer it is"),
@@ -38,7 +39,7 @@ CORPUS_VERBS = {
             "kind input_file output_file vocab_size do_lower_case alphabet unused "
             + _READING
             + "processes overwrite",
-            input_file=FLAGS["corpus_file"],
+            input_file=CORPUS_FILES,
             output_file=text("the vocab.txt or spiece.model to write"),
             do_lower_case=switch("lower-case the text and strip accents", True),
             text_column=FLAGS["text_column"]._replace(about=_KEY),
@@ -53,7 +54,7 @@ CORPUS_VERBS = {
             + "words input_file new_words min_count new_words_file "
             + _READING
             + "processes to output_dir",
-            input_file=FLAGS["corpus_file"],
+            input_file=CORPUS_FILES,
             words=words("the new words, a,b,c, or a file of one a line"),
             text_column=FLAGS["text_column"]._replace(about=_KEY),
             to=_SAME,
@@ -66,7 +67,7 @@ CORPUS_VERBS = {
         "corpus_verbs:prune_vocabulary",
         _flags(
             _CHECKPOINT + "words input_file min_count keep_letters " + _READING + "to output_dir",
-            input_file=FLAGS["corpus_file"],
+            input_file=CORPUS_FILES,
             words=words("the pieces to keep, a,b,c, or a file of one a line"),
             min_count=count("keep pieces that stand so often in the corpus", 1),
             text_column=FLAGS["text_column"]._replace(about=_KEY),

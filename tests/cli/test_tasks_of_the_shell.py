@@ -1,7 +1,9 @@
 """Each task through the verbs: trained, scored and asked, from files as the field has them."""
 
+import ast
 import json
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 import oracle
@@ -10,6 +12,7 @@ from by_default import by_default
 from shell import evaluation, fails, runs, tiny_checkpoint
 
 import bert_tf2
+from bert_tf2.cli import flag_table
 from bert_tf2.cli.task_table import TASKS
 
 TEXTS = ["coffee", "a letter", "stone", "late", "steam and coffee", "letter times"] * 2
@@ -400,3 +403,13 @@ def test_zero_shot_from_the_shell(place, tmp_path, capsys):
     fails(capsys, 2, ["predict", f"--model={tmp_path}/served", "x"], "--candidate_labels must")
     fails(capsys, 1, ["predict", preset, "--task=zero_shot", "x"], "`candidate_labels` must be")
     fails(capsys, 2, ["predict", preset, asked, "x"], "is for --task=zero_shot")
+
+
+def test_each_flag_stands_in_one_table():
+    """One that stood in two would mean in every verb what the last of them says."""
+    tree = ast.parse(Path(flag_table.__file__).read_text("utf-8"))
+    table = next(x for x in ast.walk(tree) if isinstance(x, ast.Dict) and None in x.keys)
+    names = []
+    for key, value in zip(table.keys, table.values, strict=True):
+        names += [key.value] if key else getattr(flag_table, value.id)
+    assert len(names) == len({*names}) == len(flag_table.FLAGS)
