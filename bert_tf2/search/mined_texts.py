@@ -54,34 +54,55 @@ def own_rows(queries, documents):
 
 # === Negatives ====================================================================================
 
-# Each function takes the names of the two columns, the anchors and texts, of each anchor the rows
-# of its positives, a `Mined`, and whether scores are wanted; and gives a dict of columns.
+# Each format takes the names of all columns, the anchors and texts, of each anchor the rows of
+# its positives, a `Mined`, and whether scores are wanted; and gives a dict of columns.
+
+
+def columns(names, output_format, count, with_scores):
+    """Names of all columns of a format with so many negatives: the two that are there come first.
+
+    Raises:
+        ValueError: one that is there is named as one that is made.
+    """
+    negatives = [f"negative_{i}" for i in range(1, count + 1)]
+    scores = ["scores"] if with_scores else []
+    made = {
+        "triplet": ["negative", *scores],
+        "n-tuple": [*negatives, *scores],
+        "labeled-pair": ["score" if with_scores else "label"],
+        "labeled-list": scores or ["labels"],
+    }[output_format]
+    if taken := [name for name in names if name in made]:
+        raise ValueError(
+            f"`dataset` must have other columns than {output_format!r} makes, which are "
+            f"{', '.join(made)}: give it another name. Received: {shorten(taken[0])}"
+        )
+    return [*names, *made]
 
 
 def triplets(names, queries, documents, positives, mined, with_scores):
     """A row for each positive with each negative."""
-    found = {name: [] for name in (*names, "negative", *(["scores"] if with_scores else []))}
+    found = {name: [] for name in names}
     for query, text, score, ids, scores in _rows(queries, documents, positives, mined):
         for row, value in zip(ids, scores, strict=True):
-            cells = [query, text, documents[row], [score, value]]
-            _append(found, cells)
+            told = [[score, value]] if with_scores else []
+            _append(found, [query, text, documents[row], *told])
     return found
 
 
 def tuples(names, queries, documents, positives, mined, with_scores):
     """A row for each positive, of anchors that have all negatives."""
-    count = mined.ids.shape[1]
-    negatives = [f"negative_{i}" for i in range(1, count + 1)]
-    found = {name: [] for name in (*names, *negatives, *(["scores"] if with_scores else []))}
+    found = {name: [] for name in names}
     for query, text, score, ids, scores in _rows(queries, documents, positives, mined):
-        if len(ids) == count:
-            _append(found, [query, text, *(documents[i] for i in ids), [score, *scores]])
+        if len(ids) == mined.ids.shape[1]:
+            told = [[score, *scores]] if with_scores else []
+            _append(found, [query, text, *(documents[i] for i in ids), *told])
     return found
 
 
 def labeled_pairs(names, queries, documents, positives, mined, with_scores):
     """A row for each positive, labelled 1, and for each negative, 0; or their scores."""
-    found = {name: [] for name in (*names, "score" if with_scores else "label")}
+    found = {name: [] for name in names}
     for i, query in enumerate(queries):
         ids, scores = _there(mined, i)
         for row, score in zip(positives[i], mined.positive_scores[i].tolist(), strict=True):
@@ -93,7 +114,7 @@ def labeled_pairs(names, queries, documents, positives, mined, with_scores):
 
 def labeled_lists(names, queries, documents, positives, mined, with_scores):
     """A row for each positive of anchors with a negative: texts and their labels, or scores."""
-    found = {name: [] for name in (*names, "scores" if with_scores else "labels")}
+    found = {name: [] for name in names}
     for query, text, score, ids, scores in _rows(queries, documents, positives, mined):
         if ids:
             told = [score, *scores] if with_scores else [1] + [0] * len(ids)
@@ -124,5 +145,5 @@ def _there(mined, i):
 
 
 def _append(found, cells):
-    for column, cell in zip(found.values(), cells, strict=False):  # scores only where wanted
+    for column, cell in zip(found.values(), cells, strict=True):
         column.append(cell)

@@ -17,7 +17,7 @@ from bert_tf2.scoring.arrays import checked_choice, listed
 from bert_tf2.search import exact
 from bert_tf2.search.encoders import checked_encoder
 from bert_tf2.search.mined_ranks import Limits, Ranks
-from bert_tf2.search.mined_texts import FORMATS, own_rows, positives_of, read_pairs
+from bert_tf2.search.mined_texts import FORMATS, columns, own_rows, positives_of, read_pairs
 
 LOGGER = logging.getLogger("bert_tf2")
 
@@ -95,8 +95,8 @@ def mine_hard_negatives(
         losses of lists that others have.
 
     Raises:
-        ValueError: no pairs, a corpus without texts, or ranks that leave fewer than
-            `num_negatives`; or as `search.nearest`.
+        ValueError: no pairs, columns named as those that are made, a corpus without texts, or ranks
+            that leave fewer than `num_negatives`; or as `search.nearest`.
 
     Examples:
         >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
@@ -119,6 +119,7 @@ def mine_hard_negatives(
     _check_asked(cross_encoder, limits)
     ranks = Ranks.of(*given, limits, positives, cross_encoder is not None)
     checked_choice(output_format, FORMATS, "output_format")
+    names = columns(names, output_format, num_negatives, output_scores)
     how = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
     how["normalize_embeddings"] = True
     corpus_embeddings = model.encode_document(documents, corpus_prompt_name, corpus_prompt, **how)

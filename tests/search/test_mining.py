@@ -118,6 +118,7 @@ def test_forms_of_pairs():
     got = search.mine_hard_negatives(table, MODEL, CORPUS)
     assert list(got) == ["q", "a", "negative"]
     assert got["negative"] == want["negative"]
+    assert list(named("label")) == ["q", "label", "negative"]
     rows = list(zip(ANCHORS, POSITIVES, strict=True))
     assert search.mine_hard_negatives(rows, MODEL, CORPUS) == want
 
@@ -147,6 +148,21 @@ def test_an_anchor_is_no_negative_of_its_own():
 
 
 ANCHORS_AND_POSITIVES = (ANCHORS, POSITIVES)
+NAMED = {  # a column -> when one of its name is made
+    "negative": {},
+    "scores": {"output_scores": True},
+    "negative_3": {"output_format": "n-tuple"},
+    "label": {"output_format": "labeled-pair"},
+    "score": {"output_format": "labeled-pair", "output_scores": True},
+    "labels": {"output_format": "labeled-list"},
+}
+
+
+def named(name, **how):
+    """Mined of pairs whose second column has this name."""
+    return search.mine_hard_negatives({"q": ANCHORS, name: POSITIVES}, MODEL, CORPUS, **how)
+
+
 BAD = {
     "none": (lambda: search.mine_hard_negatives(([], []), MODEL), "must be pairs of texts, one or"),
     "lengths": (lambda: search.mine_hard_negatives((["a"], []), MODEL), "must be pairs of texts"),
@@ -178,6 +194,10 @@ BAD = {
         lambda: search.mine_hard_negatives(ANCHORS_AND_POSITIVES, MODEL, cross_encoder=object()),
         "`cross_encoder` must be a `Reranker`",
     ),
+    **{
+        f"a column {name}": (lambda name=name, how=how: named(name, **how), f"Received: '{name}'")
+        for name, how in NAMED.items()
+    },
     "format": (lambda: mined({"output_format": "pairs"}), "must be one of triplet, n-tuple"),
 }
 
