@@ -3,7 +3,7 @@
 import math
 
 from bert_tf2.cli.kinds import Kind
-from bert_tf2.data.class_names import is_scheme, part, untagged
+from bert_tf2.data.class_names import is_scheme, part, tags_of, untagged
 from bert_tf2.data.conll import check_cells, write_conll
 from bert_tf2.scoring import classification, entities, questions
 
@@ -92,7 +92,7 @@ class Tags(Kind):
         return model.classes
 
     def given(self, model, answers):
-        return [tag.decode() for tag in answers["tags"] if tag]  # a word has one, and filling none
+        return tags_of(answers["words"], answers["tags"], model.classes or ())
 
     def like(self, gold, model, answers):
         if _is_tags(gold):

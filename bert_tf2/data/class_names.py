@@ -70,6 +70,19 @@ def untagged(names):
     return "O" if "O" in names else "_"
 
 
+def tags_of(words, tags, names):
+    """The tags of the words of a text, from rows that are filled up with b"" at their ends.
+
+    Args:
+        words, tags: bytes. Exports of before 0.3.0 give b"" as the tag of a word without a piece.
+        names: of all tags.
+    """
+    count = max(
+        (i for i, both in enumerate(zip(words, tags, strict=True), 1) if any(both)), default=0
+    )
+    return [tag.decode(errors="replace") or untagged(names) for tag in tags[:count]]
+
+
 def some(names, most=MOST_SHOWN):
     """Names for a message, as a list that stops."""
     first = ", ".join(shorten(name, 40) for name in list(names)[:most])

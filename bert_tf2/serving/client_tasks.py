@@ -77,9 +77,11 @@ class TaskMethods:
         from bert_tf2.data.class_names import untagged
         from bert_tf2.tasks.tagging import rows_of_words
 
-        found = list(rows_of_words(self._asked("tag_scores", *_of_words(x))))
+        answers = self._asked("tag_scores", *_of_words(x))
+        labels = self.about["labels"] or _tags_seen(answers["tags"])
+        found = list(rows_of_words(answers, labels))
         if _is_words(x):  # empty words at the end of a row are not told from what fills it up
-            none = untagged(self.about["labels"] or ())
+            none = untagged(labels)
             for row, words in zip(found, x, strict=True):
                 more = len(words) - len(row.words)
                 row.words.extend(words[len(row.words) :])
@@ -172,6 +174,15 @@ def _of_words(x):
 
 def _is_words(x):
     return isinstance(x, list | tuple) and len(x) > 0 and isinstance(x[0], list)
+
+
+def _tags_seen(tags):
+    """The labels of a model whose server tells none, as far as its answers do: "O" also where they
+    are letters and kinds alone."""
+    from bert_tf2.data.class_names import is_scheme
+
+    seen = sorted({_text(tag) for row in tags.tolist() for tag in row if tag})
+    return ["O", *seen] if is_scheme(seen) else seen
 
 
 def _text(value):

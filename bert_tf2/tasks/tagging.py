@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from bert_tf2.data.class_names import tag_parts, untagged
+from bert_tf2.data.class_names import tag_parts, tags_of, untagged
 from bert_tf2.text.offsets import before, owners, sums, to_bytes
 
 STRATEGIES = ("none", "simple", "first", "average", "max")
@@ -181,10 +181,10 @@ def rows_of_entities(answers):
         ]
 
 
-def rows_of_words(answers):
-    """A batch of answers, NumPy -> `TaggedWords` of each text."""
+def rows_of_words(answers, labels):
+    """A batch of answers, NumPy, of a model of these tags -> `TaggedWords` of each text."""
     columns = (answers[name].tolist() for name in ("words", "tags", "tag_scores"))
     for words, names, scores in zip(*columns, strict=True):
-        count = sum(name != b"" for name in names)  # a word has a tag, and filling none
-        texts = ([text.decode(errors="replace") for text in row[:count]] for row in (words, names))
-        yield TaggedWords(*texts, scores[:count])
+        found = tags_of(words, names, labels)
+        texts = [word.decode(errors="replace") for word in words[: len(found)]]
+        yield TaggedWords(texts, found, scores[: len(found)])

@@ -295,4 +295,4 @@ class TokenClassifier(Task):
         """
         words = {"none": "first", "simple": "first"}.get(self.aggregation_strategy)
         answers = self.answer(x, batch_size, verbose, aggregation_strategy=words)
-        return [row for batch in answers for row in tagging.rows_of_words(batch)]
+        return [row for batch in answers for row in tagging.rows_of_words(batch, self.labels)]

@@ -16,6 +16,7 @@ from bert_tf2.cli.rows import Rows
 from bert_tf2.cli.task_table import TASKS
 from bert_tf2.cli.verbs import VERBS
 from bert_tf2.serving.client_columns import in_order
+from bert_tf2.tasks.tagging import rows_of_words
 
 LABELS, NUMBERS = ["hot", "wet", "old"], ["s1", "s2"]
 
@@ -272,6 +273,23 @@ def test_figures_of_models_of_every_scheme(read, tmp_path, names, file, given, f
     (path,) = kind.write(tmp_path / "out", model, rows, [answers], False)
     columns = [line.split() for line in path.read_text().splitlines()]
     assert np.mean([gold == tag for _, gold, tag in columns]) == accuracy
+
+
+@pytest.mark.parametrize(("names", "none"), [(["NOUN", "VERB"], "_"), (["O", "NOUN"], "O")])
+def test_words_that_an_older_export_gave_no_tag(names, none):
+    """Those after them keep their own."""
+    answers = {
+        "words": np.array([b"a", b"\x07", b"b", b"c", b""], object),
+        "tags": np.array([b"NOUN", b"", b"NOUN", b"", b""], object),
+        "tag_scores": np.array([0.9, 0.0, 0.8, 0.0, 0.0], np.float32),
+    }
+    row = TASKS["token_classification"]
+    model = Opened("m", row, None, ("text",), names)
+    assert row.kind.given(model, answers) == ["NOUN", none, "NOUN", none]
+    batch = {name: values[np.newaxis] for name, values in answers.items()}
+    (found,) = rows_of_words(batch, names)
+    assert found.words == ["a", "\x07", "b", "c"] and len(found.scores) == 4
+    assert found.tags == ["NOUN", none, "NOUN", none]
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -15,6 +15,7 @@ from served import TEXTS, exported, running
 
 from bert_tf2.serving import AsyncClient, Client, client_rest
 from bert_tf2.serving.client_columns import columns_of
+from bert_tf2.serving.client_tasks import TaskMethods
 from bert_tf2.serving.server.batching import Limits
 
 
@@ -97,6 +98,27 @@ def test_columns():
 
 
 # === Servers that are not well ====================================================================
+
+
+@pytest.mark.parametrize(
+    ("tags", "none"), [("B-X", "O"), ("O X", "O"), ("NOUN _", "_"), ("NOUN", "_")]
+)
+def test_a_word_without_a_tag_where_the_server_tells_no_labels(tags, none):
+    class Asked(TaskMethods):
+        about: dict = {"task": None, "labels": None}  # noqa: RUF012
+
+        def answer(self, x, signature):
+            row = [tag.encode() for tag in tags.split()]
+            words = [b"a"] * len(row)
+            scores = np.ones((1, len(row)), np.float32)
+            return {
+                "tags": np.array([row], object),
+                "words": np.array([words], object),
+                "tag_scores": scores,
+            }
+
+    (found,) = Asked().predict_tags([["a"] * len(tags.split()) + [""]])
+    assert found.tags == [*tags.split(), none] and found.scores[-1] == 0.0
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
