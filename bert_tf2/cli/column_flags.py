@@ -6,10 +6,10 @@ TABLE = ("text_column", "text_pair_column", "label_column", "label_separator")
 TABLE += ("header", "delimiter", "encoding")
 USED = {  # what is read -> the flags that its reader follows
     "a table of texts": TABLE,
-    "JSON Lines of texts": tuple(name for name in TABLE if name != "header"),
+    "JSON Lines of texts": tuple(name for name in TABLE if name not in ("header", "delimiter")),
     "lines of text": ("encoding",),
     "a task of GLUE": ("glue",),
-    "STS-B's own file": (),
+    "STS-B's own file": ("encoding",),
     "BEIR's folder": (),
     "columns of words": ("text_column", "label_column", "scheme", "comment", "encoding"),
     "JSON Lines of words": ("text_column", "label_column", "scheme", "encoding"),
@@ -22,7 +22,12 @@ KNOWN = ("glue", *TABLE, "scheme", "comment")
 
 def given(flags, name):
     """Whether a flag is on the command line, or was on that of the run that goes on."""
-    return flags[name].present or flags[name].value != flags[name].default
+    return flags[name].present or changed(flags, name)
+
+
+def changed(flags, name):
+    """Whether a flag says something else than its default."""
+    return flags[name].value != flags[name].default
 
 
 def check_used(flags, path, what, without=()):
@@ -35,7 +40,7 @@ def check_used(flags, path, what, without=()):
         return  # of `distill`: texts alone beside rows of another form, with the flags of both
     used = [name for name in USED[what] if name not in without]
     for name in KNOWN:
-        if name in flags and name not in used and given(flags, name):
+        if name in flags and name not in used and changed(flags, name):
             own = ", ".join(f"--{n}" for n in used if n in flags) or "none"
             raise UsageError(
                 f"--{name} is not for {what}, as {path} is read, which takes {own}", flags.command

@@ -6,7 +6,7 @@ A reader takes flags, a path, whether labels are wanted, and the names that labe
 from collections import Counter
 from pathlib import Path
 
-from bert_tf2.cli.column_flags import check_table, check_used
+from bert_tf2.cli.column_flags import TABLE, changed, check_table, check_used
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.cli.label_columns import check_glue, label_columns, orders
 from bert_tf2.cli.row_set import Rows
@@ -38,9 +38,8 @@ def texts(kind, follows=False):
             check_used(flags, path, "lines of text")
             lines = tables.lines(TextFile(path, flags.encoding))
             return of_texts([line for _, line in lines if line.strip()])
-        if labelled and kind == "number" and is_sts(path) and len(names or "1") == 1:
-            check_used(flags, path, "STS-B's own file")
-            return _of_examples(read_sts(path))
+        if labelled and kind == "number" and len(names or "1") == 1 and _is_sts(flags, path):
+            return _sts(flags, path)
         check_table(flags, path, () if kind else ("label_column",))
         label = None
         if labelled and follows and names is None:
@@ -77,9 +76,8 @@ def alike(flags, path, labelled, names=None):
         found = read_beir(path)
         about = f"{len(found.queries)} queries, {len(found.corpus)} texts"
         return Rows({"text": list(found.queries.values())}, None, about, found)
-    if labelled and is_sts(path):
-        check_used(flags, path, "STS-B's own file")
-        return _of_examples(read_sts(path))
+    if labelled and _is_sts(flags, path):
+        return _sts(flags, path)
     sides = flags.text_column.split(",")
     sides += [flags.text_pair_column] * (flags.text_pair_column is not None)
     if ("loss" in flags and not flags.glue) or len(sides) > 2:
@@ -91,6 +89,17 @@ def alike(flags, path, labelled, names=None):
             "BEIR's folder. Received: single texts"
         )
     return found
+
+
+def _is_sts(flags, path):
+    """Whether a file is STS-B's own, and no flag says how to read it as any table."""
+    told = [n for n in TABLE if n != "encoding" and n in flags and changed(flags, n)]
+    return not told and is_sts(path, flags.encoding)
+
+
+def _sts(flags, path):
+    check_used(flags, path, "STS-B's own file")
+    return _of_examples(read_sts(path, flags.encoding))
 
 
 def _to_learn_from(flags, path, sides, kind):

@@ -26,6 +26,11 @@ def scheme_of_file(flags, names):
     return None if flags.scheme == "none" or (flags.scheme == "any" and others) else flags.scheme
 
 
+def _beside(tag):
+    """Of B-x what shows that it is a tag of the kind x: I-x and x; and so of I-x."""
+    return {f"I-{tag[2:]}", f"B-{tag[2:]}", tag[2:]} - {tag}
+
+
 def check_kinds(path, found):
     """Raises a ValueError, with file and line, for an entity that is called by a tag of words.
 
@@ -33,10 +38,11 @@ def check_kinds(path, found):
         found: `Spans` of the file.
     """
     labels = {label for row in found.spans for _, _, label in row}
-    are_tags = all(label[:2] in ("B-", "I-") for label in labels - {"O"})
+    typed = {label for label in labels if label[:2] in ("B-", "I-")}
+    are_tags = typed if typed >= labels - {"O"} else {x for x in typed if _beside(x) & labels}
     for line, row in zip(found.lines, found.spans, strict=True):
         for _, _, label in row:
-            if label == "O" or are_tags:
+            if label == "O" or label in are_tags:
                 raise ValueError(
                     f"{path}, line {line}: an entity's label must be its kind, such as 'PER', and "
                     f"no tag of a word. Received: {shorten(label, 40)}"

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from bert_tf2.cli import row_streams, rows
-from bert_tf2.cli.column_flags import check_used, given
+from bert_tf2.cli.column_flags import changed, check_used, given
 from bert_tf2.cli.flags import UsageError
 from bert_tf2.cli.row_set import Rows
 from bert_tf2.cli.tag_files import check_kinds, kind_of, kinds_of, scheme_of_file
 from bert_tf2.data import json_lines
 from bert_tf2.data.class_names import some
+from bert_tf2.data.spans import LISTS
 from bert_tf2.data.text_files import TextFile
 from bert_tf2.data.word_rows import TAGS, WORDS
 
@@ -54,7 +55,8 @@ def _words(flags, path, labelled, names):
     from bert_tf2.data.conll import read_conll
 
     where = _places(flags, path, labelled) | {"encoding": flags.encoding}
-    where |= {"names": flags.labels if "labels" in flags else None}
+    told = flags.labels if "labels" in flags else None
+    where |= {"names": told or names}  # numbers mean those of the training: the model's order
     if not labelled:
         return read_conll(path, **where), None
     scheme = scheme_of_file(flags, names)
@@ -76,7 +78,7 @@ def _places(flags, path, labelled):
     check_used(flags, path, "JSON Lines of words" if is_json else "columns of words")
     found = {"comment": flags.comment}
     for name, flag in (("word", "text_column"), ("tag", "label_column")):
-        if given(flags, flag):
+        if given(flags, flag) if is_json else changed(flags, flag):
             found[name] = flags[flag].value if is_json else _number(flags, flag)
     return found | ({} if labelled else {"tag": None})
 
@@ -110,16 +112,23 @@ def form_of_tags(flags, path, labelled):
     if suffix == ".jsonl":
         _, first = next(json_lines.rows(path, content))
         both = all(any(key in first for key in keys) for keys in (WORDS, TAGS))
-        chosen = first.get(flags.text_column)
-        if chosen is None or isinstance(chosen, list):
+        chosen = first.get(flags.text_column, [])
+        if isinstance(chosen, list) or (chosen is None and any(key in first for key in WORDS)):
             return "words"
-        if labelled and both and not given(flags, "text_column"):
+        spans = (flags.label_column,) if given(flags, "label_column") else LISTS
+        if labelled and both and not given(flags, "text_column") and not _has_spans(first, spans):
             return "words"
         return "entities" if labelled else "texts"
     ours = ("scheme", "comment", *(("text_column", "label_column") if suffix == ".txt" else ()))
-    if labelled or suffix not in (".txt", ".csv", ".tsv") or any(given(flags, n) for n in ours):
+    if labelled or suffix not in (".txt", ".csv", ".tsv") or any(changed(flags, n) for n in ours):
         return "words"
     return "words" if suffix != ".csv" and _has_columns(content, flags.comment) else "texts"
+
+
+def _has_spans(row, keys):
+    """Whether a list under one of the keys may be of entities, and is none of tags."""
+    found = [row[key] for key in keys if isinstance(row.get(key), list)]
+    return any(all(isinstance(item, list | dict) for item in items) for items in found)
 
 
 def _has_columns(lines, comment):

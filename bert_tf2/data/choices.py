@@ -18,6 +18,7 @@ SWAG = ("sent1", "sent2", *(f"ending{i}" for i in range(4)))  # Zellers et al. 2
 RACE = {"article": str, "questions": [str], "options": [[str]]}  # Lai et al. 2017
 RACE_CHOICES = 4
 GAP = re.compile(r"(?<!\w)_+(?!\w)|_{3,}")  # and no "_" of a name, such as "max_length"
+LATE = re.compile(r"_+(?!\w)")  # behind a word, "It is_ .", as RACE has some
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,6 +193,8 @@ def _asked(where, question, choice):
         if not json_lines.text(where, name, text).strip():
             raise ValueError(f"{where}: a {name} has no text")
     parts = GAP.split(question)
+    if len(parts) == 1 and len(re.findall("_+", question)) == 1:
+        parts = LATE.split(question)
     return choice.join(parts) if len(parts) == 2 else f"{question} {choice}"
 
 

@@ -8,25 +8,25 @@ from pathlib import Path
 
 from bert_tf2.data import tables
 from bert_tf2.data.examples import Examples
-from bert_tf2.data.label_cells import LabelReader
+from bert_tf2.data.label_cells import NUMBER, LabelReader
 from bert_tf2.data.text_files import TextFile
 
 NAMES = {f"sts-{split}{end}" for split in ("train", "dev", "test") for end in (".csv", ".tsv")}
 SCORE, FIRST, SECOND = 4, 5, 6
 
 
-def is_sts(path):
-    """Whether a file has one of the benchmark's names, and no header."""
+def is_sts(path, encoding=None):
+    """Whether a file has one of the benchmark's names, and its columns in the first line."""
     path = Path(path)
-    return path.name in NAMES and path.is_file() and "sentence1" not in _first(path)
+    if path.name not in NAMES or not path.is_file():
+        return False
+    _, line = next(tables.lines(TextFile(path, encoding)))
+    cells = line.split("\t")
+    return len(cells) > SECOND and NUMBER.fullmatch(cells[SCORE].strip()) is not None
 
 
-def _first(path):
-    return next(tables.lines(TextFile(path)))[1].split("\t")
-
-
-def read_sts(path):
-    """Reads a file of the STS benchmark.
+def read_sts(path, encoding=None):
+    """Reads a file of the STS benchmark; `encoding`: see `read_examples`.
 
     Returns:
         `Examples`: pairs, and scores from 0 to 5 as labels.
@@ -37,7 +37,7 @@ def read_sts(path):
     """
     path, found = Path(path), []
     reader = LabelReader("number", SCORE, None)
-    for number, line in tables.lines(TextFile(path)):
+    for number, line in tables.lines(TextFile(path, encoding)):
         where, cells = f"{path}, line {number}", line.split("\t")
         if line.strip() and len(cells) <= SECOND:
             raise ValueError(

@@ -105,6 +105,13 @@ def test_the_sts_benchmarks_own_file_as_numbers(read):
     assert (found.x, found.labels) == ({"text": ["A tea."], "text_pair": ["A cup."]}, [4.6])
     with pytest.raises(ValueError, match=r"sts-dev\.csv"):
         read("text_regression", "sts-dev.csv", row + "\n", NUMBERS)
+    argv = ["--noheader", "--delimiter=tab", "--label_column=4"]
+    argv += ["--text_column=6", "--text_pair_column=5"]
+    for task in ("text_regression", "sentence_similarity"):  # as any table, where flags say so
+        found = read(task, "sts-dev.csv", row + "\n", ["score"], *argv)
+        assert (found.columns["text"], found.labels) == (["A cup."], [4.6])
+    found = read("text_regression", "sts-dev.csv", "text,label\na,1.5\n", ["score"])
+    assert (found.columns, found.labels) == ({"text": ["a"]}, [1.5])
 
 
 @pytest.mark.parametrize(
@@ -127,9 +134,12 @@ def test_a_task_of_glue_that_the_model_is_not_of(read, task, names, words):
 TAGS = ["O", "B-PER", "I-PER"]
 
 
-@pytest.mark.parametrize("label", ["B-PER", "O"])
-def test_an_entity_that_is_called_by_a_tag(read, label):
-    row = json.dumps({"text": "coffee", "entities": [[0, 6, label]]})
+@pytest.mark.parametrize(
+    ("label", "more"), [("B-PER", []), ("O", []), ("B-PER", ["I-PER", "LOC"]), ("B-PER", ["PER"])]
+)
+def test_an_entity_that_is_called_by_a_tag(read, label, more):
+    found = [[place, place + 1, kind] for place, kind in enumerate([label, *more])]
+    row = json.dumps({"text": "coffee", "entities": found})
     with pytest.raises(ValueError, match=f"a.jsonl, line 1: .* its kind.*Received: '{label}'"):
         read("token_classification", "a.jsonl", row, None)
 
@@ -177,6 +187,7 @@ def test_columns_of_words_and_tags_are_chosen(read, name, content, argv):
         ("token_classification", "a.jsonl", '{"text": "a", "spans": []}', "--scheme=IOB1"),
         ("text_classification", "a.csv", "text,label\na,b\n", "--scheme=none"),
         ("text_classification", "a.jsonl", '{"text": "a", "label": "b"}', "--noheader"),
+        ("text_classification", "a.jsonl", '{"text": "a", "label": "b"}', "--delimiter=tab"),
         ("text_classification", "CoLA/dev.tsv", "x\t1\t*\ta\n", "--glue=CoLA --label_column=b"),
         ("masked_lm", "a.csv", "text,label\na,b\n", "--label_column=label2"),
         ("multiple_choice", "a.jsonl", "{}", "--text_column=question"),
@@ -187,6 +198,58 @@ def test_columns_of_words_and_tags_are_chosen(read, name, content, argv):
 def test_a_flag_that_a_reader_does_not_follow_is_refused(read, task, name, content, flag):
     with pytest.raises(UsageError, match=flag.split()[-1].partition("=")[0].replace("--no", "--")):
         read(task, name, content, None, *flag.split())
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "content", "flag", "stream"),
+    [
+        (
+            "token_classification",
+            "a.conll",
+            "a b O\n",
+            "--text_column=text --label_column=label",
+            0,
+        ),
+        ("text_classification", "a.jsonl", '{"text": "a", "label": "O"}', "--header", 0),
+        ("text_classification", "a.txt", "a\n", "--text_column=text", 1),
+        ("token_classification", "a.txt", "a\n", "--text_column=text", 1),
+        (
+            "token_classification",
+            "a.jsonl",
+            '{"text": ["a"], "label": ["O"]}',
+            "--text_column=text --label_column=label",
+            0,
+        ),
+    ],
+)
+def test_a_flag_that_says_what_is_so_anyhow(read, task, name, content, flag, stream):
+    found = read(task, name, content, None, *flag.split(), stream=bool(stream))
+    if stream:
+        assert found == [{"text": "a"}]
+    else:
+        assert found.labels in ([["O"]], ["O"])
+
+
+@pytest.mark.parametrize("key", ["entities", "spans", "label"])
+def test_a_line_with_entities_and_words(read, key):
+    """Entities of the text are what people marked; words and tags beside them what a tool made."""
+    row = {"text": "a b", "tokens": ["a", "b"], "tags": ["O", "B-X"], key: [[0, 1, "X"]]}
+    found = read("token_classification", "a.jsonl", json.dumps(row), None)
+    assert (found.columns, found.labels) == ({"text": ["a b"]}, [[(0, 1, "X")]])
+    found = read("token_classification", "a.jsonl", json.dumps(row | {key: ["c"]}), None)
+    assert found.labels == [["O", "B-X"]]
+
+
+def test_a_text_that_is_null(read):
+    for stream in (False, True):
+        with pytest.raises(ValueError, match="line 1: expected a string in 'text'"):
+            read(
+                "token_classification",
+                "a.jsonl",
+                '{"text": null, "spans": []}',
+                None,
+                stream=stream,
+            )
 
 
 TWO_KINDS = ["O", "B-E-mail", "I-E-mail", "B-S-Bahn", "I-S-Bahn"]
@@ -228,6 +291,9 @@ def test_numbers_of_tags_are_named_by_the_labels_that_are_given(tmp_path):
         assert found.labels == [["B-X", "B-X"]] and row.settings(flags, found)["labels"] == [
             *("B-X", "O", "I-X")
         ]
+    flags = flags_of("evaluate", f"--input_file={tmp_path}/a.jsonl")
+    for names, want in ((["O", "B-X", "I-X"], ["B-X", "O"]), (["B-X", "I-X", "O"], ["O", "B-X"])):
+        assert row.read(flags, flags.input_file, True, names).labels == [want]
 
 
 @pytest.mark.parametrize("label", ["E-mail", "S-Bahn", "B-cell"])

@@ -79,6 +79,10 @@ def test_rows_may_have_different_numbers_of_choices_and_a_context(put):
         ("What does max_length do to __init__?", "What does max_length do to __init__? Paris"),
         ("法国的首都是____。", "法国的首都是Paris。"),
         ("We know that___", "We know thatParis"),
+        ("It is_ .", "It isParis ."),  # as RACE spells some
+        ("It was_", "It wasParis"),
+        ("Is_ or_ bigger?", "Is_ or_ bigger? Paris"),
+        ("What does _init do?", "What does _init do? Paris"),
         ("Is _ or _ bigger?", "Is _ or _ bigger? Paris"),  # which gap is not known
     ],
 )

@@ -18,7 +18,12 @@ def test_rows(put):
         ['A "girl" waits.', "Rain"], ["A girl sits.", "Tea"], [2.5, 0]
     )
     assert not is_sts(put("dev.csv", ROWS))
-    assert not is_sts(put("sts-dev.tsv", "sentence1\tsentence2\tscore\n"))
+    for other in (
+        "sentence1\tsentence2\tscore\n",
+        "text,label\na,1\n",
+        "a\tb\tc\td\te\tf\tg\n",
+    ):
+        assert not is_sts(put("sts-dev.tsv", other))
 
 
 @pytest.mark.parametrize(
