@@ -71,11 +71,12 @@ def _check_trained(task, checkpoint):
 def say_prompt(cls, checkpoint):
     """Says that a reranker's default prompt stands before no text of a task that knows none."""
     said = checkpoint.task or {}
-    name = said.get("settings", {}).get("default_prompt_name")
-    if said.get("class") == "Reranker" and name is not None and "prompts" not in cls.settings:
+    settings = said.get("settings", {})
+    text = settings.get("prompts", {}).get(settings.get("default_prompt_name"))
+    if said.get("class") == "Reranker" and text and "prompts" not in cls.settings:
         LOGGER.warning(
             "%s puts a prompt before each query, which a %s does not: put it there yourself, %r",
-            *(checkpoint.path.parent, cls.__name__, said["settings"]["prompts"].get(name)),
+            *(checkpoint.path.parent, cls.__name__, text),
         )
 
 

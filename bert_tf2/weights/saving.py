@@ -168,6 +168,8 @@ def lost(contents: Contents, to: str) -> list[str]:
         "huggingface",
     ):
         said.append(f"{to} has no word for how vectors of texts are made: pooling, prompts and all")
+    if to != "bert_tf2" and (why := (contents.task or {}).get("refused")):
+        said.append(f"what the checkpoint says of its task was left out. {why}")
     words = unsaid(contents.tokenizer, to)
     if words:
         said.append(f"{to} has no place for these settings of the tokenizer: {', '.join(words)}")

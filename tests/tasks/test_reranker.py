@@ -13,6 +13,7 @@ from by_default import by_default
 from closeness import FORWARD
 
 import bert_tf2
+from bert_tf2 import weights
 
 QUERY = "the kettle?"
 TEXTS = ["rain", "The kettle hums.", "", "stone & tea", "tea " * 9]
@@ -132,6 +133,58 @@ def test_the_activation_that_a_config_says(tmp_path, name):
     (folder / "config.json").write_text(json.dumps(values | strange))
     with pytest.raises(ValueError, match=r"`activation_fn` must be one of .*mine\.Snake"):
         bert_tf2.Reranker.from_preset(folder)
+
+
+TOLD = {"model_type": "CrossEncoder", "prompts": {"a": "tea "}, "default_prompt_name": "a"}
+SAID = {"activation": "sigmoid"}
+# The format of a folder, and what it does not say or says alone -> settings when it is converted.
+UNSAID = {
+    "a folder without prompts": ("huggingface", None, SAID),
+    "a preset without prompts": ("bert_tf2", ["prompts", "default_prompt_name"], SAID),
+    "a preset with nothing": ("bert_tf2", ["prompts", "default_prompt_name", "activation"], None),
+    "prompts alone": (
+        "huggingface",
+        TOLD,
+        {n: TOLD[n] for n in ("prompts", "default_prompt_name")},
+    ),
+    "a default of none": ("huggingface", TOLD | {"prompts": {}}, None),
+}
+
+
+@pytest.mark.parametrize("name", UNSAID)
+def test_what_a_folder_does_not_say_is_not_needed(task, tmp_path, name):
+    """Cross-encoders of others, and older presets, convert; an activation is said where it was."""
+    form, words, wanted = UNSAID[name]
+    folder = task.save_to_preset(tmp_path / "a", format=form)
+    if form == "bert_tf2":
+        said = json.loads((folder / "bert_tf2.json").read_text())
+        for word in words:
+            del said["task"]["settings"][word]
+        (folder / "bert_tf2.json").write_text(json.dumps(said))
+    elif words:
+        config = json.loads((folder / "config.json").read_text())
+        del config["sentence_transformers"]
+        (folder / "config.json").write_text(json.dumps(config))
+        (folder / "config_sentence_transformers.json").write_text(json.dumps(words))
+    report = bert_tf2.convert(folder, tmp_path / "b", to="huggingface")
+    found = weights.open_checkpoint(tmp_path / "b").task
+    assert (found and found["settings"]) == wanted
+    if name == "a default of none":
+        assert bert_tf2.TextRegressor.from_preset(folder).labels == ["score"]
+    else:
+        assert report.warnings == []
+    if name == "prompts alone":
+        again = bert_tf2.Reranker.from_preset(tmp_path / "b")
+        np.testing.assert_array_equal(again.predict(PAIRS, prompt=""), task.predict(PAIRS))
+
+
+def test_an_activation_that_nothing_computes_is_left_out_and_said(task, tmp_path):
+    folder = task.save_to_preset(tmp_path / "a", format="huggingface")
+    config = json.loads((folder / "config.json").read_text())
+    config["sentence_transformers"]["activation_fn"] = "mine.Snake"
+    (folder / "config.json").write_text(json.dumps(config))
+    (said,) = bert_tf2.convert(folder, tmp_path / "b", to="huggingface").warnings
+    assert "its task was left out. config.json: `activation_fn` must be" in said
 
 
 BAD = {

@@ -158,6 +158,13 @@ def test_words_that_nothing_follows(folder, name):
     bert_tf2.Encoder.from_preset(folder)
 
 
+def test_what_nothing_follows_is_left_out_and_said(folder, tmp_path):
+    change(folder / "1_Pooling" / "config.json", pooling_mode="median")
+    report = bert_tf2.convert(folder, tmp_path / "b", to="huggingface")
+    assert any("its task was left out. The folder's modules ask" in x for x in report.warnings)
+    assert said(tmp_path / "b") is None
+
+
 # Name -> the task, the file that is changed, how, and what is refused of it.
 KINDS = {
     "another pooling": (

@@ -35,9 +35,11 @@ _OF_TRANSFORMER = ("query_length", "document_length", "query_expansion")
 
 
 def settings_of(contents) -> dict | None:
-    """The settings of the `Contents` of a task that gives vectors; None for other ones."""
+    """The settings of the `Contents` of a task that gives vectors; None for other ones, and where
+    they say what nothing here computes."""
     task = contents.task or {}
-    return dict(task.get("settings", {})) if task.get("class") in VECTORS else None
+    known = task.get("class") in VECTORS and not task.get("refused")
+    return dict(task.get("settings", {})) if known else None
 
 
 def write_modules(folder: Path, contents, stored: Mapping[str, np.ndarray]) -> dict:
@@ -112,19 +114,29 @@ def _modules(contents, settings: Mapping) -> list[tuple]:
 
 def words_of_reranker(contents) -> dict:
     """What the config of a `Reranker`'s `Contents` says besides; of others nothing."""
+    said = _activation(_settings_of_reranker(contents))
+    return {"sentence_transformers": said} if said else {}
+
+
+def _settings_of_reranker(contents) -> dict:
+    """What is said of a `Reranker`, all or what its folder has; of other tasks nothing."""
     task = contents.task or {}
-    if task.get("class") != RERANKER:
-        return {}
-    return {"sentence_transformers": {"activation_fn": ACTIVATIONS[task["settings"]["activation"]]}}
+    return task.get("settings", {}) if task.get("class") == RERANKER else {}
+
+
+def _activation(settings: Mapping) -> dict:
+    """Where nothing is said, nothing: readers choose by the number of logits."""
+    said = settings.get("activation")
+    return {"activation_fn": ACTIVATIONS[said]} if said else {}
 
 
 def _write_prompts_of_reranker(folder: Path, contents) -> None:
     """Of a `Reranker` with prompts what says them; such folders have modules, too, of one alone."""
-    settings = (contents.task or {}).get("settings", {})
-    if contents.task is None or contents.task.get("class") != RERANKER or not settings["prompts"]:
+    settings = _settings_of_reranker(contents)
+    if not settings.get("prompts"):
         return
-    said = {word: settings[word] for word in ("prompts", "default_prompt_name")}
-    said |= {"model_type": CROSS, "activation_fn": ACTIVATIONS[settings["activation"]]}
+    said = {word: settings.get(word) for word in ("prompts", "default_prompt_name")}
+    said |= {"model_type": CROSS} | _activation(settings)
     write_json(folder / SETTINGS, said)
     kind = f"{PACKAGE}.models.Transformer"
     write_json(folder / LIST, [{"idx": 0, "name": "0", "path": "", "type": kind}])
