@@ -64,6 +64,20 @@ def where_it_says(checkpoint, names, lengths):
         raise ValueError(f"{error}{where}: mend that, or give `{name}` here") from error
 
 
+def check_labels(cls, checkpoint, given):
+    """Raises a CheckpointError for a task that would take class names that are none, or two things.
+
+    Args:
+        given: the task's arguments: what is named here needs no names there.
+    """
+    if not checkpoint.labels_refused or "labels" not in cls.settings or "labels" in given:
+        return
+    if weights.other_head(checkpoint, trained_heads.kind_for(cls, checkpoint)) is None:
+        raise weights.CheckpointError(
+            f"{checkpoint.labels_refused}: mend that, or give `labels` here"
+        )
+
+
 def settings_in(task, checkpoint):
     """What a checkpoint says of a task's settings."""
     said = checkpoint.task or {}

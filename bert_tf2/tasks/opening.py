@@ -72,6 +72,7 @@ def open_task(
     """
     given = kept_settings.arguments_of(cls, args, kwargs)
     checkpoint = _checkpoint(cls, preset, config_file, vocab_file, ignore)
+    kept_settings.check_labels(cls, checkpoint, given)
     everything = isinstance(trainable_layers, str) and trainable_layers == "all"
     top = None if everything else trainable_layers
     for name, n in {"trainable_layers": top, "reinit_layers": reinit_layers}.items():

@@ -43,6 +43,8 @@ class Checkpoint:
             nothing says, which means one label of several.
         task: what a preset of ours says of its task: class name and settings.
         notes: what is odd about all this, a sentence each, for the report.
+        labels_refused: what is wrong with the class names that are said, as a text for who would
+            take them; "" for nothing.
         prefix: what stands before all names of a model that was saved inside of another one.
         ignored: the names in the file that are to be left out.
         beside: of variables in other files than `path` (container, file, the name there).
@@ -60,6 +62,7 @@ class Checkpoint:
     problem_type: str | None = None
     task: dict | None = None
     notes: tuple[str, ...] = ()
+    labels_refused: str = ""
     prefix: str = ""
     ignored: tuple[str, ...] = ()
     beside: Mapping[str, tuple[str, Path, str]] = dataclasses.field(default_factory=dict)

@@ -64,6 +64,8 @@ def contents_of(checkpoint: Checkpoint) -> tuple[Contents, Report]:
             f"its adapters {', '.join(made['made'])} were left out: open it as the task that it is"
         )
     has_classes = any(name.endswith("classifier/bias") for name in arrays)
+    if has_classes and checkpoint.labels_refused:
+        report.warnings.append(f"the class names were left out. {checkpoint.labels_refused}")
     contents = Contents(
         config=checkpoint.config,
         arrays=arrays,

@@ -36,6 +36,7 @@ class Metadata(NamedTuple):
     problem_type: str | None = None
     task: dict | None = None
     notes: tuple[str, ...] = ()
+    labels_refused: str = ""
 
 
 def tokenizer_beside(file: WeightsFile, **settings) -> TokenizerSource:

@@ -39,6 +39,8 @@ def summary(checkpoint: Checkpoint) -> str:
         rows.append(("answers", problem))
     if checkpoint.labels:
         rows.append(("labels", cut(", ".join(checkpoint.labels), 200)))
+    elif checkpoint.labels_refused:
+        rows.append(("labels", f"none: {checkpoint.labels_refused}"))
     rows += [("skipped", text) for text in Report(skipped=matched.skipped).skipped_by_reason()]
     if matched.unused:
         rows.append(("unknown", ", ".join(fold(matched.unused))))

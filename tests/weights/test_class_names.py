@@ -9,7 +9,15 @@ import oracle
 import pytest
 from keras import ops
 
-from bert_tf2 import Encoder, TextClassifier, Tokenizer, convert, weights
+from bert_tf2 import (
+    Encoder,
+    Reranker,
+    SentenceEncoder,
+    TextClassifier,
+    Tokenizer,
+    convert,
+    weights,
+)
 from bert_tf2.weights.containers import safetensors
 
 LABELS = ["tea", "stone", "rain"]
@@ -75,8 +83,25 @@ def test_classes_are_as_many_as_logits_and_numbered(folder, id2label):
 )
 def test_names_that_are_no_ones_or_two_things(folder, words, message):
     change(folder, **words)
-    with pytest.raises(weights.CheckpointError, match=f"config.json: {message}"):
-        weights.open_checkpoint(folder)
+    opened = weights.open_checkpoint(folder)
+    assert opened.labels is None and re.search(f"config.json: {message}", opened.labels_refused)
+
+
+def test_wrong_names_are_in_the_way_of_nobody_else(classifier, folder, tmp_path):
+    """Who needs none, or brings some, opens the folder; converted and shown, they are left out."""
+    label2id = {"LABEL_0": 0, "LABEL_1": 1}
+    change(folder, id2label="nothing", label2id=label2id)
+    for cls in (TextClassifier, Reranker):
+        with pytest.raises(weights.CheckpointError, match=r"the 3 classes.*give `labels` here"):
+            cls.from_preset(folder)
+    for cls in (Encoder, Tokenizer, SentenceEncoder):
+        assert cls.from_preset(folder)
+    again = TextClassifier.from_preset(folder, labels=["a", "b", "c"])
+    assert (again.labels, again.load_report.missing) == (["a", "b", "c"], [])
+    (said,) = convert(folder, tmp_path / "a", to="huggingface").warnings
+    assert "the class names were left out" in said and str(label2id) in said
+    assert weights.open_checkpoint(tmp_path / "a").labels == ("LABEL_0", "LABEL_1", "LABEL_2")
+    assert "none: " in weights.summary(weights.open_checkpoint(folder))
 
 
 def test_names_told_by_their_numbers_alone(folder):
@@ -113,8 +138,7 @@ def test_they_are_counted_behind_a_prefix(folder):
     safetensors.write(folder / "model.safetensors", {f"module.{n}": x for n, x in stored.items()})
     assert weights.open_checkpoint(folder).labels == tuple(LABELS)
     change(folder, id2label={"0": "a", "1": "b"})
-    with pytest.raises(weights.CheckpointError, match="must name the 3 classes"):
-        weights.open_checkpoint(folder)
+    assert "must name the 3 classes" in weights.open_checkpoint(folder).labels_refused
 
 
 def test_they_matter_only_to_a_classifier(tmp_path, classifier):

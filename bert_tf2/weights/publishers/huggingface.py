@@ -39,16 +39,18 @@ def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path) -> Met
     """The tokenizer, and what the config says of a classifier.
 
     Raises:
-        CheckpointError: other classes than a classifier has, an unknown kind of problem, a choice
-            by what nothing here computes, or masked words told by another table than the encoder's,
-            which is not there.
+        CheckpointError: an unknown kind of problem, a choice by what nothing here computes, or
+            masked words told by another table than the encoder's, which is not there.
     """
     values = read_json(config_file, error=CheckpointError)
     said = huggingface_heads.said_head(values)
     heads = _heads(file, config, said)
     huggingface_heads.check(values, config, said, config_file)
     logits = heads.get("token_classifier", heads.get("classifier"))
-    labels, notes = huggingface_heads.labels(values, logits, said, config_file)
+    try:
+        labels, notes, refused = *huggingface_heads.labels(values, logits, said, config_file), ""
+    except CheckpointError as error:
+        labels, notes, refused = None, (), str(error)
     if values.get("tie_word_embeddings") is False and "mlm" in heads and "decoder" not in heads:
         raise CheckpointError(
             f"{config_file}: `tie_word_embeddings` must be true where no table of the masked-word "
@@ -59,9 +61,8 @@ def metadata(file: WeightsFile, config: EncoderConfig, config_file: Path) -> Met
         # Its pieces are numbered in a way of its own, which only some files of a tokenizer say.
         tokenizer = tokenizer.with_settings(family=tokenizer.settings.get("family", "camembert"))
     problem, task = values.get("problem_type"), sentence_transformers.reranker(values, file.folder)
-    return Metadata(
-        config, tokenizer, labels, head=said, problem_type=problem, task=task, notes=notes
-    )
+    found = Metadata(config, tokenizer, labels, head=said, problem_type=problem, task=task)
+    return found._replace(notes=notes, labels_refused=refused)
 
 
 def _heads(file: WeightsFile, config: EncoderConfig, head: str | None) -> dict[str, int]:

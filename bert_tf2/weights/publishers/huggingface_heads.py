@@ -135,7 +135,7 @@ def _check_names(names: Mapping[int, str], numbers, word: str, config_file: Path
         if name in other and str(other[name]) != str(number):
             raise CheckpointError(
                 f"{config_file}: `label2id` must say what `id2label` says: {shorten(name)} is "
-                f"{number} there. Received: {shorten(other[name])}. Correct the one that is wrong"
+                f"{number} there. Received: {shorten(other[name])}"
             )
 
 
