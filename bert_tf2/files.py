@@ -154,9 +154,16 @@ def write_file(path, content, durable=False):
 
 def write_json(path, values, durable=False, **options):
     """Writes what JSON can say, indented, as `new_file` does; options as `json.dumps` has them."""
-    content = json.dumps(values, indent=2, **options) + "\n"
+    content = json.dumps(values, indent=2, default=plain, **options) + "\n"
     # Half of a surrogate pair, as names of files that are no UTF-8 have, becomes JSON's own escape.
     write_file(path, content.encode("utf-8", "backslashreplace"), durable)
+
+
+def plain(value):
+    """NumPy's numbers and arrays as Python's, for `json.dumps(…, default=plain)`."""
+    if not hasattr(value, "tolist"):
+        raise TypeError(f"JSON has no word for a {type(value).__name__}: {shorten(value)}")
+    return value.tolist()
 
 
 def check_not_read(outputs, inputs):

@@ -30,12 +30,12 @@ class Asked:
         Raises:
             TypeError, ValueError: no such argument, or settings that do not fit: see the class.
         """
-        self.asking(**how)
+        asked = self.asking(**how)
         for name, value in how.items():
             if name not in self.settings:  # `max_seq_len`
                 raise TypeError(f"`{name}` is no setting of the task, but of a call")
             if value is not None:
-                setattr(self, name, value)
+                setattr(self, name, getattr(asked, name))  # no NumPy, which no file keeps
 
     def answer_question(
         self,

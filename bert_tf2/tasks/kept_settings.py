@@ -5,6 +5,7 @@ import inspect
 import json
 
 from bert_tf2 import weights
+from bert_tf2.files import plain
 from bert_tf2.messages import shorten
 from bert_tf2.tasks import trained_heads
 from bert_tf2.tasks.contents import LENGTHS
@@ -156,5 +157,6 @@ def lost(cls, folder, contents):
 
 def _equal(a, b):
     """Whether two settings are the same once they are written, where tuples are lists."""
-    a, b = (json.dumps(None if x in ((), [], {}) else x, sort_keys=True) for x in (a, b))
+    written = (json.dumps(x, sort_keys=True, default=plain) for x in (a, b))
+    a, b = ("null" if text in ("[]", "{}") else text for text in written)
     return a == b

@@ -110,7 +110,9 @@ class QuestionAnswerer(Asked, TaughtStarts, Task):
         self.handle_impossible_answer = handle_impossible_answer
         self.null_score_diff_threshold = null_score_diff_threshold
         self.reproduce, self.head, self.head_kind = reproduce, head, head
-        self.asking()  # raises
+        asked = self.asking()  # raises; has no NumPy, which no file keeps
+        self.handle_impossible_answer = asked.handle_impossible_answer
+        self.null_score_diff_threshold = asked.null_score_diff_threshold
 
     # === The protocol =============================================================================
 

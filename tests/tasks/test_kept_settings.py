@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import oracle
 import pytest
 
 import bert_tf2
+from bert_tf2 import weights
 
 NLI = ["entailment", "neutral", "contradiction"]
 # Class, its settings, and those that Hugging Face's format has no word for.
@@ -58,3 +60,14 @@ def test_googles_format_has_no_word_for_a_length(tmp_path, caplog):
     task.preprocessor.max_length = 7
     task.save_to_preset(tmp_path / "out", "google")
     assert "google has no word for max_length=7" in caplog.text
+
+
+def test_numbers_of_numpy_are_kept(tmp_path):
+    """In presets, other formats and Keras's files, as Python's."""
+    how = {"dropout": np.float32(0.25), "multi_label": np.True_}
+    task = oracle.tiny_task(bert_tf2.ZeroShotClassifier, labels=NLI, **how)
+    for form in ("bert_tf2", "huggingface"):
+        task.save_to_preset(tmp_path / form, form)
+    task.save(tmp_path / "a.keras")
+    said = weights.open_checkpoint(tmp_path / "bert_tf2").task["settings"]
+    assert (said["dropout"], said["multi_label"]) == (0.25, True)

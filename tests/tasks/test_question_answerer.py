@@ -162,8 +162,14 @@ def test_from_where_on_no_answer_is_given(qa, tmp_path):
         task.set_asking(max_seq_len=9)
     with pytest.raises(ValueError, match="`doc_stride` must be an int from 1"):
         task.set_asking(doc_stride=0)
-    task.set_asking(doc_stride=2, top_k=None)
+    task.set_asking(doc_stride=2, top_k=None, null_score_diff_threshold=np.float32(1.5))
     assert (task.doc_stride, task.top_k) == (2, 1)
+    how = {"null_score_diff_threshold": np.float32(1.5), "handle_impossible_answer": np.True_}
+    other = bert_tf2.QuestionAnswerer(task.encoder, task.preprocessor, **how)
+    for kept in (task, other):  # as files keep them
+        threshold, impossible = kept.null_score_diff_threshold, kept.handle_impossible_answer
+        assert (type(threshold), threshold, impossible) == (float, 1.5, True)
+        assert type(impossible) is bool
 
 
 @pytest.mark.parametrize(
