@@ -17,7 +17,10 @@ AT_ONCE = 1 << 22  # similarities that are held at a time, 16 MB, where a text h
 def check_relevant(asked, corpus, relevant_docs):
     """Raises where no relevant text is in the corpus, and says how many others are not."""
     relevant = {
-        i for query in asked for i in retrieval.checked_relevant(query, relevant_docs[query])
+        i
+        for query in asked
+        for i, grade in retrieval.checked_relevant(query, relevant_docs[query]).items()
+        if grade  # of 0 it is told to be no answer
     }
     if not relevant & corpus.keys():
         raise ValueError(

@@ -115,9 +115,9 @@ class Reranker(TextRegressor):
             ValueError: texts that are no pairs, no such prompt, or scores that are no finite
                 numbers.
         """
+        theirs.check(others, ("batch_size", "verbose", "prompt_name", "prompt"))
         if isinstance(pairs, tuple | list) and len(pairs) == 2 and {*map(type, pairs)} == {str}:
             return self.predict([tuple(pairs)], batch_size, verbose, prompt_name, prompt)[0]
-        theirs.check(others, ("batch_size", "verbose", "prompt_name", "prompt"))
         process.check()
         texts = columns.text_columns(pairs)
         if len(texts) != 2:

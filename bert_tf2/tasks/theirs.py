@@ -23,6 +23,8 @@ ARGUMENTS = {
     "pool": ((None,), "one process computes all, `batch_size` texts at a time"),
     "chunk_size": ((None,), "one process computes all, `batch_size` texts at a time"),
     "activation_fn": ((None,), "`from_preset(…, activation=…)` sets it"),
+    "show_progress_bar": ((False, None), "`verbose=1` shows how far it is"),
+    "num_workers": ((0, None), "no worker reads ahead: one process computes all"),
     "apply_softmax": ((False, None), "`scipy.special.softmax(scores, 1)`"),
 }
 

@@ -235,6 +235,12 @@ BAD = {
         lambda: evaluators.information_retrieval(Table(), QUERIES, CORPUS, {"q1": {7}}),
         "`relevant_docs` must name ids of `corpus`",
     ),
+    "a grade of 0 alone": (
+        lambda: evaluators.information_retrieval(
+            Table(), QUERIES, CORPUS, {"q1": {"d7": 0, "d99": 1}}
+        ),
+        r"`relevant_docs` must name ids of `corpus`. Received: \['d99'\]",
+    ),
     "mixed ids": (
         lambda: evaluators.information_retrieval(
             Table(), QUERIES, CORPUS | {7: "text 7"}, RELEVANT

@@ -41,7 +41,8 @@ def test_scores_are_those_of_each_pair_alone(task, logits):
     got = task.predict(PAIRS, batch_size=2)
     assert (task.activation, got.dtype, got.shape) == ("sigmoid", np.float32, (5,))
     np.testing.assert_allclose(got, ACTS["sigmoid"](logits), atol=FORWARD)
-    np.testing.assert_allclose(task.predict(PAIRS[1]), got[1], atol=FORWARD)
+    one = task.predict(PAIRS[1], show_progress_bar=False, num_workers=0)
+    np.testing.assert_allclose(one, got[1], atol=FORWARD)
     np.testing.assert_array_equal(task.predict(([QUERY] * 5, TEXTS), batch_size=2), got)
 
 
@@ -193,6 +194,13 @@ BAD = {
     "several": (lambda t: made(labels=["a", "b"]).rank(QUERY, TEXTS), "ranked by one logit"),
     "top": (lambda t: t.rank(QUERY, TEXTS, top_k=-1), "`top_k` must be an int from 1.*: -1"),
     "a prompt": (lambda t: t.predict(PAIRS, prompt_name="x"), "`prompt_name` must be one of"),
+    "of one pair": (lambda t: t.predict(PAIRS[1], apply_softmax=True, x=1), "must be False here"),
+    "unknown, of one pair": (lambda t: t.predict(PAIRS[1], colour=1), "`colour` is no argument"),
+    "a bar": (
+        lambda t: t.predict(PAIRS, show_progress_bar=True),
+        "must be False here: `verbose=1`",
+    ),
+    "workers": (lambda t: t.predict(PAIRS, num_workers=2), "must be 0 here: no worker"),
     "softmax": (lambda t: t.rank(QUERY, TEXTS, apply_softmax=True), "must be False here: `scipy"),
     "one text": (lambda t: t.rank(QUERY, "tea"), "`documents` must be a list of str"),
     "training": (lambda t: t.fit(PAIRS, [1, 2, 3, 4, 5]), "not trained"),
