@@ -140,6 +140,12 @@ def runs(flags, seeds, data):
     rows = data["train"]
     parts = len(rows) if rows.groups is None else len({*rows.groups})
     what = "the rows" if rows.groups is None else "the different texts, or articles, of its rows"
+    if parts < 2 <= len(rows):
+        raise UsageError(
+            "--folds needs rows about two texts or more, of which each is in one fold. Received: "
+            f"{len(rows)} rows, all about one: use --seeds with a --dev_file",
+            flags.command,
+        )
     if not 2 <= flags.folds <= parts:
         raise UsageError(f"--folds must be from 2 to {parts}, {what}", flags.command)
     if parts < len(rows):

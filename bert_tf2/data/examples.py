@@ -86,7 +86,10 @@ def read_examples(
             of several labels or one for each, other bytes than the encoding has, invalid JSON.
         OSError: the file cannot be read.
     """
-    reader = None if label is None else LabelReader(kind, label, names, separator, numbered)
+    quotes = Path(path).suffix.lower() == ".tsv" and delimiter in (None, "tab", "\t", r"\t")
+    reader = (
+        label if label is None else LabelReader(kind, label, names, separator, numbered, quotes)
+    )
     sides = [column for column in (text, text_pair) if column is not None]
     texts, labels, lines = {column: [] for column in sides}, [], []
     wanted = [*sides, *(reader.columns if reader else ())]

@@ -38,12 +38,13 @@ class LabelReader:
             none of them is a number, one stands in "several" for a name, from 0. None takes any.
         separator: between the labels of a cell, or "tab".
         numbered: whether numbers stand for names in "class", too.
+        quotes: whether cells come with the quotes around them, as those of a .tsv file do.
 
     Raises:
         ValueError: another kind, no columns, or columns or names that it has no use for.
     """
 
-    def __init__(self, kind, columns, names=None, separator=",", numbered=False):
+    def __init__(self, kind, columns, names=None, separator=",", numbered=False, quotes=False):
         if kind not in KINDS:
             raise ValueError(f"`kind` must be one of {list(KINDS)}. Received: {kind!r}")
         self.alone = not isinstance(columns, list | tuple)
@@ -60,6 +61,7 @@ class LabelReader:
         if isinstance(names, str | Path):
             names = [line for _, line in tables.lines(TextFile(Path(names)))]
         self.kind, self.names, self.separator = kind, names, tables.separator(separator)
+        self.quotes = quotes
         self.by_number = [] if any(map(NUMERAL.fullmatch, names or ())) else list(names or ())
         if kind != "several" and not numbered:
             self.by_number = []
@@ -93,13 +95,14 @@ class LabelReader:
 
     def _list(self, where, column, cell):
         items = self._items(where, column, cell) if isinstance(cell, str) else cell
+        parted = isinstance(cell, str) and items == self._parts(cell)
         if not isinstance(items, list):
             raise ValueError(
                 f"{where}: expected a list of labels in {column!r}, or text with "
                 f"{self.separator!r} between them. Received: {shorten(cell)}"
             )
         found = [self._named(where, column, item) for item in items]
-        if isinstance(cell, str) and self.names is None:
+        if parted and self.names is None and self.separator == ",":  # and nothing was chosen
             self._check_parted(where, column, found)
         flags = [item for item in items if self._is_flag(item)]
         if flags and self.unclear is None:
@@ -130,10 +133,13 @@ class LabelReader:
             return float(number) in (0, 1)
         return isinstance(item, bool | int | float) and item in (0, 1)
 
+    def _parts(self, cell):
+        text = cell.strip()
+        return [part.strip() for part in text.split(self.separator)] if text else []
+
     def _items(self, where, column, cell):
         """The labels in a cell of text."""
-        text = cell.strip()
-        parts = [part.strip() for part in text.split(self.separator)] if text else []
+        text, parts = cell.strip(), self._parts(cell)
         if not COLLECTION.fullmatch(text) or all(part in (self.names or ()) for part in parts):
             return parts
         for read, write in ((json.loads, None), (ast.literal_eval, str)):
@@ -158,7 +164,8 @@ class LabelReader:
         if name in (self.names or ()):
             return name
         name = name.strip()  # blanks around it are no class of their own
-        if name[:1] == name[-1:] == '"' and (self.names is None or name[1:-1] in self.names):
+        in_quotes = self.quotes and len(name) > 1 and name[0] == name[-1] == '"'
+        if in_quotes and (self.names is None or name[1:-1] in self.names):
             raise ValueError(
                 f"{where}: the label in {column!r} is in quotes, which are read as a part of it: "
                 "files with quotes end in .csv, whatever the `delimiter` (in a shell: "

@@ -201,9 +201,8 @@ def _names_of_rows(table, names):
     if wrong.any():
         index = int(np.argmax(wrong))
         raise ValueError(
-            "`y` in rows must be one-hot, a 1 for one class and 0 for the others: neither shares "
-            f"of classes nor several at once. Received at index {index}: "
-            f"{some(table[index].tolist())}"
+            "`y` in rows must be one-hot, 1 for one class, else 0: neither shares of classes nor "
+            f"several at once. Received at index {index}: {some(table[index].tolist())}"
         )
     return [names[number] for number in table.argmax(1)]
 
@@ -272,8 +271,7 @@ def class_weights(by_class, names):
     """What each class counts, as `class_weight` -> dict of class number to float, all C of them.
 
     Args:
-        by_class: dict by class name or number, 1.0 for the rest; or a list or an array in the order
-            of the classes.
+        by_class: dict by class name or number, 1.0 for the rest; or a list or array of all C.
         names: the class names, in order.
 
     Raises:

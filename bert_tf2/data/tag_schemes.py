@@ -68,13 +68,14 @@ def _letter(i, start, end, letters):
 
 def in_scheme(rows, names):
     """Rows of tags, of which those of another scheme than the names' are read as conlleval reads
-    them, and spelled as the names are. Rows of numbers, and what has no such name, stay.
+    them, and spelled as the names are; of names of IOB2 those that have a tag which is no name, for
+    others may be of IOB1. Rows of numbers, and what has no such name, stay.
 
     Args:
         rows: list of lists of str, or of what `numbers_of_tags` takes. names: the tags of a model.
     """
     scheme, known, count, found = scheme_of(names), {*names}, 0, []
-    if scheme == "IOB2" or not (scheme == "IO" or is_scheme(names)):
+    if scheme != "IO" and not is_scheme(names):
         return rows
     for row in rows:
         plain = len(row) and all(isinstance(tag, str) for tag in row)
@@ -93,7 +94,8 @@ def in_scheme(rows, names):
 
 
 def _fits(row, scheme, known):
-    return known.issuperset(row) and (scheme in FEWER or not entities.check(row, scheme))
+    lenient = scheme in FEWER or scheme == "IOB2"
+    return known.issuperset(row) and (lenient or not entities.check(row, scheme))
 
 
 def _respelled(row, scheme):

@@ -34,26 +34,11 @@ class Asking(NamedTuple):
             ValueError: a number that is none, or a question that leaves no room for its context.
         """
         longest, separators = preprocessor.max_length, preprocessor.tokenizer.pair_separators
-        if not isinstance(self.handle_impossible_answer, bool | np.bool_):
-            raise ValueError(
-                "`handle_impossible_answer` must be True or False. Received: "
-                f"{self.handle_impossible_answer!r}"
-            )
-        threshold = self.null_score_diff_threshold
-        is_number = isinstance(threshold, numbers.Real) and not isinstance(threshold, bool)
-        if not is_number or not math.isfinite(threshold):
-            raise ValueError(
-                f"`null_score_diff_threshold` must be a finite number. Received: {threshold!r}"
-            )
-        asked = self._replace(
-            max_seq_len=self.max_seq_len or longest,
-            handle_impossible_answer=bool(self.handle_impossible_answer),
-            null_score_diff_threshold=float(threshold),
-        )
+        asked = self._replace(max_seq_len=self.max_seq_len or longest, **self._silence())
         room = asked.max_seq_len - 2 - separators
         if asked.max_question_len is None:
             asked = asked._replace(max_question_len=max(1, min(64, room // 2)))
-        for name in set(self._fields) - {"handle_impossible_answer", "null_score_diff_threshold"}:
+        for name in set(self._fields) - {*self._silence()}:
             value = getattr(asked, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"`{name}` must be an int from 1. Received: {value!r}")
@@ -74,6 +59,24 @@ class Asking(NamedTuple):
                 f"{asked.max_seq_len} tokens. Received: {asked.max_question_len}"
             )
         return asked
+
+    def _silence(self):
+        """When "" is the answer, as a bool and a float; else a ValueError."""
+        if not isinstance(self.handle_impossible_answer, bool | np.bool_):
+            raise ValueError(
+                "`handle_impossible_answer` must be True or False. Received: "
+                f"{self.handle_impossible_answer!r}"
+            )
+        threshold = self.null_score_diff_threshold
+        is_number = isinstance(threshold, numbers.Real) and not isinstance(threshold, bool)
+        if not is_number or not math.isfinite(threshold):
+            raise ValueError(
+                f"`null_score_diff_threshold` must be a finite number. Received: {threshold!r}"
+            )
+        return {
+            "handle_impossible_answer": bool(self.handle_impossible_answer),
+            "null_score_diff_threshold": float(threshold),
+        }
 
 
 # === Questions -> windows =========================================================================

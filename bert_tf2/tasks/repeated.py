@@ -50,7 +50,8 @@ def cross_validate(
 
     Rows are dealt to the folds by chance. Where y are classes (str, int or bool, one a row), each
     class by itself, so that folds differ by at most one row of each. Questions about one text, and
-    choices for one, are in the same fold: a text that was learned from is no test.
+    choices for one, are in the same fold: a text that was learned from is no test. Blank
+    texts are none.
 
     Args:
         make_task: function without arguments -> a new task, compiled or not. Each begins from
@@ -130,7 +131,8 @@ def _groups(given, task, part, rows):
         return None
     if given is None:
         column = part(np.arange(rows))[0].get(name)  # None of ids
-        return column if column is None else column.numpy().tolist()
+        texts = [] if column is None else column.numpy().tolist()  # blank ones are about nothing
+        return [text if text.strip() else row for row, text in enumerate(texts)] or None
     if len(given) != rows:
         raise ValueError(f"`groups` must be one a row: {rows}. Received: {len(given)}")
     return list(given)
@@ -151,6 +153,11 @@ def dealt(y, rows, folds, seed, groups=None):
 
 def _dealt_together(groups, folds, seed):
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    if len(numbers) < 2:
+        raise ValueError(
+            f"All {len(groups)} rows are about one text, or of one group, which are in one fold: "
+            "give rows of two or more, or, to part them all the same, `groups`, one a row"
+        )
     if len(numbers) < folds:
         raise ValueError(
             f"`folds` must be an int from 2 to {len(numbers)}, the different texts, or `groups`. "

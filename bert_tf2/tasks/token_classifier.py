@@ -38,7 +38,8 @@ class TokenClassifier(Task):
     a ragged tensor, a mapping or a table with a column `words` or `tokens`. With words, y is a list
     of tags for each; with texts a list of entities, (start, end, label) or dicts of these, in
     characters. A tag of -100 is not learnt from. Tags of another scheme than the labels' are read
-    as conlleval reads them, which is said; those of a dataset must be the labels' own.
+    as conlleval reads them, which is said, but what may be IOB1 where labels are IOB2; those of a
+    dataset must be the labels' own.
 
     Args:
         encoder: an `Encoder`.

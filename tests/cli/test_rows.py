@@ -131,6 +131,13 @@ def test_a_task_of_glue_that_the_model_is_not_of(read, task, names, words):
         read(task, "CoLA/dev.tsv", "x\t1\t*\tcoffee\n", names, "--glue=CoLA")
 
 
+def test_folds_of_rows_about_one_text():
+    flags = flags_of("finetune", "--train_file=a.json", "--output_dir=a", "--folds=2")
+    rows = Rows({"text": ["a", "b"]}, None, "", None, ["context", "context"])
+    with pytest.raises(UsageError, match="2 rows, all about one: use --seeds"):
+        run_flags.runs(flags, [1], {"train": rows})
+
+
 TAGS = ["O", "B-PER", "I-PER"]
 
 

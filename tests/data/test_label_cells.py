@@ -86,6 +86,29 @@ def test_labels_with_another_separator(put, refused, char):
     assert found.labels == [["wet"], [cell]]
 
 
+@pytest.mark.parametrize(
+    ("cell", "options", "want"),
+    [
+        ('"[""Q; A"", ""b""]"', {}, ["Q; A", "b"]),
+        ("a|b;c", {"separator": ";"}, ["a|b", "c"]),
+        ("1 2;3", {"separator": ";"}, ["1 2", "3"]),
+    ],
+)
+def test_names_that_hold_another_separator(put, cell, options, want):
+    """As a list tells where each ends, and a separator that was chosen."""
+    path = put("a.csv", f"text,label\na,{cell}\n")
+    assert read_examples(path, kind="several", **options).labels == [want]
+
+
+def test_quotes_that_are_a_part_of_a_class(put):
+    path = put("a.csv", 'text,label\na,"""pos"""\n')
+    assert read_examples(path).labels == ['"pos"']
+    path = put("a.jsonl", json.dumps({"text": "a", "label": '"pos"'}))
+    assert read_examples(path).labels == ['"pos"']
+    path = put("a.tsv", 'text\tlabel\na\t"\n')
+    assert read_examples(path).labels == ['"']
+
+
 def test_blanks_and_quotes_around_a_class(put, refused):
     found = read_examples(put("a.csv", "text,label\na, pos\nb,pos \nc,pos\n"))
     assert found.labels == ["pos"] * 3

@@ -119,6 +119,10 @@ def test_questions_about_a_text_are_in_one_fold():
     with pytest.raises(ValueError, match="from 2 to 6, the different texts"):
         bert_tf2.cross_validate(Asked, x, [None] * ROWS, folds=7)
     assert bert_tf2.MultipleChoice.together == "text"
+    Asked.made = []
+    x = (TEXTS, [" " * (i % 2) if i > 5 else "context" for i in range(ROWS)])
+    bert_tf2.cross_validate(Asked, x, [None] * ROWS, folds=3)
+    assert sorted(len(task.scored["context"]) for task in Asked.made) == [7, 8, 8]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +132,7 @@ def test_questions_about_a_text_are_in_one_fold():
         ({"folds": ROWS + 1}, "Received: 24"),
         ({"callbacks": [keras.callbacks.History()]}, "function of the fold's number"),
         ({"groups": [1, 2]}, "`groups` must be one a row: 23. Received: 2"),
-        ({"groups": [1] * ROWS}, "from 2 to 1, the different texts"),
+        ({"groups": [1] * ROWS}, "All 23 rows are about one text, .*`groups`"),
         ({"validation_split": 0.1}, r"Received: \['validation_split'\]"),
     ],
 )

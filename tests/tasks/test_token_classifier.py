@@ -289,6 +289,9 @@ def test_schemes(scheme, want):
         ("O X Y", "X X O Y", None),
         ("O I-X I-Y", "B-X I-X O B-Y", "I-X I-X O I-Y"),
         ("O B-X I-X", "I-X I-X O B-X", None),  # perhaps of IOB1
+        ("O B-X I-X", "B-X E-X O S-X", "B-X I-X O B-X"),
+        ("O B-X I-X", "B-X L-X O U-X", "B-X I-X O B-X"),
+        ("O B-X I-X", "B-X E-X O S-Y", None),  # of a kind that is none
         ("N V", "N V", None),
     ],
 )
