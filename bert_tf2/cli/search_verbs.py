@@ -58,7 +58,7 @@ def _put_in(flags, index, found):
         every, named = [source for source, _ in kept], flags.name_column is not None
         done = updates.update(index.rows, found.names, found.texts, every, named, places)
         index.rows.sources = index.rows.sources.renewed(every)
-        index.drop(done.gone)
+        updates.drop(index, done.gone)
     if done.twice:
         print(
             f"{len(done.twice)} of these names are of texts of other files, too, such as "

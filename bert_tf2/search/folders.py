@@ -93,14 +93,13 @@ def load(cls, folder, encoder=None):
 
 
 def _read_graph(index, name):
+    index.graph_file = name  # which `save` keeps, whether or not it can be opened here
     if not name:
         return
     try:
         index.graph = approximate.opened(index.folder / name, len(index))
     except ImportError as error:
         LOGGER.warning("%s is searched exactly, without its graph: %s", index.folder, error)
-        return
-    index.graph_file = name
 
 
 def check_encoder(index, wholly=False):
@@ -151,15 +150,15 @@ def save(index, folder=None):
         for place, part in enumerate(every):
             if part.name is None:
                 every[place], number = _written(index, part, folder / f"{number:05d}"), number + 1
-        told = _told(index, every) | {"next_part": number}
+        told = _told(index, every, new) | {"next_part": number}
         if told["sources_file"]:
             with files.new_file(folder / told["sources_file"], durable=True) as draft:
                 index.rows.sources.write(draft)
-        if told["graph_file"] and (new or not index.graph_file):
+        if index.graph is not None and (new or not index.graph_file):
             with files.new_file(folder / told["graph_file"], durable=True) as draft:
                 index.graph.save(str(draft))
         files.write_json(folder / NAME, told, ensure_ascii=False)
-        _remove_others(folder, told)
+        _remove_others(folder, told, f"words-{_key(every)}")
     index.rows.parts, index.kept = every, [part.name for part in every]
     index.folder, index.graph_file = folder, told["graph_file"]
     return folder
@@ -187,7 +186,7 @@ def _written(index, part, place):
     return parts.read(place, len(part.vectors), documents, index.width, index.dtype)
 
 
-def _told(index, every):
+def _told(index, every, new):
     """What index.json says of an index with these parts."""
     kept = [
         {
@@ -198,7 +197,9 @@ def _told(index, every):
         for part in every
     ]
     key, graph_file = _key(every), index.graph_file
-    if index.graph is not None and not graph_file:
+    if index.graph is None and new:
+        graph_file = None  # nothing to write into another folder
+    elif index.graph is not None and not graph_file:
         graph_file = f"graph-{key}.usearch"
     own = {
         "format": FORMAT,
@@ -216,9 +217,10 @@ def _key(every):
     return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
 
 
-def _remove_others(folder, told):
+def _remove_others(folder, told, words):
     """What an index had before, or an interrupted process has left."""
     names = {part["name"] for part in told["parts"]} | {told["graph_file"], told["sources_file"]}
+    names.add(words)  # which are of just these parts
     for path in folder.iterdir():
         if OURS.fullmatch(path.name) and path.name not in names:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()

@@ -9,7 +9,7 @@ from bert_tf2.messages import shorten
 from bert_tf2.scoring import vectors
 from bert_tf2.scoring.arrays import checked_count
 from bert_tf2.search import approximate, folders, fusion, given, parts, updates
-from bert_tf2.search.encoders import checked_encoder
+from bert_tf2.search.encoders import KEPT, checked_encoder
 from bert_tf2.text.passages import passages
 
 DTYPES = ("float32", "float16")
@@ -46,7 +46,9 @@ class Index:
     """
 
     def __init__(self, encoder=None, similarity_fn_name=None, passage_length=None, dtype="float32"):
-        usual = "cosine" if encoder is None else checked_encoder(encoder).similarity_fn_name
+        usual = "cosine"
+        if encoder is not None:
+            usual = checked_encoder(encoder, needs=KEPT).similarity_fn_name
         self.similarity_fn_name = vectors.checked_similarity(similarity_fn_name or usual)
         if dtype not in DTYPES:
             raise ValueError(f"`dtype` must be float32 or float16. Received: {shorten(dtype)}")
@@ -58,6 +60,7 @@ class Index:
         self.rows, self.graph = parts.Rows(), None
         self.expansion_search = approximate.LOOKED_AT
         self.folder = self.graph_file = self.words = None
+        self.next_name = None  # the number by which the next text is named, where it is known
         self.kept = []  # names of the parts in the folder, as it was when it was read or written
 
     def _checked_length(self, length):
@@ -79,7 +82,6 @@ class Index:
     load = classmethod(folders.load)
     save = folders.save
     remove = updates.remove
-    drop = updates.drop
 
     # === What is in it ============================================================================
 
@@ -97,8 +99,8 @@ class Index:
         Args:
             texts: a list of str; white space alone has no passage. Half of a surrogate pair is kept
                 as U+FFFD. None for vectors alone.
-            names: of each text a str, such as its file; default: its number. Of a name half a pair
-                is kept as an escape, `\\udce9`.
+            names: of each text a str, such as its file; default: numbers, on from the highest that
+                is there. Of a name half a pair is kept as an escape, `\\udce9`.
             vectors: (n, D), of texts one each, which are then not cut; default: the encoder's.
             batch_size, show_progress_bar: as of `encode`.
             sources: of each text the `search.sources.Source` of its file, or None; those of a file
@@ -112,9 +114,10 @@ class Index:
                 texts where there are vectors alone, or the other way around.
             TypeError: one str in the place of a list.
         """
-        before = self.rows.documents
+        before, first = self.rows.documents, None
         if texts is not None:
-            texts, names = given.texts_and_names(texts, names, before or 0)
+            first = updates.next_name(self) if names is None else None
+            texts, names = given.texts_and_names(texts, names, first or 0)
         given.check_sources(sources, texts or ())
         if self.rows.parts and (texts is None) != (before is None):
             raise ValueError("All of an index must have texts, or none. Received: the other")
@@ -131,6 +134,7 @@ class Index:
         self.width = found.shape[1]
         self.rows.append(parts.Part(found, documents, places), sources)
         self.graph = self.graph_file = self.words = None
+        self.next_name = None if first is None else first + len(texts)
         return len(found)
 
     def _encoded(self, texts, batch_size, verbose):

@@ -38,7 +38,7 @@ def paraphrase_mining(
     """The pairs of texts that are most alike, as sentence-transformers finds them.
 
     Args:
-        model: a `SentenceEncoder`.
+        model: a `SentenceEncoder`, or what has its `encode`.
         sentences: a list of str.
         show_progress_bar, batch_size, truncate_dim, prompt_name, prompt: as of its `encode`.
         query_chunk_size, corpus_chunk_size, max_pairs, top_k, score_function: as of
@@ -50,7 +50,7 @@ def paraphrase_mining(
         >>> vec = bert_tf2.SentenceEncoder.from_preset("all-MiniLM-L6-v2")
         >>> score, first, second = bert_tf2.paraphrase_mining(vec, texts)[0]
     """
-    embeddings = checked_encoder(model, "model").encode(
+    embeddings = checked_encoder(model, "model", ["encode"]).encode(
         sentences,
         prompt_name,
         prompt,

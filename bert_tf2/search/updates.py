@@ -1,6 +1,7 @@
 """What goes out of an index: texts by their names, and those that others stand in for."""
 
 import os
+import re
 from collections import Counter
 from typing import NamedTuple
 
@@ -8,6 +9,17 @@ import numpy as np
 
 from bert_tf2.messages import shorten
 from bert_tf2.search import given
+
+NUMBER = re.compile(r"[0-9]{1,18}")  # a name that counting may come to
+
+
+def next_name(index):
+    """The number by which the next text is named: no text has it, nor a higher one."""
+    if index.next_name is not None:
+        return index.next_name
+    names = (name for name, _ in index.rows.texts())
+    numbers = (int(name) for name in names if NUMBER.fullmatch(name))
+    return max(index.rows.documents or 0, max(numbers, default=-1) + 1)
 
 
 def remove(index, names):
@@ -33,7 +45,7 @@ def remove(index, names):
 
 
 def drop(index, documents):
-    """Takes out texts by their numbers, as hits have them in `document`; says how many."""
+    """Takes texts out of an index by their numbers, which it has; says how many."""
     gone = np.zeros(index.rows.documents or 0, bool)
     gone[documents] = True
     if gone.any():

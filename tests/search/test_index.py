@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import logging
+import sys
 
 import numpy as np
 import oracle
@@ -161,7 +162,7 @@ def test_vectors_alone(name, dtype):
 
 
 @pytest.mark.parametrize("name", ["cosine", "dot", "euclidean"])
-def test_a_graph_finds_the_like(name, tmp_path):
+def test_a_graph_finds_the_like(name, tmp_path, monkeypatch):
     pytest.importorskip("usearch")
     generator = np.random.default_rng(0)
     found = generator.normal(size=(600, 12)).astype("float32")
@@ -182,6 +183,14 @@ def test_a_graph_finds_the_like(name, tmp_path):
         known = {hit["corpus_id"]: hit["score"] for hit in wanted[0]}
         assert all(known.get(h["corpus_id"], h["score"]) == pytest.approx(h["score"], abs=1e-5)
                    for h in got[0])  # fmt: skip
+    with monkeypatch.context() as without:  # what cannot be opened here is kept, and not copied
+        without.setitem(sys.modules, "usearch.index", None)
+        lacking = bert_tf2.Index.load(tmp_path / "index")
+        assert lacking.graph is None
+        lacking.save()
+        assert not [*lacking.save(tmp_path / "copy").glob("*.usearch")]
+    assert bert_tf2.Index.load(tmp_path / "copy").graph is None
+    assert len(bert_tf2.Index.load(tmp_path / "index").graph) == 600
     again.add(vectors=found[:1])
     assert again.graph is None
     for file in (tmp_path / "index").glob("*.usearch"):

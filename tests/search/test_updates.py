@@ -60,6 +60,13 @@ def test_removed_texts_are_gone(encoder, tmp_path):
     with pytest.raises(ValueError, match="is empty"):
         again.search("tea")
     assert again.add(["tea"]) == 1
+    again = bert_tf2.Index()
+    again.add(["tea", "rain", "stone"], vectors=np.eye(3))
+    again.remove(["0"])
+    for names in (None, None, ["x", "7"], None):
+        again.add(["late"] * len(names or "1"), names, np.eye(3)[: len(names or "1")])
+    assert [name for name, _ in again.rows.texts()] == ["1", "2", *"34x78"]
+    assert again.remove(["2"]) == 1
 
 
 def test_what_cannot_be_removed(encoder):
@@ -93,6 +100,8 @@ def test_words_are_kept(encoder, tmp_path, caplog, monkeypatch):
         hits.append(bert_tf2.Index.load(folder, encoder).search("late tea", 99, hybrid=True))
     assert "cannot be read" in caplog.text
     assert hits[0] == hits[1] == hits[2]
+    bert_tf2.Index.load(folder, encoder).save()
+    assert kept.is_dir()
     index.remove(["a"])
     index.save()
     assert not [*folder.glob("words-*")]
