@@ -12,6 +12,11 @@ from bert_tf2.cli import console, task_files, task_table
 from bert_tf2.cli.flags import UsageError
 
 TASK = task_table.TASKS["sentence_similarity"]  # of what is indexed with
+HOW = {  # what became of files -> what to do
+    "changed": "bert_tf2 index --append reads them again",
+    "gone": "bert_tf2 index --append of them, or of a folder above, takes them out; where they "
+    "have other names now, --overwrite the index",
+}
 OPENED = ("init_checkpoint", "bert_config_file", "max_seq_length")  # noted in an index
 
 
@@ -30,14 +35,15 @@ def index(flags):
         _check_is_new(folder, there)
     if not flags.append:
         files.check_not_read([folder], flags.arguments)
-    for path in flags.arguments:
-        task_files.check_input(path)
+    paths = _there(flags, folder)
     from bert_tf2.data.documents import read_documents
 
     how = (flags.text_column, flags.name_column, flags.header, flags.delimiter, flags.encoding)
-    found = read_documents(flags.arguments, *how)
+    found = read_documents(paths, *how, least=0 if flags.append else 1)
     made = _begun(flags, folder)
     with_graph, said = flags.graph or made.graph is not None, _put_in(flags, made, found)
+    if not len(made):
+        raise ValueError(f"{folder}: no text would be left. Remove it, or --overwrite it")
     if with_graph and made.graph is None:
         made.approximate()
     _save(made, folder, flags.append)
@@ -45,8 +51,24 @@ def index(flags):
     print(f"{folder}: {said}{left}" + (f", {len(made)} passages in all" if flags.append else ""))
 
 
+def _there(flags, folder):
+    """The arguments that are there; --append takes out those that the index has and are not."""
+    there, known = [], None
+    for path in flags.arguments:
+        if flags.append and not os.path.exists(path):
+            from bert_tf2.search import folders
+
+            known = {*folders.sources_of(folder).paths()} if known is None else known
+            if os.path.abspath(path) in known:
+                continue
+        task_files.check_input(path)
+        there.append(path)
+    return there
+
+
 def _put_in(flags, index, found):
     """Puts documents into an index, in the place of what they stand in for; says what was done."""
+    from bert_tf2.data.documents import no_documents
     from bert_tf2.search import updates
     from bert_tf2.search.sources import Source
 
@@ -54,11 +76,13 @@ def _put_in(flags, index, found):
     new, sources = [*range(len(found.texts))], [s for s, count in kept for _ in range(count)]
     done = updates.Update([], new, 0, [])
     if flags.append:
-        places = [path for path in flags.arguments if Path(path).is_dir()]
         every, named = [source for source, _ in kept], flags.name_column is not None
-        done = updates.update(index.rows, found.names, found.texts, every, named, places)
+        done = updates.update(index.rows, found.names, found.texts, every, named, flags.arguments)
+        if not (found.texts or done.gone):
+            raise no_documents(flags.arguments)
         index.rows.sources = index.rows.sources.renewed(every)
         updates.drop(index, done.gone)
+        _say_what_is_gone(index)
     if done.twice:
         print(
             f"{len(done.twice)} of these names are of texts of other files, too, such as "
@@ -73,6 +97,17 @@ def _put_in(flags, index, found):
         + (f" in the place of {len(done.gone)}" if done.gone else "")
         + (f", {done.same} that have not changed" if done.same else "")
     )
+
+
+def _say_what_is_gone(index):
+    """Of an index that is added to: that it keeps texts of files that are gone, or elsewhere."""
+    paths = index.rows.sources.paths()
+    if gone := [path for path in paths if not os.path.exists(path)]:
+        print(
+            f"{len(gone)} of the {len(paths)} files of what was there are gone, such as {gone[0]}, "
+            f"and their texts stay: {HOW['gone']}",
+            file=sys.stderr,
+        )
 
 
 def _check_is_new(folder, there):
@@ -176,13 +211,15 @@ def _say_what_changed(index, hits):
     """Of the files of what was found: that they have changed, or gone, since they were read."""
     documents = sorted({hit["document"] for some in hits for hit in some if "document" in hit})
     sources = {*index.rows.sources.of(documents)} - {None}
+    if not index.rows.sources.here():
+        return
     states = {source.path: source.state() for source in sorted(sources)}
     for state, what in (("changed", "have changed"), ("gone", "are gone")):
         if paths := [path for path, found in states.items() if found == state]:
             print(
                 f"{len(paths)} of the {len(states)} files of these passages {what} since they "
                 f"were indexed, such as {paths[0]}: what is shown is as it was then. "
-                "bert_tf2 index --append reads them again",
+                f"{HOW[state]}",
                 file=sys.stderr,
             )
 

@@ -29,7 +29,9 @@ class Documents(NamedTuple):
     files: list[tuple[Path, int]] = ()
 
 
-def read_documents(paths, text="text", name=None, header=True, delimiter=None, encoding=None):
+def read_documents(
+    paths, text="text", name=None, header=True, delimiter=None, encoding=None, least=1
+):
     """Reads the documents of files and folders.
 
     Args:
@@ -39,9 +41,10 @@ def read_documents(paths, text="text", name=None, header=True, delimiter=None, e
         text: column or key of the text, in tables.
         name: column or key of the name; default: file and line.
         header, delimiter, encoding: as of `data.examples.read_examples`.
+        least: 1; or 0, where folders may be without documents.
 
     Returns:
-        `Documents`, one at least.
+        `Documents`.
 
     Raises:
         ValueError: no documents, or files that are not as they should be.
@@ -69,12 +72,17 @@ def read_documents(paths, text="text", name=None, header=True, delimiter=None, e
             read.append((file, 1))
             texts.append(text_files.decode(file, encoding))
             names.append(_name(file))
-    if not texts:
-        raise ValueError(
-            f"Expected documents, files that end in {', '.join(SUFFIXES)} with text in them. "
-            f"Received: none in {', '.join(map(str, paths))}"
-        )
+    if len(texts) < least:
+        raise no_documents(paths)
     return Documents(names, texts, blank, read)
+
+
+def no_documents(paths):
+    """The ValueError for paths without documents."""
+    return ValueError(
+        f"Expected documents, files that end in {', '.join(SUFFIXES)} with text in them. "
+        f"Received: none in {', '.join(map(str, paths))}"
+    )
 
 
 def _name(path):

@@ -54,6 +54,15 @@ def said(folder):
     return found
 
 
+def sources_of(folder):
+    """The `Sources` of the index in a folder; raises as `said`."""
+    found = said(folder)
+    if not found.get("sources_file"):
+        return Sources()
+    documents = sum(part["documents"] or 0 for part in found["parts"])
+    return Sources.read(Path(folder) / found["sources_file"], documents)
+
+
 def load(cls, folder, encoder=None):
     """The index in a folder; its vectors and texts stay on the disk until they are read.
 

@@ -37,17 +37,14 @@ class Source(NamedTuple):
         return cls(os.path.abspath(path), found.st_size, found.st_mtime_ns, digest)
 
     def state(self):
-        """ "changed" or "gone" since; or None. Its content is read where its time says nothing.
-
-        Where its folder is not there, either, as on another machine, nothing is known: None.
-        """
+        """ "changed" or "gone" since; or None. Its content is read where its time says nothing."""
         try:
             found = os.stat(self.path)
             if (found.st_size, found.st_mtime_ns) == (self.size, self.mtime):
                 return None
             same = found.st_size == self.size and files.digest([self.path]) == self.sha256
-        except FileNotFoundError:
-            return "gone" if os.path.isdir(os.path.dirname(self.path)) else None
+        except (FileNotFoundError, NotADirectoryError):
+            return "gone"
         except (OSError, ValueError):  # no file any more, or none that may be read
             return "changed"
         return None if same else "changed"
@@ -66,6 +63,14 @@ class Sources:
     def any(self):
         """Whether a text has one."""
         return any(source is not None for source, _ in self.runs)
+
+    def paths(self):
+        """Those of all files, in order, each once."""
+        return [*dict.fromkeys(source.path for source, _ in self.runs if source)]
+
+    def here(self):
+        """Whether any file is there; else, as on another machine, nothing is known of them."""
+        return any(map(os.path.exists, self.paths()))
 
     def of(self, documents):
         """Those of some texts, by their numbers. -> list of `Source` or None"""

@@ -82,20 +82,21 @@ def update(rows, names, texts, sources, by_name=False, folders=()):
     Args:
         rows: `parts.Rows`. names, texts: lists of str. sources: list of `Source`, their files.
         by_name: whether a name tells which text it is, whatever file it is in.
-        folders: whose files that are gone are gone from the index, too.
+        folders: and files: those of them that are gone are gone from the index, too.
 
     Returns:
         `Update`.
     """
     paths, known = {source.path for source in sources}, {*names}
     wanted, matched = Counter(zip(names, texts, strict=True)), Counter()
-    folders = [os.path.join(os.path.abspath(folder), "") for folder in folders]
+    folders = {os.path.abspath(folder) for folder in folders}
+    inside = tuple(os.path.join(folder, "") for folder in folders)
     gone, twice = [], set()
     every = zip(rows.texts(), rows.sources.each(), strict=True)
     for number, ((name, text), source) in enumerate(every):
         path = source.path if source else None
         named = name in known and (path is None or by_name)
-        if not (named or path in paths or _went(path, folders)):
+        if not (named or path in paths or _went(path, folders, inside)):
             twice |= {name} & known
         elif matched[name, text] < wanted[name, text]:
             matched[name, text] += 1
@@ -109,5 +110,6 @@ def update(rows, names, texts, sources, by_name=False, folders=()):
     return Update(gone, new, same, sorted(twice))
 
 
-def _went(path, folders):
-    return path is not None and path.startswith(tuple(folders)) and not os.path.exists(path)
+def _went(path, folders, inside):
+    named = path is not None and (path in folders or path.startswith(inside))
+    return named and not os.path.exists(path)

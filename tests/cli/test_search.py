@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 
 import pytest
 import shell
@@ -212,6 +213,46 @@ def test_files_that_change(checkpoint, tmp_path, capsys, monkeypatch):
     said = capsys.readouterr()
     assert "2 texts in 2 passages of 16 numbers in the place of 1" in said.out
     assert "1 of these names are of texts of other files, too, such as notes/a.txt" in said.err
+
+
+def test_files_that_go(checkpoint, tmp_path, capsys, monkeypatch):
+    """Named, with their folder, all of a folder, or under another name."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a/x.txt", "a/sub/y.txt", "b/z.txt", "c/w.txt", "v.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"tea of {name}")
+    index = ["--index_dir=index"]
+
+    def said(*argv):
+        shell.runs(*argv)
+        return "".join(capsys.readouterr())
+
+    said("index", f"--preset={checkpoint}", *index, "a", "b", "c", "v.txt")
+    shutil.rmtree(tmp_path / "a" / "sub")
+    os.unlink("v.txt")
+    found = said("search", *index, "--top_k=9", "tea")
+    assert "2 of the 5 files of these passages are gone" in found
+    assert "--append of them, or of a folder above, takes them out" in found
+    assert "reads them again" not in found
+    found = said("index", *index, "--append", "v.txt")
+    assert "0 texts in 0 passages of 16 numbers in the place of 1, 4 passages in all" in found
+    assert f"1 of the 4 files of what was there are gone, such as {tmp_path}/a/sub/y.txt" in found
+    shell.fails(capsys, 1, ["index", *index, "--append", "v.txt"], "no file v.txt")
+    os.unlink("b/z.txt")
+    assert "in the place of 1, 3 passages in all" in said("index", *index, "--append", "b")
+    shell.fails(capsys, 1, ["index", *index, "--append", "b"], "Received: none in b")
+    os.rename("c", "d")
+    found = said("index", *index, "--append", "d", "a")
+    assert "1 texts in 1 passages of 16 numbers in the place of 1, 1 that have not" in found
+    assert "--overwrite" in found and "such as" in found and f"{tmp_path}/c/w.txt" in found
+    os.rename("d", "e")
+    os.unlink("a/x.txt")
+    assert "gone" not in said("search", *index, "tea")  # as on another machine
+    os.mkdir("c")
+    os.mkdir("d")
+    argv = ["index", *index, "--append", "a", "c", "d"]
+    shell.fails(capsys, 1, argv, "no text would be left")
+    assert len(hits(capsys, *index, "--top_k=9", "tea")) == 3
 
 
 def test_names_that_are_no_utf8(checkpoint, tmp_path, capsys):

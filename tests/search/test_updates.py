@@ -146,7 +146,12 @@ def test_what_an_addition_stands_in_for(name):
 
 def test_files_that_are_gone_with_their_folder(tmp_path):
     there = rows(THERE, [Source(str(tmp_path / "a"), 1, 2, "0"), *FILES[1:]])
-    for folders, gone in (([tmp_path], [0]), ([tmp_path / "sub"], []), ([], [])):
+    for folders, gone in (
+        ([tmp_path], [0]),
+        ([tmp_path / "a"], [0]),
+        ([tmp_path / "sub"], []),
+        ([], []),
+    ):
         assert updates.update(there, [], [], [], False, folders).gone == gone
 
 
@@ -176,6 +181,9 @@ def test_the_state_of_a_file(tmp_path):
     assert found._replace(size=4).state() == "changed"
     file.unlink()
     assert found.state() == "gone"
-    assert found._replace(path=str(tmp_path / "elsewhere" / "a.txt")).state() is None
+    away = found._replace(path=str(tmp_path / "elsewhere" / "a.txt"))
+    assert away.state() == "gone"
+    assert not Sources([(found, 1), (None, 1), (away, 1)]).here()
     file.mkdir()
+    assert Sources([(away, 1), (found, 1)]).here()
     assert found.state() == "changed"
