@@ -1,5 +1,7 @@
 """Which flags say something of a file, by how it is read: others are refused, and not left out."""
 
+from pathlib import Path
+
 from bert_tf2.cli.flags import UsageError
 
 TABLE = ("text_column", "text_pair_column", "label_column", "label_separator")
@@ -38,7 +40,10 @@ def check_used(flags, path, what, without=()):
     """
     if "train_file" in flags and "input_file" in flags and flags.input_file:
         return  # of `distill`: texts alone beside rows of another form, with the flags of both
-    used = [name for name in USED[what] if name not in without]
+    read = [what]
+    if "calibration_file" in flags and flags.calibration_file:  # a flag may be for one of both
+        read += map(_kind, (flags.input_file, flags.calibration_file))
+    used = dict.fromkeys(name for what in read for name in USED[what] if name not in without)
     for name in KNOWN:
         if name in flags and name not in used and changed(flags, name):
             own = ", ".join(f"--{n}" for n in used if n in flags) or "none"
@@ -51,3 +56,9 @@ def check_table(flags, path, without=()):
     """`check_used` of texts by their file's suffix."""
     is_json = str(path).lower().endswith(".jsonl")
     check_used(flags, path, "JSON Lines of texts" if is_json else "a table of texts", without)
+
+
+def _kind(path):
+    """How a file of texts is read, by its suffix: a key of `USED`."""
+    kinds = {".txt": "lines of text", ".jsonl": "JSON Lines of texts"}
+    return kinds.get(Path(path).suffix.lower(), "a table of texts")

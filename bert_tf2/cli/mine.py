@@ -47,7 +47,9 @@ def mine_hard_negatives(flags):
 
 
 def _corpus(flags):
-    """The texts of --corpus_file, a list; or None."""
+    """The texts of --corpus_file, a list; or None: of a table `text`, or without a header the
+    first column.
+    """
     if not flags.corpus_file:
         return None
     from bert_tf2.data import examples
@@ -56,5 +58,8 @@ def _corpus(flags):
     path = Path(flags.corpus_file)
     if path.suffix.lower() == ".txt":
         return [line.rstrip("\r") for line in TextFile(path, flags.encoding) if line.strip()]
+    if path.suffix.lower() == ".jsonl":  # which the flags of a table are not for
+        return examples.read_examples(path, label=None, encoding=flags.encoding).texts
     how = (flags.header, flags.delimiter, flags.encoding)
-    return examples.read_examples(path, "text", None, None, *how).texts
+    column = "text" if flags.header else "0"
+    return examples.read_examples(path, column, None, None, *how).texts

@@ -29,7 +29,7 @@ SEARCH_FLAGS = {
     # Of hard negatives.
     "corpus_file": text(
         "file of texts that may be negatives, too: .txt, one a line, or CSV, TSV or JSONL with a "
-        "column text (default: the answers of the other pairs alone)"
+        "column text, or without a header the first (default: the answers of the other pairs alone)"
     ),
     "num_negatives": count("negatives of each pair", 3),
     "range_min": whole("how many of the nearest to leave out, which may well be answers", 0),

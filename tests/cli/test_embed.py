@@ -153,18 +153,19 @@ def test_eight_bits(checkpoint, tmp_path, capsys, monkeypatch):
     """Of ranges of what is embedded, or of another file's texts; of marked UTF-16, too."""
     monkeypatch.setattr(embed, "AT_ONCE", 2)
     (tmp_path / "a.txt").write_text("\n".join(TEXTS), "utf-16")
-    (tmp_path / "b.csv").write_text("text\nlate letter\ntea\n")
+    (tmp_path / "b.csv").write_text("body\nlate letter\ntea\n")
     encoder = bert_tf2.SentenceEncoder.from_preset(checkpoint)
     want, some = encoder.encode(TEXTS), encoder.encode(["late letter", "tea"])
     how = [f"--init_checkpoint={checkpoint}", f"--input_file={tmp_path / 'a.txt'}", "--overwrite"]
     how += [f"--output_file={tmp_path / 'out.npy'}"]
-    calibrated = [f"--calibration_file={tmp_path / 'b.csv'}"]
+    calibrated = [f"--calibration_file={tmp_path / 'b.csv'}", "--text_column=body"]
     for precision, more, of in (("int8", [], want), ("uint8", calibrated, some)):
         shell.runs("embed", *how, f"--precision={precision}", *more)
         got, ranges = np.load(tmp_path / "out.npy"), np.stack([of.min(0), of.max(0)])
         near = np.abs(got.astype(int) - vectors.quantize(want, precision, ranges)) <= 1
         assert got.dtype == precision and near.all()
     shell.fails(capsys, 2, ["embed", *how, f"--calibration_file={tmp_path}"], "is for --precision=")
+    shell.fails(capsys, 2, ["embed", *how, "--text_column=body"], "is not for lines of text")
     (tmp_path / "a.txt").write_text("tea")
     shell.fails(capsys, 1, ["embed", *how, "--precision=int8"], "give --calibration_file")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.csv", "out.npy"]
