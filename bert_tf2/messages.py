@@ -12,6 +12,14 @@ class FileError(ValueError):
         super().__init__(cut(str(message), MESSAGE))
 
 
+class RowError(ValueError):
+    """What is wrong with a row; `row` is its number."""
+
+    def __init__(self, message, row):
+        super().__init__(message)
+        self.row = row
+
+
 def cut(text, limit):
     """A str of at most `limit` characters: what is longer loses its middle."""
     half = (limit - 3) // 2

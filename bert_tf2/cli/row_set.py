@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from bert_tf2.messages import RowError
+
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
@@ -55,19 +57,19 @@ def placed(call, model, every):
     """A function, such as `fit`, whose error of a row says where this stands, if that can be found.
 
     Args:
-        call: the function. model: a task that reads the rows, of which an error has the number as
-            `row`. every: the `Rows` that are given to the function.
+        call: the function. model: a task that reads the rows, whose errors of one are a
+            `RowError`. every: the `Rows` that are given to the function.
     """
 
     def said(*args, **how):
         try:
             return call(*args, **how)
-        except ValueError:
+        except RowError:  # of which file it does not say; others' rows are not read again
             for rows in every:
                 try:
                     model.read(rows.x, rows.labels)
-                except ValueError as error:
-                    if rows.places and hasattr(error, "row"):
+                except RowError as error:
+                    if rows.places:
                         raise ValueError(f"{rows.places[error.row]}: {error}") from error
             raise
 

@@ -3,6 +3,7 @@
 import re
 
 from bert_tf2.messages import shorten
+from bert_tf2.scoring.entities import UNTYPED
 
 NUMERAL = re.compile(r"[+-]?\d{1,30}(\.\d{0,30})?([eE][+-]?\d{1,2})?", re.ASCII)
 ORDERS = {  # objective -> the names of classes 0 and 1
@@ -10,7 +11,6 @@ ORDERS = {  # objective -> the names of classes 0 and 1
     "sop": ("in_order", "swapped"),
 }
 LETTERS = "BIESLU"  # of the schemes of tags: begin, inside, end, single; last, unit
-UNTYPED = "_"  # the kind of a letter alone, as seqeval calls it
 MOST_SHOWN = 8
 MANY = 20  # different numbers from which on they look like a score
 

@@ -15,7 +15,7 @@ from bert_tf2.messages import shorten
 
 KINDS = ("class", "number", "several")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-LARGEST = float(np.finfo("float32").max)
+LARGEST = float(np.finfo("float32").max)  # of a number to learn
 GIVEN = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 OTHERS = ";|\t，、；"  # what else files have between labels
 COLLECTION = re.compile(r"\[.*\]|[({]\s*['\"].*[)}]", re.DOTALL)  # as JSON or Python prints one

@@ -5,11 +5,10 @@ import numbers as kinds
 import numpy as np
 import tensorflow as tf
 
+from bert_tf2.data.label_cells import LARGEST
 from bert_tf2.data.labels import MARK
 from bert_tf2.messages import shorten
 from bert_tf2.text.forms import cells, column_names, shown
-
-LARGEST = float(np.finfo("float32").max)
 
 
 def numbers(y, names, rows=None):

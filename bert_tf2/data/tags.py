@@ -11,7 +11,7 @@ from bert_tf2.data.class_names import some
 from bert_tf2.data.columns import text_columns
 from bert_tf2.data.labels import MARK, class_numbers, class_numbers_in_graph
 from bert_tf2.data.tag_schemes import in_scheme, spelled
-from bert_tf2.messages import shorten
+from bert_tf2.messages import RowError, shorten
 from bert_tf2.text.forms import cells, column_names, shown, to_strings
 
 WORDS = "words"
@@ -197,14 +197,6 @@ def span_of(item, index):
             f"Received at index {index}: {shown(item)}"
         )
     return tuple(item)
-
-
-class RowError(ValueError):
-    """What is wrong with a row; `row` is its number."""
-
-    def __init__(self, message, row):
-        super().__init__(message)
-        self.row = row
 
 
 def tags_of_spans(y, texts, starts, ends, scheme):

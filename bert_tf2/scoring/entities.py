@@ -13,7 +13,7 @@ from bert_tf2.messages import shorten
 from bert_tf2.scoring.arrays import precision_recall_f1, same_length
 
 OUTSIDE = ("O", "")
-UNTYPED = "_"
+UNTYPED = "_"  # the type of a letter alone, as seqeval calls it
 LETTERS = {letter: letter for letter in "OBIES"} | {"L": "E", "U": "S"}
 
 

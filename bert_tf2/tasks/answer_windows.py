@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2.data.labels import MARK
+from bert_tf2.messages import RowError
 from bert_tf2.text import windows
 from bert_tf2.text.offsets import owners
 from bert_tf2.text.packing import pack, packed_lengths
@@ -208,7 +209,7 @@ def held(pieces, spans):
 
 
 def check_answers(pieces, spans, first_row):
-    """Raises a ValueError for an answer without a token, with its row, which it has as `row`, too.
+    """Raises a RowError for an answer without a token.
 
     Args:
         pieces, spans: as of `held`, not in a graph. first_row: the number of the first.
@@ -217,12 +218,11 @@ def check_answers(pieces, spans, first_row):
     if lost.any():
         index = int(lost.argmax())
         start, end = spans[index].tolist()
-        error = ValueError(
+        raise RowError(
             f"`y` at index {first_row + index}: the characters {start} to {end} of the context are "
-            "no answer: no token stands there, as of characters that the tokenizer leaves out"
+            "no answer: no token stands there, as of characters that the tokenizer leaves out",
+            first_row + index,
         )
-        error.row = first_row + index
-        raise error
 
 
 def _check_held(start, end, last):

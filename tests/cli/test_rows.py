@@ -8,7 +8,7 @@ import pytest
 from shell import fails
 
 from bert_tf2 import TokenClassifier
-from bert_tf2.cli import run_flags, task_files, training_runs
+from bert_tf2.cli import row_set, run_flags, task_files, training_runs
 from bert_tf2.cli.flags import UsageError, parse
 from bert_tf2.cli.label_columns import check_separator
 from bert_tf2.cli.opened import Opened
@@ -451,3 +451,17 @@ def test_weights_of_labels_and_of_tags():
         ({"text": ["tea rain", "stone tea"]}, [[(0, 8, "X")], []]),
     ):
         assert run_flags.class_weight(flags, task, Rows(columns, labels, "")) == want
+
+
+def test_an_error_of_a_row_is_placed_and_no_other_reads_again(caplog):
+    """Of the rows that are read, the file is found that has it; another error says what it says."""
+    model = oracle.tiny_task(TokenClassifier, labels=["O", "B-X"])
+    good = Rows({"text": ["tea"]}, [[(0, 3, "X")]], "1 text", places=["a, line 1"])
+    bad = Rows({"text": ["tea"] * 2}, [[], [(1, 9, "X")]], "2 texts", places=["b, line 1", "b, 2"])
+    fit = row_set.placed(model.read, model, [good, bad])
+    with pytest.raises(ValueError, match=r"^b, 2: An entity must lie in its text"):
+        fit(bad.x, bad.labels)
+    split = Rows({"text": ["tea"]}, [[(1, 2, "X")]], "1 text")  # within a word, which is said
+    with pytest.raises(ValueError, match="a list of entities a text"):
+        row_set.placed(model.read, model, [split])(["tea"], [])
+    assert not caplog.text
