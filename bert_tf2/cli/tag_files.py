@@ -1,7 +1,11 @@
 """What tags and entities of a file are, beside the tags that a model knows."""
 
-from bert_tf2.data.class_names import is_scheme, part, tag_parts
+import logging
+
+from bert_tf2.data.class_names import is_scheme, part, some, tag_parts
 from bert_tf2.messages import shorten
+
+LOGGER = logging.getLogger("bert_tf2")
 
 
 def kind_of(tag):
@@ -32,7 +36,8 @@ def _beside(tag):
 
 
 def check_kinds(path, found):
-    """Raises a ValueError, with file and line, for an entity that is called by a tag of words.
+    """Raises a ValueError, with file and line, for an entity that is called by a tag of words, and
+    says which kinds only look like one.
 
     Args:
         found: `Spans` of the file.
@@ -47,3 +52,6 @@ def check_kinds(path, found):
                     f"{path}, line {line}: an entity's label must be its kind, such as 'PER', and "
                     f"no tag of a word. Received: {shorten(label, 40)}"
                 )
+    if typed:
+        said = "%s: %s are kinds of entities here, and no tags of words, as which they begin"
+        LOGGER.warning(said, path, some(sorted(typed)))

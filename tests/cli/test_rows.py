@@ -304,13 +304,14 @@ def test_numbers_of_tags_are_named_by_the_labels_that_are_given(tmp_path):
 
 
 @pytest.mark.parametrize("label", ["E-mail", "S-Bahn", "B-cell"])
-def test_a_kind_of_entities_that_begins_as_a_tag(read, label):
+def test_a_kind_of_entities_that_begins_as_a_tag(read, label, caplog):
     row = json.dumps({"text": "coffee is", "entities": [[0, 6, label], [7, 9, "PER"]]})
     found = read("token_classification", "a.jsonl", row, None)
     flags = flags_of("finetune", "--train_file=a.jsonl", "--output_dir=a")
     names = TASKS["token_classification"].settings(flags, found)["labels"]
     assert {*names} == {"O", "B-PER", "I-PER", f"B-{label}", f"I-{label}"}
     assert read("token_classification", "a.jsonl", row, names).labels == found.labels
+    assert ("['B-cell'] are kinds of entities" in caplog.text) == (label == "B-cell")
 
 
 @pytest.mark.parametrize(
