@@ -47,7 +47,8 @@ class Reranker(TextRegressor):
     problem_types = ()
     trained_as = "a TextRegressor of pairs"
     settings = (*TextRegressor.settings, "activation", *Prompted.settings)
-    keep_prompts, prompt_of = Prompted.keep_prompts, Prompted.prompt_of
+    keep_prompts = Prompted.keep_prompts
+    prompt_of = Prompted.prompt_of
     _prompt_in_graph = Prompted._prompt_in_graph
 
     def __init__(
