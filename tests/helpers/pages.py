@@ -124,6 +124,7 @@ def prepare(folder, reference):
         "texts.txt": "\n".join(TEXTS),
         "notes/a.md": "# Steam\n\nCoffee is hot.\n",
         "rows.csv": "id,text\n1,late coffee\n",
+        "pairs.csv": "anchor,positive\n" + "".join(f"is it {x}?,{x}\n" for x in TEXTS),
         **dict.fromkeys(("train.tsv", "dev.tsv"), signs),
         **{
             f"{SUPPORT}/{name}.tsv": signs.replace("sentence", "text") for name in ("train", "test")
