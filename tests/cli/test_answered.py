@@ -181,7 +181,7 @@ def test_killed_at_random_moments(models, tmp_path, rows, kills):
     started = time.monotonic()
     subprocess.run(command, env=environment(), check=True)
     print(f"killed at rows {reached}; the rest in {time.monotonic() - started:.0f} s")
-    assert reached == sorted(set(reached))
+    assert reached == sorted(reached) and reached[-1] > 0  # notes are written as a run goes on, too
     with open(out) as found, open(tmp_path / "in.jsonl") as given:
         count = 0
         for answer, row in zip(found, given, strict=True):
