@@ -228,21 +228,11 @@ def of_checkpoint(flags, given):
 
 def saved_model(folder, flags):
     """The `serving_default` signature of a SavedModel."""
-    if not (folder / "saved_model.pb").is_file():
-        raise FileNotFoundError(f"No SavedModel in {folder}: expected a saved_model.pb there")
-    console.import_tensorflow()
+    loaded = _loaded(folder)
     import tensorflow as tf
-    import tensorflow_text  # noqa: F401  its operations are in the graph
 
     from bert_tf2.cli import cut_there
 
-    check_tree(folder)
-    note = "runs its own graph, which may read and write files: open none that you do not trust."
-    print(f"{folder} {note}", file=sys.stderr)
-    try:
-        loaded = tf.saved_model.load(folder)
-    except (tf.errors.OpError, IndexError) as error:
-        raise ValueError(f"{folder} is damaged: its variables cannot be read. {error}") from error
     serve, beside = loaded.signatures.get("serving_default"), folder / "assets.extra"
     if serve is None or not (beside / "task.txt").is_file():
         raise FileNotFoundError(
@@ -270,3 +260,20 @@ def saved_model(folder, flags):
         *(str(folder), row, answer, names, classes, thresholds, None, tells, words),
         candidates=candidates,
     )
+
+
+def _loaded(folder):
+    """What TensorFlow reads in a SavedModel's folder; says that a graph is a program."""
+    if not (folder / "saved_model.pb").is_file():
+        raise FileNotFoundError(f"No SavedModel in {folder}: expected a saved_model.pb there")
+    console.import_tensorflow()
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401  its operations are in the graph
+
+    check_tree(folder)
+    note = "runs its own graph, which may read and write files: open none that you do not trust."
+    print(f"{folder} {note}", file=sys.stderr)
+    try:
+        return tf.saved_model.load(folder)
+    except (tf.errors.OpError, IndexError) as error:
+        raise ValueError(f"{folder} is damaged: its variables cannot be read. {error}") from error
