@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from bert_tf2.cli import embed, task_files
+from bert_tf2.cli.column_flags import check_table, delimiter_of
 from bert_tf2.data.examples import SUFFIXES
 
 PASSED = (  # flags that are arguments of the same name
@@ -17,10 +18,11 @@ def mine_hard_negatives(flags):
     for path in filter(None, (flags.input_file, flags.corpus_file)):
         task_files.check_input(path)
     task_files.check_output(flags.output_file, flags.overwrite, SUFFIXES)
+    check_table(flags, flags.input_file)
     from bert_tf2.data import examples
 
     columns = (flags.text_column, flags.text_pair_column)
-    how = (None, flags.header, flags.delimiter, flags.encoding)
+    how = (None, flags.header, delimiter_of(flags, flags.input_file), flags.encoding)
     found = examples.read_examples(flags.input_file, *columns, *how)
     corpus = _corpus(flags)
     task, reranker = embed.opened_encoder(flags), None

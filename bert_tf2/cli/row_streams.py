@@ -10,7 +10,7 @@ import itertools
 from pathlib import Path
 
 from bert_tf2.cli import rows
-from bert_tf2.cli.column_flags import check_table, check_used
+from bert_tf2.cli.column_flags import check_table, check_used, delimiter_of
 from bert_tf2.data import examples, json_lines, tables
 from bert_tf2.data.text_files import TextFile
 
@@ -28,7 +28,7 @@ def texts(flags, path):
         check_table(flags, path)
         sides = {"text": flags.text_column, "text_pair": flags.text_pair_column}
         sides = {name: column for name, column in sides.items() if column is not None}
-        how = (flags.header, flags.delimiter, flags.encoding)
+        how = (flags.header, delimiter_of(flags, path), flags.encoding)
         for number, row in examples.rows(path, [*sides.values()], *how):
             where = f"{path}, line {number}"
             yield {n: json_lines.text(where, column, row[column]) for n, column in sides.items()}

@@ -47,5 +47,15 @@ SEARCH_FLAGS = {
         "a row a negative; a row a pair; rows of two texts with 1 or 0; or lists of texts",
     ),
     "output_scores": switch("and the scores"),
+    # Of texts that are alike.
+    "find": choice(
+        ["paraphrases", "duplicates", "clusters"],
+        "the pairs that are most alike; texts that repeat an earlier one; or groups around a text",
+    ),
+    "threshold": number(
+        "the least cosine (default: of pairs all, of duplicates 0.9, of clusters 0.75)"
+    ),
+    "max_pairs": count("pairs to give, the best", 500_000),
+    "min_community_size": count("texts of a cluster at least", 10),
     "json_lines": switch("print a JSON object a line instead of a page for people"),
 }

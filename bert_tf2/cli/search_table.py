@@ -76,4 +76,18 @@ SEARCH_VERBS = {
         ),
         ("input_file", "output_file"),
     ),
+    "find-alike": Verb(
+        "find the texts of a file that mean the like: pairs, repetitions or clusters",
+        "alike:find_alike",
+        _flags(
+            "model "
+            + _CHECKPOINT
+            + "input_file text_column header delimiter encoding max_seq_length predict_batch_size "
+            "prompt_name prompt truncate_dim find threshold max_pairs min_community_size "
+            "output_file overwrite",
+            input_file=text("file of texts: .txt, one a line, or CSV, TSV or JSONL"),
+            output_file=text("CSV, TSV or JSONL file to write, whose rows name lines of that"),
+        ),
+        ("input_file", "output_file"),
+    ),
 }

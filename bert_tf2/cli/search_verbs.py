@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bert_tf2 import files
 from bert_tf2.cli import console, task_files, task_table
+from bert_tf2.cli.column_flags import check_documents
 from bert_tf2.cli.flags import UsageError
 
 TASK = task_table.TASKS["sentence_similarity"]  # of what is indexed with
@@ -36,6 +37,7 @@ def index(flags):
     if not flags.append:
         files.check_not_read([folder], flags.arguments)
     paths = _there(flags, folder)
+    check_documents(flags, flags.arguments)
     from bert_tf2.data.documents import read_documents
 
     how = (flags.text_column, flags.name_column, flags.header, flags.delimiter, flags.encoding)

@@ -40,7 +40,8 @@ def read_documents(
             in the order of their names, but for what is hidden.
         text: column or key of the text, in tables.
         name: column or key of the name; default: file and line.
-        header, delimiter, encoding: as of `data.examples.read_examples`.
+        header, delimiter, encoding: as of `data.examples.read_examples`; JSON Lines have no
+            delimiter, and that of tables beside them is not theirs.
         least: 1; or 0, where folders may be without documents.
 
     Returns:
@@ -51,11 +52,15 @@ def read_documents(
         OSError: a file cannot be read.
     """
     names, texts, blank, read = [], [], 0, []
-    for path in map(Path, paths):
+    paths = [*map(Path, paths)]
+    is_for_tables = any(path.suffix.lower() in (".csv", ".tsv") for path in paths)
+    for path in paths:
         first = len(texts)
         if path.suffix.lower() in examples.SUFFIXES and not path.is_dir():
             columns = [text] if name is None else [text, name]
-            for line, row in examples.rows(path, columns, header, delimiter, encoding):
+            left_out = is_for_tables and path.suffix.lower() == ".jsonl"
+            how = (header, None if left_out else delimiter, encoding)
+            for line, row in examples.rows(path, columns, *how):
                 found = json_lines.text(f"{path}, line {line}", text, row[text])
                 if not found.strip():
                     blank += 1

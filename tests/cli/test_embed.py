@@ -153,12 +153,14 @@ def test_eight_bits(checkpoint, tmp_path, capsys, monkeypatch):
     """Of ranges of what is embedded, or of another file's texts; of marked UTF-16, too."""
     monkeypatch.setattr(embed, "AT_ONCE", 2)
     (tmp_path / "a.txt").write_text("\n".join(TEXTS), "utf-16")
-    (tmp_path / "b.csv").write_text("body\nlate letter\ntea\n")
+    (tmp_path / "b.jsonl").write_text('{"body": "late letter"}\n{"body": "tea"}\n')
+    (tmp_path / "c.csv").write_text("body;n\n" + "".join(f"{text};1\n" for text in TEXTS))
     encoder = bert_tf2.SentenceEncoder.from_preset(checkpoint)
     want, some = encoder.encode(TEXTS), encoder.encode(["late letter", "tea"])
     how = [f"--init_checkpoint={checkpoint}", f"--input_file={tmp_path / 'a.txt'}", "--overwrite"]
     how += [f"--output_file={tmp_path / 'out.npy'}"]
-    calibrated = [f"--calibration_file={tmp_path / 'b.csv'}", "--text_column=body"]
+    calibrated = [f"--input_file={tmp_path / 'c.csv'}", "--delimiter=;", "--text_column=body"]
+    calibrated += [f"--calibration_file={tmp_path / 'b.jsonl'}"]  # which has no delimiter
     for precision, more, of in (("int8", [], want), ("uint8", calibrated, some)):
         shell.runs("embed", *how, f"--precision={precision}", *more)
         got, ranges = np.load(tmp_path / "out.npy"), np.stack([of.min(0), of.max(0)])
@@ -168,4 +170,6 @@ def test_eight_bits(checkpoint, tmp_path, capsys, monkeypatch):
     shell.fails(capsys, 2, ["embed", *how, "--text_column=body"], "is not for lines of text")
     (tmp_path / "a.txt").write_text("tea")
     shell.fails(capsys, 1, ["embed", *how, "--precision=int8"], "give --calibration_file")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.csv", "out.npy"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("a.txt", "b.jsonl", "c.csv", "out.npy")
+    ]

@@ -131,6 +131,7 @@ WRONG = {
     "no file": (["index", "--append", "{n}/z.md"], 1, "no file"),
     "nothing": (["index", "--append"], 2, "give files and folders"),
     "column": (["index", "--append", "--text_column=x", "{n}/rows.csv"], 1, "a column 'x'"),
+    "no table": (["index", "--append", "--name_column=x", "{n}"], 2, "is not for whole texts"),
     "no question": (["search"], 2, "give questions"),
     "blank": (["search", " "], 2, "give questions"),
     "another model": (["search", "--preset={other}", "tea"], 1, "by another model"),

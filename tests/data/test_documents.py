@@ -27,6 +27,10 @@ def test_their_names_and_texts(folder):
     assert found.texts == ["# tea", "rain\n", "stone", "late"]
     assert found.blank == 3
     assert read_documents([folder / "rows.tsv"], name="id").names == ["7", "8"]
+    (folder / "a.jsonl").write_text('{"text": "a; b"}')  # which has no delimiter
+    (folder / "b.csv").write_text("text;id\nstone;7")
+    found = read_documents([folder / "a.jsonl", folder / "b.csv"], delimiter=";")
+    assert found.texts == ["a; b", "stone"]
 
 
 def test_what_is_refused(folder):
