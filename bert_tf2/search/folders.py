@@ -109,6 +109,13 @@ def _read_graph(index, name):
         index.graph = approximate.opened(index.folder / name, len(index))
     except ImportError as error:
         LOGGER.warning("%s is searched exactly, without its graph: %s", index.folder, error)
+    except (ValueError, OSError) as error:  # nothing is lost but time: all vectors are there
+        LOGGER.warning(
+            "%s is searched exactly, as its graph cannot be read (%s): `approximate`, or "
+            "bert_tf2 index --append --graph, makes it anew.",
+            *(index.folder, error),
+        )
+        index.graph_file = None
 
 
 def check_encoder(index, wholly=False):
@@ -242,7 +249,7 @@ def words_of(index):
     """The `WordIndex` of an index's passages.
 
     It is written into the folder of an index that is saved, where that can be written, and read
-    from there the next time.
+    from there the next time; one that cannot be read is made anew.
 
     Raises:
         ImportError, ValueError: as `WordIndex`.
@@ -257,8 +264,8 @@ def words_of(index):
         except ImportError:
             raise
         except Exception as error:  # whatever a damaged one, or one of another version, leads to
-            LOGGER.warning("%s cannot be read, and is not used: %s", place, error)
-            place = None
+            LOGGER.warning("%s cannot be read, and is made anew: %s", place, error)
+            shutil.rmtree(place, ignore_errors=True)
     texts = [found["text"] for found in index.rows.passages(range(len(index)))]
     made = fusion.WordIndex(texts)
     if place:

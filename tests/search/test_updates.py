@@ -98,8 +98,11 @@ def test_words_are_kept(encoder, tmp_path, caplog, monkeypatch):
     next(kept.glob("*.json")).write_text("{")
     with caplog.at_level(logging.WARNING):
         hits.append(bert_tf2.Index.load(folder, encoder).search("late tea", 99, hybrid=True))
-    assert "cannot be read" in caplog.text
-    assert hits[0] == hits[1] == hits[2]
+        assert "cannot be read" in caplog.text
+        caplog.clear()
+        hits.append(bert_tf2.Index.load(folder, encoder).search("late tea", 99, hybrid=True))
+    assert not caplog.text
+    assert hits[0] == hits[1] == hits[2] == hits[3]
     bert_tf2.Index.load(folder, encoder).save()
     assert kept.is_dir()
     index.remove(["a"])
