@@ -2,6 +2,8 @@
 
 import reprlib
 
+import numpy as np
+
 MESSAGE = 600  # characters, the most that an error has
 
 
@@ -35,6 +37,17 @@ def shorten(value, limit=120):
         return cut(" ".join(short.repr(value).split()), limit)
     except Exception:  # a value's own __repr__ may raise what it likes
         return f"a {type(value).__name__}"
+
+
+def checked_bool(name, value):
+    """A setting that is True or False, as a bool: by its truth "no" would be True.
+
+    Raises:
+        ValueError: anything else, by the setting's name.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"`{name}` must be True or False. Received: {shorten(value)}")
+    return bool(value)
 
 
 def assertion(message):

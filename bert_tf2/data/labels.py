@@ -287,7 +287,7 @@ def class_weights(by_class, names):
             raise ValueError(f"`class_weight` names a class twice. Received: {shown(by_class)}")
     else:
         sized = hasattr(by_class, "__len__") and not isinstance(by_class, str | bytes)
-        chosen, weights = range(len(names)), cells(by_class) if sized else []
+        chosen, weights = range(len(names)), cells(by_class, "class_weight") if sized else []
         if len(weights) != len(names):
             raise ValueError(
                 "`class_weight` must be a dict by class, or a list of one number a class: "

@@ -5,6 +5,7 @@ from keras import ops
 
 from bert_tf2 import weights
 from bert_tf2.config import EncoderConfig
+from bert_tf2.messages import checked_bool
 from bert_tf2.modeling.embeddings import Embeddings
 from bert_tf2.modeling.frozen import freeze, freeze_as_saved, frozen
 from bert_tf2.modeling.inputs import input_tensors, rename_inputs
@@ -62,6 +63,7 @@ class Encoder(keras.Model):
             raise TypeError(f"`config` must be an EncoderConfig. Received: {config!r}")
         if initializer is None:
             initializer = published_initializer(config)
+        recompute = checked_bool("recompute", recompute)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         lender = None if shares_with is None else shares_with.parts["embeddings"]
         parts = _make_layers(config, initializer, policy, recompute, lender)
@@ -198,7 +200,7 @@ class Encoder(keras.Model):
             weights.CheckpointError: files and config disagree, or a file is damaged.
         """
         checkpoint = weights.open_checkpoint(weights.resolve(preset), config_file, ignore)
-        if not load_weights:
+        if not checked_bool("load_weights", load_weights):
             return cls(checkpoint.config, **kwargs)
         checkpoint = weights.read_ahead(checkpoint, only_encoder=True)
         encoder = cls(checkpoint.config, initializer=Unfilled(checkpoint.config), **kwargs)

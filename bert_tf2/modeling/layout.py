@@ -11,6 +11,7 @@ real sentences. Both give equal answers at every real token.
 import keras
 from keras import ops
 
+from bert_tf2.messages import checked_bool
 from bert_tf2.modeling.functions import incoming
 
 MASKED = -10000.0  # added to the score of a masked position: google-research/bert modeling.py
@@ -31,7 +32,7 @@ class Arrange(keras.layers.Layer):
     def __init__(self, num_heads, drop_padding=False, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
-        self.drop_padding = drop_padding
+        self.drop_padding = checked_bool("drop_padding", drop_padding)
 
     def call(self, padding_mask, relative=None, also=None):
         """padding_mask (B, L), what `RelativePositions` gives (1, N, L, L), and a mask (B, L) of

@@ -16,7 +16,7 @@ def checked_count(value, name):
 
 def checked_choice(value, choices, name):
     """One of `choices` itself; a ValueError for another."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(
             f"`{name}` must be one of {', '.join(choices)}. Received: {shorten(value)}"
         )

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bert_tf2.messages import checked_bool
 from bert_tf2.scoring.arrays import checked_count
 
 
@@ -21,6 +22,7 @@ def ranked(scores, documents, top_k=None, return_documents=False):
     Returns:
         list of dicts: `corpus_id`, the place in `documents`, `score`, a float, and `text`.
     """
+    checked_bool("return_documents", return_documents)
     order = np.argsort(-scores, kind="stable")[: checked_top(top_k)]
     return [
         {"corpus_id": int(i), "score": float(scores[i])}

@@ -5,7 +5,7 @@ Letters: n vectors, D width, k the hits of a query.
 
 import numpy as np
 
-from bert_tf2.messages import shorten
+from bert_tf2.messages import checked_bool, shorten
 from bert_tf2.scoring import vectors
 from bert_tf2.scoring.arrays import checked_count
 from bert_tf2.search import approximate, folders, fusion, given, parts, updates
@@ -231,6 +231,7 @@ class Index:
             return []
         texts = texts if given.are_texts(texts) else None
         one = isinstance(queries, str) or (texts is None and np.ndim(queries) == 1)
+        checked_bool("hybrid", hybrid)
         if texts is None and (hybrid or reranker or prompt_name or prompt):
             raise ValueError(
                 "`hybrid`, `reranker` and prompts need queries of str. Received: vectors"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bert_tf2.messages import shorten
+from bert_tf2.messages import checked_bool, shorten
 from bert_tf2.scoring import vectors
 from bert_tf2.scoring.arrays import checked_choice, listed
 from bert_tf2.search import exact
@@ -119,6 +119,7 @@ def mine_hard_negatives(
     _check_asked(cross_encoder, limits)
     ranks = Ranks.of(*given, limits, positives, cross_encoder is not None)
     checked_choice(output_format, FORMATS, "output_format")
+    checked_bool("output_scores", output_scores)
     names = columns(names, output_format, num_negatives, output_scores)
     how = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
     how["normalize_embeddings"] = True

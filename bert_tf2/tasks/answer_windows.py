@@ -7,11 +7,10 @@ import math
 import numbers
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from bert_tf2.data.labels import MARK
-from bert_tf2.messages import RowError
+from bert_tf2.messages import RowError, checked_bool
 from bert_tf2.text import windows
 from bert_tf2.text.offsets import owners
 from bert_tf2.text.packing import pack, packed_lengths
@@ -63,11 +62,6 @@ class Asking(NamedTuple):
 
     def _silence(self):
         """When "" is the answer, as a bool and a float; else a ValueError."""
-        if not isinstance(self.handle_impossible_answer, bool | np.bool_):
-            raise ValueError(
-                "`handle_impossible_answer` must be True or False. Received: "
-                f"{self.handle_impossible_answer!r}"
-            )
         threshold = self.null_score_diff_threshold
         is_number = isinstance(threshold, numbers.Real) and not isinstance(threshold, bool)
         if not is_number or not math.isfinite(threshold):
@@ -75,7 +69,9 @@ class Asking(NamedTuple):
                 f"`null_score_diff_threshold` must be a finite number. Received: {threshold!r}"
             )
         return {
-            "handle_impossible_answer": bool(self.handle_impossible_answer),
+            "handle_impossible_answer": checked_bool(
+                "handle_impossible_answer", self.handle_impossible_answer
+            ),
             "null_score_diff_threshold": float(threshold),
         }
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from bert_tf2.data import columns, pipeline
+from bert_tf2.messages import checked_bool
 from bert_tf2.scoring import vectors
 from bert_tf2.tasks import feeding, process, theirs
 
@@ -50,7 +51,7 @@ class How(NamedTuple):
         return cls(
             task.prompt_of(prompt_name, prompt),
             vectors.checked_precision(precision),
-            bool(normalize_embeddings),
+            checked_bool("normalize_embeddings", normalize_embeddings),
             task.checked_width(truncate_dim),
             None if ranges is None else np.asarray(ranges, "float32"),
         )

@@ -13,7 +13,7 @@ import logging
 
 import numpy as np
 
-from bert_tf2.messages import shorten
+from bert_tf2.messages import checked_bool, shorten
 from bert_tf2.scoring import pairs, regression, retrieval, vectors
 from bert_tf2.scoring.arrays import listed
 from bert_tf2.search import paraphrases
@@ -131,6 +131,7 @@ def information_retrieval(
         ValueError: no queries with relevant texts, or none of these in the corpus; an empty corpus;
             ids of several types, or an unknown similarity.
     """
+    checked_bool("ignore_identical_ids", ignore_identical_ids)
     asked = [query for query in queries if _answered(relevant_docs.get(query, ()))]
     if not corpus or not asked:
         raise ValueError(
@@ -141,7 +142,7 @@ def information_retrieval(
     ids, how = compared.in_order(corpus), compared.checked(how)
     texts = encoder.encode_document([corpus[i] for i in ids], **how)
     wanted = encoder.encode_query([queries[query] for query in asked], **how)
-    count, found = max(max(ks) for ks in at.values()) + bool(ignore_identical_ids), {}
+    count, found = max(max(ks) for ks in at.values()) + ignore_identical_ids, {}
     for name in _names(encoder, similarity_fn_names):
         places = compared.nearest(compared.measures(encoder), wanted, texts, count, name)
         ranked = [[ids[i] for i in row] for row in places]

@@ -5,6 +5,7 @@ import logging
 import tensorflow as tf
 
 from bert_tf2.data import checks, columns, pipeline
+from bert_tf2.text.forms import by_key
 
 LOGGER = logging.getLogger("bert_tf2")
 
@@ -110,7 +111,7 @@ def _finishing_traced(task, labelled, class_weight):
 
 def _finishing(task, labelled, class_weight):
     """The in-graph function of the columns of some rows."""
-    table = None if class_weight is None else task.class_weights(class_weight)
+    table = None if class_weight is None else task.class_weights(by_key(class_weight))
 
     def finish(found):
         inputs, targets, weights = task.prepare(found)

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2.data import columns, pipeline, pretraining
+from bert_tf2.messages import checked_bool
 from bert_tf2.modeling.heads import MaskedWords
 from bert_tf2.modeling.inputs import check_ids, input_tensors
 from bert_tf2.modeling.layers import published_initializer
@@ -122,7 +123,8 @@ class MaskedLM(KeepsSlots, Task):
             )
             outputs = {"mlm": outputs, second_task: second(states["pooled_output"])}
         self.second_task, self.rate = second_task, rate
-        self.max_predictions, self.whole_words = max_predictions, whole_words
+        self.max_predictions = max_predictions
+        self.whole_words = checked_bool("whole_words", whole_words)
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
 
     def rename_inputs(self, inputs):

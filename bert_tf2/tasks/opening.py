@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 
 from bert_tf2 import weights
+from bert_tf2.messages import checked_bool
 from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.modeling.frozen import freeze, freeze_as_saved, frozen
 from bert_tf2.modeling.top_layers import begin_anew, top_blocks, train_top
@@ -71,6 +72,7 @@ def open_task(
         ValueError: more layers than there are, or some of those that share their weights (ALBERT).
     """
     given = kept_settings.arguments_of(cls, args, kwargs)
+    checked_bool("load_weights", load_weights)
     checkpoint = _checkpoint(cls, preset, config_file, vocab_file, ignore)
     kept_settings.check_labels(cls, checkpoint, given)
     everything = isinstance(trainable_layers, str) and trainable_layers == "all"

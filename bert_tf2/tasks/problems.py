@@ -4,6 +4,8 @@
 and what is answered. Letters: B rows of a batch, n rows, C classes.
 """
 
+import numbers
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import keras
@@ -13,6 +15,7 @@ import tensorflow as tf
 from bert_tf2.data import checks, label_sets
 from bert_tf2.data import labels as classes
 from bert_tf2.messages import shorten
+from bert_tf2.text.forms import by_key
 from bert_tf2.training.losses import binary_cross_entropy, cross_entropy
 from bert_tf2.training.metrics import MicroF1
 
@@ -106,7 +109,8 @@ class MultiLabel:
 
     def prediction(self, logits, names, thresholds):
         shares = 1 / (1 + np.exp(-logits))
-        best = [i for i in np.argsort(-shares, kind="stable") if shares[i] >= thresholds[i]]
+        given = np.float32(shares) >= np.float32(thresholds)  # as in the graph
+        best = [i for i in np.argsort(-shares, kind="stable") if given[i]]
         return Labels([names[i] for i in best], dict(zip(names, shares.tolist(), strict=True)))
 
 
@@ -120,22 +124,26 @@ def thresholds_of(given, names):
     """Thresholds as users give them -> list of C floats.
 
     Args:
-        given: None for 0.5, a number for all, a list in the order of the classes, or a dict by name
-            (0.5 for the rest).
+        given: None for 0.5, a number for all, a list in the order of the classes, or a dict or a
+            Series by name (0.5 for the rest).
 
     Raises:
         ValueError: a wrong number of them, an unknown name, or one outside 0 to 1.
     """
-    if isinstance(given, dict):
-        if unknown := sorted(set(given) - set(names)):
+    asked = by_key(given)
+    if isinstance(asked, Mapping):
+        if unknown := [name for name in asked if name not in names]:
             raise ValueError(f"`thresholds` must be of the classes {names}. Received: {unknown}")
-        given = [given.get(name, 0.5) for name in names]
-    found = np.asarray(0.5 if given is None else given)
-    found = np.broadcast_to(found, (len(names),)) if found.ndim == 0 else found
-    numbers = found.dtype.kind in "iuf" and found.shape == (len(names),)
-    if not numbers or not ((found >= 0) & (found <= 1)).all():
+        asked = [asked.get(name, 0.5) for name in names]
+    asked = np.asarray(asked).tolist() if hasattr(asked, "shape") else asked
+    found = [*asked] if np.iterable(asked) else [0.5 if asked is None else asked] * len(names)
+    if len(found) != len(names) or not all(map(_is_share, found)):
         raise ValueError(
             f"`thresholds` must be probabilities from 0 to 1, one a class: {len(names)}. "
             f"Received: {shorten(given)}"
         )
-    return found.astype("float64").tolist()
+    return [float(share) for share in found]
+
+
+def _is_share(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= value <= 1

@@ -3,6 +3,8 @@
 Letters: B rows of a batch.
 """
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from bert_tf2.messages import shorten
@@ -26,8 +28,10 @@ class Prompted(Task):
         Raises:
             ValueError: what is no such dict, or a default that is not in it.
         """
-        found = dict(prompts or {})
-        if not all(isinstance(text, str) for pair in found.items() for text in pair):
+        found = {} if prompts is None else prompts
+        if not isinstance(found, Mapping) or not all(
+            isinstance(text, str) for pair in found.items() for text in pair
+        ):
             raise ValueError(
                 f"`prompts` must be a dict of names to texts. Received: {shorten(found)}"
             )
@@ -36,7 +40,7 @@ class Prompted(Task):
                 f"`default_prompt_name` must be one of {shorten([*found], 300)}. Received: "
                 f"{shorten(default)}"
             )
-        self.prompts, self.default_prompt_name = found, default
+        self.prompts, self.default_prompt_name = dict(found), default
 
     def prompt_of(self, name=None, prompt=None):
         """The text to put before texts: `prompt` itself, that of a name, or the default; or "".

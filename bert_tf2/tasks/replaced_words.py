@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from bert_tf2 import weights
 from bert_tf2.config import EncoderConfig
+from bert_tf2.messages import checked_bool
 from bert_tf2.modeling import heads
 from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.modeling.inputs import INPUT_NAMES, input_tensors
@@ -109,7 +110,8 @@ class ReplacedWords(MaskedLM):
         outputs = {"mlm": words, "rtd": keras.ops.stack([judge(seen), replaced], -1)}
         Task.__init__(self, encoder, preprocessor, inputs, outputs, drop_padding, name)
         self.generating, self.rate = other, rate
-        self.max_predictions, self.whole_words = max_predictions, whole_words
+        self.max_predictions = max_predictions
+        self.whole_words = checked_bool("whole_words", whole_words)
         self.discriminator_weight, self.temperature = float(discriminator_weight), temperature
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2.data.sentence_rows import TEXTS, text_rows
-from bert_tf2.messages import shorten
+from bert_tf2.messages import checked_bool, shorten
 from bert_tf2.modeling import sentences
 from bert_tf2.modeling.inputs import check_ids, input_tensors
 from bert_tf2.scoring import vectors
@@ -76,6 +76,7 @@ class SentenceEncoder(TrainedVectors, Prompted):
         name=None,
     ):
         inputs, is_said = input_tensors(), pooling is not None
+        include_prompt = checked_bool("include_prompt", include_prompt)
         head = sentences.SentenceVector(pooling or "mean", modules, name="vector")
         if head.pooling == ("cls",) and include_prompt:
             states = encoder.encode(inputs, drop_padding, first_only=True)["first_output"]
@@ -88,7 +89,7 @@ class SentenceEncoder(TrainedVectors, Prompted):
         outputs = head(states, counted)  # (B, D)
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
         self.pooling, self.modules = head.pooling, head.modules
-        self.pooling_is_said, self.include_prompt = is_said, bool(include_prompt)
+        self.pooling_is_said, self.include_prompt = is_said, include_prompt
         self.keep_prompts(prompts, default_prompt_name)
         self.similarity_fn_name = vectors.checked_similarity(similarity_fn_name)
         self.truncate_dim = self.checked_width(truncate_dim)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from bert_tf2.data import labels as classes
 from bert_tf2.data import tag_schemes, tags
 from bert_tf2.data.columns import in_graph
+from bert_tf2.messages import checked_bool
 from bert_tf2.modeling import heads
 from bert_tf2.modeling.crf import CRF
 from bert_tf2.modeling.inputs import input_tensors
@@ -97,7 +98,7 @@ class TokenClassifier(Task):
     ):
         if scheme is not None and labels is not None:
             labels = tag_schemes.entity_tags(labels, scheme)
-        doc_stride = checked_stride(doc_stride)
+        doc_stride, crf = checked_stride(doc_stride), checked_bool("crf", crf)
         labels = classes.class_names(labels)
         dropout = encoder.config.classifier_dropout if dropout is None else dropout
         inputs = input_tensors()
@@ -107,7 +108,7 @@ class TokenClassifier(Task):
         outputs = outputs if crf_layer is None else crf_layer(outputs)
         super().__init__(encoder, preprocessor, inputs, outputs, drop_padding, name)
         self.labels, self.dropout, self.scheme = labels, dropout, scheme
-        self.doc_stride, self.crf, self.crf_layer = doc_stride, bool(crf), crf_layer
+        self.doc_stride, self.crf, self.crf_layer = doc_stride, crf, crf_layer
         self.softens = not crf
         self.set_asking(aggregation_strategy)
 

@@ -156,7 +156,8 @@ class TrainedVectors(VectorRows):
             validation_data = self._validation(validation_data)
         if args or "validation_split" in kwargs:
             x, y = self.taken_apart(x, y)
-        self.text_prompts = prompts if isinstance(prompts, str) else tuple(prompts or ())
+        prompts = () if prompts is None else prompts
+        self.text_prompts = prompts if isinstance(prompts, str) else tuple(prompts)
         self.sampler = batch_sampler
         self.graphs.clear()
         try:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2.data import columns
-from bert_tf2.messages import shorten
+from bert_tf2.messages import checked_bool, shorten
 from bert_tf2.tasks.text_classifier import TextClassifier
 from bert_tf2.text.forms import cells
 
@@ -89,7 +89,7 @@ class ZeroShotClassifier(TextClassifier):
             ValueError: labels that are none, or equal; see the class.
         """
         given = {
-            "candidate_labels": candidate_labels and _labels(candidate_labels),
+            "candidate_labels": None if candidate_labels is None else _labels(candidate_labels),
             "hypothesis_template": hypothesis_template,
             "multi_label": multi_label,
         }
@@ -204,6 +204,7 @@ def _class_of(labels, *begins):
 def _labels(given):
     """Candidate labels as users give them -> a list of different str."""
     names = given.split(",") if isinstance(given, str) else cells(given, "candidate_labels")
+    names = [name.decode() if isinstance(name, bytes) else name for name in names]
     names = [name.strip() if isinstance(name, str) else name for name in names]
     wrong = [name for name in names if not isinstance(name, str) or not name]
     if not names or wrong or len(set(names)) != len(names):
@@ -215,8 +216,7 @@ def _labels(given):
 
 
 def _check(candidate_labels, hypothesis_template, multi_label, task):
-    if not isinstance(multi_label, bool | np.bool_):
-        raise ValueError(f"`multi_label` must be True or False. Received: {multi_label!r}")
+    checked_bool("multi_label", multi_label)
     if not isinstance(hypothesis_template, str) or hypothesis_template.count("{}") != 1:
         raise ValueError(
             '`hypothesis_template` must have one "{}" for the label. Received: '

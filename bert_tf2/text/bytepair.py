@@ -9,6 +9,7 @@ from typing import ClassVar
 import keras
 import tensorflow as tf
 
+from bert_tf2.messages import checked_bool
 from bert_tf2.text import offsets
 from bert_tf2.text.merging import Merges
 from bert_tf2.text.pair_files import PairFiles, read_whole
@@ -75,8 +76,9 @@ class BytePairTokenizer(Tokenizer):
             assets, said = read_whole(vocabulary)
         elif vocabulary is not None:
             assets = PairFiles.contents(vocabulary, merges)
-        self.add_prefix_space = bool(add_prefix_space)
-        self.ignore_merges = bool(ignore_merges) or said.get("ignore_merges", False)
+        self.add_prefix_space = checked_bool("add_prefix_space", add_prefix_space)
+        ignore_merges = checked_bool("ignore_merges", ignore_merges)
+        self.ignore_merges = ignore_merges or said.get("ignore_merges", False)
         super().__init__(assets, **common)
 
     @classmethod

@@ -67,6 +67,22 @@ def cells(column, name="texts"):
     return column.tolist()
 
 
+def by_key(given):
+    """A pandas Series with an index of its own, such as that of counts by label, as the dict that
+    it is; all else, and rows numbered from 0, as it is.
+
+    Raises:
+        ValueError: a key twice.
+    """
+    has_keys = hasattr(given, "to_dict") and getattr(given, "ndim", 0) == 1
+    if not has_keys or list(given.index) == list(range(len(given))):
+        return given
+    found = given.to_dict()
+    if len(found) != len(given):
+        raise ValueError(f"An index must name each once. Received: {shown(list(given.index))}")
+    return found
+
+
 def to_strings(texts, name="texts"):
     """A string tensor of shape (B,) or () from what was passed as text.
 

@@ -10,6 +10,7 @@ import re
 
 import tensorflow as tf
 
+from bert_tf2.messages import checked_bool
 from bert_tf2.text.packing import pack
 
 CONTINUES = "##"  # how a WordPiece begins that goes on with a word
@@ -54,6 +55,7 @@ def mask_words(
     """
     if not 0 < rate < 1:
         raise ValueError(f"`rate` must be between 0 and 1. Received: {rate}")
+    whole_words = checked_bool("whole_words", whole_words)
     ids, mask = packed["token_ids"], packed["padding_mask"]
     candidates = (mask != 0) & (ids != tokenizer.cls_token_id) & (ids != tokenizer.sep_token_id)
     word = words_of(ids, candidates, _continuing(tokenizer) if whole_words else None)  # (B, L)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2 import weights
+from bert_tf2.messages import checked_bool
 from bert_tf2.text.forms import named_texts, to_strings
 from bert_tf2.text.string_layers import TextLayer
 from bert_tf2.text.tokenizer import Tokenizer
@@ -129,6 +130,7 @@ class Preprocessor:
                 "`max_length` must be at least 3: [CLS], one token and [SEP]. "
                 f"Received: {max_length}"
             )
+        self.pad_to_max_length = checked_bool("pad_to_max_length", pad_to_max_length)
         if pad_to_max_length and length_buckets:
             raise ValueError(
                 "`length_buckets` must be left out with `pad_to_max_length=True`: all is padded to "
@@ -136,7 +138,6 @@ class Preprocessor:
             )
         self.tokenizer = tokenizer
         self.max_length = int(max_length)
-        self.pad_to_max_length = bool(pad_to_max_length)
         self.length_buckets = sorted({int(length) for length in length_buckets})
         if self.length_buckets and not 2 < self.length_buckets[0] <= self.length_buckets[-1] < (
             max_length

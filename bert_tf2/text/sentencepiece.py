@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from bert_tf2.files import read_bytes
+from bert_tf2.messages import checked_bool
 from bert_tf2.text import offsets
 from bert_tf2.text.normalize import WHITE
 from bert_tf2.text.piece_model import UNDERLINE, PieceModel
@@ -86,16 +87,18 @@ class SentencePieceTokenizer(Tokenizer):
     ):
         if family not in _FAMILIES:
             raise ValueError(f"`family` must be one of {_FAMILIES}. Received: {family!r}")
+        self.keep_accents = checked_bool("keep_accents", keep_accents)
+        self.split_white_space = checked_bool("split_white_space", split_white_space)
+        self.straighten_quotes = checked_bool("straighten_quotes", straighten_quotes)
+        lowercase = (
+            family == "albert" if lowercase is None else checked_bool("lowercase", lowercase)
+        )
         if family != "albert" and (lowercase or keep_accents or straighten_quotes):
             raise ValueError(
                 "`lowercase`, `keep_accents` and `straighten_quotes` are ALBERT's; "
                 f"leave them out for family={family!r}."
             )
-        self.family = family
-        self.lowercase = family == "albert" if lowercase is None else bool(lowercase)
-        self.keep_accents = bool(keep_accents)
-        self.split_white_space = bool(split_white_space)
-        self.straighten_quotes = bool(straighten_quotes)
+        self.family, self.lowercase = family, lowercase
         self.special_pieces = _SPECIAL["albert" if family == "albert" else "fairseq"]
         if family in FAIRSEQ:
             self.asset_names = (("sentencepiece.bpe.model",),)

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from bert_tf2.data import pipeline
+from bert_tf2.messages import checked_bool
 from bert_tf2.training import compiling, recipes, strategies
 from bert_tf2.training.checkpoints import Checkpoints
 from bert_tf2.training.runlog import RunLog
@@ -46,8 +47,8 @@ class Run:
         self.task, self.epochs, self.initial_epoch = task, int(epochs), initial_epoch
         self.steps_per_epoch = steps_per_epoch
         self.order = pipeline.Order(strategies.common_seed(strategy))
-        endless = steps_per_epoch is not None
-        self.sampling = pipeline.Sampling(self.order, bool(shuffle), endless, drop_remainder)
+        endless, shuffle = steps_per_epoch is not None, checked_bool("shuffle", shuffle)
+        self.sampling = pipeline.Sampling(self.order, shuffle, endless, drop_remainder)
         self.callbacks, self.checkpoints = _sorted(callbacks)
         for callback in self.callbacks:
             if task.recipe is not None and isinstance(callback, SETTING_RATES):
@@ -62,7 +63,7 @@ class Run:
             "epochs": self.epochs,
             "steps_per_epoch": steps_per_epoch,
             "steps_per_execution": task.steps_per_execution,
-            "shuffle": bool(shuffle),
+            "shuffle": shuffle,
             "recipe": task.recipe,
             "unfreezing": unfreezing and [unfreezing.start, unfreezing.every],
             "adapters": task.spoken_adapters(),

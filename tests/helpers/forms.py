@@ -25,6 +25,19 @@ class Series:
         return np.array(self.values, object)
 
 
+class Indexed(Series):
+    """A Series with an index, such as that of pandas' `value_counts`."""
+
+    ndim = 1
+
+    def __init__(self, **values):
+        super().__init__(list(values.values()))
+        self.index = list(values)
+
+    def to_dict(self):
+        return dict(zip(self.index, self.values, strict=True))
+
+
 class Frame:
     """Likewise; its own entries are its keys, which were once taken for texts."""
 

@@ -182,7 +182,7 @@ def test_labels_never_seen(zero, several):
     (alone,) = zero.classify(TEXTS[:1], names[:1], "It is {} here.", several)
     logits = zero.predict(([TEXTS[0]], [f"It is {names[0]} here."]), verbose=0).astype("float64")
     np.testing.assert_allclose(alone["scores"], softmax(logits[:, :2])[:, 1], rtol=1e-4)
-    one = zero.classify(TEXTS[0], names, "It is {} here.", several)
+    one = zero.classify(TEXTS[0], tf.constant(names), "It is {} here.", several)
     assert one["labels"] == found[0]["labels"]
     np.testing.assert_allclose(one["scores"], found[0]["scores"], rtol=1e-4)
 

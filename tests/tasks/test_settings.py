@@ -106,6 +106,32 @@ def test_settings_of_tags_that_have_no_meaning(labels, settings, message):
         bert_tf2.TokenClassifier(base.encoder, base.preprocessor, labels, **settings)
 
 
+SWITCHES = [
+    (bert_tf2.WordPieceTokenizer, ["lowercase", "strip_accents", "tokenize_chinese_chars"]),
+    (bert_tf2.SentencePieceTokenizer, ["lowercase", "keep_accents", "split_white_space"]),
+    (bert_tf2.BytePairTokenizer, ["add_prefix_space", "ignore_merges"]),
+    (
+        lambda **how: bert_tf2.Preprocessor(make("tags").preprocessor.tokenizer, **how),
+        ["pad_to_max_length"],
+    ),
+    (lambda **how: bert_tf2.Encoder(oracle.SMALL, **how), ["recompute"]),
+    (
+        lambda **how: oracle.tiny_task(bert_tf2.TokenClassifier, labels=NAMES, **how),
+        ["crf", "drop_padding"],
+    ),
+    (lambda **how: oracle.tiny_task(bert_tf2.SentenceEncoder, **how), ["include_prompt"]),
+    (lambda **how: make("classes").fit(["tea"], ["tea"], **how), ["shuffle"]),
+]
+
+
+@pytest.mark.parametrize(("made", "names"), SWITCHES)
+def test_a_switch_is_not_taken_by_its_truth(made, names):
+    for name in names:
+        for value in ("no", 0, [True]):
+            with pytest.raises(ValueError, match=f"^`{name}` must be True or False. Received: "):
+                made(**{name: value})
+
+
 def test_kinds_of_entities_by_their_number():
     base = make("tags")
     task = bert_tf2.TokenClassifier(base.encoder, base.preprocessor, 2, scheme="IOB2")

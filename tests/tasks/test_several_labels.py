@@ -111,7 +111,7 @@ def test_class_weights():
     bias = task.named_variables()["classifier/bias"]
     before = bias.numpy()
     task.compile(keras.optimizers.SGD(0.1))
-    task.fit(TEXTS, SETS, epochs=1, class_weight={"tea": 3.0, "stone": 0.0}, verbose=0)
+    task.fit(TEXTS, SETS, epochs=1, class_weight=forms.Indexed(stone=0.0, tea=3.0), verbose=0)
     np.testing.assert_allclose(bias.numpy(), before - 0.1 * slope, atol=1e-6)
 
 
@@ -134,6 +134,13 @@ def test_thresholds_are_tuned_and_kept(tmp_path):
     again = bert_tf2.TextClassifier.from_preset(tmp_path / "preset")
     assert again.thresholds == task.thresholds
     assert [found.labels for found in again.predict_labels(TEXTS)] == chosen
+    for given in (np.array([0.5, 0.25, 1.0], "float32"), forms.Indexed(stone=1.0, rain=0.25)):
+        task.set_thresholds(given)
+        assert dict(zip(NAMES, task.thresholds, strict=True)) == {
+            "tea": 0.5,
+            "rain": 0.25,
+            "stone": 1.0,
+        }
     task.set_thresholds({"tea": 0.0})
     assert all("tea" in found.labels for found in task.predict_labels(TEXTS))
 
@@ -143,7 +150,7 @@ def test_refusals(task):
         oracle.tiny_classifier(NAMES, thresholds=0.3)
     with pytest.raises(ValueError, match="from 0 to 1, one a class: 3"):
         task.set_thresholds([0.5, 2, 0.1])
-    for wrong in ("0.5,0.5", "0.5", True, [True, False, True], ["0.1"] * 3):
+    for wrong in ("0.5,0.5", "0.5", True, [True, False, True], ["0.1"] * 3, [[1], [1, 1]]):
         with pytest.raises(ValueError, match=r"from 0 to 1, one a class: 3\. Received"):
             task.set_thresholds(wrong)
     with pytest.raises(ValueError, match="must be of the classes"):
