@@ -26,7 +26,11 @@ LOST = {
     "zero-shot": (
         bert_tf2.ZeroShotClassifier,
         {"labels": NLI},
-        {"candidate_labels": np.array(["a", "b"]), "hypothesis_template": "On {}.", "multi_label": True},
+        {
+            "candidate_labels": np.array(["a", "b"]),
+            "hypothesis_template": "On {}.",
+            "multi_label": True,
+        },
     ),
     "tags": (
         bert_tf2.TokenClassifier,
