@@ -132,11 +132,11 @@ def request(flags):
 def _prompted(flags, about, where):
     """The name of the signature that takes, beside a text, the name of a prompt."""
     asked = about["signatures"]
-    found = [n for n, x in asked.items() if {*x["inputs"]} == {"text", PROMPT}]
+    found = [n for n, x in asked.items() if PROMPT in x["inputs"]]
     if not found:
         raise UsageError(
-            f"--{PROMPT} is for models that give vectors, which {where} is not. Received: "
-            f"{flags[PROMPT].value!r}",
+            f"--{PROMPT} is for models of vectors, and rerankers with prompts, which {where} is "
+            f"not. Received: {flags[PROMPT].value!r}",
             flags.command,
         )
     return found[0]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from bert_tf2.scoring.arrays import listed
+from bert_tf2.scoring.ranked import ranked
 from bert_tf2.serving.client_columns import filled_up
 
 LOGITS = ("logits", "scores", "embedding")  # what `predict` gives of a task that has it
@@ -154,17 +156,19 @@ class TaskMethods:
             found = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
         return found[0] if one else found
 
-    def rank(self, query, documents, top_k=None, return_documents=False):
+    def rank(self, query, documents, top_k=None, return_documents=False, prompt_name=None):
         """As a `Reranker`'s: dicts of `corpus_id`, `score` and perhaps `text`, the best first."""
-        documents = list(documents)
+        documents = listed(documents, "documents")
         if not documents:
             return []
-        scores = self.predict_scores(([query] * len(documents), documents))
-        return [
-            {"corpus_id": int(i), "score": float(scores[i])}
-            | ({"text": documents[i]} if return_documents else {})
-            for i in np.argsort(-scores, kind="stable")[:top_k]
-        ]
+        x, signature = ([query] * len(documents), documents), "serving_default"
+        if prompt_name is not None:
+            names, signature = ("text", "text_pair", "prompt_name"), "rerank"
+            x = dict(zip(names, (*x, [prompt_name] * len(documents)), strict=True))
+        scores = self._asked("scores", x, signature)["scores"]
+        if scores.shape[1] != 1:
+            raise ValueError(f"Texts are ranked by one logit. {self.model} has {scores.shape[1]}")
+        return ranked(scores[:, 0], documents, top_k, return_documents)
 
 
 def _of_words(x):

@@ -29,7 +29,7 @@ def export_saved_model(
         `examples`: (B,) string, serialized `tf.train.Example`s with these columns as features;
         and those of a task's own: `embed` of a SentenceEncoder, `embed_sparse` of a SparseEncoder
         and `embed_tokens` of a MultiVectorEncoder take `text` and `prompt_name`, each (B,) string;
-        `rerank` of a Reranker `text` and `text_pair`.
+        `rerank` of a Reranker `text` and `text_pair`, and `prompt_name` if it has prompts.
         `tokenize` answers `text` (B,) with `ids`, `pieces`, `starts`, `ends` (B, L), the last two
             characters of the text, and `lengths` (B,), without special tokens.
     A SentenceEncoder's SavedModel is also to be called, on strings (B,), and then gives float32

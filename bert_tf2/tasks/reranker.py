@@ -88,8 +88,10 @@ class Reranker(TextRegressor):
         return {"scores": scores} | ({"score": scores[:, 0]} if len(self.labels) == 1 else {})
 
     def signatures(self):
-        """`rerank`: `text` (B,), queries, which get the default prompt, and `text_pair` (B,)."""
-        return {"rerank": self.string_inputs(pairs=True)}
+        """`rerank`: `text` (B,), queries, and `text_pair` (B,); of a model with prompts also
+        `prompt_name` (B,), of the prompt before each query, of which "" is the default."""
+        named = Prompted.named_strings(self) if self.prompts else {}
+        return {"rerank": self.string_inputs(pairs=True) | named}
 
     def fit(self, *args, **kwargs):
         """A `Reranker` is not trained: it raises TypeError."""

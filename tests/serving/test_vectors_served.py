@@ -14,6 +14,7 @@ from by_default import by_default
 from closeness import FORWARD
 
 import bert_tf2
+from bert_tf2 import serving
 
 TEXTS = ["The kettle hums.", "rain", "", "stone, rain & tea", "tea"]
 PROMPTS = {"query": "tea: ", "document": "the stone "}
@@ -73,7 +74,8 @@ def token_vectors(got, task):
 
 
 def scores(got, task):
-    want = task.predict([*zip(TEXTS, TEXTS[::-1], strict=True)])
+    rows = zip(TEXTS, TEXTS[::-1], NAMES, strict=True)
+    want = [task.predict((a, b), prompt_name=name or None) for a, b, name in rows]
     np.testing.assert_allclose(got["score"], want, atol=FORWARD)
 
 
@@ -87,7 +89,11 @@ SIGNATURES = {
         {"prompts": PROMPTS, "query_expansion": EXPANDED, "document_length": 7},
         token_vectors,
     ),
-    "rerank": (bert_tf2.Reranker, {}, scores),
+    "rerank": (
+        bert_tf2.Reranker,
+        {"prompts": PROMPTS, "default_prompt_name": "document"},
+        scores,
+    ),
 }
 
 
@@ -97,8 +103,8 @@ def test_signatures(tmp_path, name, where):
     cls, settings, compare = SIGNATURES[name]
     task = oracle.tiny_task(cls, **settings)
     folder = task.export(tmp_path / "served")
-    pairs = {"text": TEXTS, "text_pair": TEXTS[::-1]}
-    compare(where(folder, name, pairs if name == "rerank" else NAMED), task)
+    more = {"text_pair": TEXTS[::-1]} if name == "rerank" else {}
+    compare(where(folder, name, NAMED | more), task)
 
 
 @pytest.mark.full
@@ -109,7 +115,18 @@ def test_sparse_vectors_and_those_of_tokens_over_http(tmp_path):
     late = oracle.tiny_task(late[0], **late[1])
     sparse.export(tmp_path / "models" / "sparse")
     late.export(tmp_path / "models" / "late")
+    cls, settings, _ = SIGNATURES["rerank"]
+    reranker = oracle.tiny_task(cls, **settings)
+    reranker.export(tmp_path / "models" / "rank")
     with served.running(tmp_path / "models") as url:
+        with serving.Client(url, "rank") as client:
+            for name in (None, "query"):
+                got = client.rank("rain", TEXTS, 3, True, prompt_name=name)
+                want = reranker.rank("rain", TEXTS, 3, True, prompt_name=name)
+                assert [x.pop("score") for x in got] == pytest.approx(
+                    [x.pop("score") for x in want], abs=FORWARD
+                )
+                assert got == want
         for prompt in ({}, {"prompt_name": "query"}):
             status, found = served.ask(f"{url}/embed_sparse", {"inputs": TEXTS} | prompt)
             assert status == 200
