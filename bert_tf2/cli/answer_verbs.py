@@ -13,6 +13,7 @@ def evaluate(flags):
         task_files.check_output(flags.output_file, flags.overwrite)
     task_files.check_input(flags.input_file)
     model = open_model(flags)
+    model = model.row.kind.strictly(model) if flags.strict else model
     if flags.output_dir:
         task_files.check_official(flags, model)
     examples = model.read(flags, flags.input_file)

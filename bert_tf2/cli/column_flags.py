@@ -15,13 +15,13 @@ USED = {  # what is read -> the flags that its reader follows
     "a task of GLUE": ("glue",),
     "STS-B's own file": ("encoding",),
     "BEIR's folder": (),
-    "columns of words": ("text_column", "label_column", "scheme", "comment", "encoding"),
-    "JSON Lines of words": ("text_column", "label_column", "scheme", "encoding"),
+    "columns of words": ("text_column", "label_column", "scheme", "strict", "comment", "encoding"),
+    "JSON Lines of words": ("text_column", "label_column", "scheme", "strict", "encoding"),
     "JSON Lines of entities": ("text_column", "label_column", "encoding"),
     "questions": ("encoding",),
     "choices": ("encoding",),
 }
-KNOWN = ("glue", *TABLE, "scheme", "comment")
+KNOWN = ("glue", *TABLE, "scheme", "strict", "comment")
 
 
 def given(flags, name):

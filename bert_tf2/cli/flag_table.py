@@ -75,6 +75,10 @@ FLAGS = {
         "of tags in a file: any is told by them, none for tags that are no entities, such as parts "
         "of speech",
     ),
+    "strict": switch(
+        "token_classification: what the scheme of its tags does not allow is no entity, as in "
+        "seqeval's strict mode, and refused in the file"
+    ),
     "comment": text("what begins a line of columns of words that has no word, such as #"),
     # Of zero-shot.
     "candidate_labels": words("zero_shot: the labels to choose from, a,b,c"),

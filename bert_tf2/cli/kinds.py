@@ -56,6 +56,11 @@ class Kind:
         """The answers that `score` needs, a list."""
         return list(model.answers(rows, batch_size))
 
+    def strictly(self, model):
+        """The model, whose answers are scored as --strict has it; a ValueError if that means
+        nothing."""
+        raise ValueError("--strict is for token_classification, whose tags are of entities")
+
     def check(self, path, rows):
         """Raises a ValueError, before they are answered, for rows that `write` has no form for."""
 

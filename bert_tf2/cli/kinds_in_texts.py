@@ -133,8 +133,14 @@ class Tags(Kind):
         found = (f"{e['word']}: {e['entity_group']} {e['score']:.4f}" for e in cells["entities"])
         return "; ".join(found) or "-"
 
+    def strictly(self, model):
+        from bert_tf2.data.tag_schemes import strict_scheme
+
+        return model._replace(strict=strict_scheme(model.classes))
+
     def score(self, model, rows, answers):
-        """Of entities as conlleval; of other tags, such as parts of speech, as of classes.
+        """Of entities as conlleval, or as seqeval's strict mode; of other tags, such as parts of
+        speech, as of classes.
 
         A file's tags are IOB2, whatever they were, and the model's are read as IOB2, whatever they
         are: as conlleval reads both.
@@ -148,9 +154,16 @@ class Tags(Kind):
             return {name: value for name, value in found.items() if name != "accuracy"}
         given = [of_length(self.given(model, found), len(gold), model) for gold, found in pairs]
         if not _are_own(rows.labels, model):
-            return entities.score(rows.labels, [_as_iob2(row, model) for row in given])
+            found = entities.score(rows.labels, [_as_iob2(row, model) for row in given])
+            return found | self._of_tags(model, rows, given) if model.strict else found
         flat = ([tag for row in side for tag in row] for side in (rows.labels, given))
         return classification.scores(*flat)
+
+    def _of_tags(self, model, rows, given):
+        """What a strict reading of entities does not change, and the scheme that it is by."""
+        lenient = model._replace(strict=None)
+        found = entities.score(rows.labels, [_as_iob2(row, lenient) for row in given])
+        return {"accuracy": found["accuracy"], "scheme": model.strict}
 
     def check(self, path, rows):
         for line, words in zip(rows.source.lines, rows.columns.get("words", ()), strict=False):
@@ -189,7 +202,7 @@ def _are_own(gold, model):
 def _as_iob2(tags, model):
     from bert_tf2.data.tag_schemes import as_iob2
 
-    return as_iob2(tags, model.classes)
+    return as_iob2(tags, model.classes, model.strict)
 
 
 def _places(tags):

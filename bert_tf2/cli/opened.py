@@ -35,6 +35,7 @@ class Opened(NamedTuple):
         classes: the names of a classifier's classes or of a regressor's numbers, or None.
         candidates: what one of labels that are named when it is asked chooses from, or None.
         n_best_size: of questions, the answers that official files and scores are of.
+        strict: of tags, their scheme, if what it does not allow is no entity; else None.
         thresholds: of several labels, a number or one a class.
         task: the Keras model; None for a SavedModel.
         words: whether it also reads rows of words, the column `words`.
@@ -54,6 +55,7 @@ class Opened(NamedTuple):
     reader: object | None = None
     candidates: list[str] | None = None
     n_best_size: int = 20
+    strict: str | None = None
 
     def read(self, flags, path, labelled=True):
         """The rows of a file, as this model's task reads them; says how many there are."""

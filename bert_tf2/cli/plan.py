@@ -11,6 +11,11 @@ from bert_tf2.planning.memory import GIB
 # What a prediction may be off by: tests/planning/test_memory.py holds it to that.
 TOLERANCE = 0.2
 USUAL = "text_classification"
+STAND_INS = {  # a task that is not trained itself -> the one that its checkpoint is trained as
+    "text_ranking": "text_regression",
+    "sparse_embedding": "masked_lm",
+    "zero_shot": USUAL,
+}
 MOMENTS = {
     "turn": "as the backward pass begins",
     "bottom": "as the backward pass reaches the first block",
@@ -91,6 +96,10 @@ def _named(step):
 def _how(flags, step, task):
     """The flags and the Python lines of a step, for a task by its name in the table."""
     row = TASKS[task]
+    if row.trained:
+        said = f"A {row.cls} is not trained itself: {row.trained}."
+        other = STAND_INS.get(task)
+        return f"{said}\n\n{_how(flags, step, other)}" if other else said
     preset = flags.init_checkpoint or "CHECKPOINT"
     words = [f"--train_batch_size={step.batch_size}", f"--max_seq_length={step.length}"]
     words += [f"--pooling={step.pooling}"] * (step.pooling != "first") + _settings(step)
@@ -139,8 +148,7 @@ def _opened(path):
 
     checkpoint = weights.open_checkpoint(path)
     row = row_of_checkpoint(checkpoint)
-    names = [name for name, known in TASKS.items() if known is row and not row.trained]
-    return checkpoint.config, (names or [USUAL])[0]
+    return checkpoint.config, next(name for name, known in TASKS.items() if known is row)
 
 
 def _origin(flags, device):

@@ -60,7 +60,8 @@ def _words(flags, path, labelled, names):
     if not labelled:
         return read_conll(path, **where), None
     scheme = scheme_of_file(flags, names)
-    found = read_conll(path, **where, scheme=scheme)
+    strict = "strict" in flags and flags.strict
+    found = read_conll(path, **where, scheme=scheme, strict=strict)
     if scheme is None and flags.scheme == "any" and _are_entities(found.tags, names):
         return read_conll(path, **where), "any"
     return found, scheme

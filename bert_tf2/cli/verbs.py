@@ -147,7 +147,7 @@ VERBS = {
             _TRAINED
             + "thresholds n_best_size saved_model adapter_name input_file "
             + _COLUMNS
-            + "eval_batch_size output_file output_dir overwrite",
+            + "strict eval_batch_size output_file output_dir overwrite",
             output_file=text("write the numbers as JSON here too"),
             output_dir=_OFFICIAL,
         ),

@@ -2,7 +2,7 @@
 
 import logging
 
-from bert_tf2.data.class_names import is_scheme, spelt, tag_parts
+from bert_tf2.data.class_names import is_scheme, some, spelt, tag_parts
 from bert_tf2.data.labels import class_names
 from bert_tf2.scoring import entities
 
@@ -105,10 +105,30 @@ def _respelled(row, scheme):
         return row
 
 
-def as_iob2(tags, names):
+def strict_scheme(names):
+    """The scheme that entities of tags are of where nothing is repaired.
+
+    Raises:
+        ValueError: the tags of a model are of none that begins its entities.
+    """
+    scheme = scheme_of(names)
+    if not is_scheme(names) or scheme not in PREFIXES:
+        raise ValueError(
+            f"A strict reading needs a model of tags of {', '.join(PREFIXES)}, by which the rest "
+            f"is no entity. Received: the tags {some(names)}"
+        )
+    return scheme
+
+
+def as_iob2(tags, names, scheme=None):
     """What a model of these names says -> tags of IOB2, as conlleval reads it; what is no name of
-    its, as "_", is "O"."""
+    its, as "_", is "O".
+
+    Args:
+        scheme: what this, the names' own, does not allow is no entity; None: as conlleval has it.
+    """
     known = dict(zip(names, tag_parts(names), strict=True))
     parts = [known.get(tag, ("", "O")) for tag in tags]
     plain = ["O" if kind == "O" else spelt(letter or "I", kind) for letter, kind in parts]
-    return entities.convert(plain, None, "IOB2")
+    found = entities.entities(plain, scheme)
+    return entities.tags_of(found, len(plain))

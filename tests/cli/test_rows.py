@@ -192,6 +192,7 @@ def test_columns_of_words_and_tags_are_chosen(read, name, content, argv):
         ("token_classification", "a.conll", "a b O\n", "--label_column=pos"),
         ("token_classification", "a.jsonl", '{"words": ["a"], "tags": ["O"]}', "--comment=#"),
         ("token_classification", "a.jsonl", '{"text": "a", "spans": []}', "--scheme=IOB1"),
+        ("token_classification", "a.jsonl", '{"text": "a", "spans": []}', "--strict"),
         ("text_classification", "a.csv", "text,label\na,b\n", "--scheme=none"),
         ("text_classification", "a.jsonl", '{"text": "a", "label": "b"}', "--noheader"),
         ("text_classification", "a.jsonl", '{"text": "a", "label": "b"}', "--delimiter=tab"),
@@ -347,6 +348,26 @@ def test_figures_of_models_of_every_scheme(read, tmp_path, names, file, given, f
     (path,) = kind.write(tmp_path / "out", model, rows, [answers], False)
     columns = [line.split() for line in path.read_text().splitlines()]
     assert np.mean([gold == tag for _, gold, tag in columns]) == accuracy
+
+
+def test_a_strict_reading(read):
+    """As seqeval's strict mode: an entity that begins with I is none."""
+    names, row = ["O", "B-X", "I-X"], TASKS["token_classification"]
+    rows = read("token_classification", "a.conll", "a B-X\na O\na B-X\na I-X\n", names, "--strict")
+    model = Opened("m", row, None, ("text",), names)
+    tags = np.array([b"I-X", b"O", b"B-X", b"I-X"], object)
+    answers = [{"words": np.array([b"a"] * 4, object), "tags": tags}]
+    assert row.kind.score(model, rows, answers)["f1"] == 1
+    found = row.kind.score(row.kind.strictly(model), rows, answers)
+    assert found["f1"] == pytest.approx(2 / 3) and found["scheme"] == "IOB2"
+    assert (found["support"], found["predicted"], found["accuracy"]) == (2, 1, 1)
+    with pytest.raises(ValueError, match="line 1: BIOES does not allow"):
+        read("token_classification", "b.conll", "a B-X\na O\na S-X\n", names, "--strict")
+    for others in (["N", "V"], ["O", "X"], ["O", "I-X"]):
+        with pytest.raises(ValueError, match="needs a model of tags of IOB2, BIOES, BILOU"):
+            row.kind.strictly(model._replace(classes=others))
+    with pytest.raises(ValueError, match="--strict is for token_classification"):
+        TASKS["text_classification"].kind.strictly(model)
 
 
 @pytest.mark.parametrize(("names", "none"), [(["NOUN", "VERB"], "_"), (["O", "NOUN"], "O")])

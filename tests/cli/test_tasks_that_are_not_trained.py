@@ -26,6 +26,22 @@ def test_none_is_trained(capsys, name):
     fails(capsys, 2, given, f"--task={name} is for predict", TASKS[name][1])
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("text_ranking", "TextRegressor"),
+        ("sparse_embedding", "MaskedLM"),
+        ("multi_vector_embedding", None),
+    ],
+)
+def test_a_plan_is_of_what_trains_it(tmp_path, capsys, name, other):
+    oracle.tiny_task(TASKS[name][0]).save_to_preset(tmp_path / "mine")
+    runs("plan", f"--preset={tmp_path}/mine", "--seq=8")
+    said = capsys.readouterr().out
+    assert f"{TASKS[name][0].__name__} is not trained itself: " in said
+    assert "TextClassifier" not in said and (other is None or f"bert_tf2.{other}.from" in said)
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("name", TASKS)
 def test_a_folder_is_asked_and_exported(tmp_path, capsys, name):
