@@ -156,7 +156,9 @@ def asked(names, count, seed, facts, wordings):
 
     -> squad.Questions; of each the kind that is asked for, and the things in its text
     """
-    draw, found, things = random.Random(seed), squad.Questions([], [], [], [], [], []), []
+    columns = ("ids", "questions", "contexts", "answers", "starts", "impossible")
+    found, things = squad.Questions(**{column: [] for column in columns}), []
+    draw = random.Random(seed)
     while len(found) < count:
         text, told, there = paragraph(draw.randint(*facts), names, draw)
         number, slots, _ = draw.choice(told)
@@ -172,8 +174,8 @@ def asked(names, count, seed, facts, wordings):
         if len(same) == (0 if impossible else 1):  # else it is told after all, or twice
             row = (str(len(found)), question, text, [x[1][slot] for x in same])
             row += ([x[2][slot] for x in same], impossible)
-            for column, value in zip(vars(found).values(), row, strict=True):
-                column.append(value)
+            for column, value in zip(columns, row, strict=True):
+                getattr(found, column).append(value)
             things.append((kind_of(slot), there))
     return found, things
 
