@@ -1,11 +1,14 @@
 """Kinds of answers that stand somewhere in a text: to questions, and tags with their entities."""
 
+import logging
 import math
 
 from bert_tf2.cli.kinds import Kind
 from bert_tf2.data.class_names import is_scheme, part, tags_of, untagged
 from bert_tf2.data.conll import check_cells, write_conll
 from bert_tf2.scoring import classification, entities, questions
+
+LOGGER = logging.getLogger("bert_tf2")
 
 
 class Answers(Kind):
@@ -47,23 +50,28 @@ class Answers(Kind):
         return super().for_scores(model, rows, batch_size) if model.task is None else []
 
     def score(self, model, rows, answers):
-        """As evaluate-v2.0.py, with the best threshold, where a question has no answer; else as
-        evaluate-v1.1.py."""
+        """Of the answers that `write` writes: as evaluate-v2.0.py, with the best threshold, where
+        a question has no answer; else as evaluate-v1.1.py."""
         gold = {i: label["text"] for i, label in enumerate(rows.labels)}
-        several, odds = all(gold.values()), None
-        if model.task is None:
-            given = [self.given(model, found) for found in answers]
-        else:
-            how = {"handle_impossible_answer": not several, "null_score_diff_threshold": math.inf}
-            found = model.task.predict_nbest(rows.x, n_best_size=model.n_best_size, **how)
-            given, odds = found.predictions, found.null_odds
-        given = dict(enumerate(given))
+        several, task = all(gold.values()), model.task
+        if task is None:
+            given = dict(enumerate(self.given(model, found) for found in answers))
+            return (questions.score_v1 if several else questions.score_v2)(gold, given)
+        silent = {} if several else {"handle_impossible_answer": True}
+        silent |= {} if several else {"null_score_diff_threshold": math.inf}
+        found = task.predict_nbest(rows.x, n_best_size=model.n_best_size, **silent)
+        given = dict(enumerate(found.predictions))
         if several:
             return questions.score_v1(gold, given)
-        if odds is None:
-            return questions.score_v2(gold, given)
-        threshold = model.task.null_score_diff_threshold
-        return questions.score_v2(gold, given, dict(enumerate(odds)), threshold)
+        threshold = task.null_score_diff_threshold
+        if not task.handle_impossible_answer:
+            LOGGER.warning(
+                "Some questions have no answer, and %s gives one to each: with "
+                "--version_2_with_negative it gives none where that is likelier",
+                model.name,
+            )
+            threshold = math.inf
+        return questions.score_v2(gold, given, dict(enumerate(found.null_odds)), threshold)
 
     def finish(self, task, rows):
         if not task.handle_impossible_answer or len({bool(x["text"]) for x in rows.labels}) < 2:

@@ -14,9 +14,17 @@ from bert_tf2.scoring import classification, regression
 LOGGER = logging.getLogger("bert_tf2")
 BINARY, ENTAILS = ("0", "1"), ("entailment", "not_entailment")
 NLI = ("contradiction", "entailment", "neutral")  # the order of run_classifier.py
+
+
+def _f1(gold, predicted):
+    """F1 of the class 1; 0 where no row has it and none is given it, as scikit-learn says."""
+    none = classification.confusion(gold, predicted)[0] == ["0"]
+    return 0.0 if none else classification.binary_f1(gold, predicted)
+
+
 METRICS = {
     "accuracy": lambda gold, predicted: classification.scores(gold, predicted)["accuracy"],
-    "f1": classification.binary_f1,
+    "f1": _f1,
     "matthews": classification.matthews,
     "pearson": regression.pearson,
     "spearman": regression.spearman,

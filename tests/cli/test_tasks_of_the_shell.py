@@ -368,6 +368,14 @@ def test_how_questions_are_asked(tmp_path, capsys):
     above = [f"--null_score_diff_threshold={found['best_f1_thresh'] + 1e-4}"]
     assert found["best_f1"] == 100
     assert evaluation([model, file, *above], tmp_path / "c.json")["f1"] == 100
+    # What is scored is what is answered, whether or not the file's questions have answers.
+    always = evaluation([model, file, "--noversion_2_with_negative"], tmp_path / "d.json")
+    assert (always["f1"], always["NoAns_f1"]) == (50.0, 0.0)
+    (tmp_path / "one.jsonl").write_text(data.splitlines()[said])
+    one = [model, f"--input_file={tmp_path}/one.jsonl"]
+    answered = evaluation([*one, "--null_score_diff_threshold=99"], tmp_path / "e.json")
+    silent = evaluation([*one, "--null_score_diff_threshold=-99"], tmp_path / "f.json")
+    assert (answered["f1"], silent["f1"]) == (100.0, 0.0)
 
 
 @pytest.mark.full

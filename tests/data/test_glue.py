@@ -95,6 +95,7 @@ def test_wrong_rows_and_names(put):
         ("CoLA", "1110", "1100", {"matthews": 3**-0.5}),
         ("SST-2", "1110", "1100", {"accuracy": 0.75}),
         ("MRPC", "1110", "1100", {"f1": 0.8, "accuracy": 0.75}),
+        ("MRPC", "00", "00", {"f1": 0.0, "accuracy": 1.0}),
         ("STS-B", [1, 2, 3], [2.0, 4.0, 6.0], {"pearson": 1.0, "spearman": 1.0}),
         ("MNLI", ["neutral"], ["neutral"], {"accuracy": 1.0}),
     ],
