@@ -3,13 +3,16 @@
 import contextlib
 import inspect
 import json
+import logging
 
 from bert_tf2 import weights
+from bert_tf2.data.labels import class_names
 from bert_tf2.files import plain
 from bert_tf2.messages import shorten
 from bert_tf2.tasks import trained_heads
 from bert_tf2.tasks.contents import LENGTHS
 
+LOGGER = logging.getLogger("bert_tf2")
 # What `weights.lost` says, by the kind of head.
 _SAID = {None: ("labels", "problem_type")}
 _SAID |= dict.fromkeys(("classes", "choice"), (*_SAID[None], "pooling"))
@@ -92,6 +95,18 @@ def settings_in(task, checkpoint):
     problem = checkpoint.problem_type
     if "problem_type" in task.settings and problem in task.problem_types:
         settings.setdefault("problem_type", problem)
+    return settings
+
+
+def settings_for(task, checkpoint, given):
+    """`settings_in` without what they say of labels, where others are given."""
+    settings = settings_in(task, checkpoint)
+    named = settings.get("thresholds") and "labels" in given and "thresholds" not in given
+    if named and class_names(given["labels"], 1) != [*settings.get("labels", ())]:
+        said = shorten(settings.pop("thresholds"))
+        LOGGER.warning(
+            "thresholds are 0.5: those of %s, %s, are of other labels", checkpoint.path, said
+        )
     return settings
 
 

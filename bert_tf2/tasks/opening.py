@@ -87,7 +87,7 @@ def open_task(
     encoder = Encoder(checkpoint.config, initializer, dtype=dtype, recompute=recompute)
     tokenizer = Tokenizer.from_checkpoint(checkpoint, lowercase)
     lengths = (max_length, pad_to_max_length, length_buckets)
-    own = kept_settings.settings_in(cls, checkpoint)
+    own = kept_settings.settings_for(cls, checkpoint, given)
     with kept_settings.where_it_says(checkpoint, {*own, "max_length"} - {*given}, lengths):
         preprocessor = Preprocessor(tokenizer, **kept_settings.lengths_in(cls, checkpoint, lengths))
         task = cls(encoder, preprocessor, **own | given)

@@ -134,6 +134,9 @@ def test_thresholds_are_tuned_and_kept(tmp_path):
     again = bert_tf2.TextClassifier.from_preset(tmp_path / "preset")
     assert again.thresholds == task.thresholds
     assert [found.labels for found in again.predict_labels(TEXTS)] == chosen
+    for others in (["fog", "sun", "dew"], ["fog", "sun"]):  # to be trained on
+        other = bert_tf2.TextClassifier.from_preset(tmp_path / "preset", labels=others)
+        assert other.thresholds is None
     for given in (np.array([0.5, 0.25, 1.0], "float32"), forms.Indexed(stone=1.0, rain=0.25)):
         task.set_thresholds(given)
         assert dict(zip(NAMES, task.thresholds, strict=True)) == {
