@@ -13,6 +13,7 @@ from bert_tf2.tasks import trained_heads
 from bert_tf2.tasks.contents import LENGTHS
 
 LOGGER = logging.getLogger("bert_tf2")
+_OF_LABELS = ("thresholds", "scheme")
 # What `weights.lost` says, by the kind of head.
 _SAID = {None: ("labels", "problem_type")}
 _SAID |= dict.fromkeys(("classes", "choice"), (*_SAID[None], "pooling"))
@@ -101,13 +102,15 @@ def settings_in(task, checkpoint):
 def settings_for(task, checkpoint, given):
     """`settings_in` without what they say of labels, where others are given."""
     settings = settings_in(task, checkpoint)
-    named = settings.get("thresholds") and "labels" in given and "thresholds" not in given
-    if named and class_names(given["labels"], 1) != [*settings.get("labels", ())]:
-        said = shorten(settings.pop("thresholds"))
-        LOGGER.warning(
-            "thresholds are 0.5: those of %s, %s, are of other labels", checkpoint.path, said
-        )
-    return settings
+    of_labels = [name for name in _OF_LABELS if settings.get(name) and name not in given]
+    if not of_labels or "labels" not in given:
+        return settings
+    if class_names(given["labels"], 1) == [*settings.get("labels", ())]:
+        return settings
+    if "thresholds" in of_labels:
+        said = "thresholds are 0.5: those of %s are of other labels: %s"
+        LOGGER.warning(said, checkpoint.path, shorten(settings["thresholds"]))
+    return {name: value for name, value in settings.items() if name not in of_labels}
 
 
 def check_shapes(task, checkpoint, given):

@@ -31,7 +31,7 @@ def test_none_is_trained(capsys, name):
     [
         ("text_ranking", "TextRegressor"),
         ("sparse_embedding", "MaskedLM"),
-        ("multi_vector_embedding", None),
+        pytest.param("multi_vector_embedding", None, marks=pytest.mark.full),
     ],
 )
 def test_a_plan_is_of_what_trains_it(tmp_path, capsys, name, other):

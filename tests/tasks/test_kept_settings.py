@@ -75,3 +75,15 @@ def test_numbers_of_numpy_are_kept(tmp_path):
     task.save(tmp_path / "a.keras")
     said = weights.open_checkpoint(tmp_path / "bert_tf2").task["settings"]
     assert (said["dropout"], said["multi_label"]) == (0.25, True)
+
+
+@pytest.mark.full
+def test_a_scheme_is_of_its_own_labels(tmp_path):
+    """With others the labels are the tags, as always: of another scheme, or parts of speech."""
+    task = oracle.tiny_task(bert_tf2.TokenClassifier, labels=["X"], scheme="IOB2")
+    task.save_to_preset(tmp_path / "a")
+    for labels in (["NOUN", "VERB"], ["O", "B-X", "I-X", "E-X", "S-X"]):
+        other = bert_tf2.TokenClassifier.from_preset(tmp_path / "a", labels=labels)
+        assert (other.labels, other.scheme) == (labels, None)
+    same = bert_tf2.TokenClassifier.from_preset(tmp_path / "a", labels=task.labels)
+    assert (same.labels, same.scheme) == (task.labels, "IOB2")
