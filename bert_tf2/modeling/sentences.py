@@ -19,7 +19,8 @@ def _first(x, mask):
 
 def _last(x, mask):
     places = ops.cumsum(ops.ones_like(mask), axis=1) * mask  # from 1
-    return _at(x, ops.argmax(places, axis=1))
+    is_any = ops.cast(ops.max(mask, axis=1), x.dtype)[:, None]  # a prompt may be all of a text
+    return _at(x, ops.argmax(places, axis=1)) * is_any
 
 
 def _at(x, places):

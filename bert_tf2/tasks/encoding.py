@@ -112,8 +112,11 @@ def is_single(sentences):
 def texts_of(sentences):
     """Texts as people have them, perhaps none -> a string tensor (n,)."""
     process.check()
-    if hasattr(sentences, "__len__") and not len(sentences):
-        return tf.zeros([0], tf.string)
+    if isinstance(sentences, tuple) and all(map(is_single, sentences)):
+        sentences = list(sentences)  # elsewhere a tuple is of pairs, of which there are none here
+    if getattr(sentences, "shape", None) != () and hasattr(sentences, "__len__"):
+        if not len(sentences):
+            return tf.zeros([0], tf.string)
     return columns.text_columns(sentences, columns.TEXT_NAMES[:1])["text"]
 
 

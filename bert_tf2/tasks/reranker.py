@@ -122,6 +122,10 @@ class Reranker(TextRegressor):
         if isinstance(pairs, tuple | list) and len(pairs) == 2 and {*map(type, pairs)} == {str}:
             return self.predict([tuple(pairs)], batch_size, verbose, prompt_name, prompt)[0]
         process.check()
+        self.prompt_of(prompt_name, prompt)  # there must be one of that name
+        if isinstance(pairs, list) and not pairs:
+            none = np.empty((0, len(self.labels)), "float32")
+            return none[:, 0] if len(self.labels) == 1 else none
         texts = columns.text_columns(pairs)
         if len(texts) != 2:
             raise ValueError("A Reranker reads pairs: give a list of tuples of two str.")

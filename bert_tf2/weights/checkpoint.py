@@ -69,8 +69,8 @@ class Checkpoint:
     ahead: Future | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
-    def vocab_file(self) -> Path | None:
-        """The WordPiece vocabulary, if there is one."""
+    def vocab_file(self) -> Path | bytes | None:
+        """The WordPiece vocabulary, if there is one; the content of one that is in another file."""
         return self.tokenizer.files.get("vocab.txt")
 
     @functools.cached_property
@@ -210,9 +210,9 @@ def check_vocabulary(checkpoint: Checkpoint) -> list[str]:
         return []
     entries = checkpoint.tokenizer.entries()
     rows = checkpoint.config.vocab_size
-    lengths = (
-        f"{checkpoint.vocab_file} has {entries} entries, and the config's vocab_size is {rows}"
-    )
+    file = checkpoint.vocab_file
+    file = "The vocabulary in tokenizer.json" if isinstance(file, bytes) else file
+    lengths = f"{file} has {entries} entries, and the config's vocab_size is {rows}"
     if entries > rows:
         raise CheckpointError(
             f"{lengths}: ids from {rows} on would have no row. Use the checkpoint's own vocabulary."

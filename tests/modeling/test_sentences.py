@@ -36,6 +36,8 @@ def test_poolings(x, modes):
         for row, mask in zip(x.astype("float64"), MASKS, strict=True)
     ]
     np.testing.assert_allclose(layer(x, MASKS), wanted, atol=FORMULA)
+    if modes == "lasttoken":  # of no token, as where a prompt does not count and is all there is
+        assert not np.any(layer(x, 0 * MASKS))
 
 
 def test_what_follows(x):

@@ -44,6 +44,7 @@ def test_scores_are_those_of_each_pair_alone(task, logits):
     one = task.predict(PAIRS[1], show_progress_bar=False, num_workers=0)
     np.testing.assert_allclose(one, got[1], atol=FORWARD)
     np.testing.assert_array_equal(task.predict(([QUERY] * 5, TEXTS), batch_size=2), got)
+    assert task.predict([]).shape == (0,)
 
 
 def test_what_is_cut_is_said_once(task, caplog):

@@ -76,7 +76,10 @@ def test_forms_of_texts(task):
     want = task.encode(TEXTS)
     np.testing.assert_array_equal(task.encode(np.array(TEXTS), convert_to_numpy=True), want)
     np.testing.assert_allclose(task.encode(TEXTS[0]), want[0], atol=FORWARD)
-    assert task.encode([]).shape == (0, 9)
+    np.testing.assert_array_equal(task.encode(tuple(TEXTS)), want)
+    assert task.encode([]).shape == task.encode(()).shape == (0, 9)
+    with pytest.raises(TypeError, match="one bare string"):
+        task.encode(np.array(TEXTS[0]))
     np.testing.assert_allclose(task.predict(TEXTS, verbose=0), want, atol=FORWARD)
     with pytest.raises(TypeError, match="one text a row, and no pairs"):
         task.encode((TEXTS, TEXTS))

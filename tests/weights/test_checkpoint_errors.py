@@ -160,6 +160,10 @@ def test_vocabulary_shorter_than_the_table_is_a_warning(folder, ending):
     assert report.warnings[0].endswith(
         "vocab.txt has 4 entries, and the config's vocab_size is 7: the last 3 rows are unused"
     )
+    found = weights.open_checkpoint(folder)
+    found = dataclasses.replace(found, tokenizer=found.tokenizer.in_memory())
+    (said,) = weights.check_vocabulary(found)
+    assert said.startswith("The vocabulary in tokenizer.json has 4 entries")
 
 
 def test_unknown_and_missing_variables_are_named(folder, arrays):
