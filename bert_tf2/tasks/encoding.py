@@ -114,9 +114,9 @@ def texts_of(sentences):
     process.check()
     if isinstance(sentences, tuple) and all(map(is_single, sentences)):
         sentences = list(sentences)  # elsewhere a tuple is of pairs, of which there are none here
-    if getattr(sentences, "shape", None) != () and hasattr(sentences, "__len__"):
-        if not len(sentences):
-            return tf.zeros([0], tf.string)
+    has_rows = hasattr(sentences, "__len__") and getattr(sentences, "shape", None) != ()
+    if has_rows and not len(sentences):
+        return tf.zeros([0], tf.string)
     return columns.text_columns(sentences, columns.TEXT_NAMES[:1])["text"]
 
 
