@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from bert_tf2.data import numbers
 from bert_tf2.data.labels import MARK
+from bert_tf2.messages import shorten
 from bert_tf2.text.forms import cells, column_names, shown, to_strings
 
 TEXTS = "texts"  # the column of all texts of a row
@@ -37,6 +38,28 @@ def taken_apart(x, y=None):
         )
     texts = {name: x[name] for name in names if name not in LABELS}
     return texts, x[labels[0]] if labels else y
+
+
+def prompts_of(given, x):
+    """What is to stand before the texts of x: a str, or a tuple of one each, of none of them ().
+
+    Raises:
+        ValueError: what is no str, or a name that no column of texts has.
+    """
+    if given is None or isinstance(given, str):
+        return given or ()
+    spec = x.element_spec if isinstance(x, tf.data.Dataset) else None
+    spec = spec[0] if isinstance(spec, tuple) and spec else spec
+    names = [name for name in column_names(x if spec is None else spec) or () if name not in LABELS]
+    texts = given
+    if isinstance(given, Mapping):
+        texts = [given.get(name, "") for name in names] if given.keys() <= {*names} else [None]
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(
+            "`prompts` must be a str, a list of str, one a text, or a dict by the names of columns"
+            f"{', ' * bool(names)}{', '.join(map(str, names))}. Received: {shorten(given)}"
+        )
+    return tuple(texts)
 
 
 def is_rows(x):

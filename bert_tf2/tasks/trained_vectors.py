@@ -134,7 +134,8 @@ class TrainedVectors(VectorRows):
             *args, **kwargs: see `Task.fit`.
             batch_sampler: "no_duplicates" has no text come twice in a batch, whose rows may be each
                 other's negatives: batches are then nearly of one size, at most `batch_size`.
-            prompts: a str to stand before each text, or a list of K; default: none.
+            prompts: a str to stand before each text, a list of K, or a dict by the names of
+                columns, of which others have none; default: none.
 
         Returns:
             a `keras.callbacks.History`; of texts alone the task itself.
@@ -156,8 +157,7 @@ class TrainedVectors(VectorRows):
             validation_data = self._validation(validation_data)
         if args or "validation_split" in kwargs:
             x, y = self.taken_apart(x, y)
-        prompts = () if prompts is None else prompts
-        self.text_prompts = prompts if isinstance(prompts, str) else tuple(prompts)
+        self.text_prompts = sentence_rows.prompts_of(prompts, x)
         self.sampler = batch_sampler
         self.graphs.clear()
         try:

@@ -25,7 +25,8 @@ class VectorRows:
         x, y = sentence_rows.taken_apart(x, y)
         if self.objective is None:
             raise ValueError("Say what is to be learnt: `compile(loss=…)`, or call `fit` first.")
-        if isinstance(x, tf.data.Dataset | keras.utils.PyDataset):
+        is_read = isinstance(x, dict) and x.keys() == {TEXTS} and y is not None
+        if is_read or isinstance(x, tf.data.Dataset | keras.utils.PyDataset):
             return x, y
         if self.objective.row.targets is None:
             if y is not None:

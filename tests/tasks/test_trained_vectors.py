@@ -201,6 +201,9 @@ def test_prompts_stand_before_texts_to_learn_from():
         for word, side in (("tea", FIRST), ("the stone", SECOND))
     ]
     assert_same(got, trained(tuple(before), None)[0])
+    table, named = {"q": FIRST, "p": SECOND, "score": SCORES}, {"p": "the stone "}
+    for x in (table, tf.data.Dataset.from_tensor_slices(table)):
+        assert sentence_rows.prompts_of(named, x) == ("", "the stone ")
 
 
 @pytest.mark.full
@@ -345,6 +348,14 @@ BAD = {
         lambda t: fitted(t, (FIRST, SECOND), None, prompts=["a"]),
         "`prompts` must be 2, one a text",
     ),
+    "prompts of names": (
+        lambda t: fitted(t, {"a": FIRST, "b": SECOND}, None, prompts={"c": "tea "}),
+        "a dict by the names of columns, a, b. Received: .*'c'",
+    ),
+    "prompts of no columns": (
+        lambda t: fitted(t, (FIRST, SECOND), None, prompts={"a": "tea "}),
+        "by the names of columns. Received",
+    ),
     "a label": (lambda t: fitted(t, (FIRST, SECOND), ["x", "z"] * 3, softmax), "z"),
     "no columns": (lambda t: fitted(t, (), None), "of one text or more. Received: {}"),
     "similarities": (lambda t: t.predict_similarity((FIRST, SECOND, THIRD)), "Expected pairs"),
@@ -394,6 +405,15 @@ def test_what_is_wrong_is_named(task, name):
 def test_pairs_alone_are_validated_on(data):
     task = made()
     history = task.fit((FIRST, SECOND), validation_data=data, epochs=1, verbose=0).history
+    want = task.evaluate((SECOND, THIRD), verbose=0, return_dict=True)["loss"]
+    assert history["val_loss"] == [pytest.approx(want, rel=1e-5)]
+
+
+@pytest.mark.full
+def test_the_last_pairs_are_validated_on():
+    task = made()
+    every = (FIRST + SECOND, SECOND + THIRD)
+    history = task.fit(every, validation_split=0.5, epochs=1, verbose=0).history
     want = task.evaluate((SECOND, THIRD), verbose=0, return_dict=True)["loss"]
     assert history["val_loss"] == [pytest.approx(want, rel=1e-5)]
 
