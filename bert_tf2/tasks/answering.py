@@ -108,7 +108,7 @@ def _outputs(task, inputs, model):
 
     def body(start, found):
         chosen = order[start : start + AT_ONCE]
-        length = tf.reduce_max(tf.gather(lengths, chosen))
+        length = tf.maximum(tf.reduce_max(tf.gather(lengths, chosen)), 1)  # of no rows, too
         outputs = model({name: tf.gather(x, chosen)[:, :length] for name, x in inputs.items()})
         outputs = tf.pad(outputs, [[0, 0], *([0, (longest - length) * more] for more in goes_on)])
         return start + AT_ONCE, found.write(start // AT_ONCE, outputs)

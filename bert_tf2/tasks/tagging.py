@@ -71,9 +71,9 @@ def _together(logits, words, splits, crf):
     """logits (V, C) of first pieces -> tags and their scores, (V,) each."""
     there = tf.searchsorted(words, splits)  # (B + 1,), where each text begins among these
     rows = tf.RaggedTensor.from_row_splits(logits, there, validate=False)
-    # A scan wants one step, even where no text has a word.
-    dense = tf.pad(rows.to_tensor(), [[0, 0], [0, 1], [0, 0]])
-    mask = tf.sequence_mask(rows.row_lengths(), tf.shape(dense)[1])
+    # A scan wants one row and one step, even where there is no text, or none with a word.
+    dense = tf.pad(rows.to_tensor(), [[0, 1], [0, 1], [0, 0]])
+    mask = tf.sequence_mask(tf.pad(rows.row_lengths(), [[0, 1]]), tf.shape(dense)[1])
     dense = tf.ensure_shape(dense, [None, None, logits.shape[-1]])
     tags = crf.decode(dense, mask)
     scores = tf.gather(crf.marginals(dense, mask), tags, batch_dims=2)

@@ -317,6 +317,8 @@ def test_saved_model(fitted, served):
     columns = dict(zip(task.raw_names, map(tf.constant, texts), strict=False))
     got = signatures["serving_default"](**columns)
     equal({n: v.numpy() for n, v in got.items()}, want, atol=1e-5)
+    none = signatures["serving_default"](**{n: x[:0] for n, x in columns.items()})
+    assert {x.shape[0] for x in none.values()} == {0}
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*texts, strict=True)]
     got = signatures["examples"](examples=tf.constant([*map(as_example, rows)]))
     equal({n: v.numpy() for n, v in got.items()}, want, atol=1e-5)
