@@ -29,7 +29,7 @@ def check_reranker(reranker):
 def are_texts(queries):
     """Whether queries are str; ValueError where some are and some are not."""
     are = {isinstance(query, str) for query in queries}
-    if len(are) > 1:
+    if len(are) > 1 or any(query is None for query in queries):
         raise ValueError(f"`queries` must be str, or vectors. Received: {shorten(queries)}")
     return are == {True}
 

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bert_tf2.messages import shorten
-from bert_tf2.scoring.arrays import checked_count
+from bert_tf2.scoring.arrays import checked_count, listed
 from bert_tf2.search import exact
 from bert_tf2.search.encoders import checked_encoder
 
@@ -51,7 +51,7 @@ def paraphrase_mining(
         >>> score, first, second = bert_tf2.paraphrase_mining(vec, texts)[0]
     """
     embeddings = checked_encoder(model, "model", ["encode"]).encode(
-        sentences,
+        listed(sentences, "sentences"),
         prompt_name,
         prompt,
         batch_size=batch_size,
@@ -218,7 +218,8 @@ def community_detection(
 
 
 def _check_threshold(value):
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not is_number or np.isnan(value):
         raise ValueError(f"`threshold` must be a number, a cosine. Received: {shorten(value)}")
 
 

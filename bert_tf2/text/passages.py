@@ -55,7 +55,8 @@ def _cut(tokenizer, text, room):
     while begin < len(starts):
         end = min(begin + room, len(starts))
         if end < len(starts):
-            places = np.arange(end, begin + max(room // 8, 1), -1)  # the latest first
+            least = min(max(room // 8, 1), room - 1)
+            places = np.arange(end, begin + least, -1)  # the latest first
             worth = np.array([_worth(text, starts, ends, words, place) for place in places])
             worth[(places <= begin + room // 2) & (worth < HEADING)] = -1
             end = int(places[int(np.argmax(worth))])

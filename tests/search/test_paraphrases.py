@@ -85,6 +85,7 @@ BAD = {
         "`embeddings` must be finite",
     ),
     "no threshold": (lambda v: paraphrases.find_duplicates(v, None), "`threshold` must be a num"),
+    "a threshold of none": (lambda v: paraphrases.find_duplicates(v, np.nan), "`threshold` must"),
     "a word": (lambda v: paraphrases.community_detection(v, "0.5"), "`threshold` must be a num"),
     "size": (lambda v: paraphrases.community_detection(v, 0.5, 0), "`min_community_size` must be"),
 }

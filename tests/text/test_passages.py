@@ -42,6 +42,15 @@ def test_passages_hold_all_of_a_text(name):
         assert text[start:end].endswith(ENDS.get(name, ""))
 
 
+@pytest.mark.parametrize("room", [1, 2, 3])
+def test_passages_of_few_tokens(room):
+    (found,) = passages(TOKENIZER, [WORDS], room)
+    assert [WORDS[start:end].count(" ") + 1 for start, end in found[:-1]] == [room] * (
+        len(found) - 1
+    )
+    assert " ".join(WORDS[start:end] for start, end in found) == WORDS
+
+
 def test_a_heading_stands_before_its_text():
     text = "stone rain tea late letter\n\n# tea\n\nrain stone kettle hums late rain stone\n"
     (first, second), *_ = passages(TOKENIZER, [text], 9)[0]
