@@ -164,7 +164,8 @@ class Index:
             found = vectors.unit_length(found)
         with np.errstate(over="ignore"):  # which is refused next
             kept = found.astype(self.dtype)
-        return kept if np.isfinite(kept).all() else vectors.checked(kept, f"vectors in {self.dtype}")
+        what = f"vectors in {self.dtype}"
+        return kept if np.isfinite(kept).all() else vectors.checked(kept, what)
 
     def approximate(self, expansion_search=approximate.LOOKED_AT, **how):
         """Builds a graph of all vectors, by which searches then look at few of them.
