@@ -6,11 +6,14 @@ from pathlib import Path
 
 import keras
 
+from bert_tf2.messages import shorten
 from bert_tf2.modeling.adapters import array_of
 from bert_tf2.weights import adapter_files
 from bert_tf2.weights.report import CheckpointError, fold
 
 LOGGER = logging.getLogger("bert_tf2")
+# Settings that are found on data after training, and how each is set: a task has one for all.
+TUNED = {"thresholds": "set_thresholds", "null_score_diff_threshold": "set_asking"}
 MEANING = ("problem_type", "objective", "pooling")  # settings: what a head answers, of what
 
 
@@ -81,6 +84,12 @@ def _load(task, folder, name, any_base, any_labels=False):
         task.delete_adapter(name)
         task.set_adapter(before)
         raise
+    theirs, ours = stored.meaning or {}, _tuned(task)
+    for setting in [n for n in ours if theirs.get(n) is not None and theirs[n] != ours[n]]:
+        LOGGER.warning(
+            "%s was used with %s=%s, and this task has %s: `%s` sets it",
+            *(folder, setting, shorten(theirs[setting]), shorten(ours[setting]), TUNED[setting]),
+        )
     return task
 
 
@@ -101,7 +110,7 @@ def stored_adapter(task, name, base_name=None):
         {n: array_of(v) for n, v in heads.items()},
         _fingerprint(task),
         base_name,
-        _meaning(task) if heads else None,
+        _meaning(task) | _tuned(task) if heads else None,
     )
 
 
@@ -153,6 +162,10 @@ def _meaning(task):
     if task.problem_types:  # else it reads a head of any
         said["problem_type"] = getattr(task, "problem_type", None)
     return json.loads(json.dumps(said))
+
+
+def _tuned(task):
+    return {name: getattr(task, name) for name in TUNED if name in task.settings}
 
 
 def _check_meaning(task, stored, folder, more):

@@ -319,6 +319,19 @@ def test_top_layers_have_no_meaning_beside_it(tmp_path, name, layers):
     assert not task.adapters
 
 
+@pytest.mark.full
+def test_what_was_tuned_is_said(tmp_path, caplog):
+    """Thresholds are the task's, and in no file of an adapter but as a note."""
+    how = {"labels": ["neg", "pos"], "problem_type": "multi_label_classification"}
+    adapted("lora", made(**how, thresholds=[0.25, 0.5])).save_adapter(tmp_path / "a")
+    task = made(**how).load_adapter(tmp_path / "a")
+    assert "used with thresholds=[0.25, 0.5], and this task has None: `set_thr" in caplog.text
+    caplog.clear()
+    task.set_thresholds([0.25, 0.5])
+    task.load_adapter(tmp_path / "a", "again")
+    assert "thresholds" not in caplog.text
+
+
 @pytest.mark.parametrize("kind", by_default(["lora", "houlsby"], ["lora"]))
 def test_a_head_that_means_something_else_is_refused_by_name(kind, tmp_path):
     """Other labels, in another order, too, another task or pooling: heads of equal sizes; without
