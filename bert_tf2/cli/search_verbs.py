@@ -230,8 +230,14 @@ def _queries(flags):
     given = list(flags.arguments)
     if flags.input_file:
         from bert_tf2.data import tables
+        from bert_tf2.data.examples import SUFFIXES
         from bert_tf2.data.text_files import TextFile
 
+        if Path(flags.input_file).suffix.lower() in SUFFIXES:
+            raise ValueError(
+                f"{flags.input_file} must be lines of text, a question each, as .txt. Received: a "
+                "table, whose lines are no questions"
+            )
         task_files.check_input(flags.input_file)
         lines = tables.lines(TextFile(flags.input_file, flags.encoding))
         given += [line for _, line in lines if line.strip()]

@@ -37,7 +37,7 @@ def read_documents(
     Args:
         paths: files, of which a CSV, TSV or JSON Lines file has a document a row, and any other is
             one; and folders, in which all files are read that end in .txt, .md, .markdown or .rst,
-            in the order of their names, but for what is hidden.
+            in the order of their names, but for what is hidden. What is there twice is read once.
         text: column or key of the text, in tables.
         name: column or key of the name; default: file and line.
         header, delimiter, encoding: as of `data.examples.read_examples`; JSON Lines have no
@@ -51,11 +51,14 @@ def read_documents(
         ValueError: no documents, or files that are not as they should be.
         OSError: a file cannot be read.
     """
-    names, texts, blank, read = [], [], 0, []
+    names, texts, blank, read, known = [], [], 0, [], set()
     paths = [*map(Path, paths)]
     is_for_tables = any(path.suffix.lower() in (".csv", ".tsv") for path in paths)
     for path in paths:
         first = len(texts)
+        if os.path.abspath(path) in known:
+            continue
+        known.add(os.path.abspath(path))
         if path.suffix.lower() in examples.SUFFIXES and not path.is_dir():
             columns = [text] if name is None else [text, name]
             left_out = is_for_tables and path.suffix.lower() == ".jsonl"
@@ -69,8 +72,9 @@ def read_documents(
                 names.append(_row_name(path, line, name, row))
             read.append((path, len(texts) - first))
             continue
-        for file in _inside(path) if path.is_dir() else [path]:
-            if path.is_dir() and _is_blank(file):
+        inside = path.is_dir()
+        for file in _inside(path, known) if inside else [path]:
+            if inside and _is_blank(file):
                 blank += 1
                 read.append((file, 0))
                 continue
@@ -111,10 +115,17 @@ def _is_blank(file):
     return not file.read_bytes().strip(BLANK)
 
 
-def _inside(folder):
-    """The text files of a folder and of those in it, in the order of their names."""
+def _inside(folder, known):
+    """The text files of a folder and of those in it, in the order of their names.
+
+    Args:
+        known: set of absolute paths that are left out; what is given joins them.
+    """
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(place, name)
+            path = os.path.abspath(os.path.join(place, name))
+            if name[0] == "." or Path(name).suffix.lower() not in SUFFIXES or path in known:
+                continue
+            known.add(path)
+            yield Path(place, name)

@@ -133,6 +133,7 @@ WRONG = {
     "column": (["index", "--append", "--text_column=x", "{n}/rows.csv"], 1, "a column 'x'"),
     "no table": (["index", "--append", "--name_column=x", "{n}"], 2, "is not for whole texts"),
     "no question": (["search"], 2, "give questions"),
+    "a table": (["search", "--input_file={n}/rows.csv"], 1, "lines of text, a question each"),
     "blank": (["search", " "], 2, "give questions"),
     "another model": (["search", "--preset={other}", "tea"], 1, "by another model"),
     "output": (["search", "--output_file=a.txt", "tea"], 1, "ends in .csv, .tsv"),

@@ -21,7 +21,8 @@ def folder(tmp_path):
 
 
 def test_their_names_and_texts(folder):
-    found = read_documents([folder, folder / "rows.tsv"])
+    rows = folder / "rows.tsv"
+    found = read_documents([folder, rows, folder / "a.md", folder / "none" / ".." / "rows.tsv"])
     names = ["a.md", "b.txt", "rows.tsv:2", "rows.tsv:3"]
     assert found.names == [str(folder / name) for name in names]
     assert found.texts == ["# tea", "rain\n", "stone", "late"]
