@@ -4,8 +4,7 @@ import logging
 
 import numpy as np
 
-from bert_tf2.files import read_json
-from bert_tf2.serving.card import CARD
+from bert_tf2.cli.exported import card_of
 
 LOGGER = logging.getLogger("bert_tf2")
 SIDES = ({"text"}, {"text", "text_pair"})  # columns whose texts are packed as they are
@@ -21,7 +20,7 @@ def teller(loaded, folder):
         loaded: a SavedModel. folder: where it is, with its card. Of one without a card, or that
             reads long texts in windows, nothing is said.
     """
-    card = read_json(folder / CARD) if (folder / CARD).is_file() else {}
+    card = card_of(folder)
     longest, tokenize = card.get("max_length"), loaded.signatures.get("tokenize")
     windows = (card.get("settings") or {}).get("doc_stride") is not None
     said = not isinstance(longest, int) or tokenize is None or windows

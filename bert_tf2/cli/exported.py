@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bert_tf2.cli.flags import UsageError
+from bert_tf2.files import read_json
 from bert_tf2.messages import assertion
 
 ADAPTER = "adapter"  # the input in which rows choose theirs
@@ -121,6 +122,13 @@ def asking(loaded, column, fixed, each, tell):
             yield {name: value.numpy() for name, value in found.items()}
 
     return answer
+
+
+def card_of(folder):
+    """What the card beside a SavedModel's graph says of it; {} without one."""
+    from bert_tf2.serving.card import CARD
+
+    return read_json(folder / CARD) if (folder / CARD).is_file() else {}
 
 
 def lines_of(folder, name):

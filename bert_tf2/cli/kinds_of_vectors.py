@@ -39,8 +39,7 @@ class Vectors(Kind):
         ]
         if not others:
             raise ValueError("Single texts have no figures: give pairs, or triplets, to score")
-        # A SavedModel does not say its similarity.
-        name = getattr(model.task or model.reader, "similarity_fn_name", "cosine")
+        name = getattr(model.task or model.reader, "similarity_fn_name", model.similarity)
         alike = [vectors.similarity_pairwise(first, side, name) for side in others]
         if rows.labels is None and not others[1:]:  # the others' second texts are the wrong ones
             alike += [_nearest_other(first, others[0], rows.columns["text_pair"], name)]
@@ -119,6 +118,11 @@ class TokenVectors(_OfTask):
 def _nearest_other(first, second, texts, name):
     """Of each row how alike its first text is to the nearest second text of another row."""
     texts, nearest = np.array(texts), []
+    if len({*texts.tolist()}) < 2:
+        raise ValueError(
+            "Pairs without labels are scored by how near the second texts of others are: give "
+            "two or more that differ"
+        )
     for start in range(0, len(first), AT_ONCE):
         rows = slice(start, start + AT_ONCE)
         alike = vectors.similarity(first[rows], second, name)

@@ -34,6 +34,7 @@ class Opened(NamedTuple):
         columns: the names of the columns that it takes.
         classes: the names of a classifier's classes or of a regressor's numbers, or None.
         candidates: what one of labels that are named when it is asked chooses from, or None.
+        similarity: of vectors, the name of what compares them, where there is no task to say it.
         n_best_size: of questions, the answers that official files and scores are of.
         strict: of tags, their scheme, if what it does not allow is no entity; else None.
         thresholds: of several labels, a number or one a class.
@@ -56,6 +57,7 @@ class Opened(NamedTuple):
     candidates: list[str] | None = None
     n_best_size: int = 20
     strict: str | None = None
+    similarity: str = "cosine"
 
     def read(self, flags, path, labelled=True):
         """The rows of a file, as this model's task reads them; says how many there are."""
@@ -258,9 +260,11 @@ def saved_model(folder, flags):
     candidates = flags["candidate_labels"].value if "candidate_labels" in flags else None
     if (beside / "candidate_labels.txt").is_file():
         candidates = exported.lines_of(beside, "candidate_labels.txt")
+    said = exported.card_of(folder).get("settings") or {}
     return Opened(
         *(str(folder), row, answer, names, classes, thresholds, None, tells, words),
         candidates=candidates,
+        similarity=said.get("similarity_fn_name", "cosine"),
     )
 
 

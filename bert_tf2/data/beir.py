@@ -55,7 +55,7 @@ def read_beir(folder, split="test"):
 
     Raises:
         ValueError: with file and line: a key or a column that is not there, an id or a text that is
-            no string, an id or a pair that is there twice, a score that is no int from 0, or a
+            no string, an id or a pair that is there twice, a score that is no int, or a
             query that is not in the file of queries; or no query that something answers.
         OSError: a file cannot be read.
     """
@@ -101,11 +101,11 @@ def _relevant(path, queries):
             raise ValueError(
                 f"{where}: expected the id of a query in {QUERIES}. Received: {query[:80]!r}"
             )
-        if not score.isdecimal():
-            raise ValueError(f"{where}: expected an int from 0 as score. Received: {score[:80]!r}")
+        if not score.removeprefix("-").isdecimal():
+            raise ValueError(f"{where}: expected an int as score. Received: {score[:80]!r}")
         if text in (grades := found.setdefault(query, {})):
             raise ValueError(
                 f"{where}: expected a pair once. Received: {query!r} and {text!r} again"
             )
-        grades[text] = int(score)
+        grades[text] = max(int(score), 0)  # TREC has -1 and -2 of what is no answer, too
     return found

@@ -41,8 +41,8 @@ def test_three_files(folder, tmp_path):
 
 
 def test_what_the_corpus_lacks_is_said(folder, caplog):
-    found = read_beir(folder(qrels=QRELS + "q2\tz\t1\n"))
-    assert found.relevant["q2"] == {"c": 1, "z": 1}
+    found = read_beir(folder(qrels=QRELS + "q2\tz\t1\nq2\ta\t-1\n"))
+    assert found.relevant["q2"] == {"c": 1, "z": 1, "a": 0}
     assert "1 of the relevant texts are not in the corpus" in caplog.text
 
 
@@ -52,7 +52,7 @@ BAD = {
     "title": ({"corpus": [{"_id": "a", "title": 7, "text": "a"}]}, "a string in 'title'"),
     "twice": ({"queries": QUERIES[:1] * 2}, "queries.jsonl, line 2: .* of its own. Received: 'q2'"),
     "query": ({"qrels": QRELS + "q9\ta\t1\n"}, "test.tsv, line 6: .* in queries.jsonl.*'q9'"),
-    "score": ({"qrels": QRELS + "q2\ta\t-1\n"}, "line 6: expected an int from 0.*'-1'"),
+    "score": ({"qrels": QRELS + "q2\ta\t1.5\n"}, "line 6: expected an int as score.*'1.5'"),
     "pair": ({"qrels": QRELS + "q2\tc\t2\n"}, "line 6: expected a pair once"),
     "columns": ({"qrels": QRELS + "q2\tc\n"}, "line 6: expected 3 columns"),
     "header": ({"qrels": "q1\t0\ta\t1\n"}, "expected a column 'query-id'"),
