@@ -50,6 +50,18 @@ def checked_bool(name, value):
     return bool(value)
 
 
+def checked_int(name, value, least=1):
+    """A setting that is a whole number from `least`, as an int: 12.7 is not 12.
+
+    Raises:
+        ValueError: anything else, by the setting's name.
+    """
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise ValueError(f"`{name}` must be an int from {least}. Received: {shorten(value)}")
+    return int(value)
+
+
 def assertion(message):
     """What an assertion in a graph says, of TensorFlow's message: without where it stands."""
     lines = message.splitlines()

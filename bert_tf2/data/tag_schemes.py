@@ -21,7 +21,7 @@ def entity_tags(labels, scheme):
     Raises:
         ValueError: another scheme, or tags that are not of it.
     """
-    if scheme not in PREFIXES:
+    if scheme not in [*PREFIXES]:
         raise ValueError(f"`scheme` must be one of {[*PREFIXES]}. Received: {scheme!r}")
     names, letters = class_names(labels, fewest=1), PREFIXES[scheme]
     if "O" not in names:

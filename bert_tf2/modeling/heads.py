@@ -7,6 +7,8 @@ Sources: Devlin et al. 2018, sections 3.1 and 4.1; google-research/bert `run_cla
 `run_pretraining.py`, `get_masked_lm_output`.
 """
 
+import numbers
+
 import keras
 from keras import ops
 
@@ -48,7 +50,7 @@ def pool_first(encoder, inputs, drop_padding=False, dropout=0.0):
     if config.classifier_act is None:
         return outputs.get("pooled_output", x)
     if config.classifier_drops_first:
-        x = keras.layers.Dropout(dropout, name="first_dropout")(x)
+        x = _dropout(dropout, "first_dropout")(x)
     return _own_dense(x, encoder, "pre_classifier")
 
 
@@ -94,6 +96,12 @@ POOLINGS = {"first": pool_first, "mean": pool_mean}
 POOLINGS_OF_CHOICES = {"first": pool_choice, "mean": pool_mean}
 
 
+def _dropout(rate, name):
+    if isinstance(rate, bool) or not isinstance(rate, numbers.Real) or not 0 <= rate < 1:
+        raise ValueError(f"`dropout` must be a number from 0 to below 1. Received: {rate!r}")
+    return keras.layers.Dropout(rate, name=name)
+
+
 def pooling_of(name, known=None):
     """The function of a pooling, one of `POOLINGS`, or of those `known`.
 
@@ -101,7 +109,7 @@ def pooling_of(name, known=None):
         ValueError: another name.
     """
     known = known or POOLINGS
-    if name not in known:
+    if name not in [*known]:
         raise ValueError(f"`pooling` must be one of {list(known)}. Received: {name!r}")
     return known[name]
 
@@ -130,9 +138,7 @@ def classes(pooled, config, count, dropout, name="classifier"):
     Returns:
         symbolic (B, K), or (B, L, K).
     """
-    return _logits(
-        keras.layers.Dropout(dropout, name=f"{name}_dropout")(pooled), config, count, name
-    )
+    return _logits(_dropout(dropout, f"{name}_dropout")(pooled), config, count, name)
 
 
 def token_classes(states, config, count, dropout):

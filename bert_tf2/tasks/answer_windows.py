@@ -10,7 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from bert_tf2.data.labels import MARK
-from bert_tf2.messages import RowError, checked_bool
+from bert_tf2.messages import RowError, checked_bool, checked_int
 from bert_tf2.text import windows
 from bert_tf2.text.offsets import owners
 from bert_tf2.text.packing import pack, packed_lengths
@@ -34,14 +34,13 @@ class Asking(NamedTuple):
             ValueError: a number that is none, or a question that leaves no room for its context.
         """
         longest, separators = preprocessor.max_length, preprocessor.tokenizer.pair_separators
-        asked = self._replace(max_seq_len=self.max_seq_len or longest, **self._silence())
+        length = longest if self.max_seq_len is None else self.max_seq_len
+        asked = self._replace(max_seq_len=checked_int("max_seq_len", length), **self._silence())
         room = asked.max_seq_len - 2 - separators
         if asked.max_question_len is None:
             asked = asked._replace(max_question_len=max(1, min(64, room // 2)))
-        for name in set(self._fields) - {*self._silence()}:
-            value = getattr(asked, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be an int from 1. Received: {value!r}")
+        counts = [name for name in self._fields if name not in self._silence()]
+        asked = asked._replace(**{n: checked_int(n, getattr(asked, n)) for n in counts})
         if asked.max_seq_len > longest:
             raise ValueError(
                 f"`max_seq_len` must be at most {longest}, the preprocessor's `max_length`. "

@@ -77,7 +77,7 @@ class TextClassifier(Task):
         drop_padding=True,
         name=None,
     ):
-        if problem_type not in PROBLEMS:
+        if problem_type not in [*PROBLEMS]:
             raise ValueError(
                 f'`problem_type` must be one of {[*PROBLEMS]}; "regression" is a TextRegressor\'s. '
                 f"Received: {problem_type!r}"

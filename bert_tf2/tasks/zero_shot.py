@@ -206,10 +206,10 @@ def _labels(given):
     names = given.split(",") if isinstance(given, str) else cells(given, "candidate_labels")
     names = [name.decode() if isinstance(name, bytes) else name for name in names]
     names = [name.strip() if isinstance(name, str) else name for name in names]
-    wrong = [name for name in names if not isinstance(name, str) or not name]
+    wrong = [name for name in names if not isinstance(name, str) or len(name.splitlines()) != 1]
     if not names or wrong or len(set(names)) != len(names):
         raise ValueError(
-            "`candidate_labels` must be different str with something in them. Received: "
+            "`candidate_labels` must be different str of one line, with something in it. Received: "
             f"{shorten(given, 200)}"
         )
     return names

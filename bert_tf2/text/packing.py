@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf2 import weights
-from bert_tf2.messages import checked_bool
+from bert_tf2.messages import checked_bool, checked_int
 from bert_tf2.text.forms import named_texts, to_strings
 from bert_tf2.text.string_layers import TextLayer
 from bert_tf2.text.tokenizer import Tokenizer
@@ -125,23 +125,18 @@ class Preprocessor:
     """
 
     def __init__(self, tokenizer, max_length=512, pad_to_max_length=False, length_buckets=()):
-        if max_length < 3:
-            raise ValueError(
-                "`max_length` must be at least 3: [CLS], one token and [SEP]. "
-                f"Received: {max_length}"
-            )
+        self.max_length = checked_int("max_length", max_length, 3)  # [CLS], one token and [SEP]
         self.pad_to_max_length = checked_bool("pad_to_max_length", pad_to_max_length)
-        if pad_to_max_length and length_buckets:
+        buckets = length_buckets if np.iterable(length_buckets) else [length_buckets]
+        self.length_buckets = sorted({checked_int("length_buckets", x) for x in buckets})
+        if pad_to_max_length and self.length_buckets:
             raise ValueError(
                 "`length_buckets` must be left out with `pad_to_max_length=True`: all is padded to "
                 f"`max_length`. Received: {length_buckets}"
             )
         self.tokenizer = tokenizer
-        self.max_length = int(max_length)
-        self.length_buckets = sorted({int(length) for length in length_buckets})
-        if self.length_buckets and not 2 < self.length_buckets[0] <= self.length_buckets[-1] < (
-            max_length
-        ):
+        ends = self.length_buckets[:1] + self.length_buckets[-1:]
+        if not all(3 <= x < max_length for x in ends):
             raise ValueError(
                 f"`length_buckets` must lie between 3 and {max_length - 1}, below `max_length`. "
                 f"Received: {length_buckets}"
@@ -252,7 +247,7 @@ class Preprocessor:
         """
         checkpoint = weights.open_checkpoint(weights.resolve(preset))
         said = checkpoint.tokenizer.settings.get("max_length", checkpoint.config.max_length)
-        length = max_length or min(said, checkpoint.config.max_length)
+        length = min(said, checkpoint.config.max_length) if max_length is None else max_length
         return cls(Tokenizer.from_checkpoint(checkpoint), length, **kwargs)
 
     def get_config(self):

@@ -7,7 +7,7 @@ from typing import ClassVar
 import keras
 import tensorflow as tf
 
-from bert_tf2.messages import checked_bool
+from bert_tf2.messages import checked_bool, checked_int
 from bert_tf2.text import offsets
 from bert_tf2.text.normalize import (
     NEW_PUNCTUATION,
@@ -72,14 +72,14 @@ class WordPieceTokenizer(Tokenizer):
         tokenize_chinese_chars=True,
         **common,
     ):
-        if not 1 <= max_word_chars <= 999:  # the repeat count of a regular expression ends at 1000
+        self.max_word_chars = checked_int("max_word_chars", max_word_chars)
+        if max_word_chars > 999:  # the repeat count of a regular expression ends at 1000
             raise ValueError(f"`max_word_chars` must be in [1, 999]. Received: {max_word_chars}")
         self.lowercase = checked_bool("lowercase", lowercase)
         if strip_accents is not None:
             strip_accents = checked_bool("strip_accents", strip_accents)
         self.strip_accents = strip_accents
         self.tokenize_chinese_chars = checked_bool("tokenize_chinese_chars", tokenize_chinese_chars)
-        self.max_word_chars = int(max_word_chars)
         # Any special pieces may be missing here: `build` says which are needed.
         assets = None if vocabulary is None else [Vocabulary.read(vocabulary, ()).content]
         super().__init__(assets, **common)

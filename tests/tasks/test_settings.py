@@ -132,6 +132,24 @@ def test_a_switch_is_not_taken_by_its_truth(made, names):
                 made(**{name: value})
 
 
+@pytest.mark.parametrize(
+    ("made", "name", "values"),
+    [
+        (SWITCHES[3][0], "max_length", ("8", 8.5, None, True, 2)),
+        (SWITCHES[3][0], "length_buckets", ("4,8", [4.5])),
+        (SWITCHES[0][0], "max_word_chars", ("9", 9.5, None)),
+        (functools.partial(MAKERS["tags"]), "dropout", ("0.1", 1.0, -0.1, True)),
+        (functools.partial(MAKERS["classes"]), "dropout", ("0.1", 1.5)),
+        (functools.partial(MAKERS["classes"]), "pooling", (["mean"],)),
+        (functools.partial(MAKERS["classes"]), "problem_type", (["regression"],)),
+    ],
+)
+def test_a_number_or_a_name_that_is_none(made, name, values):
+    for value in values:
+        with pytest.raises(ValueError, match=f"^`{name}` must be .*Received: "):
+            made(**{name: value})
+
+
 def test_kinds_of_entities_by_their_number():
     base = make("tags")
     task = bert_tf2.TokenClassifier(base.encoder, base.preprocessor, 2, scheme="IOB2")
