@@ -7,6 +7,7 @@ import numpy as np
 
 from bert_tf2.messages import shorten
 from bert_tf2.scoring.arrays import listed
+from bert_tf2.text.forms import cells, column_names
 
 # === Pairs ========================================================================================
 
@@ -14,9 +15,9 @@ from bert_tf2.scoring.arrays import listed
 def read_pairs(dataset):
     """Pairs in any form -> names of the two columns, and both as lists of str."""
     names = ("anchor", "positive")
-    if hasattr(dataset, "keys"):
-        names = tuple(dataset.keys())[:2]
-        sides = [listed(dataset[name], "dataset") for name in names]
+    if (known := column_names(dataset)) is not None:
+        names = tuple(known)[:2]
+        sides = [cells(dataset[name], "dataset") for name in names]
     elif isinstance(dataset, tuple) and len(dataset) == 2:
         sides = [listed(side, "dataset") for side in dataset]
     else:

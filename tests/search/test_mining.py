@@ -2,6 +2,7 @@
 
 import logging
 
+import forms
 import numpy as np
 import peers
 import pytest
@@ -97,6 +98,13 @@ def test_forms_of_what_is_found():
     lists = mined({}, output_format="labeled-list")
     assert lists["labels"][0] == [1, 0, 0, 0]
     assert lists["positive"][0] == [POSITIVES[0], *triplets["negative"][:3]]
+
+
+def test_tables_of_pairs():
+    table = forms.Frame(q=ANCHORS, a=POSITIVES, more=ANCHORS)
+    got = search.mine_hard_negatives(table, MODEL, CORPUS)
+    assert list(got) == ["q", "a", "negative"]
+    assert [*got.values()] == [*mined({}).values()]
 
 
 def test_a_random_choice_is_of_those_that_may_be():
