@@ -174,7 +174,7 @@ def save(index, folder=None):
             with files.new_file(folder / told["graph_file"], durable=True) as draft:
                 index.graph.save(str(draft))
         files.write_json(folder / NAME, told, ensure_ascii=False)
-        _remove_others(folder, told, f"words-{_key(every)}")
+        _remove_others(folder, told, _words_name(every))
     index.rows.parts, index.kept = every, [part.name for part in every]
     index.folder, index.graph_file = folder, told["graph_file"]
     return folder
@@ -227,10 +227,14 @@ def _told(index, every, new):
     return own | {name: getattr(index, name) for name in names}
 
 
-def _key(every):
+def _key(every, rule=""):
     """What is in the names of files that are of just these parts, in their order."""
     names = [part.name for part in every]
-    return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{names!r}{rule}".encode()).hexdigest()[:16]
+
+
+def _words_name(every):
+    return f"words-{_key(every, fusion.RULE)}"
 
 
 def _remove_others(folder, told, words):
@@ -255,9 +259,7 @@ def words_of(index):
         ImportError, ValueError: as `WordIndex`.
     """
     names = [part.name for part in index.rows.parts]
-    place = (
-        index.folder and names == index.kept and index.folder / f"words-{_key(index.rows.parts)}"
-    )
+    place = index.folder and names == index.kept and index.folder / _words_name(index.rows.parts)
     if place and place.is_dir():
         try:
             return fusion.WordIndex.opened(place, len(index))

@@ -3,13 +3,18 @@
 Needs the package `bm25s` for words alone.
 """
 
+import functools
 import re
+import unicodedata
 
 import numpy as np
 
 from bert_tf2 import files
 from bert_tf2.messages import shorten
 
+# Signs of Chinese and Hiragana, each a word, as between these there are no spaces.
+SIGNS = "\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+RULE = "2"  # by which texts are parted into words: what is kept is of it
 K = 60  # of Cormack, Clarke & Büttcher 2009, who introduced the fusion
 
 
@@ -43,9 +48,19 @@ def reciprocal_rank_fusion(rankings, top_k=None, k=K):
     return ids[order], scores[order].astype("float32")
 
 
+@functools.cache
+def word_pattern():
+    """What a word is: letters, digits and their marks in a row, or one of `SIGNS`."""
+    every = map(chr, range(0x300, 0x20000))
+    marks = "".join(mark for mark in every if unicodedata.category(mark)[0] == "M")
+    return re.compile(rf"[{SIGNS}]|[^\W{SIGNS}](?:[^\W{SIGNS}]+|[{marks}]+)*")
+
+
 def words(text):
-    """A text's words for BM25: letters and digits in a row, in one case. -> list of str"""
-    return re.findall(r"\w+", text.casefold())
+    """A text's words for BM25, see `word_pattern`, in one case and one form. -> list of str"""
+    if text.isascii():  # which has no marks
+        return re.findall(r"\w+", text.lower())
+    return word_pattern().findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 class WordIndex:

@@ -2,10 +2,11 @@
 
 import re
 
-from bert_tf2.search.fusion import words
+from bert_tf2.search.fusion import SIGNS, word_pattern, words
 
 BEGINS = re.compile(r"(?:^|(?<=[.!?])\s+|\n+)(?=\S)")  # of sentences and lines
 COMMON = 3  # letters of words that tell little: "the", "is"
+SIGN = re.compile(f"[{SIGNS}]")
 STEM = 4  # letters that two words share which stand for each other: "killed", "kill"
 
 
@@ -35,9 +36,9 @@ def excerpt(text, query, width=240):
 def marked(text, query, mark):
     """A text with a query's words put through `mark`, a function of str."""
     asked = _stems(query)
-    return re.sub(r"\w+", lambda m: mark(m[0]) if _stems(m[0]) & asked else m[0], text)
+    return word_pattern().sub(lambda m: mark(m[0]) if _stems(m[0]) & asked else m[0], text)
 
 
 def _stems(text):
-    """How words that tell something begin. -> set of str"""
-    return {word[:STEM] for word in words(text) if len(word) > COMMON}
+    """How words that tell something begin; a sign tells by itself. -> set of str"""
+    return {w[:STEM] for w in words(text) if len(w) > COMMON or SIGN.match(w)}

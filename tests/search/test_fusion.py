@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from closeness import FORMULA
 
-from bert_tf2.search import fusion
+from bert_tf2.search import fusion, snippets
 
 TEXTS = ["The kettle hums, the kettle boils.", "Rain on stone.", "", "Tea & rain; tea?", "kettle"]
 
@@ -33,6 +33,17 @@ def test_words_are_ranked_by_the_formula(query):
     order = np.argsort(-want, kind="stable")[: min(3, np.count_nonzero(want))]
     assert rows.tolist() == order.tolist()
     np.testing.assert_allclose(scores, want[order], atol=4 * FORMULA)
+
+
+def test_words_of_every_script():
+    """With their marks, in one form; signs of Chinese and Hiragana stand alone."""
+    assert fusion.words("Café_2 CAFE\u0301_2, ＴＥＡ") == ["café_2", "café_2", "tea"]
+    assert fusion.words("हिन्दी में चाय") == ["हिन्दी", "में", "चाय"]
+    assert fusion.words("我爱北京 お茶をください 차 한잔") == [
+        *"我爱北京お茶をください",
+        *("차", "한잔"),
+    ]
+    assert snippets.marked("我爱北京", "北京", "<{}>".format) == "我爱<北><京>"
 
 
 def test_ranks_are_fused():
