@@ -14,6 +14,7 @@ from bert_tf2.messages import shorten
 
 # Signs of Chinese and Hiragana, each a word, as between these there are no spaces.
 SIGNS = "\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+SIGN = re.compile(f"[{SIGNS}]")
 RULE = "2"  # by which texts are parted into words: what is kept is of it
 K = 60  # of Cormack, Clarke & Büttcher 2009, who introduced the fusion
 
@@ -49,18 +50,26 @@ def reciprocal_rank_fusion(rankings, top_k=None, k=K):
 
 
 @functools.cache
+def _marks():
+    """What stands on letters, as vowels of Hindi do. -> set of str"""
+    every = map(chr, range(0x300, 0x20000))
+    return {mark for mark in every if unicodedata.category(mark)[0] == "M"}
+
+
+@functools.cache
 def word_pattern():
     """What a word is: letters, digits and their marks in a row, or one of `SIGNS`."""
-    every = map(chr, range(0x300, 0x20000))
-    marks = "".join(mark for mark in every if unicodedata.category(mark)[0] == "M")
+    marks = "".join(sorted(_marks()))
     return re.compile(rf"[{SIGNS}]|[^\W{SIGNS}](?:[^\W{SIGNS}]+|[{marks}]+)*")
 
 
 def words(text):
     """A text's words for BM25, see `word_pattern`, in one case and one form. -> list of str"""
-    if text.isascii():  # which has no marks
-        return re.findall(r"\w+", text.lower())
-    return word_pattern().findall(unicodedata.normalize("NFKC", text).casefold())
+    text = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    text = text.casefold()
+    if text.isascii() or (not SIGN.search(text) and _marks().isdisjoint(text)):
+        return re.findall(r"\w+", text)  # the same in a fifth of the time
+    return word_pattern().findall(text)
 
 
 class WordIndex:

@@ -2,11 +2,10 @@
 
 import re
 
-from bert_tf2.search.fusion import SIGNS, word_pattern, words
+from bert_tf2.search.fusion import SIGN, word_pattern, words
 
 BEGINS = re.compile(r"(?:^|(?<=[.!?])\s+|\n+)(?=\S)")  # of sentences and lines
 COMMON = 3  # letters of words that tell little: "the", "is"
-SIGN = re.compile(f"[{SIGNS}]")
 STEM = 4  # letters that two words share which stand for each other: "killed", "kill"
 
 
