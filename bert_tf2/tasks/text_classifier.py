@@ -37,7 +37,8 @@ class TextClassifier(Task):
             label is answered by itself, by a sigmoid; y is then a list of labels for each text, or
             0 and 1 a class (n, C). `from_preset` takes it from a checkpoint that says it.
         thresholds: of several labels, the probabilities from which on one is given: a number, a
-            list of C, or a dict by name; default 0.5. `tune_thresholds` finds the best.
+            list of C, or a dict by name; default 0.5. `tune_thresholds` finds the best. What `fit`
+            and `evaluate` count is at 0.5; `bert_tf2.scoring.classification` scores others.
         doc_stride: read a text longer than the preprocessor's `max_length` in windows, each so many
             tokens after the last, and answer it by the mean of their logits. In `fit` and
             `evaluate` each of its n windows has its label and counts 1/n, and weights are shares of

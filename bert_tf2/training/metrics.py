@@ -2,6 +2,8 @@
 
 import keras
 
+ROUNDING = 1e-13  # of sums in float64, as a share of them
+
 
 @keras.saving.register_keras_serializable("bert_tf2")
 class Perplexity(keras.metrics.SparseCategoricalCrossentropy):
@@ -40,7 +42,7 @@ class MicroF1(keras.metrics.Metric):
 
 @keras.saving.register_keras_serializable("bert_tf2")
 class Pearson(keras.metrics.Metric):
-    """Pearson's correlation over all rows of a pass, the mean over outputs.
+    """Pearson's correlation over all rows of a pass, the mean over outputs; 0 of equal numbers.
 
     Keras's own correlates along the outputs of each row.
     """
@@ -64,8 +66,11 @@ class Pearson(keras.metrics.Metric):
         if self.sums is None:
             return 0.0
         n, x, y, xx, yy, xy = keras.ops.unstack(self.sums.value, axis=0)
-        spread = keras.ops.sqrt((n * xx - x * x) * (n * yy - y * y))
-        return keras.ops.mean(keras.ops.divide_no_nan(n * xy - x * y, spread))
+        spreads = [n * squares - s * s for squares, s in ((xx, x), (yy, y))]
+        # What is left of equal numbers is rounding, of either sign: their correlation is 0.
+        equal = (spreads[0] <= ROUNDING * n * xx) | (spreads[1] <= ROUNDING * n * yy)
+        spread = keras.ops.where(equal, 0.0, keras.ops.abs(spreads[0] * spreads[1]))
+        return keras.ops.mean(keras.ops.divide_no_nan(n * xy - x * y, keras.ops.sqrt(spread)))
 
 
 @keras.saving.register_keras_serializable("bert_tf2")

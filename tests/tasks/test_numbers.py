@@ -8,6 +8,7 @@ from closeness import BACKWARD
 
 import bert_tf2
 from bert_tf2.data import numbers
+from bert_tf2.training.metrics import Pearson
 
 TEXTS = ["The kettle hums.", "rain", "stone, rain & tea", "tea"]
 Y = [1.0, 2.5, 0.0, -3.0]
@@ -74,6 +75,17 @@ def test_huggingface_says_regression_and_keeps_one_output(task, tmp_path):
     np.testing.assert_array_equal(again.predict_scores(TEXTS), task.predict_scores(TEXTS))
     with pytest.raises(ValueError, match="Open it as a TextRegressor"):
         bert_tf2.TextClassifier.from_preset(tmp_path / "hf")
+
+
+@pytest.mark.parametrize("value", [0.1, 2.3])
+def test_equal_numbers_have_no_correlation(value):
+    """Whatever rounding leaves of their spread, over however many batches."""
+    metric, equal = Pearson(), np.full((3333, 1), value, np.float32)
+    for given in (equal, np.arange(3333, dtype="float32")[:, None]):
+        metric.reset_state()
+        for _ in range(3):
+            metric.update_state(equal, given)
+        assert float(metric.result()) == 0
 
 
 def test_class_weight_means_nothing(task):
