@@ -46,7 +46,7 @@ def information_retrieval(ranked, relevant, at=AT):
             that is no int from 1.
     """
     same_length(relevant, ranked, "queries")
-    longest = max(_checked_at(at))
+    longest = max(checked_at(at))
     grades = [checked_relevant(query, ids) for query, ids in enumerate(relevant)]
     gains = np.zeros((len(ranked), longest))  # (Q, K)
     for query, (ids, known) in enumerate(zip(ranked, grades, strict=True)):
@@ -66,8 +66,8 @@ def information_retrieval(ranked, relevant, at=AT):
     return {f"{name}@{k}": float(np.mean(of[name](k))) for name, ks in at.items() for k in ks}
 
 
-def _checked_at(at):
-    """All ks; ValueError for a figure or a k that is none."""
+def checked_at(at):
+    """All ks of figures, see `AT`; ValueError for a figure or a k that is none."""
     ks = [k for name in at for k in at[name]]
     good = all(isinstance(k, int | np.integer) and k >= 1 for k in ks)
     if not ks or not good or {*at} - {*AT}:
@@ -153,7 +153,7 @@ def reranking(gold, scores, at_k=10):
             1, or no query that counts.
     """
     same_length(gold, scores, "queries")
-    _checked_at({"mrr": (at_k,)})
+    checked_at({"mrr": (at_k,)})
     rows = []
     for query, values in zip(gold, scores, strict=True):
         query, values = table(query, "gold", "0 or 1"), table(values, "scores")

@@ -2,6 +2,8 @@
 
 import itertools
 import logging
+from collections.abc import Mapping
+from numbers import Real
 
 import numpy as np
 
@@ -58,6 +60,27 @@ def nearest(ways, queries, corpus, count, name):
         alike = ways.similarity(some, corpus, name)
         found.append(np.argsort(-alike, axis=1, kind="stable")[:, :count])
     return np.concatenate(found)
+
+
+def check_dicts(given):
+    """Raises a TypeError unless each of {name: value} is a dict by ids."""
+    for name, value in given.items():
+        if not isinstance(value, Mapping):
+            raise TypeError(
+                f"`{name}` must be a dict by ids, as of `read_beir`. Received: {shorten(value)} "
+                f"({type(value).__name__})"
+            )
+
+
+def margins(given, encoder):
+    """A margin, or a dict of them by the names of similarities -> dict of floats by all names."""
+    known = measures(encoder)
+    of = dict(given) if isinstance(given, Mapping) else dict.fromkeys(known.SIMILARITIES, given)
+    for name, value in of.items():
+        known.checked_similarity(name)
+        if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(value):
+            raise ValueError(f"`margin` must be a number. Received: {shorten(value)}")
+    return {name: float(value) for name, value in of.items()}
 
 
 def checked(how):

@@ -84,20 +84,21 @@ def triplet(encoder, anchors, positives, negatives, margin=0.0, similarity_fn_na
 
     Args:
         anchors, positives, negatives: lists of n str.
-        margin: by how much nearer.
+        margin: by how much nearer; or a dict of that by the name of a similarity, 0 for others.
 
     Returns:
         dict of floats in 0 … 1: "cosine_accuracy" and so on.
 
     Raises:
-        ValueError: lists of other lengths, or an unknown similarity.
+        ValueError: lists of other lengths, an unknown similarity, or a margin that is no number.
     """
+    margins = compared.margins(margin, encoder)
     texts = {"anchors": anchors, "positives": positives, "negatives": negatives}
     anchor, *others = compared.columns(encoder, texts, anchors, how)
     measure = compared.measures(encoder).similarity_pairwise
     return {
         f"{name}_accuracy": pairs.triplets(
-            *(measure(anchor, other, name) for other in others), margin
+            *(measure(anchor, other, name) for other in others), margins.get(name, 0.0)
         )
         for name in _names(encoder, similarity_fn_names)
     }
@@ -170,6 +171,7 @@ def reranking(model, samples, at_k=10, **how):
     Raises:
         ValueError: no sample that counts, or one without these keys.
     """
+    samples = listed(samples, "samples")
     for sample in samples:
         if not isinstance(sample, dict) or {"query", "positive", "negative"} - {*sample}:
             raise ValueError(
@@ -228,8 +230,11 @@ def paraphrase_mining(
             "Paraphrases are mined by one vector a text: give a SentenceEncoder. Received: a "
             f"{type(encoder).__name__}"
         )
-    ids = list(sentences_map)
+    compared.check_dicts({"sentences_map": sentences_map})
+    ids, duplicates_list = list(sentences_map), listed(duplicates_list, "duplicates_list")
     places = {name: place for place, name in enumerate(ids)}
+    if strange := [pair for pair in duplicates_list if isinstance(pair, str) or len(pair) != 2]:
+        raise ValueError(f"`duplicates_list` must be pairs of ids. Received: {shorten(strange[0])}")
     known = [pair for pair in duplicates_list if {*pair} <= places.keys()]
     gold = {tuple(sorted((places[a], places[b]))) for a, b in known if a != b}
     if add_transitive_closure:
@@ -262,4 +267,5 @@ def _answered(relevant):
 
 def _names(encoder, names):
     known = compared.measures(encoder).checked_similarity
-    return [known(name) for name in names or [encoder.similarity_fn_name]]
+    names = [names] if isinstance(names, str) else names or [encoder.similarity_fn_name]
+    return [known(name) for name in names]

@@ -90,6 +90,8 @@ def test_triplet():
         rows = zip(FIRST, SECOND, THIRD, strict=True)
         want = [alike(a, p, name) > alike(a, n, name) + 0.1 for a, p, n in rows]
         assert got[f"{name}_accuracy"] == np.mean(want)
+    kept = {"cosine_accuracy": got["cosine_accuracy"]}
+    assert evaluators.triplet(Table(), FIRST, SECOND, THIRD, {"cosine": 0.1}, "cosine") == kept
 
 
 def test_information_retrieval():
@@ -282,6 +284,22 @@ BAD = {
     "no answers": (
         lambda: evaluators.information_retrieval(Table(), QUERIES, CORPUS, {"q1": {"d7": 0}}),
         "0 of 6 queries",
+    ),
+    "a list of a corpus": (
+        lambda: evaluators.information_retrieval(Table(), QUERIES, FIRST, RELEVANT),
+        "`corpus` must be a dict by ids.*list",
+    ),
+    "no k": (
+        lambda: evaluators.information_retrieval(Table(), QUERIES, CORPUS, RELEVANT, {"mrr": []}),
+        "`at` must give ks",
+    ),
+    "a margin": (
+        lambda: evaluators.triplet(Table(), FIRST, FIRST, FIRST, margin=np.nan),
+        "`margin` must be a number. Received: nan",
+    ),
+    "letters of a pair": (
+        lambda: evaluators.paraphrase_mining(Table(), MAP, ["ab"]),
+        "must be pairs of ids. Received: 'ab'",
     ),
     "a sample": (lambda: evaluators.reranking(Table(), [{"query": "a"}]), "must be dicts of"),
     "samples": (lambda: evaluators.reranking(Table(), SAMPLES[4:]), "a positive and a negative"),
