@@ -130,9 +130,12 @@ def information_retrieval(
 
     Raises:
         ValueError: no queries with relevant texts, or none of these in the corpus; an empty corpus;
-            ids of several types, or an unknown similarity.
+            ids of several types, or an unknown similarity. TypeError: what is no dict.
     """
     checked_bool("ignore_identical_ids", ignore_identical_ids)
+    given = {"queries": queries, "corpus": corpus, "relevant_docs": relevant_docs}
+    compared.check_dicts(given)
+    longest = max(retrieval.checked_at(at))
     asked = [query for query in queries if _answered(relevant_docs.get(query, ()))]
     if not corpus or not asked:
         raise ValueError(
@@ -143,7 +146,7 @@ def information_retrieval(
     ids, how = compared.in_order(corpus), compared.checked(how)
     texts = encoder.encode_document([corpus[i] for i in ids], **how)
     wanted = encoder.encode_query([queries[query] for query in asked], **how)
-    count, found = max(max(ks) for ks in at.values()) + ignore_identical_ids, {}
+    count, found = longest + ignore_identical_ids, {}
     for name in _names(encoder, similarity_fn_names):
         places = compared.nearest(compared.measures(encoder), wanted, texts, count, name)
         ranked = [[ids[i] for i in row] for row in places]

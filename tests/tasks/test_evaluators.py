@@ -287,7 +287,7 @@ BAD = {
     ),
     "a list of a corpus": (
         lambda: evaluators.information_retrieval(Table(), QUERIES, FIRST, RELEVANT),
-        "`corpus` must be a dict by ids.*list",
+        "`corpus` must be a dict by ids",
     ),
     "no k": (
         lambda: evaluators.information_retrieval(Table(), QUERIES, CORPUS, RELEVANT, {"mrr": []}),
