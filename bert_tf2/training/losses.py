@@ -6,6 +6,7 @@ Letters: B rows, C classes.
 import keras
 import tensorflow as tf
 
+LEAST = 2.0**-24  # what a probability in float32 may lack to 1
 # Kinds of mean that a Keras loss may be, and what each is a mean over.
 BY_ROWS, BY_WEIGHT = ("mean", "sum_over_batch_size"), "mean_with_sample_weight"
 
@@ -30,7 +31,9 @@ def cross_entropy(targets, logits, weights, by_weight=False, label_smoothing=0.0
         values = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
     else:
         logs = tf.nn.log_softmax(logits)
-        costs = -logs * (1 - tf.exp(logs)) ** focal_gamma
+        costs = -logs
+        if focal_gamma:  # of a power of 0 there is no slope, below 1
+            costs *= tf.maximum(-tf.math.expm1(logs), LEAST) ** focal_gamma
         values = tf.gather(costs, targets, batch_dims=targets.shape.rank) * (1 - label_smoothing)
         values += label_smoothing * tf.reduce_mean(costs, -1)
     size = tf.reduce_sum(weights) if by_weight else tf.cast(tf.size(targets), tf.float32)

@@ -40,6 +40,17 @@ def test_classes(smoothing, gamma):
         )
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_a_row_that_is_answered_for_certain_has_a_slope(gamma):
+    """A probability that float32 has as 1, whose distance to 1 is then 0."""
+    logits = tf.Variable([[60.0, 0.0, -60.0], [0.0, 60.0, -60.0]])
+    with tf.GradientTape() as tape:
+        total, _ = losses.cross_entropy([0, 0], logits, tf.ones(2), False, 0.3, gamma)
+    # Of smoothed targets t the slope is the probabilities less t; gamma leaves what is far as it is.
+    want = [[0.2, -0.1, -0.1], [-0.8, 0.9, -0.1]]
+    np.testing.assert_allclose(tape.gradient(total, logits), want, atol=1e-2 if gamma else 1e-6)
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("gamma", [0.0, 2.0])
 def test_labels(smoothing, gamma):
