@@ -43,7 +43,12 @@ def index(flags):
     how = (flags.text_column, flags.name_column, flags.header, flags.delimiter, flags.encoding)
     found = read_documents(paths, *how, least=0 if flags.append else 1)
     made = _begun(flags, folder)
-    with_graph, said = flags.graph or made.graph is not None, _put_in(flags, made, found)
+    with_graph = flags.graph or made.graph is not None
+    if with_graph:  # before all the work
+        from bert_tf2.search import approximate
+
+        approximate.checked_library(made.similarity_fn_name)
+    said = _put_in(flags, made, found)
     if not len(made):
         raise ValueError(f"{folder}: no text would be left. Remove it, or --overwrite it")
     if with_graph and made.graph is None:

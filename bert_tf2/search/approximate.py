@@ -32,14 +32,7 @@ def graph(vectors, similarity, dtype="float16", connectivity=None, expansion_add
         ImportError: `usearch` is not installed.
         ValueError: another similarity or dtype, or int8 where lengths tell something.
     """
-    for value, known, name in ((similarity, METRICS, "similarity"), (dtype, DTYPES, "dtype")):
-        if value not in known:
-            raise ValueError(
-                f"`{name}` of a graph must be one of {', '.join(known)}. Received: {value!r}"
-            )
-    if dtype == "int8" and similarity != "cosine":
-        raise ValueError(f"`dtype` int8 is for cosine alone. Received: {similarity!r}")
-    found = _library().Index(
+    found = checked_library(similarity, dtype).Index(
         ndim=vectors[0].shape[1],
         metric=METRICS[similarity],
         dtype=DTYPES[dtype],
@@ -53,6 +46,18 @@ def graph(vectors, similarity, dtype="float16", connectivity=None, expansion_add
             found.add(np.arange(row, row + len(some)), some, threads=threads)
             row += len(some)
     return found
+
+
+def checked_library(similarity, dtype="float16"):
+    """usearch's module, where it makes such graphs; raises as `graph` elsewhere."""
+    for value, known, name in ((similarity, METRICS, "similarity"), (dtype, DTYPES, "dtype")):
+        if value not in known:
+            raise ValueError(
+                f"`{name}` of a graph must be one of {', '.join(known)}. Received: {value!r}"
+            )
+    if dtype == "int8" and similarity != "cosine":
+        raise ValueError(f"`dtype` int8 is for cosine alone. Received: {similarity!r}")
+    return _library()
 
 
 def opened(file, rows):

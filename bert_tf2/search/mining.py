@@ -209,11 +209,13 @@ def _pairwise(queries, corpus, rows, score_function, at_once=8192):
 
 
 def _check_asked(cross_encoder, limits):
-    """Raises a TypeError for what cannot score pairs; says where nothing is asked of it."""
+    """Raises for what cannot score pairs; says where nothing is asked of it."""
     if cross_encoder is None:
         return
     if not callable(getattr(cross_encoder, "predict", None)):
         raise TypeError(f"`cross_encoder` must be a `Reranker`. Received: {shorten(cross_encoder)}")
+    if len(labels := getattr(cross_encoder, "labels", None) or "1") != 1:
+        raise ValueError(f"`cross_encoder` must give one score a pair. Received: {labels}")
     if not limits.any():
         LOGGER.warning(
             "`cross_encoder` is not asked: give `max_score`, `min_score`, `absolute_margin` or "

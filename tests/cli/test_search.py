@@ -9,6 +9,7 @@ import pytest
 import shell
 
 import bert_tf2
+from bert_tf2.cli import search_verbs
 from bert_tf2.search import snippets
 
 NOTE = "# Tea\n\nThe kettle hums.\n\n# Stone\n\nRain on stone, late letters.\n"
@@ -146,6 +147,15 @@ WRONG = {
     "none to add to": (["index", "--index_dir={n}", "--append", "{n}/a.md"], 1, "no index"),
     "another folder": (["index", "--index_dir={n}", "{n}/a.md"], 1, "exists"),
 }
+
+
+def test_a_graph_that_cannot_be(checkpoint, notes, tmp_path, capsys, monkeypatch):
+    """It is said before all the work."""
+    pytest.importorskip("usearch")
+    monkeypatch.setattr(search_verbs, "_put_in", None)
+    given = [f"--preset={checkpoint}", f"--index_dir={tmp_path}", "--graph", notes / "a.md"]
+    argv = ["index", *given, "--similarity_fn_name=manhattan"]
+    shell.fails(capsys, 1, argv, "`similarity` of a graph must be one of cosine, dot, euclidean")
 
 
 @pytest.mark.parametrize("name", WRONG)

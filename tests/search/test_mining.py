@@ -1,6 +1,7 @@
 """Hard negatives beside a plain loop over all scores, and beside sentence-transformers."""
 
 import logging
+from types import SimpleNamespace
 
 import forms
 import numpy as np
@@ -186,6 +187,12 @@ BAD = {
     "ranks": (lambda: mined({"range_min": 3, "range_max": 5}), "`range_max` must be at least .* 6"),
     "negatives": (lambda: mined({"num_negatives": 0}), "`num_negatives` must be an int from 1"),
     "strategy": (lambda: mined({"sampling_strategy": "best"}), "must be one of top, random"),
+    "several scores": (
+        lambda: search.mine_hard_negatives(
+            (["a"], ["b"]), MODEL, cross_encoder=SimpleNamespace(predict=max, labels=["x", "y"])
+        ),
+        r"one score a pair. Received: \['x', 'y'\]",
+    ),
     "letters": (
         lambda: search.mine_hard_negatives(["ab", "cd"], MODEL),
         "must be pairs of texts. Received: 'ab' in row 0",
