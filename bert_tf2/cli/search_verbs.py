@@ -30,10 +30,7 @@ def index(flags):
             raise UsageError(f"--{name} is for a new index: leave it out", flags.command)
     folder = Path(flags.index_dir)
     there = (folder / "index.json").is_file()
-    if flags.append and not there:
-        raise FileNotFoundError(f"There is no index in {folder} to append to")
-    if not flags.append and not (there and flags.overwrite):
-        _check_is_new(folder, there)
+    _check_place(flags, folder, there)
     if not flags.append:
         files.check_not_read([folder], flags.arguments)
     paths = _there(flags, folder)
@@ -117,10 +114,16 @@ def _say_what_is_gone(index):
         )
 
 
-def _check_is_new(folder, there):
-    if there:
+def _check_place(flags, folder, there):
+    """Raises, before any work, where the index could not be written."""
+    if flags.append and not there:
+        raise FileNotFoundError(f"There is no index in {folder} to append to")
+    if there and not (flags.append or flags.overwrite):
         raise FileExistsError(f"{folder} is an index: --append to it, or --overwrite it")
-    task_files.check_output(folder)
+    if flags.append:
+        task_files.check_output(folder / "index.json", overwrite=True)
+    else:
+        task_files.check_output(folder, overwrite=there)
 
 
 def _begun(flags, folder):
