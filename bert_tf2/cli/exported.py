@@ -105,7 +105,12 @@ def asking(loaded, column, fixed, each, tell):
     """
     import tensorflow as tf
 
+    from bert_tf2.tasks.answering import say_what_is_none
+
+    said = False
+
     def answer(x, batch_size):
+        nonlocal said
         sides = x if isinstance(x, dict) else {column: x}
         tell({n: side for n, side in sides.items() if n != OF_ROWS})
         ask = loaded.signatures["words" if "words" in sides else "serving_default"]
@@ -119,7 +124,9 @@ def asking(loaded, column, fixed, each, tell):
                 raise ValueError(
                     f"the graph refuses these rows: {assertion(error.message)}"
                 ) from error
-            yield {name: value.numpy() for name, value in found.items()}
+            found = {name: value.numpy() for name, value in found.items()}
+            said = say_what_is_none(found, said)
+            yield found
 
     return answer
 

@@ -10,14 +10,14 @@ def calibration(sure, right):
     """How often answers are right, by how sure the model is of them (Guo et al. 2017).
 
     Args:
-        sure: floats in 0 … 1, (n,).
+        sure: floats in 0 … 1, (n,); NaN is not sure at all.
         right: whether each answer is right, (n,).
 
     Returns:
         dict: "expected_error", the mean distance of sureness and share of right answers, by rows;
         and "bins", of each tenth that has rows "rows", "sure" (their mean) and "right" (the share).
     """
-    sure, right = np.asarray(sure, np.float64), np.asarray(right, bool)
+    sure, right = np.nan_to_num(np.asarray(sure, np.float64)), np.asarray(right, bool)
     place = np.minimum((sure * BINS).astype(int), BINS - 1)
     bins = []
     for number in np.unique(place):

@@ -1,11 +1,15 @@
 """Raw text in, a task's answers out, without what Keras's `predict` costs."""
 
+import logging
+
+import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from bert_tf2.data import columns, labels, pipeline
 from bert_tf2.tasks import feeding, process
 
+LOGGER = logging.getLogger("bert_tf2")
 AT_ONCE = 8  # windows
 
 
@@ -35,7 +39,28 @@ def answer(task, x, batch_size=32, verbose=0, **how):
         for batch in batches:
             batch = {name: v for name, v in batch.items() if name not in columns.EXTRAS}
             batch = {name: v if tf.is_tensor(v) else tf.constant(v) for name, v in batch.items()}
-            yield {name: v.numpy() for name, v in _traced(task, batch, how)(**batch).items()}
+            found = _traced(task, batch, how)(**batch)
+            found = {name: value.numpy() for name, value in found.items()}
+            task.said_what_is_none = say_what_is_none(found, task.said_what_is_none)
+            yield found
+
+
+def say_what_is_none(found, said):
+    """Says of answers, once, that they are of what is no number, and mean nothing.
+
+    Args:
+        found: dict of arrays. said: whether that was said already.
+
+    Returns:
+        whether it is said by now.
+    """
+    if not said and any(x.dtype.kind == "f" and np.isnan(x).any() for x in found.values()):
+        LOGGER.warning(
+            "The model gives NaN, which is no number, and its answers mean nothing: its weights "
+            "are damaged, or its training diverged, as at too high a rate"
+        )
+        return True
+    return said
 
 
 def _columns(task, element):

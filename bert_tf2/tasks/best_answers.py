@@ -46,6 +46,7 @@ def best(inputs, found, asking):
     spare = [[0, 0], [0, asking.top_k]]  # so that there are K
     top = tf.math.top_k(tf.pad(values, spare, constant_values=LOWEST), asking.top_k)
     scores = tf.where(top.values > LOWEST, tf.exp(top.values - total[:, tf.newaxis]), 0.0)
+    scores = tf.where(tf.math.is_nan(total)[:, tf.newaxis], total[:, tf.newaxis], scores)  # seen so
     begins, stops = (
         tf.where(top.values > LOWEST, tf.gather(tf.pad(x, spare), top.indices, batch_dims=1), 0)
         for x in (begins, stops)

@@ -59,7 +59,7 @@ class Task(adapted.Adapted, opening.Kept, one_batch.OneBatch, not_cloned.NotClon
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.encoder, self.preprocessor = encoder, preprocessor
         self.drop_padding, self.takes_pairs, self.load_report = drop_padding, False, None
-        self.seeds_separated = self.said_what_is_cut = False
+        self.seeds_separated = self.said_what_is_cut = self.said_what_is_none = False
         self.largest_sample, self.graphs, self.traced_for = 0, {}, None  # of `feeding`
 
     # === The protocol =============================================================================

@@ -421,3 +421,17 @@ def test_an_encoder_is_left_as_it_was(name):
     assert all(
         v.trainable for v in task.encoder.named_variables().values() if "position" not in v.path
     )
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["TextClassifier", "TokenClassifier with CRF", "QuestionAnswerer"])
+def test_answers_of_what_is_no_number_are_said_to_be_so(name, tmp_path, caplog):
+    """A training that diverged must not pass for one whose answers are all the first class."""
+    row = TASKS[name]
+    task = row.make()
+    for path, variable in task.named_variables().items():
+        if path.startswith(("classifier", "token_classifier", "span")):
+            variable.assign(np.full(variable.shape, np.nan))
+    for _ in range(2):
+        list(task.answer(row.ask))
+    assert caplog.text.count("The model gives NaN, which is no number") == 1
