@@ -35,22 +35,24 @@ def _beside(tag):
     return {f"I-{tag[2:]}", f"B-{tag[2:]}", tag[2:]} - {tag}
 
 
-def check_kinds(path, found):
+def check_kinds(path, found, known=None):
     """Raises a ValueError, with file and line, for an entity that is called by a tag of words, and
     says which kinds only look like one.
 
     Args:
-        found: `Spans` of the file.
+        found: `Spans` of the file. known: what are kinds for certain, those of a model's tags.
     """
     labels = {label for row in found.spans for _, _, label in row}
     typed = {label for label in labels if label[:2] in ("B-", "I-")}
+    typed -= known or set()
     are_tags = typed if typed >= labels - {"O"} else {x for x in typed if _beside(x) & labels}
     for line, row in zip(found.lines, found.spans, strict=True):
         for _, _, label in row:
             if label == "O" or label in are_tags:
                 raise ValueError(
                     f"{path}, line {line}: an entity's label must be its kind, such as 'PER', and "
-                    f"no tag of a word. Received: {shorten(label, 40)}"
+                    "no tag of a word (to train on kinds that begin so, name them by --labels). "
+                    f"Received: {shorten(label, 40)}"
                 )
     if typed:
         said = "%s: %s are kinds of entities here, and no tags of words, as which they begin"

@@ -29,10 +29,10 @@ def tagged(flags, path, labelled, names=None):
         check_used(flags, path, "JSON Lines of entities")
         key = flags.label_column if given(flags, "label_column") else None
         found = read_spans(path, flags.text_column, key, flags.encoding)
-        check_kinds(path, found)
+        known = names and kinds_of(names)
+        check_kinds(path, found, known)
         labels, columns = found.spans, {"text": found.texts}
         kinds = [[label for _, _, label in row] for row in labels]
-        known = names and kinds_of(names)
     else:
         found, scheme = _words(flags, path, labelled, names)
         labels, columns = found.tags, {"words": found.words}

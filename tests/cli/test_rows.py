@@ -313,6 +313,8 @@ def test_a_kind_of_entities_that_begins_as_a_tag(read, label, caplog):
     assert {*names} == {"O", "B-PER", "I-PER", f"B-{label}", f"I-{label}"}
     assert read("token_classification", "a.jsonl", row, names).labels == found.labels
     assert ("['B-cell'] are kinds of entities" in caplog.text) == (label == "B-cell")
+    row = json.dumps({"text": "coffee is", "entities": [[0, 6, label]]})  # and no other kind
+    assert read("token_classification", "b.jsonl", row, names).labels == [[(0, 6, label)]]
 
 
 @pytest.mark.parametrize(
