@@ -181,6 +181,7 @@ def _model(flags, own, loss):
         config_file=flags.bert_config_file,
         dtype=training_runs.precision(flags),
         recompute=flags.recompute,
+        ignore=flags.ignore or (),
         trainable_layers=flags.trainable_layers,
         reinit_layers=flags.reinit_layers,
         **own | own_settings(flags, cls),

@@ -17,7 +17,8 @@ def classes(flags, train):
     names = list(glue.labels) if glue else flags.labels or names_of(train.labels)
     if len(names) < 2:
         raise ValueError(f"{flags.train_file}: expected two classes or more. Received: {names}")
-    return {"labels": names, "pooling": flags.pooling}
+    problem = {"problem_type": "single_label_classification"}  # whatever the checkpoint answers
+    return {"labels": names, "pooling": flags.pooling} | problem
 
 
 def several(flags, train):

@@ -213,7 +213,7 @@ def row_of_checkpoint(checkpoint):
     # A cross-encoder of several logits answers classes, whatever its publisher calls it.
     fits = any(None in (problem, row.problem) or row.problem == problem for row in rows)
     if said and (checkpoint.format == "bert_tf2" or fits):
-        return row_of(said)
+        return row_of(said, problem)
     known = [row for row in TASKS.values() if kind_for(row.load(), checkpoint) in found]
     exact = [row for row in known if row.problem is not None and row.problem == problem]
     return (exact or known or [TASKS["text_classification"]])[0]

@@ -38,7 +38,7 @@ VERBS = {
         "finetune:finetune",
         _flags(
             _CHECKPOINT
-            + "task vocab_file do_lower_case train_file dev_file test_file data_dir "
+            + "task ignore vocab_file do_lower_case train_file dev_file test_file data_dir "
             + _COLUMNS
             + "labels output_dir overwrite crf "
             + _QUESTIONS

@@ -90,27 +90,38 @@ def settings_in(task, checkpoint):
     kind = trained_heads.kind_for(task, checkpoint)
     if task.other_kinds:
         settings.setdefault("head", kind)
+    problem = checkpoint.problem_type
     own = weights.other_head(checkpoint, kind) is None  # and no other task's labels
+    own &= _names_answers(task, checkpoint.labels or (), problem or settings.get("problem_type"))
     if "labels" in task.settings and checkpoint.labels and own:
         settings.setdefault("labels", checkpoint.labels)
-    problem = checkpoint.problem_type
     if "problem_type" in task.settings and problem in task.problem_types:
         settings.setdefault("problem_type", problem)
     return settings
 
 
+def _names_answers(task, labels, problem):
+    """Whether labels of a problem are what a task answers; of none that is said, several are of
+    classes, as in transformers."""
+    known = task.problem_types
+    return problem in known if problem and known else known != ("regression",) or len(labels) < 2
+
+
 def settings_for(task, checkpoint, given):
-    """`settings_in` without what they say of labels, where others are given."""
+    """`settings_in` without what they say of labels, where others are given, or another problem."""
     settings = settings_in(task, checkpoint)
-    of_labels = [name for name in _OF_LABELS if settings.get(name) and name not in given]
-    if not of_labels or "labels" not in given:
+    others = [name for name in _OF_LABELS if settings.get(name) and name not in given]
+    if not others or not {"labels", "problem_type"} & {*given}:
         return settings
-    if class_names(given["labels"], 1) == [*settings.get("labels", ())]:
+    names = [*settings.get("labels", ())]
+    problem = given.get("problem_type", settings.get("problem_type"))
+    same = problem == settings.get("problem_type")
+    if same and class_names(given.get("labels", names), 1) == names:
         return settings
-    if "thresholds" in of_labels:
+    if "thresholds" in others and problem != "single_label_classification":
         said = "thresholds are 0.5: those of %s are of other labels: %s"
         LOGGER.warning(said, checkpoint.path, shorten(settings["thresholds"]))
-    return {name: value for name, value in settings.items() if name not in of_labels}
+    return {name: value for name, value in settings.items() if name not in others}
 
 
 def check_shapes(task, checkpoint, given):

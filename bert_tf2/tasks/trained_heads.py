@@ -37,7 +37,7 @@ def check_problem(cls, checkpoint):
         raise ValueError(
             f"A {cls.__name__} answers {' or '.join(known)}, and the head in {checkpoint.path} "
             f"{said}: its answers would be wrong. Open it as a {other}; or for a new head leave "
-            'that one out, `ignore=["classifier*"]`.'
+            'that one out, `ignore=["classifier*"]` (in a shell, to train: --ignore=classifier*).'
         )
 
 

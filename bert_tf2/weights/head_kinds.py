@@ -41,7 +41,8 @@ def problem_type_of(checkpoint: Checkpoint) -> str | None:
     if bias is None:
         return None
     if PUBLISHER_OF[checkpoint.format] != "huggingface":
-        return checkpoint.problem_type
+        settings = (checkpoint.task or {}).get("settings") or {}  # of a task of ours
+        return checkpoint.problem_type or settings.get("problem_type")
     guessed = (
         "regression" if checkpoint.variables[bias][0] == (1,) else "single_label_classification"
     )

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import oracle
 import pytest
@@ -320,6 +321,34 @@ def test_a_task_of_glue_by_its_name(place, tmp_path, capsys):
         capsys, 2, ["finetune", glue, "--task=masked_lm", preset, "--output_dir=x"], "is a task of"
     )
     fails(capsys, 1, ["finetune", "--glue=colla", preset, "--output_dir=x"], "GLUE's tasks are")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("format", ["bert_tf2", "huggingface"])
+def test_a_checkpoint_of_another_problem_is_trained_on(tmp_path, capsys, format):
+    """Several labels and one share a head, numbers none; whatever the checkpoint answered."""
+    (tmp_path / "classes.csv").write_text("text,label\ncoffee,hot\nstone,late\n")
+    (tmp_path / "numbers.csv").write_text("text,label\ncoffee,1\nstone,2.5\n")
+    several = {"problem_type": "multi_label_classification", "thresholds": [0.1, 0.9]}
+    oracle.tiny_classifier(["hot", "late"], **several).save_to_preset(tmp_path / "labels", format)
+    oracle.tiny_classifier(["hot", "late"]).save_to_preset(tmp_path / "classes", format)
+    oracle.tiny_task(bert_tf2.TextRegressor).save_to_preset(tmp_path / "numbers", format)
+    for preset, task, needed in (
+        ("labels", "text_classification", ()),
+        ("numbers", "text_classification", ("--ignore=classifier*",)),
+        ("classes", "text_regression", ("--ignore=classifier*",)),
+        ("labels", "text_regression", ("--ignore=classifier*",)),
+    ):
+        rows = "numbers" if task == "text_regression" else "classes"
+        given = ["finetune", f"--task={task}", f"--preset={tmp_path}/{preset}", "--batch=2"]
+        given += [f"--train_file={tmp_path}/{rows}.csv", "--num_train_epochs=1"]
+        given += [f"--output_dir={tmp_path}/{preset}-{task}"]
+        if needed:
+            fails(capsys, 1, given, "its answers would be wrong", *needed)
+        runs(*given, *needed)
+        model = keras.saving.load_model(tmp_path / f"{preset}-{task}" / "model.keras")
+        assert model.labels == (["score"] if rows == "numbers" else ["hot", "late"])
+        assert getattr(model, "thresholds", None) is None
 
 
 # === Labels that are named when it is asked =======================================================
