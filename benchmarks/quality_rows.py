@@ -157,7 +157,6 @@ ROWS = {
         _entities,
         TAGS,
         aim=0.903,
-        note="transformers and torch on another day, one seed: 0.879, 0.892, 0.903.",
     ),
     "conll_crf": Row(
         "CoNLL-2003 testa, with a CRF", "tags", of_conll, _entities, TAGS, {"crf": True}, 0.903
