@@ -3,6 +3,7 @@
 import numpy as np
 import oracle
 import pytest
+import tensorflow as tf
 from closeness import FORMULA
 
 from bert_tf2.modeling import sentences
@@ -84,3 +85,16 @@ def test_what_is_none_is_refused(name):
     pooling, modules, words = BAD[name]
     with pytest.raises(ValueError, match=words):
         sentences.SentenceVector(pooling, modules)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"])
+def test_a_text_without_a_token_spoils_no_gradient(x, pooling):
+    """As of an empty text after a prompt that does not count."""
+    layer = sentences.SentenceVector(pooling, ["normalize"])
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        found = layer(x, tf.constant(MASKS * [[1], [0], [1], [1]]))
+        value = tf.reduce_sum(found * found[::-1])
+    slope = tape.gradient(value, x).numpy()
+    assert np.isfinite(slope).all() and not slope[1].any() and slope[0].any()
