@@ -50,6 +50,13 @@ def checked_bool(name, value):
     return bool(value)
 
 
+def switched(said, *names):
+    """Settings out of a file, a dict, whose switches an earlier version wrote as they came: 1 for
+    True, and 0."""
+    numbers = {name for name in names if type(said.get(name)) is int and said[name] in (0, 1)}
+    return {name: bool(value) if name in numbers else value for name, value in said.items()}
+
+
 def checked_int(name, value, least=1):
     """A setting that is a whole number from `least`, as an int: 12.7 is not 12.
 

@@ -5,7 +5,7 @@ from keras import ops
 
 from bert_tf2 import weights
 from bert_tf2.config import EncoderConfig
-from bert_tf2.messages import checked_bool
+from bert_tf2.messages import checked_bool, switched
 from bert_tf2.modeling.embeddings import Embeddings
 from bert_tf2.modeling.frozen import freeze, freeze_as_saved, frozen
 from bert_tf2.modeling.inputs import input_tensors, rename_inputs
@@ -237,7 +237,7 @@ class Encoder(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        paths = config.get("frozen", ())
+        paths, config = config.get("frozen", ()), switched(config, "recompute")
         encoder = cls(**{name: x for name, x in config.items() if name != "frozen"})
         freeze(encoder, paths)
         return encoder

@@ -68,9 +68,11 @@ def information_retrieval(ranked, relevant, at=AT):
 
 def checked_at(at):
     """All ks of figures, see `AT`; ValueError for a figure or a k that is none."""
-    ks = [k for name in at for k in at[name]]
+    known = at if isinstance(at, Mapping) else {}
+    are_lists = all(map(np.iterable, known.values()))
+    ks = [k for some in known.values() for k in some] if are_lists else []
     good = all(isinstance(k, int | np.integer) and k >= 1 for k in ks)
-    if not ks or not good or {*at} - {*AT}:
+    if not ks or not good or {*known} - {*AT}:
         raise ValueError(
             f"`at` must give ks, ints from 1, of some of {', '.join(AT)}. Received: {shorten(at)}"
         )

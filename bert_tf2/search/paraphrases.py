@@ -11,9 +11,10 @@ import numpy as np
 from tqdm import tqdm
 
 from bert_tf2.messages import shorten
-from bert_tf2.scoring.arrays import checked_count, listed
+from bert_tf2.scoring.arrays import checked_count
 from bert_tf2.search import exact
 from bert_tf2.search.encoders import checked_encoder
+from bert_tf2.text.forms import cells
 
 AT_ONCE = 5000  # vectors whose neighbours are held at a time
 CENTRES = 64  # clusters whose members are looked for at a time
@@ -51,7 +52,7 @@ def paraphrase_mining(
         >>> score, first, second = bert_tf2.paraphrase_mining(vec, texts)[0]
     """
     embeddings = checked_encoder(model, "model", ["encode"]).encode(
-        listed(sentences, "sentences"),
+        cells(sentences, "sentences"),
         prompt_name,
         prompt,
         batch_size=batch_size,

@@ -236,7 +236,7 @@ def paraphrase_mining(
     compared.check_dicts({"sentences_map": sentences_map})
     ids, duplicates_list = list(sentences_map), listed(duplicates_list, "duplicates_list")
     places = {name: place for place, name in enumerate(ids)}
-    if strange := [pair for pair in duplicates_list if isinstance(pair, str) or len(pair) != 2]:
+    if strange := [pair for pair in duplicates_list if not _is_pair(pair)]:
         raise ValueError(f"`duplicates_list` must be pairs of ids. Received: {shorten(strange[0])}")
     known = [pair for pair in duplicates_list if {*pair} <= places.keys()]
     gold = {tuple(sorted((places[a], places[b]))) for a, b in known if a != b}
@@ -253,6 +253,10 @@ def paraphrase_mining(
     )
     right = [(i, j) in gold for _, i, j in found]
     return pairs.mined(right, [score for score, _, _ in found], len(gold))
+
+
+def _is_pair(given):
+    return hasattr(given, "__len__") and not isinstance(given, str | bytes) and len(given) == 2
 
 
 def _closure(pairs_of):

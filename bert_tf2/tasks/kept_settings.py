@@ -8,12 +8,13 @@ import logging
 from bert_tf2 import weights
 from bert_tf2.data.labels import class_names
 from bert_tf2.files import plain
-from bert_tf2.messages import shorten
+from bert_tf2.messages import shorten, switched
 from bert_tf2.tasks import trained_heads
 from bert_tf2.tasks.contents import LENGTHS
 
 LOGGER = logging.getLogger("bert_tf2")
 _OF_LABELS = ("thresholds", "scheme")
+SWITCHES = ("whole_words",)  # settings that were written as they came, once
 # What `weights.lost` says, by the kind of head.
 _SAID = {None: ("labels", "problem_type")}
 _SAID |= dict.fromkeys(("classes", "choice"), (*_SAID[None], "pooling"))
@@ -86,7 +87,8 @@ def check_labels(cls, checkpoint, given):
 def settings_in(task, checkpoint):
     """What a checkpoint says of a task's settings."""
     said = checkpoint.task or {}
-    settings = dict(said.get("settings", {})) if said.get("class") == task.__name__ else {}
+    own = said.get("class") == task.__name__
+    settings = switched(said.get("settings", {}), *SWITCHES) if own else {}
     kind = trained_heads.kind_for(task, checkpoint)
     if task.other_kinds:
         settings.setdefault("head", kind)

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 
 from bert_tf2 import weights
-from bert_tf2.messages import checked_bool
+from bert_tf2.messages import checked_bool, switched
 from bert_tf2.modeling.encoder import Encoder
 from bert_tf2.modeling.frozen import freeze, freeze_as_saved, frozen
 from bert_tf2.modeling.top_layers import begin_anew, top_blocks, train_top
@@ -149,7 +149,7 @@ def from_config(cls, config, custom_objects=None):
     takes_pairs, paths = config.pop("takes_pairs"), config.pop("frozen", ())
     adapters = config.pop("adapters", None)
     said = {name: config.pop(name) for name in ("recipe", "step", "trained") if name in config}
-    task = cls(**config)
+    task = cls(**switched(config, "drop_padding", *kept_settings.SWITCHES))
     task.takes_pairs, task.compiled_as = takes_pairs, said
     freeze(task, paths)
     task.make_adapters(adapters)

@@ -293,6 +293,14 @@ BAD = {
         lambda: evaluators.information_retrieval(Table(), QUERIES, CORPUS, RELEVANT, {"mrr": []}),
         "`at` must give ks",
     ),
+    "a k alone": (
+        lambda: evaluators.information_retrieval(Table(), QUERIES, CORPUS, RELEVANT, {"mrr": 10}),
+        "`at` must give ks",
+    ),
+    "no pair": (
+        lambda: evaluators.paraphrase_mining(Table(), MAP, [None]),
+        "must be pairs of ids. Received: None",
+    ),
     "a margin": (
         lambda: evaluators.triplet(Table(), FIRST, FIRST, FIRST, margin=np.nan),
         "`margin` must be a number. Received: nan",

@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import oracle
 import pytest
@@ -75,6 +76,18 @@ def test_numbers_of_numpy_are_kept(tmp_path):
     task.save(tmp_path / "a.keras")
     said = weights.open_checkpoint(tmp_path / "bert_tf2").task["settings"]
     assert (said["dropout"], said["multi_label"]) == (0.25, True)
+
+
+def test_switches_that_were_kept_as_numbers(tmp_path):
+    """Files of earlier versions hold 1 where True is asked for by now."""
+    task = oracle.tiny_task(bert_tf2.MaskedLM)
+    task.whole_words, task.drop_padding, task.encoder.recompute = 1, 0, 1
+    task.save_to_preset(tmp_path / "kept")
+    task.save(tmp_path / "kept.keras")
+    again = keras.saving.load_model(tmp_path / "kept.keras")
+    found = again.whole_words, again.drop_padding, again.encoder.recompute
+    assert [*map(repr, found)] == ["True", "False", "True"]
+    assert bert_tf2.MaskedLM.from_preset(tmp_path / "kept").whole_words is True
 
 
 @pytest.mark.full
