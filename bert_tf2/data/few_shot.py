@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from bert_tf2.messages import shorten
+from bert_tf2.messages import checked_int, shorten
 
 
 def sample_dataset(texts, labels, num_samples=8, seed=42):
@@ -21,8 +21,7 @@ def sample_dataset(texts, labels, num_samples=8, seed=42):
     Raises:
         ValueError: other lengths, or a number of samples below one.
     """
-    if not isinstance(num_samples, int) or num_samples < 1:
-        raise ValueError(f"`num_samples` must be an int from 1. Received: {shorten(num_samples)}")
+    num_samples = checked_int("num_samples", num_samples)
     generator, chosen = np.random.default_rng(seed), []
     for places in _by_class(texts, labels).values():
         chosen += generator.permutation(places)[:num_samples].tolist()
@@ -47,10 +46,7 @@ def contrastive_pairs(texts, labels, num_iterations=20, seed=1):
     classes = _by_class(texts, labels)
     if len(classes) < 2:
         raise ValueError(f"`labels` must be of two classes or more. Received: {[*classes]}")
-    if not isinstance(num_iterations, int) or num_iterations < 1:
-        raise ValueError(
-            f"`num_iterations` must be an int from 1. Received: {shorten(num_iterations)}"
-        )
+    num_iterations = checked_int("num_iterations", num_iterations)
     generator, first, second = np.random.default_rng(seed), [], []
     every = np.arange(len(texts))
     others = {name: np.setdiff1d(every, places) for name, places in classes.items()}
@@ -78,8 +74,7 @@ def templated(names, template, sample_size=4):
     """
     if not isinstance(template, str) or template.count("{}") != 1:
         raise ValueError(f"`template` must be a str with one {{}}. Received: {shorten(template)}")
-    if not isinstance(sample_size, int) or sample_size < 1:
-        raise ValueError(f"`sample_size` must be an int from 1. Received: {shorten(sample_size)}")
+    sample_size = checked_int("sample_size", sample_size)
     labels = [name for name in names for _ in range(sample_size)]
     return [template.replace("{}", name) for name in labels], labels
 

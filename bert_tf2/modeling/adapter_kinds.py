@@ -5,7 +5,9 @@ import math
 import re
 from collections.abc import Mapping
 
-from bert_tf2.messages import shorten
+import numpy as np
+
+from bert_tf2.messages import checked_bool, shorten
 from bert_tf2.modeling.functions import ACTIVATION_FUNCTIONS
 from bert_tf2.weights import names
 
@@ -109,6 +111,7 @@ class Bias:
     train_head: bool = True
 
 
+SWITCHES = {"use_rslora", "train_head"}
 KINDS = {"lora": LoRA, "houlsby": Houlsby, "pfeiffer": Pfeiffer, "bias": Bias}
 
 
@@ -129,7 +132,10 @@ def settings_of(kind, config, given, unread=()):
     known = [field.name for field in dataclasses.fields(KINDS[kind])]
     if unknown := [name for name in given if name not in known]:
         raise TypeError(f"Settings of {kind!r} are {known}. Received: {unknown}")
-    settings = KINDS[kind](**given)
+    for name in SWITCHES & {*given}:
+        checked_bool(name, given[name])
+    plain = {name: x.item() if isinstance(x, np.generic) else x for name, x in given.items()}
+    settings = KINDS[kind](**plain)
     if kind in ("lora", "bias"):
         units = matched(config, settings.targets, with_norms=kind == "bias")
         units = tuple(unit for unit in units if unit not in unread)

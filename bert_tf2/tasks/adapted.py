@@ -10,6 +10,8 @@ import re
 
 import numpy as np
 
+from bert_tf2.messages import switched
+from bert_tf2.modeling.adapter_kinds import SWITCHES
 from bert_tf2.modeling.adapters import Adapter, array_of
 from bert_tf2.modeling.worn import wearing
 from bert_tf2.tasks import adapter_folders
@@ -176,7 +178,7 @@ class Adapted:
         """Adds what `spoken_adapters` has said of an equal task, without its numbers."""
         for name, said in (spoken or {"made": {}})["made"].items():
             settings = {key: value for key, value in said.items() if key not in ("kind", "merged")}
-            self.add_adapter(said["kind"], name, **settings)
+            self.add_adapter(said["kind"], name, **switched(settings, *SWITCHES))
             if said["merged"]:
                 self.merge_adapter()
         if spoken:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from bert_tf2.messages import shorten
+from bert_tf2.messages import checked_bool, shorten
 from bert_tf2.modeling.adapters import array_of
 from bert_tf2.weights import adapter_files
 from bert_tf2.weights.report import CheckpointError, fold
@@ -58,7 +58,7 @@ def load_adapter(task, folder, name="default", any_base=False):
             the adapter is for another model, or its head for another task or other labels.
         ValueError: a name that is taken.
     """
-    return _load(task, Path(folder), name, any_base)
+    return _load(task, Path(folder), name, checked_bool("any_base", any_base))
 
 
 def _load(task, folder, name, any_base, any_labels=False):
@@ -84,7 +84,8 @@ def _load(task, folder, name, any_base, any_labels=False):
         task.delete_adapter(name)
         task.set_adapter(before)
         raise
-    theirs, ours = stored.meaning or {}, _tuned(task)
+    # A preset says what its task has, which is what was given here, or the same.
+    theirs, ours = stored.meaning or {}, {} if any_labels else _tuned(task)
     for setting in [n for n in ours if theirs.get(n) is not None and theirs[n] != ours[n]]:
         LOGGER.warning(
             "%s was used with %s=%s, and this task has %s: `%s` sets it",

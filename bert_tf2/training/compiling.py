@@ -6,6 +6,7 @@ import math
 import keras
 import numpy as np
 
+from bert_tf2.messages import checked_int
 from bert_tf2.training import losses, strategies
 from bert_tf2.training.nonfinite import ACTIONS
 from bert_tf2.training.recipes import finetuning_optimizer
@@ -129,8 +130,7 @@ def check_takes_logits(measure):
 
 def check_step(task, optimizer, loss, parts, nonfinite, fgm, r_drop):
     """Raises for settings of a step that have no meaning, or whose parts would not add up."""
-    if isinstance(parts, bool) or not isinstance(parts, int) or parts < 1:
-        raise ValueError(f"`micro_batches` must be an int from 1. Received: {parts!r}")
+    checked_int("micro_batches", parts)
     google = getattr(optimizer, "reproduce", None)
     if parts > 1 and google:
         raise ValueError(

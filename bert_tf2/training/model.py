@@ -102,7 +102,7 @@ class StepModel(DistributedModel):
         )
         self.compile_again(optimizer)
         self.given_loss, self.softening = loss, softening
-        self._set_step(micro_batches, nonfinite, fgm, r_drop)
+        self._set_step(int(micro_batches), nonfinite, fgm, r_drop)
 
     def _set_step(self, micro_batches, nonfinite, fgm, r_drop):
         self.micro_batches, self.fgm, self.r_drop = micro_batches, float(fgm), float(r_drop)

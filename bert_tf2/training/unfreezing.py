@@ -2,6 +2,7 @@
 
 import keras
 
+from bert_tf2.messages import checked_int
 from bert_tf2.modeling.top_layers import in_top, top_blocks
 
 
@@ -34,10 +35,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
 
     def __init__(self, start=0, every=1):
         super().__init__()
-        for name, value, least in (("start", start, 0), ("every", every, 1)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"`{name}` must be an int from {least}. Received: {value!r}")
-        self.start, self.every = start, every
+        self.start, self.every = checked_int("start", start, 0), checked_int("every", every)
 
     def on_train_begin(self, logs=None):
         if self.model.encoder.config.num_hidden_groups is not None:

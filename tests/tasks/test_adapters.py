@@ -19,8 +19,8 @@ TEXTS = ["The kettle hums.", "rain", "stone, rain & tea", "tea", "", "a stone"]
 LABELS = ["tea", "rain", "stone", "tea", "rain", "stone"]
 KINDS = {
     "lora": {"rank": 3, "targets": ("query", "ffn/output")},
-    "lora, biases": {"targets": "dense", "bias": "all", "use_rslora": True, "alpha": 5},
-    "houlsby": {"size": 5},
+    "lora, biases": {"targets": "dense", "bias": "all", "use_rslora": True, "alpha": np.float32(5)},
+    "houlsby": {"size": np.int64(5)},
     "pfeiffer": {"size": 4},
     "bias": {"targets": ("norm", "intermediate")},
 }
@@ -383,6 +383,8 @@ def test_exports_are_merged_where_that_can_be(kind, precision, tmp_path):
         ({"targets": ["q_proj"]}, ValueError, r"`targets` must be ends of names .*'q_proj'"),
         ({"bias": "some"}, ValueError, "`bias` must be one of"),
         ({"dropout": 1}, ValueError, "`dropout` must be from 0 to below 1"),
+        ({"use_rslora": "no"}, ValueError, "`use_rslora` must be True or False"),
+        ({"kind": "bias", "train_head": 0}, ValueError, "`train_head` must be True or False"),
         ({"use_dora": True}, TypeError, r"Settings of 'lora' are .*use_dora"),
         ({"name": "a/b"}, ValueError, "`name` must be of letters"),
         ({"kind": "houlsby", "activation": "silu"}, ValueError, "`activation` must be one of"),
