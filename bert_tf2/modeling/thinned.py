@@ -5,6 +5,7 @@ transformers' distillation, which keeps 0, 2, 4, 7, 9, 11 of 12 layers.
 """
 
 import dataclasses
+import numbers
 
 import numpy as np
 from keras import ops
@@ -45,7 +46,8 @@ def thinned(encoder, layers=None, bare=False):
     config, names = encoder.config, encoder.config.block_names()
     count = config.num_hidden_layers
     layers = max(count // 2, config.num_hidden_groups or 1) if layers is None else layers
-    chosen = kept_layers(count, layers) if isinstance(layers, int) else [int(i) for i in layers]
+    is_count = isinstance(layers, numbers.Integral)
+    chosen = kept_layers(count, layers) if is_count else [int(i) for i in layers]
     if not chosen or min(chosen) < 0 or max(chosen) >= count:
         raise ValueError(f"`layers` must be numbers from 0 to {count - 1}. Received: {layers!r}")
     smaller = dataclasses.replace(config, num_hidden_layers=len(chosen))

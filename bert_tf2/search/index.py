@@ -232,7 +232,8 @@ class Index:
             return []
         texts = texts if given.are_texts(texts) else None
         one = isinstance(queries, str) or (texts is None and np.ndim(queries) == 1)
-        checked_bool("hybrid", hybrid)
+        for name, value in {"hybrid": hybrid, "exactly": exactly is not None and exactly}.items():
+            checked_bool(name, value)
         if texts is None and (hybrid or reranker or prompt_name or prompt):
             raise ValueError(
                 "`hybrid`, `reranker` and prompts need queries of str. Received: vectors"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bert_tf2.messages import shorten
+from bert_tf2.messages import checked_int
 from bert_tf2.scoring.arrays import checked_choice, checked_count
 
 STRATEGIES = ("top", "random")
@@ -62,8 +62,7 @@ class Ranks(NamedTuple):
         """Those of the arguments, with the usual `range_max` for None; ValueError for others."""
         checked_count(num_negatives, "num_negatives")
         checked_choice(sampling_strategy, STRATEGIES, "sampling_strategy")
-        if not isinstance(range_min, int) or range_min < 0:
-            raise ValueError(f"`range_min` must be an int from 0. Received: {shorten(range_min)}")
+        range_min = checked_int("range_min", range_min, 0)
         if range_max is None:
             wider = (limits if reranked else limits._replace(min_score=None)).any()
             range_max = range_min + num_negatives * (10 if wider else 1)

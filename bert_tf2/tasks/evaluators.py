@@ -233,6 +233,7 @@ def paraphrase_mining(
             "Paraphrases are mined by one vector a text: give a SentenceEncoder. Received: a "
             f"{type(encoder).__name__}"
         )
+    checked_bool("add_transitive_closure", add_transitive_closure)
     compared.check_dicts({"sentences_map": sentences_map})
     ids, duplicates_list = list(sentences_map), listed(duplicates_list, "duplicates_list")
     places = {name: place for place, name in enumerate(ids)}

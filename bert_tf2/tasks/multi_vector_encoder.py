@@ -87,7 +87,8 @@ class MultiVectorEncoder(Prompted):
         self.similarity_fn_name = late.checked_similarity(similarity_fn_name)
         self.query_length, self.document_length = query_length, document_length
         self.query_expansion = expansion.checked(query_expansion)
-        self.skiplist_words, self.skiplist_tasks = list(skiplist_words), list(skiplist_tasks)
+        self.skiplist_words = listed(skiplist_words, "skiplist_words")
+        self.skiplist_tasks = listed(skiplist_tasks, "skiplist_tasks")
         if unknown := {*self.skiplist_tasks} - {*TASKS[1:]}:
             raise ValueError(
                 f"`skiplist_tasks` must be of {TASKS[1:]}. Received: {shorten(sorted(unknown))}"

@@ -96,7 +96,7 @@ def cross_validate(
     keras.utils.set_random_seed(seed)
     task = make_task()
     rows, part = columns.by_rows(task.read_texts, x, y)
-    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= rows:
+    if isinstance(folds, bool) or not isinstance(folds, numbers.Integral) or not 2 <= folds <= rows:
         raise ValueError(
             f"`folds` must be an int from 2 to the number of rows, {rows}. Received: {folds!r}"
         )

@@ -48,6 +48,7 @@ class Run:
         self.steps_per_epoch = steps_per_epoch
         self.order = pipeline.Order(strategies.common_seed(strategy))
         endless, shuffle = steps_per_epoch is not None, checked_bool("shuffle", shuffle)
+        drop_remainder = checked_bool("drop_remainder", drop_remainder)
         self.sampling = pipeline.Sampling(self.order, shuffle, endless, drop_remainder)
         self.callbacks, self.checkpoints = _sorted(callbacks)
         for callback in self.callbacks:

@@ -24,7 +24,7 @@ RERANKER = vectors_of_words.Reranker(
 
 HOWS = {
     "plain": {},
-    "limits": {"range_min": 1, "max_score": 0.6, "min_score": -0.5, "num_negatives": 2},
+    "limits": {"range_min": np.int64(1), "max_score": 0.6, "min_score": -0.5, "num_negatives": 2},
     "margins": {"absolute_margin": 0.05, "relative_margin": 0.1, "range_max": 20},
     "few texts": {"range_min": 24, "num_negatives": 5, "range_max": 40},
     "reranked": {"rerank": True, "max_score": 1.0, "num_negatives": 2, "range_max": 12},

@@ -149,6 +149,7 @@ BAD = {
     "no length": ({"query_expansion": {"attend": True}}, "`length` is needed"),
     "too long": ({"query_expansion": {"length": 21}}, "`length` must be an int from 3 to 20"),
     "length": ({"document_length": 2}, "`document_length` must be an int from 3 to 20"),
+    "letters": ({"skiplist_words": "the"}, "`skiplist_words` must be a list of str"),
     "skipped": ({"skiplist_tasks": ["title"]}, "`skiplist_tasks` must be of"),
     "similarity": ({"similarity_fn_name": "dot"}, "one of maxsim, meanmaxsim"),
     "module": ({"modules": ["lstm"]}, "known are dense: width"),
@@ -158,7 +159,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_settings_that_are_refused(name):
     settings, words = BAD[name]
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((TypeError, ValueError), match=words):
         made(**settings)
 
 

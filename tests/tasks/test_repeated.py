@@ -91,7 +91,7 @@ def test_seeds_and_their_own_scores(recorder):
 
 def test_rows_of_one_group_are_in_one_fold(recorder):
     groups = [i % 5 if i < 15 else 5 + i % 2 for i in range(ROWS)]
-    bert_tf2.cross_validate(recorder, TEXTS, NAMES, folds=3, groups=groups)
+    bert_tf2.cross_validate(recorder, TEXTS, NAMES, folds=np.int64(3), groups=groups)
     folds = [numbers(task.scored[0]) for task in recorder.made]
     assert sorted(i for rows in folds for i in rows) == list(range(ROWS))
     assert sum(len({groups[i] for i in rows}) for rows in folds) == 7  # each group once

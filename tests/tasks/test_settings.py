@@ -120,7 +120,7 @@ SWITCHES = [
         ["crf", "drop_padding"],
     ),
     (lambda **how: oracle.tiny_task(bert_tf2.SentenceEncoder, **how), ["include_prompt"]),
-    (lambda **how: make("classes").fit(["tea"], ["tea"], **how), ["shuffle"]),
+    (lambda **how: make("classes").fit(["tea"], ["tea"], **how), ["shuffle", "drop_remainder"]),
 ]
 
 
