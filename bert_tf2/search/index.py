@@ -232,8 +232,7 @@ class Index:
             return []
         texts = texts if given.are_texts(texts) else None
         one = isinstance(queries, str) or (texts is None and np.ndim(queries) == 1)
-        for name, value in {"hybrid": hybrid, "exactly": exactly is not None and exactly}.items():
-            checked_bool(name, value)
+        checked_bool("hybrid", hybrid)
         if texts is None and (hybrid or reranker or prompt_name or prompt):
             raise ValueError(
                 "`hybrid`, `reranker` and prompts need queries of str. Received: vectors"
@@ -274,6 +273,7 @@ class Index:
         """Scores (n, k) in falling order, and rows."""
         name = self.similarity_fn_name
         name = "dot" if name == "cosine" else name  # both are of length 1
+        exactly = checked_bool("exactly", False if exactly is None else exactly)
         if self.graph is None or exactly:
             return self.rows.nearest(queries, top_k, name)
         found = approximate.candidates(self.graph, queries, top_k, self.expansion_search)
