@@ -39,10 +39,10 @@ def answer(task, x, batch_size=32, verbose=0, **how):
         for batch in batches:
             batch = {name: v for name, v in batch.items() if name not in columns.EXTRAS}
             batch = {name: v if tf.is_tensor(v) else tf.constant(v) for name, v in batch.items()}
-            found = _traced(task, batch, how)(**batch)
-            found = {name: value.numpy() for name, value in found.items()}
-            task.said_what_is_none = say_what_is_none(found, task.said_what_is_none)
-            yield found
+            answers = _traced(task, batch, how)(**batch)
+            answers = {name: value.numpy() for name, value in answers.items()}
+            task.said_what_is_none = say_what_is_none(answers, task.said_what_is_none)
+            yield answers
 
 
 def say_what_is_none(found, said):

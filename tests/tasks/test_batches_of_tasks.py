@@ -72,6 +72,7 @@ def test_words_set_apart_for_validation(form):
 def test_a_generator_of_words_gives_rows():
     task = made("words")
     assert [row.words for row in task.predict_tags(iter(WORDS))] == WORDS
+    assert [row.words for row in task.predict_tags(WORDS, batch_size=2)] == WORDS
 
 
 def of(*columns):
